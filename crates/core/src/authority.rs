@@ -1,0 +1,393 @@
+//! Who may do what.
+//!
+//! [`may`] is a pure function of the plan, the run so far and the person. Its
+//! answer always carries a sentence; the sentence goes to the screen and to the
+//! log. The defaults, which a plan's `authority` section can replace act by act:
+//!
+//! | act | who |
+//! |---|---|
+//! | acknowledge, fail | the step's owner, their deputies, or whoever it was handed to |
+//! | retry, resolve | the same, and the leads |
+//! | invoke, escalate, skip, add, replace, assign, abandon | the leads |
+//! | hold, go on | anyone with a role: stopping must be cheap |
+//!
+//! The leads are the plan's owner, everybody named in its decision section, and
+//! their deputies. A plan that names neither has no leads; then anyone with a
+//! role may act, because a plan for two people must not lock both out.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{OptionId, RoleId, StepId};
+use crate::plan::{Permission, Plan};
+use crate::state::RunState;
+
+/// Something a person wants to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// Start the way back.
+    Invoke,
+    /// Say that a manual step is done, or confirm one.
+    Acknowledge {
+        /// The step.
+        step: StepId,
+    },
+    /// Say that a step failed.
+    Fail {
+        /// The step.
+        step: StepId,
+    },
+    /// Run a step again.
+    Retry {
+        /// The step.
+        step: StepId,
+    },
+    /// Leave a step out.
+    Skip {
+        /// The step.
+        step: StepId,
+    },
+    /// Put a step in.
+    Add {
+        /// The new step.
+        step: StepId,
+    },
+    /// Change a step.
+    Replace {
+        /// The step.
+        step: StepId,
+    },
+    /// Say what happened to a step.
+    Resolve {
+        /// The step.
+        step: StepId,
+        /// The answer.
+        answer: crate::event::Answer,
+    },
+    /// Hand a step to somebody else.
+    Assign {
+        /// The step.
+        step: StepId,
+        /// To whom.
+        to: String,
+    },
+    /// Start nothing new.
+    Hold,
+    /// Go on.
+    Release,
+    /// Move to a heavier option.
+    Escalate {
+        /// The option.
+        option: OptionId,
+    },
+    /// Give the run up.
+    Abandon,
+}
+
+impl Act {
+    /// The step it is about.
+    #[must_use]
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::Acknowledge { step }
+            | Self::Fail { step }
+            | Self::Retry { step }
+            | Self::Skip { step }
+            | Self::Add { step }
+            | Self::Replace { step }
+            | Self::Resolve { step, .. }
+            | Self::Assign { step, .. } => Some(step),
+            Self::Invoke | Self::Hold | Self::Release | Self::Escalate { .. } | Self::Abandon => {
+                None
+            }
+        }
+    }
+
+    /// The permission a plan can grant for it; `None` for what belongs to the owner alone.
+    #[must_use]
+    pub fn permission(&self) -> Option<Permission> {
+        Some(match self {
+            Self::Acknowledge { .. } | Self::Fail { .. } => return None,
+            Self::Invoke => Permission::Invoke,
+            Self::Retry { .. } => Permission::Retry,
+            Self::Skip { .. } => Permission::Skip,
+            Self::Add { .. } => Permission::Add,
+            Self::Replace { .. } => Permission::Replace,
+            Self::Resolve { .. } => Permission::Resolve,
+            Self::Assign { .. } => Permission::Assign,
+            Self::Hold | Self::Release => Permission::Hold,
+            Self::Escalate { .. } => Permission::Escalate,
+            Self::Abandon => Permission::Abandon,
+        })
+    }
+
+    /// For people: `skip notify-users`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Invoke => "invoke the backout".to_owned(),
+            Self::Acknowledge { step } => format!("acknowledge {step}"),
+            Self::Fail { step } => format!("fail {step}"),
+            Self::Retry { step } => format!("retry {step}"),
+            Self::Skip { step } => format!("skip {step}"),
+            Self::Add { step } => format!("add {step}"),
+            Self::Replace { step } => format!("replace {step}"),
+            Self::Resolve { step, .. } => format!("resolve {step}"),
+            Self::Assign { step, to } => format!("hand {step} to {to}"),
+            Self::Hold => "hold the run".to_owned(),
+            Self::Release => "go on with the run".to_owned(),
+            Self::Escalate { option } => format!("move to option {option}"),
+            Self::Abandon => "abandon the run".to_owned(),
+        }
+    }
+}
+
+/// A person who wants to do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Their name.
+    pub name: String,
+    /// Every role they hold in the plan.
+    pub roles: BTreeSet<RoleId>,
+}
+
+/// The answer to "may they?".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Allowed {
+        /// Why.
+        because: String,
+    },
+    /// Yes, but not alone.
+    Needs {
+        /// Whose word counts, for people.
+        who: String,
+        /// How many more people must ask for the same.
+        more: u32,
+        /// Who has asked already.
+        have: Vec<String>,
+    },
+    /// No.
+    Denied {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Whether `person` may do `act`, given the plan and, if there is one, the run.
+#[must_use]
+pub fn may(plan: &Plan, run: Option<&RunState>, person: &Person, act: &Act) -> Verdict {
+    let grant = act.permission().and_then(|permission| plan.authority.0.get(&permission));
+    if let Some(grant) = grant {
+        let allowed = with_deputies(plan, grant.by.iter());
+        if allowed.is_disjoint(&person.roles) {
+            return Verdict::Denied {
+                why: format!(
+                    "the plan lets only {} {}; {} is {}",
+                    list(plan, &allowed),
+                    act.shown(),
+                    person.name,
+                    roles(person)
+                ),
+            };
+        }
+        return quorum(plan, run, person, act, grant.quorum, &allowed);
+    }
+    if let Some(step) = act.step() {
+        if let Some(because) = owns(plan, run, person, step) {
+            let owner_is_enough = matches!(
+                act,
+                Act::Acknowledge { .. }
+                    | Act::Fail { .. }
+                    | Act::Retry { .. }
+                    | Act::Resolve { .. }
+            );
+            if owner_is_enough {
+                return Verdict::Allowed { because };
+            }
+        }
+    }
+    if act.permission().is_none() {
+        let owner = act.step().map_or_else(String::new, |step| owner_shown(plan, run, step));
+        return Verdict::Denied {
+            why: format!("{} is for {owner}; {} is {}", act.shown(), person.name, roles(person)),
+        };
+    }
+    if person.roles.is_empty() {
+        return Verdict::Denied { why: format!("{} holds no role in this plan", person.name) };
+    }
+    let leads = leads(plan);
+    let anyone = matches!(act, Act::Hold | Act::Release) || leads.is_empty();
+    match person.roles.iter().find(|role| anyone || leads.contains(*role)) {
+        Some(role) => {
+            Verdict::Allowed { because: format!("{} holds the role {role}", person.name) }
+        }
+        None => Verdict::Denied {
+            why: format!(
+                "only {} may {}; {} is {}",
+                list(plan, &leads),
+                act.shown(),
+                person.name,
+                roles(person)
+            ),
+        },
+    }
+}
+
+fn quorum(
+    plan: &Plan,
+    run: Option<&RunState>,
+    person: &Person,
+    act: &Act,
+    quorum: u32,
+    allowed: &BTreeSet<RoleId>,
+) -> Verdict {
+    let mut have: Vec<String> = Vec::new();
+    for (proposed, by) in run.map_or(&[][..], |run| &run.proposals) {
+        if proposed == act && *by != person.name && !have.contains(by) {
+            have.push(by.clone());
+        }
+    }
+    let with_this_one = u32::try_from(have.len()).unwrap_or(u32::MAX).saturating_add(1);
+    if with_this_one >= quorum {
+        have.push(person.name.clone());
+        Verdict::Allowed { because: format!("asked for by {}", have.join(" and ")) }
+    } else {
+        Verdict::Needs { who: list(plan, allowed), more: quorum - with_this_one, have }
+    }
+}
+
+/// Whether the step is this person's to do, and why.
+fn owns(plan: &Plan, run: Option<&RunState>, person: &Person, step: &StepId) -> Option<String> {
+    let found = run.and_then(|run| run.step(step));
+    if let Some(assigned) = found.and_then(|(_, known)| known.assigned.clone()) {
+        if assigned == person.name {
+            return Some(format!("{step} was handed to {assigned}"));
+        }
+    }
+    let owner = found.map(|(step, _)| step).or_else(|| plan.step(step))?.owner.as_ref();
+    let Some(owner) = owner else {
+        // Nobody owns it: anyone with a role may.
+        let role = person.roles.first()?;
+        return Some(format!("{step} has no owner; {} holds the role {role}", person.name));
+    };
+    if person.roles.contains(owner) {
+        return Some(format!("{} owns {step} as {owner}", person.name));
+    }
+    let deputies = with_deputies(plan, std::iter::once(owner));
+    let deputy = person.roles.iter().find(|role| deputies.contains(*role))?;
+    Some(format!("{} is {deputy}, deputy of {owner}", person.name))
+}
+
+fn owner_shown(plan: &Plan, run: Option<&RunState>, step: &StepId) -> String {
+    let found = run.and_then(|run| run.step(step));
+    let assigned = found.and_then(|(_, known)| known.assigned.clone());
+    let owner =
+        found.map(|(step, _)| step).or_else(|| plan.step(step)).and_then(|s| s.owner.clone());
+    match (assigned, owner) {
+        (Some(assigned), _) => format!("{assigned}, to whom the step was handed"),
+        (None, Some(owner)) => list(plan, &with_deputies(plan, std::iter::once(&owner))),
+        (None, None) => "anyone with a role in the plan".to_owned(),
+    }
+}
+
+/// The leads of a plan: its owner, its deciders, their deputies.
+#[must_use]
+pub fn leads(plan: &Plan) -> BTreeSet<RoleId> {
+    let deciders = plan.decision.values().filter_map(|rule| rule.by.as_ref());
+    with_deputies(plan, plan.change.owner.iter().chain(deciders))
+}
+
+fn with_deputies<'a>(plan: &Plan, roles: impl Iterator<Item = &'a RoleId>) -> BTreeSet<RoleId> {
+    let mut all = BTreeSet::new();
+    for role in roles {
+        all.insert(role.clone());
+        if let Some(role) = plan.roles.get(role) {
+            all.extend(role.deputies.iter().cloned());
+        }
+    }
+    all
+}
+
+fn list(plan: &Plan, roles: &BTreeSet<RoleId>) -> String {
+    let shown = |role: &RoleId| match plan.person(role) {
+        name if name == role.as_str() => name,
+        name => format!("{name} ({role})"),
+    };
+    let mut names: Vec<String> = roles.iter().map(shown).collect();
+    match names.pop() {
+        None => "nobody".to_owned(),
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} or {last}", names.join(", ")),
+    }
+}
+
+fn roles(person: &Person) -> String {
+    match person.roles.iter().map(RoleId::as_str).collect::<Vec<_>>() {
+        none if none.is_empty() => "nobody in this plan".to_owned(),
+        some => some.join(" and "),
+    }
+}
+
+/// Who a person is in a plan, from what they gave as `--as` and their account.
+///
+/// `as_who` is a role (`dba`), a name (`Mike Brown`), or both (`dba/Ann Other`).
+///
+/// # Errors
+/// A sentence that says why nobody in the plan is meant.
+pub fn identify(plan: &Plan, as_who: Option<&str>, account: &str) -> Result<Person, String> {
+    let held_by = |name: &str| -> BTreeSet<RoleId> {
+        let holds = |role: &crate::plan::Role| role.name.as_deref() == Some(name);
+        plan.roles.iter().filter(|(_, role)| holds(role)).map(|(id, _)| id.clone()).collect()
+    };
+    let known = || {
+        let roles: Vec<&str> = plan.roles.keys().map(RoleId::as_str).collect();
+        if roles.is_empty() {
+            "the plan has no roles".to_owned()
+        } else {
+            format!("the plan's roles are {}", roles.join(", "))
+        }
+    };
+    let Some(as_who) = as_who else {
+        let mine = plan.roles.iter().filter(|(_, role)| role.user.as_deref() == Some(account));
+        let mut roles: BTreeSet<RoleId> = mine.map(|(id, _)| id.clone()).collect();
+        let Some(first) = roles.first() else {
+            return Err(format!(
+                "who are you? no role of the plan belongs to the account `{account}`; {}",
+                known()
+            ));
+        };
+        let name = plan.person(first);
+        roles.extend(held_by(&name));
+        return Ok(Person { name, roles });
+    };
+    let (role, name) = match as_who.split_once('/') {
+        Some((role, name)) => (role.trim(), Some(name.trim())),
+        None => (as_who.trim(), None),
+    };
+    let role_id = RoleId::new(role).ok().filter(|id| plan.roles.contains_key(id));
+    match (role_id, name) {
+        (Some(id), None) => {
+            let name = plan.person(&id);
+            let mut roles = held_by(&name);
+            roles.insert(id);
+            Ok(Person { name, roles })
+        }
+        // A named person acts in the role only if the plan gives it to them;
+        // otherwise they are that person and nothing else.
+        (Some(id), Some(name)) if !name.is_empty() => {
+            let mut roles = held_by(name);
+            if plan.roles.get(&id).is_some_and(|role| role.name.is_none() || role.team.is_some()) {
+                roles.insert(id);
+            }
+            Ok(Person { name: name.to_owned(), roles })
+        }
+        (None, None) if !held_by(role).is_empty() => {
+            Ok(Person { name: role.to_owned(), roles: held_by(role) })
+        }
+        _ => Err(format!("`{as_who}` is neither a role nor a person of the plan; {}", known())),
+    }
+}

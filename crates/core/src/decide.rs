@@ -1,0 +1,221 @@
+//! What has to happen next.
+//!
+//! [`decide`] is a pure function of the state and the time. It names every
+//! intent that is due now; the engine writes those that are facts into the log,
+//! carries out those that are effects, and asks again after each change. Asking
+//! twice without a change gives the same answer, so nothing is lost when the
+//! engine dies between asking and doing.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::doubt;
+use crate::event::{Answer, Outcome, ResolvedBy};
+use crate::plan::Step;
+use crate::state::{RunState, Status};
+
+/// Something that has to happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// Carry out a step: write the intent, then dispatch it.
+    Start {
+        /// The step.
+        step: usize,
+    },
+    /// Ask the step's verifications. They only read, so nothing is written first.
+    Verify {
+        /// The step.
+        step: usize,
+        /// Why they are asked.
+        purpose: Purpose,
+    },
+    /// The action is done, and there is nothing left to verify or confirm.
+    Succeed {
+        /// The step.
+        step: usize,
+    },
+    /// End a doubt by the rules.
+    Resolve {
+        /// The step.
+        step: usize,
+        /// The answer.
+        answer: Answer,
+        /// What gives it.
+        by: ResolvedBy,
+        /// Why, for people.
+        reason: &'static str,
+    },
+    /// A step stopped at its deadline counts as failed.
+    Fail {
+        /// The step.
+        step: usize,
+        /// Why, for people.
+        reason: &'static str,
+    },
+    /// The run is over.
+    Finish {
+        /// How.
+        outcome: Outcome,
+    },
+    /// Ask again at this time, even if nothing happens.
+    Wake {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Why a step's verifications are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The action is done: did it work?
+    AfterAction,
+    /// The step is in doubt: did it happen?
+    Probe,
+}
+
+/// What has to happen next. See the module documentation.
+#[must_use]
+pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
+    if state.finished.is_some() {
+        return Vec::new();
+    }
+    if state.unsettled == 0 && state.active.is_empty() {
+        return vec![Intent::Finish { outcome: outcome(state) }];
+    }
+    let mut intents = Vec::new();
+    for index in state.active() {
+        intents.extend(next_for_active(state, index, now));
+    }
+    if state.held.is_none() && !state.is_halted() {
+        let starts = startable(state);
+        intents.extend(starts.into_iter().map(|step| Intent::Start { step }));
+    }
+    intents
+}
+
+fn outcome(state: &RunState) -> Outcome {
+    let left_out = (0..state.steps.len()).any(|i| {
+        state.selected[i] && state.states[i].status == Status::Skipped && !state.steps[i].optional
+    });
+    if left_out { Outcome::Partial } else { Outcome::Reverted }
+}
+
+fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Intent> {
+    let (step, known) = (&state.steps[index], &state.states[index]);
+    let checkable = step.machine_checks().next().is_some();
+    match known.status {
+        Status::Acted => {
+            let checked = known.evidence.verified.iter().any(|v| v.holds == Some(true));
+            let confirmed = known.confirmed || step.confirmations().next().is_none();
+            if checkable && !checked {
+                Some(Intent::Verify { step: index, purpose: Purpose::AfterAction })
+            } else if confirmed {
+                Some(Intent::Succeed { step: index })
+            } else {
+                None
+            }
+        }
+        Status::InDoubt => {
+            let cause = known.doubt?;
+            let next = doubt::next(
+                step.effect(),
+                cause,
+                checkable,
+                known.probed.is_some(),
+                known.recoveries,
+            );
+            match next {
+                doubt::Next::Again => Some(Intent::Resolve {
+                    step: index,
+                    answer: Answer::DidNotHappen,
+                    by: ResolvedBy::Class,
+                    reason: "its effect class allows to run it again",
+                }),
+                doubt::Next::Probe => Some(Intent::Verify { step: index, purpose: Purpose::Probe }),
+                doubt::Next::Fail => {
+                    Some(Intent::Fail { step: index, reason: "stopped because its time was up" })
+                }
+                doubt::Next::Ask => None,
+            }
+        }
+        Status::Failed => {
+            let retry = step.retry.filter(|retry| known.failures < retry.attempts)?;
+            if !step.effect().may_repeat() || state.held.is_some() || state.is_halted() {
+                return None;
+            }
+            let due = known.since?.checked_add(retry.pause.signed()).ok()?;
+            Some(if due <= now { Intent::Start { step: index } } else { Intent::Wake { at: due } })
+        }
+        Status::Running | Status::Held | Status::Pending | Status::Succeeded | Status::Skipped => {
+            None
+        }
+    }
+}
+
+/// Ready steps that may start now, in plan order, given that people do one
+/// manual step at a time in their frozen order, and lanes hold one step.
+fn startable(state: &RunState) -> Vec<usize> {
+    let mut lanes: Vec<&str> = state
+        .active()
+        .filter(|&i| {
+            matches!(state.states[i].status, Status::Running | Status::Acted | Status::InDoubt)
+        })
+        .filter_map(|i| state.steps[i].exclusive.as_deref())
+        .collect();
+    let manual = |step: &Step| step.action.is_manual();
+    let mut hands = state.ready.iter().any(|&i| manual(&state.steps[i])).then(|| free_hands(state));
+    let mut starts = Vec::new();
+    for &index in &state.ready {
+        let step = &state.steps[index];
+        if let Some(lane) = step.exclusive.as_deref() {
+            if lanes.contains(&lane) {
+                continue;
+            }
+        }
+        if let (true, Some(hands)) = (manual(step), hands.as_mut()) {
+            let Some(next) = state.doer(index).and_then(|doer| hands.get_mut(&doer)) else {
+                // A manual step of nobody waits for nobody.
+                starts.push(index);
+                continue;
+            };
+            if !next.contains(&index) {
+                continue;
+            }
+        }
+        lanes.extend(step.exclusive.as_deref());
+        starts.push(index);
+    }
+    starts
+}
+
+/// For each person, the manual steps that are theirs to do now: the first ones
+/// of their frozen order that are neither settled nor blocked, as many as they
+/// can do at once. Steps with them already take up the first places.
+fn free_hands(state: &RunState) -> BTreeMap<String, Vec<usize>> {
+    let blocked = state.blocked();
+    let mut hands: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
+    for &index in &state.graph.order {
+        let (step, status) = (&state.steps[index], state.states[index].status);
+        let waits = matches!(status, Status::Pending | Status::Running);
+        if !step.action.is_manual() || !waits || blocked.contains(&index) {
+            continue;
+        }
+        let Some(doer) = state.doer(index) else { continue };
+        let size = *sizes.entry(doer.clone()).or_insert_with(|| {
+            let role = step.owner.as_ref().and_then(|owner| state.planned.plan.roles.get(owner));
+            role.and_then(|role| role.team).map_or(1, |team| team.0.max(1) as usize)
+        });
+        let next = hands.entry(doer).or_default();
+        if next.len() < size {
+            next.push(index);
+        } else if status == Status::Running && !next.contains(&index) {
+            // Something behind in the order is already with them (handed over
+            // after it began): it takes a place.
+            next.pop();
+            next.insert(0, index);
+        }
+    }
+    hands
+}

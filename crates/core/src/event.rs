@@ -1,0 +1,435 @@
+//! What can happen in a run. One vocabulary: the log holds it, `--json` shows
+//! it, every view is computed from it.
+//!
+//! Only facts that change a decision are events. Output of commands, progress
+//! and sizes live beside the log, their digests inside it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::authority::Act;
+use crate::ids::{BaselineId, ComponentId, Digest, Epoch, OptionId, RunId, Seq, StepId};
+use crate::plan::{Effect, Plan, Step};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run began: the plan is frozen from here on.
+    RunPlanned(Box<RunPlanned>),
+    /// Facts were captured before the deployment.
+    BaselinesCaptured {
+        /// The change they belong to.
+        change: String,
+        /// Digest of the plan file they were captured with.
+        plan: Digest,
+        /// Each fact.
+        facts: BTreeMap<BaselineId, Fact>,
+    },
+    /// A coordinator took over. Everything an earlier one might still write is refused.
+    OwnerAcquired {
+        /// Its term.
+        epoch: Epoch,
+        /// Host and process, for people.
+        coordinator: String,
+    },
+    /// Nothing new starts from here on.
+    RunHeld {
+        /// Why.
+        reason: String,
+    },
+    /// Steps start again.
+    RunReleased {
+        /// Why.
+        reason: String,
+    },
+    /// The run moved to a heavier option; what is done stays done.
+    OptionChosen {
+        /// The option.
+        option: OptionId,
+        /// Why.
+        reason: String,
+    },
+    /// The run ended.
+    RunFinished {
+        /// How.
+        outcome: Outcome,
+    },
+    /// A step is about to be carried out. Nothing has an effect without this
+    /// being durable first.
+    StepIntent {
+        /// The step.
+        step: StepId,
+        /// 1 for the first try.
+        attempt: u32,
+        /// Stays the same when a `keyed` step is repeated after a crash.
+        key: String,
+        /// Digest of the action as it was dispatched.
+        action: Digest,
+        /// Its effect class.
+        effect: Effect,
+    },
+    /// The action is done; its verifications are not.
+    StepActed {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// What was seen.
+        evidence: Evidence,
+    },
+    /// A person confirmed what only a person can.
+    StepConfirmed {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// What they said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    /// The step is done and verified.
+    StepSucceeded {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// What was seen.
+        evidence: Evidence,
+    },
+    /// The step failed.
+    StepFailed {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// How much of it happened, as far as is known.
+        effect: FailureEffect,
+        /// What went wrong, for people.
+        error: String,
+        /// What was seen.
+        evidence: Evidence,
+    },
+    /// Nobody knows whether the step happened.
+    StepInDoubt {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// Why it is unknown.
+        cause: DoubtCause,
+        /// What is known.
+        evidence: Evidence,
+    },
+    /// The verification was asked about a step in doubt and could not tell.
+    StepProbed {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// Why it cannot tell.
+        finding: String,
+    },
+    /// A doubt ended, or a person attested a failed step.
+    StepResolved {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// The answer.
+        answer: Answer,
+        /// Who or what gave it.
+        by: ResolvedBy,
+        /// Why.
+        reason: String,
+    },
+    /// A person wants the step to run again.
+    StepRetried {
+        /// The step.
+        step: StepId,
+        /// Why.
+        reason: String,
+    },
+    /// A person leaves the step out.
+    StepSkipped {
+        /// The step.
+        step: StepId,
+        /// Why.
+        reason: String,
+    },
+    /// A person put a step in.
+    StepAdded {
+        /// The new step, in full.
+        step: Box<Step>,
+        /// It stands behind this step; at the start if none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        behind: Option<StepId>,
+        /// These steps wait for it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        before: Vec<StepId>,
+        /// Why.
+        reason: String,
+    },
+    /// A person changed a step that is not under way.
+    StepReplaced {
+        /// The new step, in full; it keeps the old one's name.
+        step: Box<Step>,
+        /// Why.
+        reason: String,
+    },
+    /// A step was handed to somebody else.
+    StepAssigned {
+        /// The step.
+        step: StepId,
+        /// The person.
+        to: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody asked for something that takes more than one person.
+    ActProposed {
+        /// What they asked for.
+        act: Act,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody asked for something they may not do.
+    ActRefused {
+        /// What they asked for.
+        act: Act,
+        /// Why it was refused.
+        why: String,
+    },
+}
+
+/// The first event of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunPlanned {
+    /// SHA-256 of the plan file as it was on disk.
+    pub plan_digest: Digest,
+    /// The plan file, byte for byte: what people signed.
+    pub source: String,
+    /// The folder relative paths start from.
+    pub folder: String,
+    /// The plan as it was read: what the engine follows.
+    pub plan: Plan,
+    /// The plan's times as instants.
+    pub window: Instants,
+    /// Whether this is the real thing.
+    pub mode: Mode,
+    /// The option that was chosen, if the plan has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub option: Option<OptionId>,
+    /// The components of a partial backout; empty for a whole one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<ComponentId>,
+    /// The facts steps are verified against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baselines: Option<UsedBaselines>,
+    /// Why the way back was invoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The baseline capture a run uses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsedBaselines {
+    /// The log it stands in.
+    pub log: RunId,
+    /// The record it stands in.
+    pub seq: Seq,
+    /// That record's digest.
+    pub digest: Digest,
+    /// When it was captured.
+    pub captured: Timestamp,
+    /// The facts.
+    pub facts: BTreeMap<BaselineId, Fact>,
+}
+
+/// The window's local times as instants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Instants {
+    /// When the deployment may start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy_start: Option<Timestamp>,
+    /// When it must end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy_end: Option<Timestamp>,
+    /// When the backout must be finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backout_by: Option<Timestamp>,
+}
+
+/// Whether a run is the real thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// In earnest.
+    Live,
+    /// On the demonstration system.
+    Demo,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every step of the chosen way is done and verified.
+    Reverted,
+    /// The way was gone to its end, but steps that matter were left out.
+    Partial,
+    /// Somebody gave it up.
+    Abandoned {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A captured fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// When it was captured.
+    pub captured: Timestamp,
+    /// What two captures are compared by.
+    pub digest: Digest,
+    /// The fact for people: a row count, a version, `214 files, 8.1 MB`.
+    pub shown: String,
+}
+
+/// What was seen while a step ran.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// Exit code of a command, status of an HTTP answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i64>,
+    /// Digest of what it printed, after masking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Digest>,
+    /// Each verification and what it found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verified: Vec<Verified>,
+}
+
+impl Evidence {
+    /// Evidence that is one sentence.
+    #[must_use]
+    pub fn saying(summary: impl Into<String>) -> Self {
+        Self { summary: summary.into(), ..Self::default() }
+    }
+}
+
+/// A verification and what it found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// What was checked, for people.
+    pub check: String,
+    /// What was found, for people.
+    pub found: String,
+    /// Whether it holds; `null` when it could not be told.
+    pub holds: Option<bool>,
+}
+
+/// How much of a failed step happened, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureEffect {
+    /// It never started.
+    None,
+    /// Some of it.
+    Partial,
+    /// All of it, but it did not have the result it should.
+    Full,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Why the outcome of a step is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DoubtCause {
+    /// The coordinator died while the step ran inside it.
+    CoordinatorLost,
+    /// The supervisor of a command died without writing down how it ended.
+    SupervisorLost,
+    /// What the executor wrote down is gone or cannot be read.
+    LedgerLost,
+    /// It was stopped because its time was up.
+    Deadline,
+}
+
+/// The answer to a doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It happened.
+    Happened,
+    /// It did not happen, or may be done again: it will be.
+    DidNotHappen,
+    /// Leave it open; nothing that depends on it goes on.
+    Hold,
+}
+
+/// Who or what ended a doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResolvedBy {
+    /// What the executor wrote down.
+    Ledger,
+    /// The effect class allows a repeat.
+    Class,
+    /// The step's verification.
+    Verification,
+    /// A person.
+    Person,
+}
+
+impl Event {
+    /// The step this is about, if it is about one.
+    #[must_use]
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::StepIntent { step, .. }
+            | Self::StepActed { step, .. }
+            | Self::StepConfirmed { step, .. }
+            | Self::StepSucceeded { step, .. }
+            | Self::StepFailed { step, .. }
+            | Self::StepInDoubt { step, .. }
+            | Self::StepProbed { step, .. }
+            | Self::StepResolved { step, .. }
+            | Self::StepRetried { step, .. }
+            | Self::StepSkipped { step, .. }
+            | Self::StepAssigned { step, .. } => Some(step),
+            Self::StepAdded { step, .. } | Self::StepReplaced { step, .. } => Some(&step.id),
+            Self::RunPlanned(_)
+            | Self::BaselinesCaptured { .. }
+            | Self::OwnerAcquired { .. }
+            | Self::RunHeld { .. }
+            | Self::RunReleased { .. }
+            | Self::OptionChosen { .. }
+            | Self::RunFinished { .. }
+            | Self::ActProposed { .. }
+            | Self::ActRefused { .. } => None,
+        }
+    }
+
+    /// The try this is about, if it is about one.
+    #[must_use]
+    pub fn attempt(&self) -> Option<u32> {
+        match self {
+            Self::StepIntent { attempt, .. }
+            | Self::StepActed { attempt, .. }
+            | Self::StepConfirmed { attempt, .. }
+            | Self::StepSucceeded { attempt, .. }
+            | Self::StepFailed { attempt, .. }
+            | Self::StepInDoubt { attempt, .. }
+            | Self::StepProbed { attempt, .. }
+            | Self::StepResolved { attempt, .. } => Some(*attempt),
+            _ => None,
+        }
+    }
+}

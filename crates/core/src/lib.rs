@@ -1,0 +1,30 @@
+//! The law: what a plan is, what may happen in a run, and what must happen next.
+//!
+//! Everything here is a pure function over data. There is no file, socket,
+//! clock, thread or random number in this crate; time is always an argument.
+//! The one idea to hold on to:
+//!
+//! ```text
+//!   plan ──freeze──► RunState ◄──apply── Event ◄── append-only log
+//!                        │
+//!                        └──decide──► Intent ──► (the engine carries it out)
+//! ```
+//!
+//! [`RunState::apply`](state::RunState::apply) is the only way a run changes,
+//! and it is total: an event that is not legal in the present state is an error,
+//! never ignored. [`decide`](decide::decide) looks at a state and says what has
+//! to happen next. The engine is the only writer of effects; it does what
+//! `decide` says and reports back as events.
+
+pub mod authority;
+pub mod decide;
+pub mod doubt;
+pub mod duration;
+pub mod event;
+pub mod graph;
+pub mod ids;
+pub mod plan;
+pub mod question;
+pub mod record;
+pub mod schedule;
+pub mod state;

@@ -1,0 +1,220 @@
+//! The backout plan as data. The shape of these types *is* the shape of the
+//! plan file: what `backout schema` describes, what a run freezes into its log,
+//! and what `--json` shows are the same thing.
+//!
+//! Types here hold what one value can say about itself. Rules that span several
+//! places (references, cycles, times that do not exist) belong to the reader
+//! and to `check`, which know where in the file a thing stands.
+
+mod action;
+mod context;
+mod many;
+mod people;
+mod secret;
+mod step;
+mod verification;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use action::{Action, Copy, Http, Method, RestoreTree, Run, Sql, Stdin, Wait};
+pub use context::{
+    Alternatives, Approval, Backup, BadPercent, BadTime, Change, ChangeKind, Component, DataPolicy,
+    FixForward, LocalRange, LocalTime, Percent, Rehearsed, Release, RestoreTested, Review, Risk,
+    Source, Unrecoverable, Window, weekday_name,
+};
+pub use many::Many;
+pub use people::{
+    Authority, DecisionAction, DecisionRule, Grant, Permission, Reach, Role, Severity, TeamSize,
+};
+pub use secret::{BadSecret, Secret, Text};
+pub use step::{Effect, OnFailure, Retry, Step};
+pub use verification::{
+    Check, FileState, HttpProbe, Port, Scalar, SqlProbe, TreeState, Verification,
+};
+
+use crate::duration::Span;
+use crate::ids::{BaselineId, ComponentId, OptionId, RoleId, SourceId, StepId};
+
+/// A backout plan: how to return a system to its last good state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Backout plan")]
+pub struct Plan {
+    /// Version of the file format: 1.
+    pub backout: FormatVersion,
+    /// What is being released, and who answers for it.
+    pub change: Change,
+    /// When the deployment may happen, and when the backout must be finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Who does and decides things.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub roles: IndexMap<RoleId, Role>,
+    /// Databases and servers that steps and verifications talk to.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub sources: IndexMap<SourceId, Source>,
+    /// The parts of the system the change touches.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub components: IndexMap<ComponentId, Component>,
+    /// Facts captured before the deployment and compared after the backout.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub baselines: IndexMap<BaselineId, Baseline>,
+    /// Who decides what at which severity.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub decision: IndexMap<Severity, DecisionRule>,
+    /// Who may depart from the plan, where the defaults do not fit.
+    #[serde(default, skip_serializing_if = "Authority::is_default")]
+    pub authority: Authority,
+    /// The way back, step by step. Each step follows the one before it unless it says `after`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// Several ways back, from light to heavy. Without this section there is one: all steps.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub options: IndexMap<OptionId, WayBack>,
+    /// What to do instead of, or after, backing out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternatives: Option<Alternatives>,
+    /// What may go wrong with the backout itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risks: Vec<Risk>,
+    /// The review afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Review>,
+    /// Findings of `check` that were accepted, each with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Accepted>,
+}
+
+impl Plan {
+    /// The step of this name.
+    #[must_use]
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == *id)
+    }
+
+    /// The option that runs when none is named: the one marked default, else the
+    /// heaviest (last) one, else none, which means all steps.
+    #[must_use]
+    pub fn default_option(&self) -> Option<&OptionId> {
+        let marked = self.options.iter().find(|(_, way)| way.default);
+        marked.or_else(|| self.options.last()).map(|(id, _)| id)
+    }
+
+    /// How a role is shown to people: its holder's name if it has one, else the role.
+    #[must_use]
+    pub fn person(&self, role: &RoleId) -> String {
+        let name = self.roles.get(role).and_then(|role| role.name.clone());
+        name.unwrap_or_else(|| role.to_string())
+    }
+}
+
+/// The format version this program reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormatVersion;
+
+impl Serialize for FormatVersion {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(1)
+    }
+}
+
+impl<'de> Deserialize<'de> for FormatVersion {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u64::deserialize(deserializer)? {
+            1 => Ok(Self),
+            other => Err(serde::de::Error::custom(format!(
+                "this program reads plan format 1, not {other}"
+            ))),
+        }
+    }
+}
+
+impl JsonSchema for FormatVersion {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "FormatVersion".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"const": 1})
+    }
+}
+
+/// A fact about the system. Exactly one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Baseline {
+    /// The rows a query returns.
+    Sql(SqlQuery),
+    /// Names, contents and modes of everything below a folder.
+    Tree(String),
+    /// The content of one file.
+    File(String),
+    /// What a URL answers: status and body.
+    Http(HttpQuery),
+    /// What a command prints.
+    Run(Run),
+}
+
+/// A question to a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlQuery {
+    /// One of the plan's sources.
+    pub source: SourceId,
+    /// A query that only reads.
+    pub query: String,
+}
+
+/// A question to a web server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpQuery {
+    /// A full URL, or a path on `source`.
+    pub url: String,
+    /// One of the plan's sources; its address stands before `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceId>,
+}
+
+/// One way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WayBack {
+    /// What it does, in a few words.
+    pub title: String,
+    /// The steps it runs, in the plan's order. Without it: all steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<StepId>>,
+    /// Runs when no option is named.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default: bool,
+    /// When to choose it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Who may choose it, if not the plan's deciders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<RoleId>,
+    /// How long it takes, as the author states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Span>,
+}
+
+/// A finding of `check` that someone looked at and accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// The rule, such as `BOP-104`.
+    pub rule: String,
+    /// Only for this step, role, component or option; without it, for the whole plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Why it is acceptable here.
+    pub because: String,
+    /// Who accepted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<RoleId>,
+}

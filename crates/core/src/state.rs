@@ -1,0 +1,771 @@
+//! What is true of a run after a prefix of its log.
+//!
+//! ```text
+//!            intent          acted            succeeded
+//!   pending ───────► running ─────► acted ───────────────► succeeded
+//!      ▲  ▲             │  │          │                        ▲
+//!      │  │             │  └─────────┬┘                        │ attested
+//!      │  │ retried     │ in doubt   │ failed                  │
+//!      │  └─────────────┼────────► failed ─────────────────────┤
+//!      │                ▼                                      │
+//!      └─────────── in doubt ──► held                       skipped
+//!   did not happen      └─ happened ─► acted
+//! ```
+//!
+//! [`step_transition`] is that picture as one total function; anything it does
+//! not list is an error. The rest of this module keeps what `decide` needs at
+//! hand (which steps are ready, which are stuck), so that deciding costs what
+//! is going on and not what the plan holds.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::authority::Act;
+use crate::event::{
+    Answer, DoubtCause, Event, Evidence, FailureEffect, Mode, Outcome, ResolvedBy, RunPlanned,
+};
+use crate::graph::{Graph, only_components};
+use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
+use crate::plan::Step;
+use crate::record::{Actor, Record};
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing has happened.
+    Pending,
+    /// Its intent is in the log, its outcome is not.
+    Running,
+    /// The action is done; verifications or confirmations are open.
+    Acted,
+    /// Done and verified.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// Nobody knows.
+    InDoubt,
+    /// A person keeps a doubt open.
+    Held,
+    /// A person left it out.
+    Skipped,
+}
+
+impl Status {
+    /// Every status, for tables and exhaustive tests.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Running,
+        Self::Acted,
+        Self::Succeeded,
+        Self::Failed,
+        Self::InDoubt,
+        Self::Held,
+        Self::Skipped,
+    ];
+
+    /// Whether steps behind it may start.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Skipped)
+    }
+
+    /// Whether nothing moves until a person (or a repeat) does something.
+    #[must_use]
+    pub fn is_stuck(self) -> bool {
+        matches!(self, Self::Failed | Self::InDoubt | Self::Held)
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Acted => "verifying",
+            Self::Succeeded => "done",
+            Self::Failed => "failed",
+            Self::InDoubt => "in doubt",
+            Self::Held => "held",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// The status after an event about a step, or `None` when the event is not
+/// legal in this status. `manual` says whether a person carries the step out.
+#[must_use]
+pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<Status> {
+    use Status::{Acted, Failed, Held, InDoubt, Pending, Running, Skipped, Succeeded};
+    Some(match (status, event) {
+        // A failed step starts again by itself only where its `retry` says so.
+        (Pending | Failed, Event::StepIntent { .. }) => Running,
+        (Running, Event::StepActed { .. }) => Acted,
+        (Acted, Event::StepConfirmed { .. }) => Acted,
+        (Running | Acted, Event::StepSucceeded { .. }) => Succeeded,
+        // A doubt that a deadline caused, and that the verification denied, is a failure.
+        (Running | Acted | InDoubt, Event::StepFailed { .. }) => Failed,
+        (Running, Event::StepInDoubt { .. }) => InDoubt,
+        (InDoubt, Event::StepProbed { .. }) => InDoubt,
+        (InDoubt | Held, Event::StepResolved { answer: Answer::Happened, .. }) => Acted,
+        (InDoubt | Held, Event::StepResolved { answer: Answer::DidNotHappen, .. }) => Pending,
+        (InDoubt | Held, Event::StepResolved { answer: Answer::Hold, .. }) => Held,
+        // Attested: a person takes responsibility for a step the machine saw fail.
+        (Failed, Event::StepResolved { answer: Answer::Happened, by: ResolvedBy::Person, .. }) => {
+            Succeeded
+        }
+        (Failed | Succeeded | Skipped, Event::StepRetried { .. }) => Pending,
+        (Pending | Failed | Held, Event::StepSkipped { .. }) => Skipped,
+        // A person's work can be called off; a machine's must end first.
+        (Running, Event::StepSkipped { .. }) if manual => Skipped,
+        (Pending | Failed, Event::StepReplaced { .. }) => Pending,
+        (Pending | Running | Acted | Failed | InDoubt | Held, Event::StepAssigned { .. }) => status,
+        _ => return None,
+    })
+}
+
+/// What is known about one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepState {
+    /// Where it stands.
+    pub status: Status,
+    /// The number of the last try; 0 before the first.
+    pub attempt: u32,
+    /// The key of the last try.
+    pub key: String,
+    /// How often it was repeated after a crash since a person last looked at it.
+    pub recoveries: u32,
+    /// How often it failed since a person last looked at it.
+    pub failures: u32,
+    /// When the status last changed.
+    pub since: Option<Timestamp>,
+    /// When the first try began.
+    pub started: Option<Timestamp>,
+    /// When it was settled.
+    pub ended: Option<Timestamp>,
+    /// Who does it, if not its owner.
+    pub assigned: Option<String>,
+    /// Whether a person has confirmed what only a person can.
+    pub confirmed: bool,
+    /// Why it is in doubt.
+    pub doubt: Option<DoubtCause>,
+    /// Why its verification could not tell, if it was asked about a doubt.
+    pub probed: Option<String>,
+    /// How much of a failure happened.
+    pub failure: Option<FailureEffect>,
+    /// The last thing said about it: an error, a reason, a finding.
+    pub note: Option<String>,
+    /// What was last seen.
+    pub evidence: Evidence,
+    /// Whether a person vouched for it instead of the machine.
+    pub attested: bool,
+}
+
+impl StepState {
+    fn new() -> Self {
+        Self {
+            status: Status::Pending,
+            attempt: 0,
+            key: String::new(),
+            recoveries: 0,
+            failures: 0,
+            since: None,
+            started: None,
+            ended: None,
+            assigned: None,
+            confirmed: false,
+            doubt: None,
+            probed: None,
+            failure: None,
+            note: None,
+            evidence: Evidence::default(),
+            attested: false,
+        }
+    }
+}
+
+/// Why nothing new starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Who held the run.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A departure from the plan, for the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// What was done.
+    pub what: String,
+    /// Who did it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An event that cannot have happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Illegal {
+    /// The log does not start with a plan.
+    #[error("a run starts with its plan")]
+    NotBegun,
+    /// The log holds a second plan, or baselines.
+    #[error("this event does not belong into a run under way")]
+    Misplaced,
+    /// The run is over.
+    #[error("the run is finished")]
+    Finished,
+    /// A step that the run does not have.
+    #[error("there is no step `{0}` in this run")]
+    NoStep(StepId),
+    /// A step that exists twice.
+    #[error("there is already a step `{0}` in this run")]
+    StepExists(StepId),
+    /// The event does not fit the step's status.
+    #[error("step `{step}` is {status}", status = .status.shown())]
+    Status {
+        /// The step.
+        step: StepId,
+        /// Where it stands.
+        status: Status,
+    },
+    /// The event is about another try.
+    #[error("step `{step}` is at try {current}, not {found}")]
+    Attempt {
+        /// The step.
+        step: StepId,
+        /// The last try.
+        current: u32,
+        /// The event's try.
+        found: u32,
+    },
+    /// An older coordinator wrote after a newer one took over.
+    #[error("a coordinator of term {found} wrote after term {current} began")]
+    Epoch {
+        /// The term in force.
+        current: Epoch,
+        /// The record's term.
+        found: Epoch,
+    },
+    /// The option does not exist.
+    #[error("the plan has no option `{0}`")]
+    NoOption(OptionId),
+    /// The steps would wait for each other.
+    #[error(transparent)]
+    Cycle(#[from] crate::graph::Cycle),
+    /// The run is not held, or already is.
+    #[error("{0}")]
+    Hold(&'static str),
+}
+
+/// What is true of a run.
+#[derive(Debug, Clone)]
+pub struct RunState {
+    /// The run.
+    pub run: RunId,
+    /// Its frozen plan and how it was invoked.
+    pub planned: Box<RunPlanned>,
+    /// The steps as they are now, deviations included.
+    pub steps: Vec<Step>,
+    /// What is known about each.
+    pub states: Vec<StepState>,
+    /// Which of them belong to the way that was chosen.
+    pub selected: Vec<bool>,
+    /// What each waits for.
+    pub graph: Graph,
+    /// The option in force.
+    pub option: Option<OptionId>,
+    /// Why nothing new starts, if so.
+    pub held: Option<Held>,
+    /// How and when it ended, if so.
+    pub finished: Option<(Outcome, Timestamp)>,
+    /// Who started it.
+    pub started_by: Actor,
+    /// When it was invoked.
+    pub started: Timestamp,
+    /// The coordinator's term.
+    pub epoch: Epoch,
+    /// The coordinator, for people.
+    pub coordinator: Option<String>,
+    /// Position of the last record.
+    pub seq: Seq,
+    /// Digest of the last record.
+    pub tail: Digest,
+    /// Open votes: who asked for what.
+    pub proposals: Vec<(Act, String)>,
+    /// Departures from the plan.
+    pub deviations: Vec<Deviation>,
+    /// Steps nobody waits for any more: pending, and everything before them is settled.
+    pub(crate) ready: BTreeSet<usize>,
+    /// Steps that are neither pending nor settled.
+    pub(crate) active: BTreeSet<usize>,
+    /// How many selected steps are not settled.
+    pub(crate) unsettled: usize,
+    extra: Vec<(StepId, StepId)>,
+    open: Vec<usize>,
+    index: HashMap<StepId, usize>,
+}
+
+impl RunState {
+    /// The state after the first record of a run.
+    ///
+    /// # Errors
+    /// [`Illegal`] when the record does not begin a run.
+    pub fn begin(record: &Record, digest: Digest) -> Result<Self, Illegal> {
+        let Some(Event::RunPlanned(planned)) = record.events.first() else {
+            return Err(Illegal::NotBegun);
+        };
+        let steps = planned.plan.steps.clone();
+        let mut state = Self {
+            run: record.run.clone(),
+            states: vec![StepState::new(); steps.len()],
+            selected: vec![false; steps.len()],
+            graph: Graph::default(),
+            option: planned.option.clone(),
+            steps,
+            held: None,
+            finished: None,
+            started_by: record.actor.clone(),
+            started: record.at,
+            epoch: record.epoch,
+            coordinator: None,
+            seq: record.seq,
+            tail: digest,
+            proposals: Vec::new(),
+            deviations: Vec::new(),
+            ready: BTreeSet::new(),
+            active: BTreeSet::new(),
+            unsettled: 0,
+            extra: Vec::new(),
+            open: Vec::new(),
+            index: HashMap::new(),
+            planned: planned.clone(),
+        };
+        state.selected = selection(planned, state.option.as_ref())?;
+        state.rebuild()?;
+        for event in &record.events[1..] {
+            state.event(event, record)?;
+        }
+        Ok(state)
+    }
+
+    /// Applies the next record.
+    ///
+    /// # Errors
+    /// [`Illegal`] when something in it cannot have happened. The state is then
+    /// no longer of use.
+    pub fn apply(&mut self, record: &Record, digest: Digest) -> Result<(), Illegal> {
+        let takes_over = matches!(record.events.first(), Some(Event::OwnerAcquired { .. }));
+        let by_coordinator = matches!(record.actor, Actor::Coordinator { .. });
+        if by_coordinator && !takes_over && record.epoch != self.epoch {
+            return Err(Illegal::Epoch { current: self.epoch, found: record.epoch });
+        }
+        for event in &record.events {
+            self.event(event, record)?;
+        }
+        self.seq = record.seq;
+        self.tail = digest;
+        Ok(())
+    }
+
+    /// Whether an event would be legal now, without applying it.
+    ///
+    /// # Errors
+    /// [`Illegal`], saying why not.
+    pub fn allows(&self, event: &Event) -> Result<(), Illegal> {
+        if self.finished.is_some() && !matches!(event, Event::ActRefused { .. }) {
+            return Err(Illegal::Finished);
+        }
+        match event {
+            Event::StepAdded { step, .. } => match self.index.contains_key(&step.id) {
+                true => Err(Illegal::StepExists(step.id.clone())),
+                false => Ok(()),
+            },
+            Event::RunHeld { .. } if self.held.is_some() => {
+                Err(Illegal::Hold("the run is held already"))
+            }
+            Event::RunReleased { .. } if self.held.is_none() => {
+                Err(Illegal::Hold("the run is not held"))
+            }
+            Event::OptionChosen { option, .. } => {
+                match self.planned.plan.options.contains_key(option) {
+                    true => Ok(()),
+                    false => Err(Illegal::NoOption(option.clone())),
+                }
+            }
+            _ => match event.step() {
+                Some(step) => self.next_status(step, event).map(|_| ()),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Position of a step in the list.
+    ///
+    /// # Errors
+    /// [`Illegal::NoStep`].
+    pub fn position(&self, step: &StepId) -> Result<usize, Illegal> {
+        self.index.get(step).copied().ok_or_else(|| Illegal::NoStep(step.clone()))
+    }
+
+    /// A step and what is known about it.
+    #[must_use]
+    pub fn step(&self, step: &StepId) -> Option<(&Step, &StepState)> {
+        self.index.get(step).map(|&i| (&self.steps[i], &self.states[i]))
+    }
+
+    /// Who does a step: the person it was handed to, else its owner's holder.
+    #[must_use]
+    pub fn doer(&self, index: usize) -> Option<String> {
+        let assigned = self.states[index].assigned.clone();
+        let owner = || self.steps[index].owner.as_ref().map(|role| self.planned.plan.person(role));
+        assigned.or_else(owner)
+    }
+
+    /// Steps that cannot start because something before them is stuck.
+    #[must_use]
+    pub fn blocked(&self) -> BTreeSet<usize> {
+        let mut blocked = BTreeSet::new();
+        let stuck = self.active.iter().filter(|&&i| self.states[i].status.is_stuck());
+        let mut open: Vec<usize> = stuck.copied().collect();
+        while let Some(step) = open.pop() {
+            for &next in &self.graph.behind[step] {
+                if blocked.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        blocked
+    }
+
+    /// Whether a failed step stops everything.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.active.iter().any(|&i| {
+            self.states[i].status == Status::Failed
+                && self.steps[i].on_failure == crate::plan::OnFailure::HaltAll
+        })
+    }
+
+    /// Steps that are neither pending nor settled, in plan order.
+    pub fn active(&self) -> impl Iterator<Item = usize> + '_ {
+        self.active.iter().copied()
+    }
+
+    /// How many steps of the chosen way are settled, and how many there are.
+    #[must_use]
+    pub fn progress(&self) -> (usize, usize) {
+        let all = self.selected.iter().filter(|selected| **selected).count();
+        (all - self.unsettled, all)
+    }
+
+    /// Whether this is the demonstration.
+    #[must_use]
+    pub fn is_demo(&self) -> bool {
+        self.planned.mode == Mode::Demo
+    }
+
+    fn next_status(&self, step: &StepId, event: &Event) -> Result<(usize, Status), Illegal> {
+        let index = self.position(step)?;
+        let state = &self.states[index];
+        if let Some(found) = event.attempt() {
+            let expected = match event {
+                Event::StepIntent { .. } => state.attempt + 1,
+                _ => state.attempt,
+            };
+            if found != expected {
+                let (step, current) = (step.clone(), state.attempt);
+                return Err(Illegal::Attempt { step, current, found });
+            }
+        }
+        let manual = self.steps[index].action.is_manual();
+        step_transition(state.status, event, manual)
+            .map(|status| (index, status))
+            .ok_or(Illegal::Status { step: step.clone(), status: state.status })
+    }
+
+    fn event(&mut self, event: &Event, record: &Record) -> Result<(), Illegal> {
+        if matches!(event, Event::RunPlanned(_) | Event::BaselinesCaptured { .. }) {
+            return Err(Illegal::Misplaced);
+        }
+        self.allows(event)?;
+        match event {
+            Event::OwnerAcquired { epoch, coordinator } => {
+                if *epoch <= self.epoch || record.epoch != *epoch {
+                    return Err(Illegal::Epoch { current: self.epoch, found: *epoch });
+                }
+                self.epoch = *epoch;
+                self.coordinator = Some(coordinator.clone());
+            }
+            Event::RunHeld { reason } => {
+                self.held = Some(Held {
+                    by: record.actor.shown(),
+                    reason: reason.clone(),
+                    since: record.at,
+                });
+            }
+            Event::RunReleased { .. } => self.held = None,
+            Event::RunFinished { outcome } => self.finished = Some((outcome.clone(), record.at)),
+            Event::OptionChosen { option, reason } => {
+                self.choose(option)?;
+                self.deviates(format!("moved to option {option}"), reason, record);
+            }
+            Event::StepAdded { step, behind, before, reason } => {
+                self.insert(step, behind.as_ref(), before)?;
+                self.deviates(format!("added step {}", step.id), reason, record);
+            }
+            Event::ActProposed { act, .. } => {
+                if let Some(person) = record.actor.person() {
+                    self.proposals.push((act.clone(), person.to_owned()));
+                }
+            }
+            Event::ActRefused { .. } => {}
+            _ => {
+                if let Some(step) = event.step() {
+                    let (index, status) = self.next_status(step, event)?;
+                    self.step_event(index, status, event, record)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step_event(
+        &mut self,
+        index: usize,
+        status: Status,
+        event: &Event,
+        record: &Record,
+    ) -> Result<(), Illegal> {
+        let id = self.steps[index].id.clone();
+        let state = &mut self.states[index];
+        match event {
+            Event::StepIntent { attempt, key, .. } => {
+                if state.status == Status::Pending && state.doubt.is_some() {
+                    state.recoveries += 1;
+                }
+                state.attempt = *attempt;
+                state.key.clone_from(key);
+                state.started = state.started.or(Some(record.at));
+                state.confirmed = false;
+                state.doubt = None;
+                state.probed = None;
+                state.failure = None;
+                state.note = None;
+                state.evidence = Evidence::default();
+            }
+            Event::StepActed { evidence, .. } => state.evidence = evidence.clone(),
+            Event::StepConfirmed { note, .. } => {
+                state.confirmed = true;
+                state.note.clone_from(note);
+            }
+            Event::StepSucceeded { evidence, .. } => {
+                state.evidence = evidence.clone();
+                state.doubt = None;
+            }
+            Event::StepFailed { effect, error, evidence, .. } => {
+                state.failure = Some(*effect);
+                state.failures += 1;
+                state.note = Some(error.clone());
+                state.evidence = evidence.clone();
+                state.doubt = None;
+            }
+            Event::StepInDoubt { cause, evidence, .. } => {
+                state.doubt = Some(*cause);
+                state.note = Some(evidence.summary.clone());
+                state.evidence = evidence.clone();
+            }
+            Event::StepProbed { finding, .. } => state.probed = Some(finding.clone()),
+            Event::StepResolved { answer, by, reason, .. } => {
+                state.note = Some(reason.clone());
+                if *by == ResolvedBy::Person {
+                    state.recoveries = 0;
+                    state.attested = *answer == Answer::Happened;
+                    // Whoever says that it happened has confirmed it.
+                    state.confirmed |= *answer == Answer::Happened;
+                    let said = match answer {
+                        Answer::Happened => "resolved as happened:",
+                        Answer::DidNotHappen => "resolved as not happened:",
+                        Answer::Hold => "kept on hold:",
+                    };
+                    self.deviates(format!("{said} {id}"), reason, record);
+                }
+            }
+            Event::StepRetried { reason, .. } => {
+                state.failures = 0;
+                state.recoveries = 0;
+                state.doubt = None;
+                state.attested = false;
+                state.ended = None;
+                self.deviates(format!("ran {id} again"), reason, record);
+            }
+            Event::StepSkipped { reason, .. } => {
+                state.note = Some(reason.clone());
+                self.deviates(format!("skipped {id}"), reason, record);
+            }
+            Event::StepReplaced { step, reason } => {
+                self.steps[index] = step.as_ref().clone();
+                self.deviates(format!("replaced {id}"), reason, record);
+                self.rebuild()?;
+            }
+            Event::StepAssigned { to, reason, .. } => {
+                state.assigned = Some(to.clone());
+                self.deviates(format!("handed {id} to {to}"), reason, record);
+            }
+            _ => {}
+        }
+        self.set_status(index, status, record.at);
+        Ok(())
+    }
+
+    fn deviates(&mut self, what: String, reason: &str, record: &Record) {
+        let (by, at) = (record.actor.shown(), record.at);
+        self.proposals.clear();
+        self.deviations.push(Deviation { what, by, reason: reason.to_owned(), at });
+    }
+
+    fn set_status(&mut self, index: usize, status: Status, at: Timestamp) {
+        let state = &mut self.states[index];
+        let before = std::mem::replace(&mut state.status, status);
+        if before == status {
+            return;
+        }
+        state.since = Some(at);
+        if status.is_settled() {
+            state.ended = Some(at);
+        }
+        if before.is_settled() != status.is_settled() {
+            if self.selected[index] {
+                self.unsettled = match status.is_settled() {
+                    true => self.unsettled - 1,
+                    false => self.unsettled + 1,
+                };
+            }
+            for next in 0..self.graph.behind[index].len() {
+                let next = self.graph.behind[index][next];
+                match status.is_settled() {
+                    true => self.open[next] -= 1,
+                    false => self.open[next] += 1,
+                }
+                self.refile(next);
+            }
+        }
+        self.refile(index);
+    }
+
+    /// Puts a step into the set its status and its waits ask for.
+    fn refile(&mut self, index: usize) {
+        let status = self.states[index].status;
+        let ready = status == Status::Pending && self.selected[index] && self.open[index] == 0;
+        let active = status != Status::Pending && !status.is_settled();
+        file(&mut self.ready, index, ready);
+        file(&mut self.active, index, active);
+    }
+
+    /// Computes everything that follows from the list of steps.
+    fn rebuild(&mut self) -> Result<(), Illegal> {
+        self.index = self.steps.iter().enumerate().map(|(i, s)| (s.id.clone(), i)).collect();
+        self.graph = Graph::new(&self.steps, &self.selected, &self.extra)?;
+        let settled = |i: &&usize| self.states[**i].status.is_settled();
+        let open = self.graph.before.iter();
+        self.open =
+            open.map(|before| before.len() - before.iter().filter(settled).count()).collect();
+        self.ready.clear();
+        self.active.clear();
+        let chosen = (0..self.steps.len()).filter(|&i| self.selected[i]);
+        self.unsettled = chosen.filter(|&i| !self.states[i].status.is_settled()).count();
+        (0..self.steps.len()).for_each(|index| self.refile(index));
+        Ok(())
+    }
+
+    fn choose(&mut self, option: &OptionId) -> Result<(), Illegal> {
+        let wanted = selection(&self.planned, Some(option))?;
+        let wanted: BTreeSet<&StepId> = self
+            .planned
+            .plan
+            .steps
+            .iter()
+            .zip(wanted)
+            .filter(|(_, on)| *on)
+            .map(|(s, _)| &s.id)
+            .collect();
+        for index in 0..self.steps.len() {
+            // What is done stays done, and what is under way is never forgotten.
+            let touched = self.states[index].status != Status::Pending;
+            let added = self.planned.plan.step(&self.steps[index].id).is_none();
+            self.selected[index] = touched || added || wanted.contains(&self.steps[index].id);
+        }
+        self.option = Some(option.clone());
+        self.rebuild()
+    }
+
+    fn insert(
+        &mut self,
+        step: &Step,
+        behind: Option<&StepId>,
+        before: &[StepId],
+    ) -> Result<(), Illegal> {
+        let at = behind.map_or(Ok(0), |step| self.position(step).map(|index| index + 1))?;
+        for waits in before {
+            let index = self.position(waits)?;
+            if self.states[index].status != Status::Pending {
+                return Err(Illegal::Status {
+                    step: waits.clone(),
+                    status: self.states[index].status,
+                });
+            }
+        }
+        self.steps.insert(at, step.clone());
+        self.states.insert(at, StepState::new());
+        self.selected.insert(at, true);
+        self.extra.extend(before.iter().map(|waits| (step.id.clone(), waits.clone())));
+        self.rebuild()
+    }
+}
+
+fn file(set: &mut BTreeSet<usize>, index: usize, wanted: bool) {
+    if wanted {
+        set.insert(index);
+    } else {
+        set.remove(&index);
+    }
+}
+
+/// One flag per step of the plan: whether the chosen way holds it.
+fn selection(planned: &RunPlanned, option: Option<&OptionId>) -> Result<Vec<bool>, Illegal> {
+    select(&planned.plan, option, &planned.only)
+}
+
+/// The steps of a plan that an option and a choice of components leave: one
+/// flag per step.
+///
+/// # Errors
+/// [`Illegal::NoOption`] when the plan does not have the option.
+pub fn select(
+    plan: &crate::plan::Plan,
+    option: Option<&OptionId>,
+    only: &[crate::ids::ComponentId],
+) -> Result<Vec<bool>, Illegal> {
+    let mut selected = if only.is_empty() {
+        vec![true; plan.steps.len()]
+    } else {
+        only_components(&plan.steps, &only.iter().cloned().collect())
+    };
+    if let Some(option) = option {
+        let way = plan.options.get(option).ok_or_else(|| Illegal::NoOption(option.clone()))?;
+        if let Some(steps) = &way.steps {
+            let listed: BTreeSet<&StepId> = steps.iter().collect();
+            for (selected, step) in selected.iter_mut().zip(&plan.steps) {
+                *selected &= listed.contains(&step.id);
+            }
+        }
+    }
+    Ok(selected)
+}

@@ -1,0 +1,470 @@
+//! Does every name in the plan name something?
+
+use std::ops::Range;
+
+use backout_core::graph::Graph;
+use backout_core::plan::{Action, Baseline, Check, Plan, Source, Step, WayBack};
+
+use super::{Defined, keys_of, listed, step_ids};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::document::{Document, Path};
+use crate::lower::did_you_mean;
+use crate::times;
+use crate::yaml::Node;
+
+/// Every name the file defines, also in parts that could not be read.
+pub(super) struct Names {
+    roles: Defined,
+    sources: Defined,
+    components: Defined,
+    baselines: Defined,
+    steps: Defined,
+    same: Vec<(String, Range<usize>, Range<usize>)>,
+}
+
+impl Names {
+    pub(super) fn of(root: &Node) -> Self {
+        let (steps, same) = step_ids(root);
+        Self {
+            roles: keys_of(root, "roles"),
+            sources: keys_of(root, "sources"),
+            components: keys_of(root, "components"),
+            baselines: keys_of(root, "baselines"),
+            steps,
+            same,
+        }
+    }
+
+    fn of_plan(plan: &Plan, steps: &[Step]) -> Self {
+        fn names<'a>(names: impl Iterator<Item = &'a str>) -> Defined {
+            names.map(|name| (name.to_owned(), 0..0)).collect()
+        }
+        Self {
+            roles: names(plan.roles.keys().map(|id| id.as_str())),
+            sources: names(plan.sources.keys().map(|id| id.as_str())),
+            components: names(plan.components.keys().map(|id| id.as_str())),
+            baselines: names(plan.baselines.keys().map(|id| id.as_str())),
+            steps: names(steps.iter().map(|step| step.id.as_str())),
+            same: Vec::new(),
+        }
+    }
+}
+
+/// Checks a whole plan.
+pub(super) fn check(
+    plan: &Plan,
+    names: &Names,
+    document: &Document,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let mut checker = Checker { plan, names, document, problems };
+    checker.same_names();
+    checker.change();
+    checker.people();
+    checker.sources();
+    for (index, step) in plan.steps.iter().enumerate() {
+        checker.step(step, &Path::step(index));
+    }
+    checker.options();
+    checker.rest();
+    checker.window();
+    checker.cycle();
+}
+
+/// Checks one step against a plan and the steps it joins.
+pub(super) fn check_step(
+    step: &Step,
+    plan: &Plan,
+    others: &[Step],
+    document: &Document,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let names = Names::of_plan(plan, others);
+    Checker { plan, names: &names, document, problems }.step(step, &Path::root());
+}
+
+struct Checker<'a> {
+    plan: &'a Plan,
+    names: &'a Names,
+    document: &'a Document,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl Checker<'_> {
+    fn report(&mut self, code: &'static str, message: String, path: &Path, hint: String) {
+        let span = self.document.span(path);
+        self.problems.push(Diagnostic::error(code, message).at(span).hint(hint));
+    }
+
+    /// Reports `name` unless `defined` has it.
+    fn defined(&mut self, name: &str, what: &str, section: &str, defined: &Defined, path: &Path) {
+        if defined.contains_key(name) {
+            return;
+        }
+        let hint = match did_you_mean(name, defined.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if defined.is_empty() => format!("add it under `{section}`"),
+            None => format!(
+                "add it under `{section}`, or use one of {}",
+                listed(defined.keys().map(String::as_str))
+            ),
+        };
+        self.report(
+            codes::DANGLING,
+            format!("there is no {what} `{name}` in this plan"),
+            path,
+            hint,
+        );
+    }
+
+    fn role(&mut self, name: impl AsRef<str>, path: &Path) {
+        self.defined(name.as_ref(), "role", "roles", &self.names.roles, path);
+    }
+
+    fn roles<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n backout_core::ids::RoleId>,
+        path: &Path,
+    ) {
+        for (index, name) in names.enumerate() {
+            self.role(name.as_str(), &path.index(index));
+        }
+    }
+
+    fn step_name(&mut self, name: &str, path: &Path) {
+        self.defined(name, "step", "steps", &self.names.steps, path);
+    }
+
+    fn same_names(&mut self) {
+        for (name, first, second) in &self.names.same {
+            self.problems.push(
+                Diagnostic::error(codes::SAME_NAME, format!("two steps are called `{name}`"))
+                    .at(second.clone())
+                    .also(first.clone(), "first here")
+                    .hint("give each step a name of its own"),
+            );
+        }
+    }
+
+    fn change(&mut self) {
+        let (change, at) = (&self.plan.change, Path::root().key("change"));
+        for (key, role) in [
+            ("owner", &change.owner),
+            ("requested_by", &change.requested_by),
+            ("reviewed_by", &change.reviewed_by),
+        ] {
+            if let Some(role) = role {
+                self.role(role.as_str(), &at.key(key));
+            }
+        }
+        for (index, approval) in change.approvals.iter().enumerate() {
+            self.role(approval.by.as_str(), &at.key("approvals").index(index).key("by"));
+        }
+        if change.id.trim().is_empty() {
+            let hint = "write the number of the change: `id: CHG0031337`".to_owned();
+            self.report(codes::WRONG_VALUE, "the change has no id".to_owned(), &at.key("id"), hint);
+        }
+    }
+
+    fn people(&mut self) {
+        let root = Path::root();
+        for (id, role) in &self.plan.roles {
+            let at = root.key("roles").key(id);
+            self.roles(role.deputies.iter(), &at.key("deputies"));
+            if role.team.is_some_and(|team| team.0 == 0 || team.0 > 1000) {
+                let hint = "a team has 1 to 1000 people".to_owned();
+                self.report(
+                    codes::WRONG_VALUE,
+                    format!("the team of `{id}` has an impossible size"),
+                    &at.key("team"),
+                    hint,
+                );
+            }
+        }
+        for (severity, rule) in &self.plan.decision {
+            let key = serde_json::to_value(severity).ok();
+            let key = key.as_ref().and_then(|key| key.as_str()).unwrap_or_default();
+            let at = root.key("decision").key(key);
+            if let Some(by) = &rule.by {
+                self.role(by.as_str(), &at.key("by"));
+            }
+            self.roles(rule.tell.iter(), &at.key("tell"));
+        }
+        for (permission, grant) in &self.plan.authority.0 {
+            let key = serde_json::to_value(permission).ok();
+            let key = key.as_ref().and_then(|key| key.as_str()).unwrap_or_default();
+            let at = root.key("authority").key(key);
+            self.roles(grant.by.iter(), &at.key("by"));
+            if grant.quorum == 0 || grant.quorum > 10 {
+                let hint = "a quorum is 1 to 10 people".to_owned();
+                self.report(
+                    codes::WRONG_VALUE,
+                    "this quorum is impossible".to_owned(),
+                    &at.key("quorum"),
+                    hint,
+                );
+            }
+        }
+    }
+
+    fn sources(&mut self) {
+        for (id, baseline) in &self.plan.baselines {
+            let at = Path::root().key("baselines").key(id);
+            match baseline {
+                Baseline::Sql(sql) => self.database(&sql.source, &at.key("sql").key("source")),
+                Baseline::Http(http) => {
+                    self.server(http.source.as_ref(), &http.url, &at.key("http"))
+                }
+                Baseline::Tree(_) | Baseline::File(_) | Baseline::Run(_) => {}
+            }
+        }
+    }
+
+    fn source(&mut self, name: &backout_core::ids::SourceId, wanted: &[&str], path: &Path) {
+        self.defined(name.as_str(), "source", "sources", &self.names.sources, path);
+        let Some(source) = self.plan.sources.get(name) else { return };
+        if !wanted.contains(&source.kind()) {
+            let message = format!(
+                "`{name}` is {}, and a {} is needed here",
+                source.kind(),
+                wanted.join(" or ")
+            );
+            let hint = "name another source".to_owned();
+            self.report(codes::DANGLING, message, path, hint);
+        }
+    }
+
+    fn database(&mut self, name: &backout_core::ids::SourceId, path: &Path) {
+        self.source(name, &["postgres", "sqlite"], path);
+    }
+
+    fn server(&mut self, name: Option<&backout_core::ids::SourceId>, url: &str, path: &Path) {
+        if let Some(name) = name {
+            self.source(name, &["http"], &path.key("source"));
+            if !url.starts_with('/') {
+                let message =
+                    format!("`{url}` does not start with `/`, but it is a path on a source");
+                let hint = format!("write `/{url}`, or leave `source` out");
+                self.report(codes::WRONG_VALUE, message, &path.key("url"), hint);
+            }
+        } else if !(url.starts_with("http://") || url.starts_with("https://")) {
+            let message = format!("`{url}` is not a full address");
+            let hint = "start it with http:// or https://, or name a `source`".to_owned();
+            self.report(codes::WRONG_VALUE, message, &path.key("url"), hint);
+        }
+    }
+
+    fn condition(&mut self, condition: Option<&String>, path: &Path) {
+        let Some(condition) = condition else { return };
+        if let Err(error) = cel::Program::compile(condition) {
+            let said = error.to_string();
+            // The parser's own position and its list of tokens help nobody here.
+            let said = said.lines().next().unwrap_or("it cannot be read");
+            let said = said.rsplit_once(": Syntax error: ").map_or(said, |(_, said)| said);
+            let said = said.split(" expecting ").next().unwrap_or(said).to_owned();
+            let hint = "it sees `status`, `headers`, `text` and `json`: `json.version == \"v1.9\"`"
+                .to_owned();
+            self.report(
+                codes::WRONG_VALUE,
+                format!("this condition is not CEL: {said}"),
+                path,
+                hint,
+            );
+        }
+    }
+
+    fn step(&mut self, step: &Step, at: &Path) {
+        if let Some(owner) = &step.owner {
+            self.role(owner.as_str(), &at.key("owner"));
+        }
+        if let Some(component) = &step.component {
+            let defined = &self.names.components;
+            self.defined(
+                component.as_str(),
+                "component",
+                "components",
+                defined,
+                &at.key("component"),
+            );
+        }
+        for (index, after) in step.after.iter().flatten().enumerate() {
+            self.step_name(after.as_str(), &at.key("after").index(index));
+        }
+        match &step.action {
+            Action::Http(http) => {
+                let at = at.key("http");
+                self.server(http.source.as_ref(), &http.url, &at);
+                self.condition(http.assert.as_ref(), &at.key("assert"));
+            }
+            Action::Sql(sql) => self.database(&sql.source, &at.key("sql").key("source")),
+            Action::Wait(_) if step.machine_checks().next().is_none() => {
+                let hint = "say what it waits for under `verify`".to_owned();
+                let message = format!("step `{}` waits for nothing", step.id);
+                self.report(codes::MISSING_KEY, message, &at.key("wait"), hint);
+            }
+            _ => {}
+        }
+        for (index, verification) in step.verify.iter().enumerate() {
+            let at = at.key("verify").index(index);
+            match &verification.check {
+                Check::Http(http) => {
+                    let at = at.key("http");
+                    self.server(http.source.as_ref(), &http.url, &at);
+                    self.condition(http.assert.as_ref(), &at.key("assert"));
+                }
+                Check::Sql(sql) => self.database(&sql.source, &at.key("sql").key("source")),
+                Check::SameAsBaseline(name) => {
+                    let at = at.key("same_as_baseline");
+                    self.defined(
+                        name.as_str(),
+                        "baseline",
+                        "baselines",
+                        &self.names.baselines,
+                        &at,
+                    );
+                }
+                Check::Tcp(port) => {
+                    let fits = port.address.rsplit_once(':').is_some_and(|(host, port)| {
+                        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+                    });
+                    if !fits {
+                        let message = format!("`{}` is not an address", port.address);
+                        let hint = "write it as `host:port`".to_owned();
+                        self.report(
+                            codes::WRONG_VALUE,
+                            message,
+                            &at.key("tcp").key("address"),
+                            hint,
+                        );
+                    }
+                }
+                Check::Confirm(_) | Check::Run(_) | Check::File(_) | Check::Tree(_) => {}
+            }
+        }
+        if let Some(retry) = step.retry {
+            if !(2..=100).contains(&retry.attempts) {
+                let hint = "try 2 to 100 times in all".to_owned();
+                let message = "this number of attempts is impossible".to_owned();
+                self.report(codes::WRONG_VALUE, message, &at.key("retry").key("attempts"), hint);
+            }
+        }
+    }
+
+    fn options(&mut self) {
+        let root = Path::root().key("options");
+        for (id, way) in &self.plan.options {
+            let WayBack { steps, by, .. } = way;
+            let at = root.key(id);
+            for (index, step) in steps.iter().flatten().enumerate() {
+                self.step_name(step.as_str(), &at.key("steps").index(index));
+            }
+            if let Some(by) = by {
+                self.role(by.as_str(), &at.key("by"));
+            }
+        }
+        let defaults: Vec<_> = self.plan.options.iter().filter(|(_, way)| way.default).collect();
+        if let [_, (second, _), ..] = defaults.as_slice() {
+            let message = format!("`{second}` is the second option marked as default");
+            let hint = "mark one".to_owned();
+            self.report(codes::WRONG_VALUE, message, &root.key(second).key("default"), hint);
+        }
+    }
+
+    fn rest(&mut self) {
+        let root = Path::root();
+        for (index, risk) in self.plan.risks.iter().enumerate() {
+            let at = root.key("risks").index(index);
+            if let Some(owner) = &risk.owner {
+                self.role(owner.as_str(), &at.key("owner"));
+            }
+            for (index, step) in risk.steps.iter().enumerate() {
+                self.step_name(step.as_str(), &at.key("steps").index(index));
+            }
+        }
+        if let Some(review) = &self.plan.review {
+            let at = root.key("review");
+            for (key, role) in [
+                ("owner", &review.owner),
+                ("retrospective_approval", &review.retrospective_approval),
+            ] {
+                if let Some(role) = role {
+                    self.role(role.as_str(), &at.key(key));
+                }
+            }
+        }
+        for (index, accepted) in self.plan.accepted.iter().enumerate() {
+            let at = root.key("accepted").index(index);
+            if let Some(by) = &accepted.by {
+                self.role(by.as_str(), &at.key("by"));
+            }
+            if crate::rules::find(&accepted.rule).is_none() {
+                let message = format!("there is no rule `{}`", accepted.rule);
+                let known = crate::rules::ALL.iter().map(|rule| rule.id);
+                let hint = match did_you_mean(&accepted.rule, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`backout check --rules` lists them".to_owned(),
+                };
+                self.report(codes::DANGLING, message, &at.key("rule"), hint);
+            }
+            if accepted.because.trim().len() < 10 {
+                let hint = "a reviewer reads this sentence instead of the finding".to_owned();
+                let message = format!("`{}` is accepted without a reason", accepted.rule);
+                self.report(codes::WRONG_VALUE, message, &at.key("because"), hint);
+            }
+        }
+        for (id, source) in &self.plan.sources {
+            let Source::Http(address) = source else { continue };
+            let shown = address.to_string();
+            let plain = matches!(address, backout_core::plan::Text::Plain(_));
+            if plain && !(shown.starts_with("http://") || shown.starts_with("https://")) {
+                let at = root.key("sources").key(id).key("http");
+                let hint = "start it with http:// or https://".to_owned();
+                self.report(
+                    codes::WRONG_VALUE,
+                    format!("`{shown}` is not a web address"),
+                    &at,
+                    hint,
+                );
+            }
+        }
+    }
+
+    fn window(&mut self) {
+        let Some(window) = &self.plan.window else { return };
+        let at = Path::root().key("window");
+        let Some(zone) = times::zone(&window.timezone) else {
+            let message = format!("there is no time zone `{}`", window.timezone);
+            let known = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
+            let near = did_you_mean(&window.timezone, known.iter().map(String::as_str));
+            let hint = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "use an IANA name such as `Europe/London` or `UTC`".to_owned(),
+            };
+            self.report(codes::NO_SUCH_TIME, message, &at.key("timezone"), hint);
+            return;
+        };
+        let deploy = window.deploy.map(|range| [range.start, range.end]);
+        let deploy = deploy.iter().flatten().map(|time| (time, "deploy"));
+        let times = deploy.chain(window.backout_by.iter().map(|time| (time, "backout_by")));
+        let mut wrong = Vec::new();
+        for (time, key) in times {
+            if let Err(error) = times::instant(time.at, &zone) {
+                wrong.push((error.to_string(), key));
+            }
+        }
+        for (message, key) in wrong {
+            let hint = "choose a time that the clock shows exactly once".to_owned();
+            self.report(codes::NO_SUCH_TIME, message, &at.key(key), hint);
+        }
+    }
+
+    fn cycle(&mut self) {
+        if let Err(cycle) = Graph::of_all(&self.plan.steps) {
+            let first = cycle.0.first();
+            let index = self.plan.steps.iter().position(|step| Some(&step.id) == first);
+            let at = Path::step(index.unwrap_or(0)).key("after");
+            let hint = "take one of them out of `after`".to_owned();
+            self.report(codes::CYCLE, cycle.to_string(), &at, hint);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Does it fit?
+
+use super::{Facts, Found, Rule};
+use crate::diagnostic::Level::{Error, Warning};
+use crate::document::Path;
+use crate::times;
+use backout_core::duration::Span;
+use backout_core::plan::{Action, weekday_name};
+use std::time::Duration;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "BOP-004",
+        level: Error,
+        title: "There is a time by which the backout must be finished",
+        why: "Without it nobody can say until when it is still possible to go back.",
+        fix: "add `window: {timezone: …, deploy: …, backout_by: …}`",
+        clauses: &["NIST SP 800-53 r5, CP-10"],
+        fires: "window: {backout_by: null}",
+        silent: "window: {backout_by: 2026-06-06T08:00}",
+        look: |facts, found| {
+            let complete = facts.plan.window.as_ref().is_some_and(|w| w.backout_by.is_some());
+            if !complete && !facts.plan.steps.is_empty() {
+                found.plan(
+                    Path::root().key("window"),
+                    "nothing says by when the backout must be finished",
+                );
+            }
+        },
+    },
+    Rule {
+        id: "BOP-008",
+        level: Error,
+        title: "The way back fits into the window",
+        why: "If going back takes longer than the whole window, the plan promises something that cannot happen, even if the decision is made in the first minute.",
+        fix: "shorten the critical path, run steps side by side, or move `backout_by`",
+        clauses: &["NIST SP 800-53 r5, CP-2a.2", "NIST SP 800-53 r5, CP-10(4)"],
+        fires: "window: {deploy: 2026-06-06T02:00 / 2026-06-06T02:10, backout_by: 2026-06-06T02:20}",
+        silent: "window: {deploy: 2026-06-06T02:00 / 2026-06-06T04:00, backout_by: 2026-06-06T06:00}",
+        look: |facts, found| {
+            let (Some(start), Some(by)) = (facts.window.deploy_start, facts.window.backout_by)
+            else {
+                return;
+            };
+            let room = by.duration_since(start);
+            if i128::try_from(facts.schedule.total.as_millis())
+                .is_ok_and(|total| total > room.as_millis())
+            {
+                let room = Span::from(Duration::try_from(room).unwrap_or_default());
+                let message = format!(
+                    "backing out takes {}, but only {room} lie between the start of the deployment and `backout_by`",
+                    Span::from(facts.schedule.total)
+                );
+                found.plan(Path::root().key("window").key("backout_by"), message);
+                found.hint(format!("the critical path is {}", critical(facts)));
+            }
+        },
+    },
+    Rule {
+        id: "BOP-102",
+        level: Error,
+        title: "Each step has a duration",
+        why: "A step without a duration makes the whole plan's duration unknown, and with it the last moment to go back.",
+        fix: "say how long it takes: `takes: 15m` or `takes: {low: 10m, likely: 15m, high: 30m}`",
+        clauses: &["NIST SP 800-53 r5, CP-2a.2"],
+        fires: "steps: [{id: announce, title: Announce to the team, owner: owner, manual: Call everybody., verify: {confirm: Everybody answered}}]",
+        silent: "steps: [{id: announce, title: Announce to the team, owner: owner, takes: 2m, manual: Call everybody., verify: {confirm: Everybody answered}}]",
+        look: |facts, found| {
+            for (index, step) in facts.plan.steps.iter().enumerate() {
+                if step.takes.is_none() {
+                    found.at(
+                        Path::step(index),
+                        &step.id,
+                        format!("step `{}` has no duration", step.id),
+                    );
+                }
+            }
+        },
+    },
+    Rule {
+        id: "BOP-108",
+        level: Error,
+        title: "The stated total is the real total",
+        why: "People plan with the number at the bottom of the table. If it is not what the steps add up to, one of them is wrong.",
+        fix: "correct `stated_total`, or the steps",
+        clauses: &[],
+        fires: "window: {stated_total: 25m}",
+        silent: "window: {stated_total: 37m}",
+        look: |facts, found| {
+            let Some(stated) = facts.plan.window.as_ref().and_then(|window| window.stated_total)
+            else {
+                return;
+            };
+            let (total, stated) = (facts.schedule.total, stated.get());
+            // Plans round: two minutes or five percent are not a contradiction.
+            let slack = (stated / 20).max(Duration::from_secs(120));
+            if total > stated + slack || total + slack < stated {
+                let message = format!(
+                    "the plan states a total of {}, its steps take {}",
+                    Span::from(stated),
+                    Span::from(total)
+                );
+                found.plan(Path::root().key("window").key("stated_total"), message);
+            }
+        },
+    },
+    Rule {
+        id: "BOP-109",
+        level: Error,
+        title: "There is time to go back after the deployment window",
+        why: "If the backout must be finished when the deployment window ends, a deployment that fails at its end cannot be backed out at all. The real deadline for the decision lies earlier, and the plan hides it.",
+        fix: "move `backout_by` behind the end of the deployment window, by at least what backing out takes, or end the deployment earlier",
+        clauses: &["NIST SP 800-53 r5, CP-10"],
+        fires: "window: {deploy: 2026-06-06T02:00 / 2026-06-06T06:00, backout_by: 2026-06-06T06:00}",
+        silent: "window: {deploy: 2026-06-06T02:00 / 2026-06-06T04:00, backout_by: 2026-06-06T06:00}",
+        look: |facts, found| {
+            let (Some(end), Some(by)) = (facts.window.deploy_end, facts.window.backout_by) else {
+                return;
+            };
+            if by <= end {
+                let message = format!(
+                    "the backout must be finished when the deployment window ends; {}",
+                    last_moment(facts)
+                );
+                found.plan(Path::root().key("window").key("backout_by"), message);
+            }
+        },
+    },
+    Rule {
+        id: "BOP-110",
+        level: Warning,
+        title: "A failure at the end of the window can still be backed out",
+        why: "Trouble shows late. The last moment to go back should not lie inside the deployment window.",
+        fix: "end the deployment earlier, move `backout_by`, or make the way back shorter",
+        clauses: &[],
+        fires: "window: {deploy: 2026-06-06T02:00 / 2026-06-06T05:45, backout_by: 2026-06-06T06:00}",
+        silent: "window: {deploy: 2026-06-06T02:00 / 2026-06-06T04:00, backout_by: 2026-06-06T06:00}",
+        look: |facts, found| {
+            let (Some(end), Some(by)) = (facts.window.deploy_end, facts.window.backout_by) else {
+                return;
+            };
+            let left = Duration::try_from(by.duration_since(end)).unwrap_or_default();
+            if by > end && left < facts.schedule.total {
+                let message = format!(
+                    "only {} are left after the deployment window; {}",
+                    Span::from(left),
+                    last_moment(facts)
+                );
+                found.plan(Path::root().key("window").key("backout_by"), message);
+            }
+        },
+    },
+    Rule {
+        id: "BOP-111",
+        level: Error,
+        title: "The weekday is the date's weekday",
+        why: "\"Saturday 7 June\" in a year in which 7 June is a Sunday means that half the team comes on the wrong night.",
+        fix: "find out which one is meant, and correct the other",
+        clauses: &[],
+        fires: "window: {deploy: Saturday 2026-06-07T02:00 / 2026-06-07T04:00, backout_by: 2026-06-07T06:00}",
+        silent: "window: {deploy: Saturday 2026-06-06T02:00 / 2026-06-06T04:00}",
+        look: |facts, found| {
+            let Some(window) = &facts.plan.window else { return };
+            let deploy =
+                window.deploy.map(|range| [(range.start, "deploy"), (range.end, "deploy")]);
+            let by = window.backout_by.map(|time| (time, "backout_by"));
+            for (time, key) in deploy.into_iter().flatten().chain(by) {
+                let real = time.at.date().weekday();
+                if let Some(claimed) = time.weekday.filter(|claimed| *claimed != real) {
+                    let message = format!(
+                        "{} is a {}, not a {}",
+                        time.at.date().strftime("%-d %B %Y"),
+                        weekday_name(real),
+                        weekday_name(claimed)
+                    );
+                    found.plan(Path::root().key("window").key(key), message);
+                }
+            }
+        },
+    },
+    Rule {
+        id: "BOP-117",
+        level: Warning,
+        title: "Nobody has to do two things at once",
+        why: "Two manual steps of one person that may run side by side will not. The plan's time is too short by the shorter of the two.",
+        fix: "let one follow the other, give one to somebody else, or give the role a `team`",
+        clauses: &[],
+        fires: "steps:\n  - {id: call-users, title: Notify users, owner: owner, takes: 5m, after: [], manual: Call the help desk., verify: {confirm: They know}}\n  - {id: call-team, title: Notify the team, owner: owner, takes: 5m, after: [], manual: Call the team., verify: {confirm: They know}}",
+        silent: "steps:\n  - {id: call-users, title: Notify users, owner: owner, takes: 5m, manual: Call the help desk., verify: {confirm: They know}}\n  - {id: call-team, title: Notify the team, owner: owner, takes: 5m, manual: Call the team., verify: {confirm: They know}}",
+        look: side_by_side,
+    },
+    Rule {
+        id: "BOP-123",
+        level: Error,
+        title: "A step is not stopped before it can be done",
+        why: "A time-out shorter than the step takes turns every good run into a step in doubt.",
+        fix: "raise `timeout` well above what the step takes on a bad night",
+        clauses: &[],
+        fires: "steps: [{id: restore, component: database, owner: dba, takes: {low: 20m, likely: 30m, high: 2h}, run: {argv: [./restore-db.sh], timeout: 90m}, verify: {same_as_baseline: rows}, if_in_doubt: Look at the marker table}]",
+        silent: "steps: [{id: restore, component: database, owner: dba, takes: {low: 20m, likely: 30m, high: 50m}, run: {argv: [./restore-db.sh], timeout: 90m}, verify: {same_as_baseline: rows}, if_in_doubt: Look at the marker table}]",
+        look: |facts, found| {
+            for (index, step) in facts.plan.steps.iter().enumerate() {
+                let (kind, timeout) = match &step.action {
+                    Action::Run(run) => ("run", run.timeout.unwrap_or(Span::minutes(60))),
+                    Action::Http(http) => ("http", http.timeout.unwrap_or(Span::seconds(30))),
+                    Action::Sql(sql) => ("sql", sql.timeout.unwrap_or(Span::minutes(5))),
+                    Action::Wait(wait) => ("wait", wait.up_to),
+                    _ => continue,
+                };
+                let Some(high) = step.takes.map(backout_core::duration::Estimate::high) else {
+                    continue;
+                };
+                // Web requests are quick; what takes minutes there is the person around it.
+                if high > timeout && kind != "http" {
+                    let message = format!(
+                        "step `{}` may take {high} and is stopped after {timeout}",
+                        step.id
+                    );
+                    found.at(Path::step(index).key(kind).key("timeout"), &step.id, message);
+                }
+            }
+        },
+    },
+    Rule {
+        id: "BOP-133",
+        level: Warning,
+        title: "The plan is not faster than its rehearsal",
+        why: "A rehearsal is the only measurement there is. A plan that promises less time than the rehearsal took is a wish.",
+        fix: "take the measured durations into `takes`",
+        clauses: &[],
+        fires: "change: {rehearsed: {environment: staging, on: 2026-06-02, took: 3h, plan_version: null}}",
+        silent: "change: {rehearsed: {environment: staging, on: 2026-06-02, took: 35m, plan_version: null}}",
+        look: |facts, found| {
+            let Some(took) = facts.plan.change.rehearsed.as_ref().and_then(|r| r.took) else {
+                return;
+            };
+            let total = facts.schedule.total;
+            if took.get() > total + total / 10 && !total.is_zero() {
+                let message =
+                    format!("the rehearsal took {took}, the plan says {}", Span::from(total));
+                found.plan(Path::root().key("change").key("rehearsed").key("took"), message);
+            }
+        },
+    },
+];
+
+/// The steps that make the total, in words.
+fn critical(facts: &Facts<'_>) -> String {
+    let named = |index: &usize| {
+        let step = &facts.plan.steps[*index];
+        let takes = step.takes.map_or(String::new(), |takes| format!(" ({})", takes.likely()));
+        format!("{}{takes}", step.id)
+    };
+    facts.schedule.critical.iter().map(named).collect::<Vec<_>>().join(" → ")
+}
+
+fn last_moment(facts: &Facts<'_>) -> String {
+    let total = Span::from(facts.schedule.total);
+    let zone = facts.plan.window.as_ref().and_then(|window| times::zone(&window.timezone));
+    let last = facts.window.backout_by.and_then(|by| by.checked_sub(total.signed()).ok());
+    match last {
+        Some(last) if !facts.schedule.total.is_zero() => format!(
+            "backing out takes {total}, so after {} it is too late",
+            times::wall_clock(last, zone.as_ref(), facts.window.backout_by)
+        ),
+        _ => "how long backing out takes is unknown".to_owned(),
+    }
+}
+
+fn side_by_side(facts: &Facts<'_>, found: &mut Found) {
+    let steps = &facts.plan.steps;
+    let manual: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].action.is_manual()).collect();
+    let mut by_person = std::collections::BTreeMap::<String, Vec<usize>>::new();
+    for index in manual {
+        let Some(owner) = &steps[index].owner else { continue };
+        let team = facts.plan.roles.get(owner).and_then(|role| role.team);
+        if team.is_none_or(|team| team.0 <= 1) {
+            by_person.entry(facts.plan.person(owner)).or_default().push(index);
+        }
+    }
+    for (person, mine) in by_person {
+        for pair in mine.windows(2) {
+            let (first, second) = (pair[0], pair[1]);
+            let ordered =
+                facts.graph.leads_to(first, second) || facts.graph.leads_to(second, first);
+            if !ordered {
+                let message = format!(
+                    "{person} has to do `{}` and `{}` at the same time",
+                    steps[first].id, steps[second].id
+                );
+                found.at(Path::step(second), &steps[second].id, message);
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Every way a file can be broken gives a diagnostic that says where and what to do.
+
+use backout_plan::diagnostic::codes;
+use backout_plan::read_bytes;
+use insta::assert_snapshot;
+
+use crate::{SOUND, refusal};
+
+#[test]
+fn an_unknown_key() {
+    assert_snapshot!(refusal(SOUND.replace("owner: dba\n", "ownr: dba\n").as_bytes()));
+}
+
+#[test]
+fn a_duplicate_key() {
+    assert_snapshot!(refusal(
+        SOUND.replace("    owner: dba\n", "    owner: dba\n    owner: lead\n").as_bytes()
+    ));
+}
+
+#[test]
+fn a_wrong_type() {
+    assert_snapshot!(refusal(
+        SOUND.replace("argv: [./restore-db.sh]", "argv: ./restore-db.sh").as_bytes()
+    ));
+}
+
+#[test]
+fn a_missing_key() {
+    assert_snapshot!(refusal(SOUND.replace("  title: Portal database upgrade\n", "").as_bytes()));
+}
+
+#[test]
+fn dangling_references() {
+    let text = SOUND
+        .replace("owner: dba\n", "owner: dbaa\n")
+        .replace("same_as_baseline: rows", "same_as_baseline: row")
+        .replace("by: lead,", "by: manager,");
+    assert_snapshot!(refusal(text.as_bytes()));
+}
+
+#[test]
+fn a_cycle() {
+    let text = SOUND.replace(
+        "    title: Announce the backout to the team\n",
+        "    title: Announce\n    after: [notify]\n",
+    );
+    assert_snapshot!(refusal(text.as_bytes()));
+}
+
+#[test]
+fn two_steps_of_one_name() {
+    assert_snapshot!(refusal(SOUND.replace("- id: notify", "- id: restore").as_bytes()));
+}
+
+#[test]
+fn a_bad_duration() {
+    assert_snapshot!(refusal(SOUND.replace("takes: 2m", "takes: 2 minutes").as_bytes()));
+}
+
+#[test]
+fn an_hour_that_does_not_exist() {
+    let text = SOUND.replace(
+        "Saturday 2026-06-06T02:00 / 2026-06-06T04:00",
+        "2026-03-29T01:30 / 2026-03-29T04:00",
+    );
+    assert_snapshot!(refusal(text.as_bytes()));
+}
+
+#[test]
+fn an_hour_that_happens_twice() {
+    let text =
+        SOUND.replace("backout_by: Saturday 2026-06-06T06:00", "backout_by: 2026-10-25T01:30");
+    assert_snapshot!(refusal(text.as_bytes()));
+}
+
+#[test]
+fn a_time_zone_that_does_not_exist() {
+    assert_snapshot!(refusal(SOUND.replace("Europe/London", "Europe/Lundon").as_bytes()));
+}
+
+#[test]
+fn a_step_with_two_actions_and_one_with_none() {
+    let text = SOUND
+        .replace(
+            "    manual: Call everybody in.\n",
+            "    manual: Call everybody in.\n    wait: {up_to: 1m}\n",
+        )
+        .replace("    manual: Send the prepared message.\n", "");
+    assert_snapshot!(refusal(text.as_bytes()));
+}
+
+#[test]
+fn many_errors_in_one_go() {
+    let text = SOUND
+        .replace("takes: 2m", "takes: soon")
+        .replace("owner: dba\n", "ownr: dba\n")
+        .replace("effect: verifiable", "effect: verifyable")
+        .replace("by: sponsor,", "by: sponser,")
+        .replace(
+            "review: {owner: owner, within: 24h}",
+            "review: {owner: owner, within: 24h, colour: red}",
+        );
+    assert_snapshot!(refusal(text.as_bytes()));
+}
+
+#[test]
+fn a_section_that_is_not_carried_out() {
+    assert_snapshot!(refusal(
+        format!("{SOUND}triggers: {{logins: {{severity: critical}}}}\n").as_bytes()
+    ));
+}
+
+#[test]
+fn a_condition_that_is_not_cel() {
+    let text = SOUND.replace(
+        "verify: {same_as_baseline: rows}",
+        "verify: {http: {url: \"http://portal/health\", assert: \"status ==\"}}",
+    );
+    assert_snapshot!(refusal(text.as_bytes()));
+}
+
+#[test]
+fn a_command_with_argv_and_shell() {
+    assert_snapshot!(refusal(
+        SOUND.replace("argv: [./restore-db.sh]", "argv: [./x], shell: ./x").as_bytes()
+    ));
+}
+
+#[test]
+fn a_repeat_that_would_not_be_safe() {
+    let text =
+        SOUND.replace("effect: verifiable", "effect: opaque\n    retry: {attempts: 3, pause: 10s}");
+    assert_snapshot!(refusal(text.as_bytes()));
+}
+
+#[test]
+fn a_tab_an_alias_a_tag_two_documents() {
+    let tab = "backout: 1\nchange:\n\tid: x\n";
+    let alias = "backout: 1\nchange: &c {id: x, title: y}\nother: *c\n";
+    let tag = "backout: 1\nchange: {id: !secret x, title: y}\n";
+    let two = format!("{SOUND}---\nbackout: 1\n");
+    let all = [tab, alias, tag, &two].map(|text| refusal(text.as_bytes()));
+    assert_snapshot!(all.join("\n\n=====\n\n"));
+}
+
+#[test]
+fn empty_files_and_files_that_are_no_plan() {
+    let all = ["", "   \n# only a comment\n", "null\n", "hello\n", "[1, 2]\n", "{}\n"]
+        .map(|text| refusal(text.as_bytes()));
+    assert_snapshot!(all.join("\n\n=====\n\n"));
+}
+
+#[test]
+fn invalid_utf8() {
+    assert_snapshot!(refusal(b"backout: 1\nchange: {id: \xff\xfe}\n"));
+}
+
+#[test]
+fn an_alias_bomb_is_refused_at_its_first_anchor() {
+    let mut bomb = String::from("backout: 1\na: &a [x, x, x, x, x, x, x, x, x]\n");
+    for (name, before) in ('b'..='z').zip('a'..) {
+        bomb.push_str(&format!(
+            "{name}: &{name} [*{before}, *{before}, *{before}, *{before}, *{before}, *{before}]\n"
+        ));
+    }
+    let (_, problems) = read_bytes(bomb.as_bytes()).expect_err("refused");
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].code, codes::ALIAS);
+}
+
+#[test]
+fn deep_nesting_and_huge_files_are_refused() {
+    let deep = format!("backout: 1\na: {}{}\n", "[".repeat(5000), "]".repeat(5000));
+    let (_, problems) = read_bytes(deep.as_bytes()).expect_err("refused");
+    assert!(
+        problems.iter().any(|p| p.code == codes::TOO_LARGE || p.code == codes::SYNTAX),
+        "{problems:?}"
+    );
+
+    let huge = vec![b'#'; 100 * 1024 * 1024];
+    let (_, problems) = read_bytes(&huge).expect_err("refused");
+    assert_eq!(problems[0].code, codes::TOO_LARGE);
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let (_, problems) =
+        backout_plan::read(std::path::Path::new("no-such-plan.yaml")).expect_err("refused");
+    assert_eq!(problems[0].code, codes::UNREADABLE);
+    assert!(problems[0].hint.as_deref().is_some_and(|hint| hint.contains("backout new")));
+}

@@ -1,0 +1,192 @@
+//! Every rule fires on its own bad example, is silent on its good one, and is
+//! documented by both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use backout_plan::rules::{ALL, Rule, page};
+use backout_plan::{Diagnostic, check, starter};
+use serde_json::Value;
+
+use crate::{SOUND, must_read};
+
+/// A merge patch (RFC 7386) in YAML on the sound plan, as plan text.
+fn patched(patch: &str) -> String {
+    let mut plan = serde_json::to_value(&must_read(SOUND).plan).expect("a plan is data");
+    merge(&mut plan, &yaml(patch));
+    plan.to_string()
+}
+
+fn yaml(text: &str) -> Value {
+    backout_plan::document::to_json(text).expect("an example of a rule is YAML")
+}
+
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let target = target.as_object_mut().expect("made so above");
+    for (key, value) in patch {
+        if value.is_null() {
+            target.shift_remove(key);
+        } else {
+            merge(target.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn findings(text: &str) -> Vec<Diagnostic> {
+    check::check(&must_read(text), &BTreeSet::new()).findings
+}
+
+fn fired(rule: &Rule, text: &str) -> usize {
+    findings(text).iter().filter(|finding| finding.code == rule.id).count()
+}
+
+#[test]
+fn the_sound_plan_has_no_findings() {
+    assert_eq!(findings(SOUND), []);
+}
+
+#[test]
+fn every_rule_fires_on_its_bad_example_and_not_on_its_good_one() {
+    for rule in ALL.iter() {
+        assert!(
+            fired(rule, &patched(rule.fires)) > 0,
+            "{} does not fire on\n{}",
+            rule.id,
+            rule.fires
+        );
+        assert_eq!(fired(rule, &patched(rule.silent)), 0, "{} fires on\n{}", rule.id, rule.silent);
+    }
+}
+
+#[test]
+fn there_are_enough_rules_and_no_two_share_an_id() {
+    let ids: BTreeSet<&str> = ALL.iter().map(|rule| rule.id).collect();
+    assert_eq!(ids.len(), ALL.len());
+    assert!(ids.len() >= 35, "{} rules", ids.len());
+}
+
+/// Run with `UPDATE_DOCS=1` to write the pages.
+#[test]
+fn every_rule_has_its_page() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rules");
+    let mut pages: BTreeMap<String, String> =
+        ALL.iter().map(|rule| (format!("{}.md", rule.id), page(rule))).collect();
+    let mut index = String::from(
+        "# Rules of `backout check`\n\n| rule | severity | the plan should be like this |\n|---|---|---|\n",
+    );
+    for rule in ALL.iter() {
+        let level = format!("{:?}", rule.level).to_lowercase();
+        index.push_str(&format!("| [{0}]({0}.md) | {level} | {1} |\n", rule.id, rule.title));
+    }
+    pages.insert("README.md".to_owned(), index);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("docs can be written");
+        for (name, text) in &pages {
+            std::fs::write(folder.join(name), text).expect("docs can be written");
+        }
+    }
+    let found: BTreeMap<String, String> = std::fs::read_dir(&folder)
+        .expect("docs/rules exists")
+        .map(|entry| {
+            let path = entry.expect("readable").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(path).expect("readable"))
+        })
+        .collect();
+    assert!(
+        found == pages,
+        "docs/rules is not what the rules say: run the tests with UPDATE_DOCS=1"
+    );
+}
+
+#[test]
+fn the_plan_itself_can_accept_a_finding() {
+    let accepted = "risks: [{risk: It rains}]\naccepted: [{rule: bop-126, because: nothing can be done about rain}]";
+    let checked = check::check(&must_read(&patched(accepted)), &BTreeSet::new());
+    assert_eq!((checked.findings.len(), checked.accepted), (0, 1));
+}
+
+#[test]
+fn an_accepted_finding_of_one_step_does_not_hide_another() {
+    let patch = "steps:\n  - {id: a, owner: lead, takes: 1m, manual: Notify x, verify: {confirm: yes it is}}\n  - {id: b, owner: lead, takes: 1m, manual: y}\n  - {id: c, owner: lead, takes: 1m, manual: z}\naccepted: [{rule: BOP-101, at: b, because: the next step looks at it}]";
+    let left: Vec<_> = findings(&patched(patch))
+        .into_iter()
+        .filter(|finding| finding.code == "BOP-101")
+        .filter_map(|finding| finding.subject)
+        .collect();
+    assert_eq!(left, ["c"]);
+}
+
+#[test]
+fn the_starter_needs_only_what_its_author_knows() {
+    let found = findings(&starter::starter(None));
+    let codes: BTreeSet<&str> = found.iter().map(|finding| finding.code).collect();
+    // Blanks, and what has to happen first: review, approval, rehearsal, a tried restore.
+    let expected = ["BOP-010", "BOP-012", "BOP-016", "BOP-024", "BOP-105"];
+    assert_eq!(codes, expected.into_iter().collect());
+}
+
+/// Things that look like what a rule is after and are not.
+#[test]
+fn rules_are_not_fooled_by_look_alikes() {
+    let quiet = [
+        // Redirection is not a blank, an error class is not one either.
+        (
+            "BOP-105",
+            "steps: [{id: a, owner: dba, takes: 1m, run: {shell: \"sort < in > out && echo [OK]\"}, verify: {confirm: done}}]",
+        ),
+        // A host and a port are not a user and a password.
+        (
+            "BOP-118",
+            "sources: {portal-db: null, web: {http: \"http://db:5432/x@y\"}}\nbaselines: null\nsteps: [{id: a, owner: dba, takes: 1m, manual: x, verify: {confirm: done}}]",
+        ),
+        (
+            "BOP-118",
+            "steps: [{id: a, owner: dba, takes: 1m, run: {shell: \"psql --password=$PW\"}, verify: {confirm: done}}]",
+        ),
+        (
+            "BOP-114",
+            "steps: [{id: a, owner: dba, takes: 1m, run: {shell: \"echo the farm -r is fine\"}, verify: {confirm: done}}]",
+        ),
+        (
+            "BOP-115",
+            "steps: [{id: a, owner: dba, takes: 1m, run: {argv: [kubectl, rollout, undo, deploy/web, --to-revision=7]}, verify: {confirm: done}}]",
+        ),
+        (
+            "BOP-115",
+            "steps: [{id: a, owner: dba, takes: 1m, run: {argv: [pg_restore, --clean, --if-exists, -d, portal, dump]}, verify: {confirm: done}}]",
+        ),
+    ];
+    for (rule, patch) in quiet {
+        let rule = ALL.iter().find(|found| found.id == rule).expect("a rule");
+        assert_eq!(fired(rule, &patched(patch)), 0, "{} fires on {patch}", rule.id);
+    }
+    let loud = [
+        ("BOP-115", "pg_restore -d portal dump"),
+        ("BOP-115", "git revert --no-edit HEAD"),
+        ("BOP-115", "kubectl rollout undo deploy/web"),
+        ("BOP-115", "helm rollback web"),
+        ("BOP-115", "docker run portal:latest"),
+        ("BOP-115", "pgbackrest --stanza=main restore"),
+        ("BOP-114", "rm -rf /opt/portal/current/*"),
+        ("BOP-114", "sqlplus <<< 'ALTER DATABASE OPEN RESETLOGS'"),
+        ("BOP-114", "terraform -chdir=infra destroy"),
+        ("BOP-114", "git push --force origin v1.9:main"),
+        ("BOP-114", "dd if=backup.img of=/dev/sda"),
+        ("BOP-118", "PGPASSWORD=hunter22 psql"),
+        ("BOP-118", "curl -H 'Authorization: Bearer abcdefgh12345678' x"),
+    ];
+    for (rule, command) in loud {
+        let rule = ALL.iter().find(|found| found.id == rule).expect("a rule");
+        let step = serde_json::json!({"steps": [{"id": "a", "component": "database", "owner": "dba", "takes": "1m", "run": {"shell": command}, "verify": {"confirm": "done"}}]});
+        assert!(fired(rule, &patched(&step.to_string())) > 0, "{} misses `{command}`", rule.id);
+    }
+}
