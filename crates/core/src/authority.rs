@@ -7,7 +7,7 @@
 //! | act | who |
 //! |---|---|
 //! | acknowledge, fail | the step's owner, their deputies, or whoever it was handed to |
-//! | retry, resolve | the same, and the leads |
+//! | stop, retry, resolve | the same, and the leads |
 //! | invoke, escalate, skip, add, replace, assign, abandon | the leads |
 //! | hold, go on | anyone with a role: stopping must be cheap |
 //!
@@ -36,6 +36,11 @@ pub enum Act {
     },
     /// Say that a step failed.
     Fail {
+        /// The step.
+        step: StepId,
+    },
+    /// Stop a running step, with everything it started.
+    Stop {
         /// The step.
         step: StepId,
     },
@@ -93,6 +98,7 @@ impl Act {
         match self {
             Self::Acknowledge { step }
             | Self::Fail { step }
+            | Self::Stop { step }
             | Self::Retry { step }
             | Self::Skip { step }
             | Self::Add { step }
@@ -111,7 +117,7 @@ impl Act {
         Some(match self {
             Self::Acknowledge { .. } | Self::Fail { .. } => return None,
             Self::Invoke => Permission::Invoke,
-            Self::Retry { .. } => Permission::Retry,
+            Self::Stop { .. } | Self::Retry { .. } => Permission::Retry,
             Self::Skip { .. } => Permission::Skip,
             Self::Add { .. } => Permission::Add,
             Self::Replace { .. } => Permission::Replace,
@@ -130,6 +136,7 @@ impl Act {
             Self::Invoke => "invoke the backout".to_owned(),
             Self::Acknowledge { step } => format!("acknowledge {step}"),
             Self::Fail { step } => format!("fail {step}"),
+            Self::Stop { step } => format!("stop {step}"),
             Self::Retry { step } => format!("retry {step}"),
             Self::Skip { step } => format!("skip {step}"),
             Self::Add { step } => format!("add {step}"),

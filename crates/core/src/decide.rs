@@ -106,9 +106,8 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
     let checkable = step.machine_checks().next().is_some();
     match known.status {
         Status::Acted => {
-            let checked = known.evidence.verified.iter().any(|v| v.holds == Some(true));
             let confirmed = known.confirmed || step.confirmations().next().is_none();
-            if checkable && !checked {
+            if checkable && !known.is_checked() {
                 Some(Intent::Verify { step: index, purpose: Purpose::AfterAction })
             } else if confirmed {
                 Some(Intent::Succeed { step: index })
@@ -144,8 +143,10 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
             if !step.effect().may_repeat() || state.held.is_some() || state.is_halted() {
                 return None;
             }
-            let due = known.since?.checked_add(retry.pause.signed()).ok()?;
-            Some(if due <= now { Intent::Start { step: index } } else { Intent::Wake { at: due } })
+            let since = known.since?;
+            let due = since.checked_add(retry.pause.signed()).ok()?;
+            // A clock that went backwards must not turn a pause into an hour.
+            Some(if due <= now || now < since { Intent::Start { step: index } } else { Intent::Wake { at: due } })
         }
         Status::Running | Status::Held | Status::Pending | Status::Succeeded | Status::Skipped => {
             None

@@ -80,6 +80,15 @@ pub enum Event {
         /// What was seen.
         evidence: Evidence,
     },
+    /// The verifications a machine can carry out hold; a person has yet to confirm the rest.
+    StepVerified {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// What was seen.
+        evidence: Evidence,
+    },
     /// A person confirmed what only a person can.
     StepConfirmed {
         /// The step.
@@ -142,6 +151,15 @@ pub enum Event {
         answer: Answer,
         /// Who or what gave it.
         by: ResolvedBy,
+        /// Why.
+        reason: String,
+    },
+    /// A person wants a running step stopped, with everything it started.
+    StepStopAsked {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
         /// Why.
         reason: String,
     },
@@ -395,6 +413,8 @@ impl Event {
         match self {
             Self::StepIntent { step, .. }
             | Self::StepActed { step, .. }
+            | Self::StepVerified { step, .. }
+            | Self::StepStopAsked { step, .. }
             | Self::StepConfirmed { step, .. }
             | Self::StepSucceeded { step, .. }
             | Self::StepFailed { step, .. }
@@ -423,6 +443,8 @@ impl Event {
         match self {
             Self::StepIntent { attempt, .. }
             | Self::StepActed { attempt, .. }
+            | Self::StepVerified { attempt, .. }
+            | Self::StepStopAsked { attempt, .. }
             | Self::StepConfirmed { attempt, .. }
             | Self::StepSucceeded { attempt, .. }
             | Self::StepFailed { attempt, .. }

@@ -94,6 +94,9 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
             (QuestionKind::Do, text, answers)
         }
         Status::Acted if !known.confirmed && step.confirmations().next().is_some() => {
+            if step.machine_checks().next().is_some() && !known.is_checked() {
+                return None;
+            }
             let sentences: Vec<&str> = step.confirmations().collect();
             let answers =
                 vec![reply("ack", "", "confirmed"), reply("fail", reason, "it is not so")];

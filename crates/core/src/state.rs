@@ -102,16 +102,18 @@ pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<St
     Some(match (status, event) {
         // A failed step starts again by itself only where its `retry` says so.
         (Pending | Failed, Event::StepIntent { .. }) => Running,
-        (Running, Event::StepActed { .. }) => Acted,
-        (Acted, Event::StepConfirmed { .. }) => Acted,
+        (Running, Event::StepActed { .. })
+        | (Acted, Event::StepVerified { .. } | Event::StepConfirmed { .. }) => Acted,
+        (Running, Event::StepStopAsked { .. }) if !manual => Running,
         (Running | Acted, Event::StepSucceeded { .. }) => Succeeded,
         // A doubt that a deadline caused, and that the verification denied, is a failure.
         (Running | Acted | InDoubt, Event::StepFailed { .. }) => Failed,
-        (Running, Event::StepInDoubt { .. }) => InDoubt,
-        (InDoubt, Event::StepProbed { .. }) => InDoubt,
-        (InDoubt | Held, Event::StepResolved { answer: Answer::Happened, .. }) => Acted,
-        (InDoubt | Held, Event::StepResolved { answer: Answer::DidNotHappen, .. }) => Pending,
-        (InDoubt | Held, Event::StepResolved { answer: Answer::Hold, .. }) => Held,
+        (Running, Event::StepInDoubt { .. }) | (InDoubt, Event::StepProbed { .. }) => InDoubt,
+        (InDoubt | Held, Event::StepResolved { answer, .. }) => match answer {
+            Answer::Happened => Acted,
+            Answer::DidNotHappen => Pending,
+            Answer::Hold => Held,
+        },
         // Attested: a person takes responsibility for a step the machine saw fail.
         (Failed, Event::StepResolved { answer: Answer::Happened, by: ResolvedBy::Person, .. }) => {
             Succeeded
@@ -161,6 +163,8 @@ pub struct StepState {
     pub evidence: Evidence,
     /// Whether a person vouched for it instead of the machine.
     pub attested: bool,
+    /// Why a person wants the present try stopped.
+    pub stop: Option<String>,
 }
 
 impl StepState {
@@ -182,7 +186,17 @@ impl StepState {
             note: None,
             evidence: Evidence::default(),
             attested: false,
+            stop: None,
         }
+    }
+}
+
+impl StepState {
+    /// Whether the verifications a machine can carry out are known to hold.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        let verified = &self.evidence.verified;
+        !verified.is_empty() && verified.iter().all(|verified| verified.holds == Some(true))
     }
 }
 
@@ -558,10 +572,17 @@ impl RunState {
                 state.doubt = None;
                 state.probed = None;
                 state.failure = None;
+                state.stop = None;
                 state.note = None;
                 state.evidence = Evidence::default();
             }
-            Event::StepActed { evidence, .. } => state.evidence = evidence.clone(),
+            Event::StepActed { evidence, .. } | Event::StepVerified { evidence, .. } => {
+                state.evidence = evidence.clone();
+            }
+            Event::StepStopAsked { reason, .. } => {
+                state.stop = Some(reason.clone());
+                self.deviates(format!("stopped {id}"), reason, record);
+            }
             Event::StepConfirmed { note, .. } => {
                 state.confirmed = true;
                 state.note.clone_from(note);

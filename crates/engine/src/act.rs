@@ -1,0 +1,87 @@
+//! What people do to a run, whether a coordinator is running or not.
+//!
+//! A person's act is one record in the log. It is written straight into it,
+//! behind the position the person saw; when the coordinator was quicker, the act
+//! is judged again on the new state. So an answer is never lost between two
+//! processes, and never applied to a situation the person did not see.
+
+use jiff::Timestamp;
+
+use backout_core::authority::{self, Act, Person, Verdict};
+use backout_core::event::Event;
+use backout_core::record::{Actor, Record};
+use backout_core::state::{Illegal, RunState};
+
+use crate::journal::{AppendError, Journal};
+use crate::log::{RunLog, WriteError};
+
+/// How an act ended.
+#[derive(Debug)]
+pub enum Acted {
+    /// It is in the log.
+    Done {
+        /// The record.
+        record: Record,
+        /// Why they may.
+        because: String,
+    },
+    /// It takes more people; this one's word is in the log.
+    Needs {
+        /// Whose word counts, for people.
+        who: String,
+        /// How many more.
+        more: u32,
+    },
+    /// They may not; that is in the log.
+    Denied {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Carries out a person's act: checks authority, builds the events from the
+/// present state, appends them.
+///
+/// # Errors
+/// [`WriteError::Illegal`] when the act makes no sense in the present state.
+pub async fn act<J: Journal>(
+    log: &mut RunLog<J>,
+    person: &Person,
+    actor: &Actor,
+    at: Timestamp,
+    act: &Act,
+    reason: &str,
+    events: impl Fn(&RunState) -> Result<Vec<Event>, Illegal>,
+) -> Result<Acted, WriteError> {
+    loop {
+        log.refresh().await?;
+        let state = log.state();
+        let epoch = state.epoch;
+        let wanted = events(state)?;
+        if let Some(first) = wanted.first() {
+            state.allows(first)?;
+        }
+        let verdict = authority::may(&state.planned.plan, Some(state), person, act);
+        let (write, outcome) = match verdict {
+            Verdict::Allowed { because } => (wanted, Ok(because)),
+            Verdict::Needs { who, more, .. } => {
+                let proposed = Event::ActProposed { act: act.clone(), reason: reason.to_owned() };
+                (vec![proposed], Err(Acted::Needs { who, more }))
+            }
+            Verdict::Denied { why } => {
+                let refused = Event::ActRefused { act: act.clone(), why: why.clone() };
+                (vec![refused], Err(Acted::Denied { why }))
+            }
+        };
+        match log.append(epoch, actor.clone(), at, write).await {
+            Ok(record) => {
+                return Ok(match outcome {
+                    Ok(because) => Acted::Done { record, because },
+                    Err(other) => other,
+                });
+            }
+            Err(WriteError::Append(AppendError::Moved)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,554 @@
+//! The loop that owns a run.
+//!
+//! It holds no truth of its own. What is true is in the log; what it keeps in
+//! memory is which tasks of this process are under way, and losing that costs
+//! nothing but the time to look again. Each turn of the loop asks
+//! [`decide`](backout_core::decide::decide), writes what has to be written,
+//! dispatches what has to be dispatched, and waits for the first of: a task's
+//! end, somebody else's record, a time, a signal.
+
+mod outcome;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use backout_core::decide::{Intent, Purpose, decide};
+use backout_core::doubt::{self, Recovery};
+use backout_core::event::{Event, FailureEffect, Outcome};
+use backout_core::ids::{Digest, Epoch, StepId};
+use backout_core::plan::Action;
+use backout_core::question::questions;
+use backout_core::record::{Actor, Record};
+use backout_core::state::{RunState, Status};
+
+use crate::clock::Clock;
+use crate::fault::{self, Point};
+use crate::hands::{Hands, Patience as AskFor, Report, Task, Verdict, World};
+use crate::journal::{AppendError, Journal};
+use crate::log::{OpenError, RunLog, WriteError};
+
+/// What a person at the coordinator's own terminal wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Finish what runs, start nothing.
+    Hold,
+    /// Leave the run as it is.
+    Detach,
+}
+
+/// Whether to stay when only a person can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Return at once.
+    None,
+    /// Stay until somebody answers.
+    Forever,
+    /// Stay this long without an answer.
+    UpTo(Duration),
+}
+
+/// How a coordinator's work ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The run is over.
+    Finished(Outcome),
+    /// Only a person can go on.
+    Waiting,
+    /// The person at the terminal left.
+    Detached,
+}
+
+/// Why a coordinator had to stop. The run is safe: another one goes on from the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// Another coordinator took the run over.
+    #[error("another coordinator took over this run: {0}")]
+    Fenced(String),
+    /// The log could not be written, or nobody knows whether it was.
+    #[error(transparent)]
+    Write(WriteError),
+    /// The log could not be read.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// Whoever wants to see what happens: a terminal, a script, a test.
+pub trait Observer {
+    /// A record was written, by this coordinator or by somebody else.
+    fn record(&mut self, record: &Record, state: &RunState);
+
+    /// Time has passed.
+    fn tick(&mut self, _state: &RunState) {}
+
+    /// How often to be told that time has passed.
+    fn pulse(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// What a task of this process was about.
+enum Ended {
+    Performed(StepId, u32, Report, Option<Verdict>),
+    Verified(StepId, u32, Purpose, Verdict),
+}
+
+/// Owns a run until it ends.
+pub struct Conductor<J, H, C> {
+    log: RunLog<J>,
+    hands: Arc<H>,
+    clock: C,
+    id: String,
+    epoch: Epoch,
+    world: Arc<World>,
+    tasks: JoinSet<Ended>,
+    /// Steps a task of this process is about, with the try.
+    busy: HashMap<StepId, u32>,
+    /// Steps that were already asked to stop.
+    stopping: HashMap<StepId, u32>,
+}
+
+impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
+    /// A conductor for a run. `id` names host and process, for people.
+    pub fn new(log: RunLog<J>, hands: Arc<H>, clock: C, id: String) -> Self {
+        let planned = &log.state().planned;
+        let plan = &planned.plan;
+        let facts = planned.baselines.as_ref().map(|used| used.facts.clone()).unwrap_or_default();
+        let world = World {
+            folder: planned.folder.clone(),
+            sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
+            baselines: plan.baselines.iter().map(|(id, b)| (id.clone(), b.clone())).collect(),
+            facts,
+        };
+        Self {
+            log,
+            hands,
+            clock,
+            id,
+            epoch: Epoch(0),
+            world: Arc::new(world),
+            tasks: JoinSet::new(),
+            busy: HashMap::new(),
+            stopping: HashMap::new(),
+        }
+    }
+
+    /// The run as it stands.
+    #[must_use]
+    pub fn state(&self) -> &RunState {
+        self.log.state()
+    }
+
+    /// Takes the run over, recovers it, and carries it on.
+    ///
+    /// # Errors
+    /// [`Stopped`]; the run can be resumed.
+    pub async fn run(
+        &mut self,
+        observer: &mut impl Observer,
+        mut control: mpsc::Receiver<Control>,
+        patience: Patience,
+    ) -> Result<End, Stopped> {
+        if let Some((outcome, _)) = &self.log.state().finished {
+            return Ok(End::Finished(outcome.clone()));
+        }
+        self.take_over(observer).await?;
+        self.recover(observer).await?;
+        loop {
+            let wake = self.turn(observer).await?;
+            if let Some((outcome, _)) = &self.log.state().finished {
+                return Ok(End::Finished(outcome.clone()));
+            }
+            let only_people = self.tasks.is_empty() && wake.is_none();
+            if only_people && patience == Patience::None {
+                return Ok(End::Waiting);
+            }
+            if let Some(end) = self.wait(observer, &mut control, wake, only_people, patience).await? {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Makes this process the owner: by an append, which every earlier owner runs into.
+    async fn take_over(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
+        loop {
+            for record in self.log.refresh().await? {
+                observer.record(&record, self.log.state());
+            }
+            let epoch = Epoch(self.log.state().epoch.0 + 1);
+            let event = Event::OwnerAcquired { epoch, coordinator: self.id.clone() };
+            let (actor, at) = (self.actor(), self.clock.now());
+            match self.log.append(epoch, actor, at, vec![event]).await {
+                Ok(record) => {
+                    self.epoch = epoch;
+                    observer.record(&record, self.log.state());
+                    return Ok(());
+                }
+                Err(WriteError::Append(AppendError::Moved)) => {}
+                Err(error) => return Err(Stopped::Write(error)),
+            }
+        }
+    }
+
+    /// Looks at every step an earlier coordinator left under way.
+    async fn recover(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
+        let state = self.log.state();
+        let left: Vec<(StepId, u32)> = state
+            .active()
+            .filter(|&i| {
+                state.states[i].status == Status::Running && !state.steps[i].action.is_manual()
+            })
+            .map(|i| (state.steps[i].id.clone(), state.states[i].attempt))
+            .collect();
+        for (step, attempt) in left {
+            let run = self.log.state().run.clone();
+            let observation = self.hands.observe(&run, &step, attempt).await;
+            match doubt::on_recovery(observation) {
+                Recovery::Dispatch => self.dispatch(&step),
+                Recovery::Attach | Recovery::TakeResult => self.attach(&step, attempt),
+                Recovery::Doubt(cause) => {
+                    let events = outcome::in_doubt(&step, attempt, cause);
+                    self.append(observer, events).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does everything that is due. Returns how long until something else is.
+    async fn turn(&mut self, observer: &mut impl Observer) -> Result<Option<Duration>, Stopped> {
+        loop {
+            let now = self.clock.now();
+            let intents = decide(self.log.state(), now);
+            let mut events = Vec::new();
+            let mut starts = Vec::new();
+            let mut wake = None;
+            for intent in intents {
+                match intent {
+                    Intent::Start { step } => {
+                        events.push(self.intent(step));
+                        starts.push(self.log.state().steps[step].id.clone());
+                    }
+                    Intent::Verify { step, purpose } => self.verify(step, purpose),
+                    Intent::Wake { at } => {
+                        let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+                        wake = Some(wake.map_or(left, |wake: Duration| wake.min(left)));
+                    }
+                    other => events.extend(self.written(other)),
+                }
+            }
+            if events.is_empty() {
+                self.stop_what_is_to_stop();
+                return Ok(wake);
+            }
+            if let Some(step) = starts.first() {
+                fault::point(Point::Decided, step.as_str());
+            }
+            if !self.append(observer, events).await? {
+                // Somebody wrote in between: decide again on what is true now.
+                continue;
+            }
+            for step in starts {
+                fault::point(Point::IntentDurable, step.as_str());
+                self.dispatch(&step);
+            }
+        }
+    }
+
+    /// The event an intent is written as, for those that have no effect beside it.
+    fn written(&self, intent: Intent) -> Option<Event> {
+        let state = self.log.state();
+        let about = |index: usize| (state.steps[index].id.clone(), state.states[index].attempt);
+        Some(match intent {
+            Intent::Succeed { step } => {
+                let evidence = state.states[step].evidence.clone();
+                let (step, attempt) = about(step);
+                Event::StepSucceeded { step, attempt, evidence }
+            }
+            Intent::Resolve { step, answer, by, reason } => {
+                let (step, attempt) = about(step);
+                Event::StepResolved { step, attempt, answer, by, reason: reason.to_owned() }
+            }
+            Intent::Fail { step, reason } => {
+                let evidence = state.states[step].evidence.clone();
+                let (step, attempt) = about(step);
+                Event::StepFailed {
+                    step,
+                    attempt,
+                    effect: FailureEffect::Unknown,
+                    error: reason.to_owned(),
+                    evidence,
+                }
+            }
+            Intent::Finish { outcome } => Event::RunFinished { outcome },
+            Intent::Start { .. } | Intent::Verify { .. } | Intent::Wake { .. } => return None,
+        })
+    }
+
+    fn intent(&self, index: usize) -> Event {
+        let state = self.log.state();
+        let (step, known) = (&state.steps[index], &state.states[index]);
+        let repeats_after_doubt = known.doubt.is_some() && !known.key.is_empty();
+        let key = match repeats_after_doubt {
+            true => known.key.clone(),
+            false => format!("{}/{}/{}", state.run, step.id, known.attempt + 1),
+        };
+        let action = serde_json::to_vec(step).unwrap_or_default();
+        Event::StepIntent {
+            step: step.id.clone(),
+            attempt: known.attempt + 1,
+            key,
+            action: Digest::of(&action),
+            effect: step.effect(),
+        }
+    }
+
+    /// Gives a step whose intent is durable to the hands. A manual step is with
+    /// its owner the moment the intent is in the log.
+    fn dispatch(&mut self, step: &StepId) {
+        let state = self.log.state();
+        let Some((step, known)) = state.step(step) else { return };
+        if step.action.is_manual() {
+            return;
+        }
+        let task = Task {
+            run: state.run.clone(),
+            epoch: self.epoch,
+            step: step.clone(),
+            attempt: known.attempt,
+            key: known.key.clone(),
+            world: Arc::clone(&self.world),
+        };
+        let (hands, id, attempt) = (Arc::clone(&self.hands), step.id.clone(), known.attempt);
+        let (step, world) = (step.clone(), Arc::clone(&self.world));
+        self.busy.insert(id.clone(), attempt);
+        self.tasks.spawn(async move {
+            // Waiting has no effect, so there is nothing to accept and to note down.
+            let report = match step.action {
+                Action::Wait(_) => Report::Done(Default::default()),
+                _ => hands.perform(task).await,
+            };
+            fault::point(Point::Reported, id.as_str());
+            let first_look = first_look(&*hands, step, world, &report).await;
+            Ended::Performed(id, attempt, report, first_look)
+        });
+    }
+
+    fn attach(&mut self, step: &StepId, attempt: u32) {
+        let Some((found, _)) = self.log.state().step(step) else { return };
+        let (hands, run, id) =
+            (Arc::clone(&self.hands), self.log.state().run.clone(), step.clone());
+        let (step, world) = (found.clone(), Arc::clone(&self.world));
+        self.busy.insert(id.clone(), attempt);
+        self.tasks.spawn(async move {
+            let report = hands.attach(&run, &id, attempt).await;
+            let first_look = first_look(&*hands, step, world, &report).await;
+            Ended::Performed(id, attempt, report, first_look)
+        });
+    }
+
+    fn verify(&mut self, index: usize, purpose: Purpose) {
+        let state = self.log.state();
+        let (step, attempt) = (state.steps[index].clone(), state.states[index].attempt);
+        if self.busy.contains_key(&step.id) {
+            return;
+        }
+        let patience = match &step.action {
+            Action::Wait(wait) => AskFor::UpTo(wait.up_to.get()),
+            _ => AskFor::AsWritten,
+        };
+        let (hands, world, id) = (Arc::clone(&self.hands), Arc::clone(&self.world), step.id.clone());
+        self.busy.insert(id.clone(), attempt);
+        self.tasks.spawn(async move {
+            let verdict = hands.verify(step, world, patience).await;
+            Ended::Verified(id, attempt, purpose, verdict)
+        });
+    }
+
+    /// Stops steps that a person asked to stop since the last turn.
+    fn stop_what_is_to_stop(&mut self) {
+        let state = self.log.state();
+        let wanted: Vec<(StepId, u32)> = state
+            .active()
+            .filter(|&i| state.states[i].status == Status::Running && state.states[i].stop.is_some())
+            .map(|i| (state.steps[i].id.clone(), state.states[i].attempt))
+            .filter(|(step, attempt)| self.stopping.get(step) != Some(attempt))
+            .collect();
+        for (step, attempt) in wanted {
+            self.stopping.insert(step.clone(), attempt);
+            let (hands, run) = (Arc::clone(&self.hands), self.log.state().run.clone());
+            tokio::spawn(async move { hands.stop(&run, &step, attempt).await });
+        }
+    }
+
+    /// Waits for the first thing to happen. `Some` ends the coordinator's work.
+    async fn wait(
+        &mut self,
+        observer: &mut impl Observer,
+        control: &mut mpsc::Receiver<Control>,
+        wake: Option<Duration>,
+        only_people: bool,
+        patience: Patience,
+    ) -> Result<Option<End>, Stopped> {
+        let give_up = match patience {
+            Patience::UpTo(patience) if only_people => Some(patience),
+            _ => None,
+        };
+        let mut left = give_up;
+        loop {
+            let pulse = observer.pulse();
+            let nap = [wake, pulse, left].into_iter().flatten().min();
+            let busy = !self.tasks.is_empty();
+            tokio::select! {
+                Some(ended) = self.tasks.join_next(), if busy => {
+                    if let Ok(ended) = ended {
+                        self.ended(observer, ended).await?;
+                    }
+                    return Ok(None);
+                }
+                changed = self.log.changed() => {
+                    changed.map_err(OpenError::from)?;
+                    if self.catch_up(observer).await? {
+                        return Ok(None);
+                    }
+                }
+                Some(wanted) = control.recv() => {
+                    observer.tick(self.log.state());
+                    return match wanted {
+                        Control::Detach => Ok(Some(End::Detached)),
+                        Control::Hold => self.hold(observer).await.map(|()| None),
+                    };
+                }
+                () = self.clock.sleep(nap.unwrap_or(Duration::MAX)), if nap.is_some() => {
+                    observer.tick(self.log.state());
+                    let nap = nap.unwrap_or_default();
+                    left = left.map(|left| left.saturating_sub(nap));
+                    if left.is_some_and(|left| left.is_zero()) {
+                        return Ok(Some(End::Waiting));
+                    }
+                    if wake.is_some_and(|wake| wake <= nap) {
+                        return Ok(None);
+                    }
+                    // A pulse: a longer wake has to be counted from now on.
+                    if wake.is_some() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn hold(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
+        if self.log.state().held.is_none() {
+            let reason = "stopped at the coordinator's terminal".to_owned();
+            self.append(observer, vec![Event::RunHeld { reason }]).await?;
+        }
+        Ok(())
+    }
+
+    async fn ended(&mut self, observer: &mut impl Observer, ended: Ended) -> Result<(), Stopped> {
+        let (step, attempt) = match &ended {
+            Ended::Performed(step, attempt, ..) | Ended::Verified(step, attempt, ..) => {
+                (step.clone(), *attempt)
+            }
+        };
+        self.busy.remove(&step);
+        loop {
+            let Some((found, known)) = self.log.state().step(&step) else { return Ok(()) };
+            if known.attempt != attempt {
+                return Ok(());
+            }
+            let events = match &ended {
+                Ended::Performed(_, _, report, first_look) => {
+                    outcome::performed(found, known, report, first_look.as_ref())
+                }
+                Ended::Verified(_, _, purpose, verdict) => {
+                    outcome::verified(found, known, *purpose, verdict)
+                }
+            };
+            // A person may have settled the step meanwhile; then there is nothing to add.
+            let Some(first) = events.first() else { return Ok(()) };
+            if self.log.state().allows(first).is_err() {
+                return Ok(());
+            }
+            if self.append(observer, events).await? {
+                fault::point(Point::OutcomeDurable, step.as_str());
+                return Ok(());
+            }
+        }
+    }
+
+    /// Appends as the owner. `false` means that somebody else wrote first and
+    /// nothing was appended; the state is now theirs.
+    async fn append(
+        &mut self,
+        observer: &mut impl Observer,
+        events: Vec<Event>,
+    ) -> Result<bool, Stopped> {
+        let before = self.log.state().seq;
+        match self.log.append(self.epoch, self.actor(), self.clock.now(), events).await {
+            Ok(record) => {
+                observer.record(&record, self.log.state());
+                Ok(true)
+            }
+            Err(WriteError::Append(AppendError::Moved)) => {
+                // The log has reloaded itself; show what was missed.
+                self.still_owner()?;
+                let missed = self.missed_since(before).await?;
+                missed.iter().for_each(|record| observer.record(record, self.log.state()));
+                Ok(false)
+            }
+            Err(error) => Err(Stopped::Write(error)),
+        }
+    }
+
+    async fn missed_since(&self, seq: backout_core::ids::Seq) -> Result<Vec<Record>, Stopped> {
+        let state = self.log.state();
+        let stored = self.log.journal().read(&state.run, seq).await.map_err(OpenError::from)?;
+        let parsed = stored.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok());
+        Ok(parsed.filter(|record: &Record| record.seq <= state.seq).collect())
+    }
+
+    async fn catch_up(&mut self, observer: &mut impl Observer) -> Result<bool, Stopped> {
+        let records = self.log.refresh().await?;
+        self.still_owner()?;
+        records.iter().for_each(|record| observer.record(record, self.log.state()));
+        Ok(!records.is_empty())
+    }
+
+    fn still_owner(&self) -> Result<(), Stopped> {
+        let state = self.log.state();
+        if state.epoch == self.epoch {
+            return Ok(());
+        }
+        Err(Stopped::Fenced(state.coordinator.clone().unwrap_or_default()))
+    }
+
+    fn actor(&self) -> Actor {
+        Actor::Coordinator { id: self.id.clone() }
+    }
+
+    /// What waits for people, for the end of a run without a terminal.
+    #[must_use]
+    pub fn questions(&self) -> Vec<backout_core::question::Question> {
+        questions(self.log.state())
+    }
+}
+
+/// Verifications often hold the moment the action is done. Asking once right
+/// away saves a commit: the outcome is one record instead of two.
+async fn first_look<H: Hands>(
+    hands: &H,
+    step: backout_core::plan::Step,
+    world: Arc<World>,
+    report: &Report,
+) -> Option<Verdict> {
+    let checkable = step.machine_checks().next().is_some();
+    match report {
+        Report::Done(_) if checkable => Some(hands.verify(step, world, AskFor::Once).await),
+        _ => None,
+    }
+}

@@ -1,0 +1,82 @@
+//! Places where the process can be told to die, so that tests can try each.
+//!
+//! Compiled in only with the feature `fault-points`. `BACKOUT_FAULT=intent-durable`
+//! kills the process the first time it comes there; `intent-durable:3` the third
+//! time; `intent-durable@restore` only for that step. Dying means `abort`: no
+//! destructor runs, nothing is flushed, which is what a crash is.
+
+/// A place in the write order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// It was decided what to do; nothing is written.
+    Decided,
+    /// The intent is durable; nothing was dispatched.
+    IntentDurable,
+    /// The request is on disk; no supervisor was started.
+    Requested,
+    /// The supervisor runs; it has not accepted.
+    SupervisorStarted,
+    /// It accepted; the effect has not begun.
+    Accepted,
+    /// The effect is over; its result is not written down.
+    EffectOver,
+    /// The result is written down; the conductor has not seen it.
+    ResultDurable,
+    /// The conductor has seen the result; the outcome is not in the log.
+    Reported,
+    /// The outcome is in the log.
+    OutcomeDurable,
+    /// In the middle of a restore: some files are in place, others not.
+    HalfRestored,
+}
+
+impl Point {
+    /// Every point, for crash tests.
+    pub const ALL: [Self; 10] = [
+        Self::Decided,
+        Self::IntentDurable,
+        Self::Requested,
+        Self::SupervisorStarted,
+        Self::Accepted,
+        Self::EffectOver,
+        Self::ResultDurable,
+        Self::Reported,
+        Self::OutcomeDurable,
+        Self::HalfRestored,
+    ];
+
+    /// Its name in `BACKOUT_FAULT`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Decided => "decided",
+            Self::IntentDurable => "intent-durable",
+            Self::Requested => "requested",
+            Self::SupervisorStarted => "supervisor-started",
+            Self::Accepted => "accepted",
+            Self::EffectOver => "effect-over",
+            Self::ResultDurable => "result-durable",
+            Self::Reported => "reported",
+            Self::OutcomeDurable => "outcome-durable",
+            Self::HalfRestored => "half-restored",
+        }
+    }
+}
+
+/// Dies here if told to.
+#[cfg(feature = "fault-points")]
+pub fn point(point: Point, step: &str) {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static SEEN: AtomicU32 = AtomicU32::new(0);
+    let Ok(armed) = std::env::var("BACKOUT_FAULT") else { return };
+    let (name, at) = armed.split_once('@').unwrap_or((&armed, ""));
+    let (name, count) = name.split_once(':').unwrap_or((name, "1"));
+    let here = name == point.name() && (at.is_empty() || at == step);
+    if here && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == count.parse().unwrap_or(1) {
+        std::process::abort();
+    }
+}
+
+/// Dies here if told to: never, in a build without the feature `fault-points`.
+#[cfg(not(feature = "fault-points"))]
+pub fn point(_: Point, _: &str) {}

@@ -1,0 +1,131 @@
+//! What carries out steps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use backout_core::doubt::Observation;
+use backout_core::event::{DoubtCause, Evidence, Fact, FailureEffect, Verified};
+use backout_core::ids::{BaselineId, Epoch, RunId, SourceId, StepId};
+use backout_core::plan::{Baseline, Source, Step};
+
+/// An attempt at a step, with everything needed to carry it out.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The run.
+    pub run: RunId,
+    /// The term of the coordinator that dispatches it.
+    pub epoch: Epoch,
+    /// The step.
+    pub step: Step,
+    /// Which try.
+    pub attempt: u32,
+    /// The key a target can recognise a repeat by.
+    pub key: String,
+    /// What the step talks to.
+    pub world: std::sync::Arc<World>,
+}
+
+/// What the steps of a run talk to and compare with.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// The folder relative paths start from.
+    pub folder: String,
+    /// The plan's sources.
+    pub sources: BTreeMap<SourceId, Source>,
+    /// How each baseline is captured.
+    pub baselines: BTreeMap<BaselineId, Baseline>,
+    /// What was captured before the deployment.
+    pub facts: BTreeMap<BaselineId, Fact>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// The action is done.
+    Done(Evidence),
+    /// It failed.
+    Failed {
+        /// How much of it happened, as far as is known.
+        effect: FailureEffect,
+        /// What went wrong, for people.
+        error: String,
+        /// What was seen.
+        evidence: Evidence,
+    },
+    /// Nobody knows.
+    Doubt {
+        /// Why.
+        cause: DoubtCause,
+        /// What is known.
+        evidence: Evidence,
+    },
+}
+
+/// What a step's verifications say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// Each verification a machine can carry out, and what it found.
+    pub verified: Vec<Verified>,
+}
+
+impl Verdict {
+    /// `Some(true)` when all hold, `None` when one could not be told, else `Some(false)`.
+    #[must_use]
+    pub fn holds(&self) -> Option<bool> {
+        if self.verified.iter().any(|verified| verified.holds.is_none()) {
+            return None;
+        }
+        Some(self.verified.iter().all(|verified| verified.holds == Some(true)))
+    }
+
+    /// What does not hold, for people.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        let wrong = self.verified.iter().filter(|verified| verified.holds != Some(true));
+        let said: Vec<String> =
+            wrong.map(|verified| format!("{}: {}", verified.check, verified.found)).collect();
+        said.join("; ")
+    }
+}
+
+/// What carries out steps.
+///
+/// The contract that recovery rests on: `perform` notes durably that it accepts
+/// an attempt before anything has an effect, and notes durably how it ended
+/// before it reports. `observe` tells what was noted, and from then on no
+/// attempt that was not accepted can be accepted any more.
+pub trait Hands: Send + Sync + 'static {
+    /// Carries out an attempt to its end.
+    fn perform(&self, task: Task) -> impl Future<Output = Report> + Send;
+
+    /// What is noted about an attempt that an earlier coordinator dispatched.
+    fn observe(&self, run: &RunId, step: &StepId, attempt: u32)
+    -> impl Future<Output = Observation> + Send;
+
+    /// Waits for the end of an attempt that is running, or reads how it ended.
+    fn attach(&self, run: &RunId, step: &StepId, attempt: u32)
+    -> impl Future<Output = Report> + Send;
+
+    /// Asks the step's verifications, again and again until they hold or their
+    /// time is up. With `patience` zero, once.
+    fn verify(
+        &self,
+        step: Step,
+        world: std::sync::Arc<World>,
+        patience: Patience,
+    ) -> impl Future<Output = Verdict> + Send;
+
+    /// Stops an attempt that is running, with everything it started.
+    fn stop(&self, run: &RunId, step: &StepId, attempt: u32) -> impl Future<Output = ()> + Send;
+}
+
+/// How long to wait for a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Ask once.
+    Once,
+    /// As the verification says.
+    AsWritten,
+    /// This long, for all of them.
+    UpTo(Duration),
+}

@@ -1,0 +1,118 @@
+//! The first record of a run, and the log of baseline captures.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use backout_core::event::{Event, Fact, RunPlanned, UsedBaselines};
+use backout_core::ids::{BaselineId, Digest, Epoch, RunId, Seq};
+use backout_core::record::{Actor, Chain, FORMAT, Record};
+
+use crate::journal::{AppendError, Journal};
+use crate::log::{OpenError, RunLog, WriteError};
+
+/// Begins a run of a change, under the next free number.
+///
+/// # Errors
+/// [`WriteError`].
+pub async fn begin<J: Journal>(
+    journal: &Arc<J>,
+    actor: Actor,
+    at: Timestamp,
+    planned: RunPlanned,
+    further: Vec<Event>,
+) -> Result<RunLog<J>, WriteError> {
+    let change = planned.plan.change.id.clone();
+    let mut events = vec![Event::RunPlanned(Box::new(planned))];
+    events.extend(further);
+    loop {
+        let runs = journal.runs().await.map_err(OpenError::from)?;
+        let taken = runs.iter().filter_map(|(run, _)| run.number_for(&change)).max().unwrap_or(0);
+        let run = RunId::of_change(&change, taken + 1);
+        let record = first(&run, actor.clone(), at, events.clone());
+        let sealed = record.seal();
+        backout_core::state::RunState::begin(&record, sealed.digest)?;
+        match journal.append(&run, Seq(0), sealed).await {
+            // Somebody took the number: take the next.
+            Err(AppendError::Moved) => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => return Ok(RunLog::open(Arc::clone(journal), &run).await?),
+        }
+    }
+}
+
+fn first(run: &RunId, actor: Actor, at: Timestamp, events: Vec<Event>) -> Record {
+    Record {
+        v: FORMAT,
+        run: run.clone(),
+        seq: Seq(1),
+        epoch: Epoch(0),
+        at,
+        actor,
+        events,
+        prev: Digest::ZERO,
+    }
+}
+
+/// Keeps captured baselines for a change.
+///
+/// # Errors
+/// [`WriteError`].
+pub async fn keep_baselines<J: Journal>(
+    journal: &Arc<J>,
+    actor: Actor,
+    at: Timestamp,
+    change: &str,
+    plan: Digest,
+    facts: BTreeMap<BaselineId, Fact>,
+) -> Result<Record, WriteError> {
+    let run = RunId::of_baselines(change);
+    loop {
+        let (chain, _) = read_baselines(journal, &run).await?;
+        let event = Event::BaselinesCaptured { change: change.to_owned(), plan, facts: facts.clone() };
+        let mut record = first(&run, actor.clone(), at, vec![event]);
+        record.seq = chain.seq().next();
+        record.prev = chain.tail();
+        match journal.append(&run, chain.seq(), record.seal()).await {
+            Err(AppendError::Moved) => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => return Ok(record),
+        }
+    }
+}
+
+/// The latest capture for a change.
+///
+/// # Errors
+/// [`OpenError`].
+pub async fn latest_baselines<J: Journal>(
+    journal: &Arc<J>,
+    change: &str,
+) -> Result<Option<UsedBaselines>, OpenError> {
+    let run = RunId::of_baselines(change);
+    Ok(read_baselines(journal, &run).await?.1)
+}
+
+async fn read_baselines<J: Journal>(
+    journal: &Arc<J>,
+    run: &RunId,
+) -> Result<(Chain, Option<UsedBaselines>), OpenError> {
+    let mut chain = Chain::new(run.clone());
+    let mut latest = None;
+    for bytes in journal.read(run, Seq(0)).await? {
+        let record = chain.read(&bytes)?;
+        for event in record.events {
+            if let Event::BaselinesCaptured { facts, .. } = event {
+                latest = Some(UsedBaselines {
+                    log: run.clone(),
+                    seq: record.seq,
+                    digest: chain.tail(),
+                    captured: record.at,
+                    facts,
+                });
+            }
+        }
+    }
+    Ok((chain, latest))
+}

@@ -1,0 +1,370 @@
+//! The journal in SQLite.
+//!
+//! Write-ahead log, `synchronous=FULL`: a commit that returned is on disk, and
+//! costs one `fdatasync`. Both settings are read back after they are set,
+//! because SQLite answers a setting it cannot honour with the one it keeps.
+//!
+//! One thread writes. Appends that wait for it at the same moment share one
+//! transaction, and so one flush: sixty-four runs cost about as much as one.
+//! Each append brings the position it expects, and is checked against the log
+//! inside the transaction. The chain of positions in one log has one writer at
+//! a time because of that check, not because of a lock.
+//!
+//! When a commit fails, nobody knows what is on disk: the kernel may have
+//! dropped the dirty pages and will report success the next time. So the writer
+//! stops for good, everyone waiting learns `Unknown`, and the process has to
+//! start over from what is there.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
+use tokio::sync::oneshot;
+
+use backout_core::ids::{RunId, Seq};
+use backout_core::record::Sealed;
+use backout_engine::journal::{AppendError, Journal, ReadError};
+
+/// `application_id` of our databases: "BKOT".
+const APPLICATION_ID: i64 = 0x424B_4F54;
+/// Version of the tables.
+const USER_VERSION: i64 = 1;
+/// How long a writer waits for another process's commit.
+const BUSY: Duration = Duration::from_secs(30);
+/// How often a waiting reader looks for records of other processes. The look is
+/// one read of shared memory.
+const LOOK: Duration = Duration::from_millis(25);
+/// Most appends that share a transaction.
+const BATCH: usize = 256;
+
+/// A journal that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made or used.
+    #[error("the state directory {path} cannot be used")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Locks and flushes of a network file system are not to be trusted.
+    #[error("the state directory {path} is on a network file system ({kind})")]
+    Network {
+        /// The folder.
+        path: PathBuf,
+        /// Which file system.
+        kind: &'static str,
+    },
+    /// The file is no journal of ours, or of a newer version.
+    #[error("{path} is not a journal this program can use: {why}")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A setting that durability rests on was not accepted.
+    #[error("the journal cannot be made durable: {pragma} is {found}, not {wanted}")]
+    NotDurable {
+        /// The setting.
+        pragma: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// SQLite's own error.
+    #[error("the journal {path} cannot be opened")]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+struct Append {
+    run: RunId,
+    expect: Seq,
+    record: Sealed,
+    answer: oneshot::Sender<Result<(), AppendError>>,
+}
+
+/// The journal of a state directory.
+pub struct SqliteJournal {
+    writer: mpsc::Sender<Append>,
+    reader: Mutex<Connection>,
+}
+
+impl SqliteJournal {
+    /// Opens or creates `journal.db` in a folder.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let usable = |source| OpenError::Folder { path: folder.to_owned(), source };
+        let is_new = !folder.exists();
+        std::fs::create_dir_all(folder).map_err(usable)?;
+        refuse_network(folder)?;
+        let path = folder.join("journal.db");
+        let created = !path.exists();
+        let writing = connect(&path)?;
+        prepare(&writing, &path)?;
+        if created {
+            flush_folder(folder).map_err(usable)?;
+        }
+        if let (true, Some(parent)) = (is_new, folder.parent()) {
+            flush_folder(parent).map_err(usable)?;
+        }
+        let reading = connect(&path)?;
+        let (writer, appends) = mpsc::channel();
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || write_all(writing, &appends))
+            .map_err(usable)?;
+        Ok(Self { writer, reader: Mutex::new(reading) })
+    }
+
+    /// Opens the journal of a folder to read it only, if there is one.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn exists(folder: &Path) -> bool {
+        folder.join("journal.db").exists()
+    }
+
+    fn reading<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, ReadError> {
+        let connection = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        read(&connection).map_err(|error| ReadError(error.to_string()))
+    }
+
+    fn head(&self, run: &RunId) -> Result<Seq, ReadError> {
+        self.reading(|connection| head(connection, run))
+    }
+}
+
+impl Journal for SqliteJournal {
+    async fn append(&self, run: &RunId, expect: Seq, record: Sealed) -> Result<(), AppendError> {
+        let (answer, answered) = oneshot::channel();
+        let append = Append { run: run.clone(), expect, record, answer };
+        let gone = || AppendError::Unknown("the journal stopped after an error".to_owned());
+        self.writer.send(append).map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    async fn read(&self, run: &RunId, after: Seq) -> Result<Vec<Vec<u8>>, ReadError> {
+        self.reading(|connection| {
+            let mut query = connection
+                .prepare_cached("SELECT bytes FROM record WHERE run = ?1 AND seq > ?2 ORDER BY seq")?;
+            let rows = query.query_map(params![run.as_str(), to_i64(after)], |row| row.get(0))?;
+            rows.collect()
+        })
+    }
+
+    async fn changed(&self, run: &RunId, after: Seq) -> Result<(), ReadError> {
+        // `data_version` moves when another connection has committed, be it in
+        // this process or in another one; the head is only read when it did.
+        let version = |connection: &Connection| {
+            connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
+        };
+        let mut seen = self.reading(version)?;
+        while self.head(run)? <= after {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let now = self.reading(version)?;
+                if std::mem::replace(&mut seen, now) != now {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn runs(&self) -> Result<Vec<(RunId, Seq)>, ReadError> {
+        let found: Vec<(String, i64)> = self.reading(|connection| {
+            let mut query =
+                connection.prepare_cached("SELECT run, max(seq) FROM record GROUP BY run")?;
+            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })?;
+        let named = |(run, seq): (String, i64)| {
+            let run = RunId::new(run).map_err(|error| ReadError(error.to_string()))?;
+            Ok((run, Seq(u64::try_from(seq).unwrap_or(0))))
+        };
+        found.into_iter().map(named).collect()
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    let set = |pragma: &'static str, value: &str, wanted: &'static str| {
+        let found: rusqlite::types::Value = connection
+            .pragma_update_and_check(None, pragma, value, |row| row.get(0))
+            .or_else(|_| connection.pragma_query_value(None, pragma, |row| row.get(0)))
+            .map_err(failed)?;
+        let found = match found {
+            rusqlite::types::Value::Text(text) => text,
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        match found.eq_ignore_ascii_case(wanted) {
+            true => Ok(()),
+            false => Err(OpenError::NotDurable { pragma, found, wanted }),
+        }
+    };
+    set("journal_mode", "WAL", "wal")?;
+    set("synchronous", "FULL", "2")?;
+    set("fullfsync", "1", "1")?;
+    set("checkpoint_fullfsync", "1", "1")?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let number = |pragma: &str| {
+        connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failed)
+    };
+    let foreign = |why: String| OpenError::Foreign { path: path.to_owned(), why };
+    match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, USER_VERSION) => Ok(()),
+        (APPLICATION_ID, newer) => {
+            Err(foreign(format!("it has version {newer}, this program writes version {USER_VERSION}")))
+        }
+        (0, 0) => connection
+            .execute_batch(&format!(
+                "BEGIN IMMEDIATE;
+                 CREATE TABLE IF NOT EXISTS record (
+                     run TEXT NOT NULL,
+                     seq INTEGER NOT NULL,
+                     bytes BLOB NOT NULL,
+                     PRIMARY KEY (run, seq)
+                 ) STRICT, WITHOUT ROWID;
+                 PRAGMA application_id = {APPLICATION_ID};
+                 PRAGMA user_version = {USER_VERSION};
+                 COMMIT;"
+            ))
+            .map_err(failed),
+        _ => Err(foreign("it belongs to another program".to_owned())),
+    }
+}
+
+fn to_i64(seq: Seq) -> i64 {
+    i64::try_from(seq.0).unwrap_or(i64::MAX)
+}
+
+fn head(connection: &Connection, run: &RunId) -> rusqlite::Result<Seq> {
+    let mut query = connection
+        .prepare_cached("SELECT seq FROM record WHERE run = ?1 ORDER BY seq DESC LIMIT 1")?;
+    let mut rows = query.query([run.as_str()])?;
+    let head: Option<i64> = rows.next()?.map(|row| row.get(0)).transpose()?;
+    Ok(Seq(head.and_then(|head| u64::try_from(head).ok()).unwrap_or(0)))
+}
+
+/// The writer: until every sender is gone, or a commit fails.
+fn write_all(mut connection: Connection, appends: &mpsc::Receiver<Append>) {
+    while let Ok(first) = appends.recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            match appends.try_recv() {
+                Ok(next) => batch.push(next),
+                Err(_) => break,
+            }
+        }
+        match write_batch(&mut connection, &batch) {
+            Ok(answers) => {
+                for (append, answer) in batch.into_iter().zip(answers) {
+                    let _ = append.answer.send(answer);
+                }
+            }
+            Err(Failed::NothingWritten(why)) => {
+                for append in batch {
+                    let _ = append.answer.send(Err(AppendError::Refused(why.clone())));
+                }
+            }
+            Err(Failed::Unknown(why)) => {
+                for append in batch {
+                    let _ = append.answer.send(Err(AppendError::Unknown(why.clone())));
+                }
+                return;
+            }
+        }
+    }
+}
+
+enum Failed {
+    NothingWritten(String),
+    Unknown(String),
+}
+
+fn write_batch(
+    connection: &mut Connection,
+    batch: &[Append],
+) -> Result<Vec<Result<(), AppendError>>, Failed> {
+    let before = |error: rusqlite::Error| Failed::NothingWritten(explain(&error));
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(before)?;
+    let mut answers = Vec::with_capacity(batch.len());
+    for append in batch {
+        if head(&transaction, &append.run).map_err(before)? != append.expect {
+            answers.push(Err(AppendError::Moved));
+            continue;
+        }
+        let record = &append.record;
+        transaction
+            .prepare_cached("INSERT INTO record (run, seq, bytes) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| {
+                insert.execute(params![append.run.as_str(), to_i64(record.seq), record.bytes])
+            })
+            .map_err(before)?;
+        answers.push(Ok(()));
+    }
+    transaction.commit().map_err(|error| Failed::Unknown(explain(&error)))?;
+    Ok(answers)
+}
+
+fn explain(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
+        Some(ErrorCode::ReadOnly) => "the state directory is read-only".to_owned(),
+        Some(ErrorCode::DatabaseBusy) => {
+            format!("another process held the journal for {} s", BUSY.as_secs())
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn flush_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
+fn refuse_network(folder: &Path) -> Result<(), OpenError> {
+    /// `f_type` of file systems whose locks and flushes cross a network.
+    const NETWORK: [(u64, &str); 7] = [
+        (0x6969, "NFS"),
+        (0x517B, "SMB"),
+        (0xFF53_4D42, "CIFS"),
+        (0xFE53_4D42, "SMB2"),
+        (0x6573_5546, "FUSE"),
+        (0x0BD0_0BD0, "Lustre"),
+        (0x0102_1997, "9P"),
+    ];
+    let about = rustix::fs::statfs(folder)
+        .map_err(|error| OpenError::Folder { path: folder.to_owned(), source: error.into() })?;
+    #[expect(clippy::cast_sign_loss, reason = "a magic number, compared bit by bit")]
+    let found = u64::from(about.f_type as u32);
+    match NETWORK.iter().find(|(magic, _)| *magic == found) {
+        Some((_, kind)) => Err(OpenError::Network { path: folder.to_owned(), kind }),
+        None => Ok(()),
+    }
+}
