@@ -207,7 +207,8 @@ pub fn may(plan: &Plan, run: Option<&RunState>, person: &Person, act: &Act) -> V
         if let Some(because) = owns(plan, run, person, step) {
             let owner_is_enough = matches!(
                 act,
-                Act::Acknowledge { .. }
+                Act::Stop { .. }
+                    | Act::Acknowledge { .. }
                     | Act::Fail { .. }
                     | Act::Retry { .. }
                     | Act::Resolve { .. }

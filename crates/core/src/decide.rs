@@ -146,7 +146,11 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
             let since = known.since?;
             let due = since.checked_add(retry.pause.signed()).ok()?;
             // A clock that went backwards must not turn a pause into an hour.
-            Some(if due <= now || now < since { Intent::Start { step: index } } else { Intent::Wake { at: due } })
+            Some(if due <= now || now < since {
+                Intent::Start { step: index }
+            } else {
+                Intent::Wake { at: due }
+            })
         }
         Status::Running | Status::Held | Status::Pending | Status::Succeeded | Status::Skipped => {
             None

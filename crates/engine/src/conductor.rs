@@ -166,7 +166,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             if only_people && patience == Patience::None {
                 return Ok(End::Waiting);
             }
-            if let Some(end) = self.wait(observer, &mut control, wake, only_people, patience).await? {
+            if let Some(end) =
+                self.wait(observer, &mut control, wake, only_people, patience).await?
+            {
                 return Ok(end);
             }
         }
@@ -360,7 +362,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             Action::Wait(wait) => AskFor::UpTo(wait.up_to.get()),
             _ => AskFor::AsWritten,
         };
-        let (hands, world, id) = (Arc::clone(&self.hands), Arc::clone(&self.world), step.id.clone());
+        let (hands, world, id) =
+            (Arc::clone(&self.hands), Arc::clone(&self.world), step.id.clone());
         self.busy.insert(id.clone(), attempt);
         self.tasks.spawn(async move {
             let verdict = hands.verify(step, world, patience).await;
@@ -373,7 +376,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         let state = self.log.state();
         let wanted: Vec<(StepId, u32)> = state
             .active()
-            .filter(|&i| state.states[i].status == Status::Running && state.states[i].stop.is_some())
+            .filter(|&i| {
+                state.states[i].status == Status::Running && state.states[i].stop.is_some()
+            })
             .map(|i| (state.steps[i].id.clone(), state.states[i].attempt))
             .filter(|(step, attempt)| self.stopping.get(step) != Some(attempt))
             .collect();

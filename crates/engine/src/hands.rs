@@ -39,7 +39,8 @@ pub struct World {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Report {
     /// The action is done.
     Done(Evidence),
@@ -99,12 +100,20 @@ pub trait Hands: Send + Sync + 'static {
     fn perform(&self, task: Task) -> impl Future<Output = Report> + Send;
 
     /// What is noted about an attempt that an earlier coordinator dispatched.
-    fn observe(&self, run: &RunId, step: &StepId, attempt: u32)
-    -> impl Future<Output = Observation> + Send;
+    fn observe(
+        &self,
+        run: &RunId,
+        step: &StepId,
+        attempt: u32,
+    ) -> impl Future<Output = Observation> + Send;
 
     /// Waits for the end of an attempt that is running, or reads how it ended.
-    fn attach(&self, run: &RunId, step: &StepId, attempt: u32)
-    -> impl Future<Output = Report> + Send;
+    fn attach(
+        &self,
+        run: &RunId,
+        step: &StepId,
+        attempt: u32,
+    ) -> impl Future<Output = Report> + Send;
 
     /// Asks the step's verifications, again and again until they hold or their
     /// time is up. With `patience` zero, once.

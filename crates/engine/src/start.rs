@@ -70,7 +70,8 @@ pub async fn keep_baselines<J: Journal>(
     let run = RunId::of_baselines(change);
     loop {
         let (chain, _) = read_baselines(journal, &run).await?;
-        let event = Event::BaselinesCaptured { change: change.to_owned(), plan, facts: facts.clone() };
+        let event =
+            Event::BaselinesCaptured { change: change.to_owned(), plan, facts: facts.clone() };
         let mut record = first(&run, actor.clone(), at, vec![event]);
         record.seq = chain.seq().next();
         record.prev = chain.tail();

@@ -160,8 +160,9 @@ impl Journal for SqliteJournal {
 
     async fn read(&self, run: &RunId, after: Seq) -> Result<Vec<Vec<u8>>, ReadError> {
         self.reading(|connection| {
-            let mut query = connection
-                .prepare_cached("SELECT bytes FROM record WHERE run = ?1 AND seq > ?2 ORDER BY seq")?;
+            let mut query = connection.prepare_cached(
+                "SELECT bytes FROM record WHERE run = ?1 AND seq > ?2 ORDER BY seq",
+            )?;
             let rows = query.query_map(params![run.as_str(), to_i64(after)], |row| row.get(0))?;
             rows.collect()
         })
@@ -238,9 +239,9 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let foreign = |why: String| OpenError::Foreign { path: path.to_owned(), why };
     match (number("application_id")?, number("user_version")?) {
         (APPLICATION_ID, USER_VERSION) => Ok(()),
-        (APPLICATION_ID, newer) => {
-            Err(foreign(format!("it has version {newer}, this program writes version {USER_VERSION}")))
-        }
+        (APPLICATION_ID, newer) => Err(foreign(format!(
+            "it has version {newer}, this program writes version {USER_VERSION}"
+        ))),
         (0, 0) => connection
             .execute_batch(&format!(
                 "BEGIN IMMEDIATE;

@@ -1,1 +1,11 @@
+//! The rehearsal stage: a simulated journal, simulated hands and a simulated
+//! clock, to put the conductor through everything that can happen. Development
+//! only; nothing here is part of the program.
 
+pub mod conformance;
+pub mod memory;
+pub mod plans;
+pub mod sim;
+
+pub use memory::MemoryJournal;
+pub use sim::{Die, SimClock, SimHands};

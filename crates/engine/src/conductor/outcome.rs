@@ -4,7 +4,7 @@ use backout_core::decide::Purpose;
 use backout_core::event::{Answer, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 use backout_core::ids::StepId;
 use backout_core::plan::Step;
-use backout_core::state::{StepState, Status};
+use backout_core::state::{Status, StepState};
 
 use crate::hands::{Report, Verdict};
 
@@ -90,7 +90,8 @@ pub(super) fn verified(
     match (purpose, verdict.holds()) {
         (Purpose::AfterAction, Some(true)) => vec![settled(evidence)],
         (Purpose::AfterAction, Some(false)) => {
-            let error = format!("done, but its verification does not hold: {}", verdict.complaint());
+            let error =
+                format!("done, but its verification does not hold: {}", verdict.complaint());
             vec![failed(FailureEffect::Full, error, evidence)]
         }
         (Purpose::AfterAction, None) => {

@@ -1,0 +1,7 @@
+//! Promises of the conductor, on a simulated world.
+
+mod crashes;
+mod journals;
+mod people;
+mod stage;
+mod transitions;

@@ -1,0 +1,283 @@
+//! What people do to a run.
+
+use backout_core::authority::{Act, Person, Verdict, identify, may};
+use backout_core::event::{Event, Outcome};
+use backout_core::ids::{RoleId, StepId};
+use backout_core::plan::Effect;
+use backout_core::question::{QuestionKind, questions};
+use backout_core::state::Status;
+use backout_engine::act::Acted;
+use backout_testkit::plans;
+use serde_json::json;
+
+use crate::stage::{Stage, say};
+
+fn id(name: &str) -> StepId {
+    StepId::new(name).expect("a name")
+}
+
+fn manual(id: &str, owner: &str, after: &[&str]) -> serde_json::Value {
+    json!({"id": id, "owner": owner, "after": after, "manual": "Do it."})
+}
+
+async fn running(stage: &Stage) -> Vec<String> {
+    let log = stage.log().await;
+    let state = log.state();
+    let running = |i: &usize| state.states[*i].status == Status::Running;
+    state.active().filter(running).map(|i| state.steps[i].id.to_string()).collect()
+}
+
+async fn done(stage: &Stage, step: &str) {
+    let mut log = stage.log().await;
+    let step = id(step);
+    let acted =
+        |attempt| Event::StepActed { step: step.clone(), attempt, evidence: Default::default() };
+    // The lead hands it to themselves first: only its owner may acknowledge a step.
+    let to = "Lena Lead".to_owned();
+    say(&mut log, &Act::Assign { step: step.clone(), to: to.clone() }, |_| Event::StepAssigned {
+        step: step.clone(),
+        to: to.clone(),
+        reason: "they are asleep".to_owned(),
+    })
+    .await;
+    let said = say(&mut log, &Act::Acknowledge { step: step.clone() }, acted).await;
+    assert!(matches!(said, Acted::Done { .. }), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_person_does_one_manual_step_at_a_time_in_plan_order() {
+    let steps = json!([manual("a", "ann", &[]), manual("b", "ann", &[]), manual("c", "bob", &[]),]);
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.coordinate().await;
+    assert_eq!(running(&stage).await, ["a", "c"]);
+    done(&stage, "a").await;
+    stage.coordinate().await;
+    assert_eq!(running(&stage).await, ["b", "c"]);
+}
+
+#[tokio::test]
+async fn a_team_does_as_many_as_it_has_people() {
+    let steps = json!([manual("a", "ops", &[]), manual("b", "ops", &[]), manual("c", "ops", &[])]);
+    let more =
+        json!({"roles": {"lead": {"name": "Lena Lead"}, "ops": {"name": "Operations", "team": 2}}});
+    let mut stage = Stage::new(plans::plan_with(&steps, &more)).await;
+    stage.coordinate().await;
+    assert_eq!(running(&stage).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_lane_holds_one_step() {
+    let mut steps = json!([
+        plans::automatic("a", Effect::Opaque, &[]),
+        manual("b", "ann", &[]),
+        manual("c", "bob", &[]),
+    ]);
+    for step in steps.as_array_mut().expect("a list") {
+        step["exclusive"] = json!("restore");
+    }
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.coordinate().await;
+    assert_eq!(running(&stage).await, ["b"]);
+    done(&stage, "b").await;
+    stage.coordinate().await;
+    assert_eq!(running(&stage).await, ["c"]);
+}
+
+#[tokio::test]
+async fn a_skipped_step_makes_the_run_partial_unless_it_is_optional() {
+    for (optional, outcome) in [(false, Outcome::Partial), (true, Outcome::Reverted)] {
+        let mut step = manual("a", "ann", &[]);
+        step["optional"] = json!(optional);
+        let mut stage = Stage::new(plans::plan(&json!([step]))).await;
+        stage.coordinate().await;
+        let mut log = stage.log().await;
+        say(&mut log, &Act::Skip { step: id("a") }, |_| Event::StepSkipped {
+            step: id("a"),
+            reason: "nobody to tell".to_owned(),
+        })
+        .await;
+        assert_eq!(stage.to_the_end().await, outcome);
+    }
+}
+
+#[tokio::test]
+async fn an_added_step_runs_between_its_neighbours() {
+    let steps = json!([
+        {"id": "a", "owner": "ann", "run": {"argv": ["true"]}},
+        {"id": "b", "owner": "ann", "manual": "Do it."},
+        {"id": "c", "owner": "ann", "run": {"argv": ["true"]}},
+    ]);
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.coordinate().await;
+    let added: backout_core::plan::Step =
+        serde_json::from_value(json!({"id": "x", "owner": "bob", "manual": "Look."}))
+            .expect("a step");
+    let mut log = stage.log().await;
+    say(&mut log, &Act::Add { step: id("x") }, |_| Event::StepAdded {
+        step: Box::new(added.clone()),
+        behind: Some(id("b")),
+        before: Vec::new(),
+        reason: "to be sure".to_owned(),
+    })
+    .await;
+    done(&stage, "b").await;
+    stage.coordinate().await;
+    assert_eq!(running(&stage).await, ["x"]);
+    assert_eq!(stage.hands.effects(&id("c")), 0);
+    done(&stage, "x").await;
+    assert_eq!(stage.to_the_end().await, Outcome::Reverted);
+    assert_eq!(stage.hands.effects(&id("c")), 1);
+}
+
+#[tokio::test]
+async fn escalating_keeps_what_is_done() {
+    let steps = json!([
+        plans::automatic("announce", Effect::Opaque, &[]),
+        manual("flag", "ann", &["announce"]),
+        plans::automatic("restore", Effect::Opaque, &["announce"]),
+    ]);
+    let more = json!({"options": {
+        "light": {"title": "Flag off", "steps": ["announce", "flag"], "default": true},
+        "full": {"title": "Everything", "steps": ["announce", "restore"]},
+    }});
+    let mut stage = Stage::new(plans::plan_with(&steps, &more)).await;
+    stage.coordinate().await;
+    assert_eq!(stage.hands.effects(&id("restore")), 0);
+    let mut log = stage.log().await;
+    let full = backout_core::ids::OptionId::new("full").expect("a name");
+    say(&mut log, &Act::Escalate { option: full.clone() }, |_| Event::OptionChosen {
+        option: full.clone(),
+        reason: "the flag does not help".to_owned(),
+    })
+    .await;
+    stage.coordinate().await;
+    assert_eq!(stage.hands.effects(&id("announce")), 1);
+    assert_eq!(stage.hands.effects(&id("restore")), 1);
+    // The step that was with a person is not forgotten.
+    assert_eq!(running(&stage).await, ["flag"]);
+}
+
+#[tokio::test]
+async fn nothing_starts_while_the_run_is_held() {
+    let steps = json!([manual("a", "ann", &[]), plans::automatic("b", Effect::Opaque, &["a"])]);
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.coordinate().await;
+    let mut log = stage.log().await;
+    say(&mut log, &Act::Hold, |_| Event::RunHeld { reason: "wait".to_owned() }).await;
+    done(&stage, "a").await;
+    stage.coordinate().await;
+    assert_eq!(stage.hands.effects(&id("b")), 0);
+    assert!(questions(stage.log().await.state()).iter().any(|q| q.kind == QuestionKind::Held));
+    say(&mut log, &Act::Release, |_| Event::RunReleased { reason: "go".to_owned() }).await;
+    assert_eq!(stage.to_the_end().await, Outcome::Reverted);
+}
+
+#[tokio::test]
+async fn an_act_that_makes_no_sense_writes_nothing() {
+    let mut stage = Stage::new(plans::plan(&json!([manual("a", "ann", &[])]))).await;
+    stage.coordinate().await;
+    done(&stage, "a").await;
+    stage.to_the_end().await;
+    let before = stage.journal.appends();
+    let mut log = stage.log().await;
+    let lead = Person {
+        name: "Lena Lead".to_owned(),
+        roles: [RoleId::new("lead").expect("a name")].into(),
+    };
+    let refused = backout_engine::act::act(
+        &mut log,
+        &lead,
+        &crate::stage::lead(),
+        jiff_now(),
+        &Act::Skip { step: id("a") },
+        "x",
+        |_| Ok(vec![Event::StepSkipped { step: id("a"), reason: "x".to_owned() }]),
+    )
+    .await;
+    assert!(refused.is_err());
+    assert_eq!(stage.journal.appends(), before);
+}
+
+fn jiff_now() -> jiff::Timestamp {
+    "2026-06-06T03:00:00Z".parse().expect("a time")
+}
+
+/// Who may do what by default: every role against every act.
+#[test]
+fn the_default_authority_is_the_table_in_its_documentation() {
+    let plan = plans::plan(&json!([manual("a", "ann", &[])]));
+    let answer = backout_core::event::Answer::Happened;
+    let option = backout_core::ids::OptionId::new("full").expect("a name");
+    let step = id("a");
+    let owner = ["ann", "bob"];
+    let all = ["lead", "ann", "bob"];
+    let table: Vec<(Act, Vec<&str>)> = vec![
+        (Act::Acknowledge { step: step.clone() }, owner.to_vec()),
+        (Act::Fail { step: step.clone() }, owner.to_vec()),
+        (Act::Stop { step: step.clone() }, all.to_vec()),
+        (Act::Retry { step: step.clone() }, all.to_vec()),
+        (Act::Resolve { step: step.clone(), answer }, all.to_vec()),
+        (Act::Skip { step: step.clone() }, vec!["lead"]),
+        (Act::Add { step: step.clone() }, vec!["lead"]),
+        (Act::Replace { step: step.clone() }, vec!["lead"]),
+        (Act::Assign { step, to: "Bob".to_owned() }, vec!["lead"]),
+        (Act::Escalate { option }, vec!["lead"]),
+        (Act::Invoke, vec!["lead"]),
+        (Act::Abandon, vec!["lead"]),
+        (Act::Hold, all.to_vec()),
+        (Act::Release, all.to_vec()),
+    ];
+    for (act, allowed) in table {
+        for role in all {
+            let person = identify(&plan, Some(role), "x").expect("a role of the plan");
+            let verdict = may(&plan, None, &person, &act);
+            assert_eq!(
+                matches!(verdict, Verdict::Allowed { .. }),
+                allowed.contains(&role),
+                "{role} {act:?}: {verdict:?}"
+            );
+        }
+        let stranger = Person { name: "Mallory".to_owned(), roles: Default::default() };
+        assert!(matches!(may(&plan, None, &stranger, &act), Verdict::Denied { .. }), "{act:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_takes_two_people_takes_two_people() {
+    let more = json!({
+        "authority": {"skip": {"by": ["lead", "ann"], "quorum": 2}},
+    });
+    let stage = Stage::new(plans::plan_with(&json!([manual("a", "ann", &[])]), &more)).await;
+    let mut log = stage.log().await;
+    let skip = Act::Skip { step: id("a") };
+    let event = || Event::StepSkipped { step: id("a"), reason: "why".to_owned() };
+    // The same person twice is one person.
+    for _ in 0..2 {
+        let said = say(&mut log, &skip, |_| event()).await;
+        assert!(matches!(said, Acted::Needs { more: 1, .. }), "{said:?}");
+    }
+    let ann =
+        Person { name: "Ann".to_owned(), roles: [RoleId::new("ann").expect("a name")].into() };
+    let actor = backout_core::record::Actor::Person {
+        name: "Ann".to_owned(),
+        role: None,
+        account: "ann".to_owned(),
+    };
+    let said = backout_engine::act::act(&mut log, &ann, &actor, jiff_now(), &skip, "why", |_| {
+        Ok(vec![event()])
+    })
+    .await;
+    assert!(matches!(said, Ok(Acted::Done { .. })), "{said:?}");
+    assert_eq!(log.state().step(&id("a")).expect("there").1.status, Status::Skipped);
+}
+
+#[test]
+fn who_acts_is_never_guessed() {
+    let plan = plans::plan(&json!([manual("a", "ann", &[])]));
+    assert_eq!(identify(&plan, None, "lena").expect("mapped").name, "Lena Lead");
+    assert!(identify(&plan, None, "mallory").is_err());
+    assert!(identify(&plan, Some("nobody"), "lena").is_err());
+    assert_eq!(identify(&plan, Some("Ann"), "x").expect("a person").roles.len(), 1);
+    // Naming a role does not give it to somebody the plan does not give it to.
+    assert!(identify(&plan, Some("lead/Mallory"), "x").expect("a name").roles.is_empty());
+}

@@ -1,0 +1,162 @@
+//! Runs a plan through crashes to its end, with a person who answers truthfully.
+
+use std::sync::Arc;
+
+use backout_core::authority::Act;
+use backout_core::event::{Answer, Event, Outcome, ResolvedBy};
+use backout_core::ids::{RunId, StepId};
+use backout_core::plan::Plan;
+use backout_core::question::{QuestionKind, questions};
+use backout_core::record::{Actor, Record};
+use backout_core::state::RunState;
+use backout_engine::act::{Acted, act};
+use backout_engine::conductor::Observer;
+use backout_engine::{Conductor, Control, End, Patience, RunLog, Stopped, start};
+use backout_testkit::{MemoryJournal, SimClock, SimHands, plans};
+use tokio::sync::mpsc;
+
+/// Notes how many records it saw.
+#[derive(Default)]
+pub(crate) struct Count(pub(crate) usize);
+
+impl Observer for Count {
+    fn record(&mut self, _: &Record, _: &RunState) {
+        self.0 += 1;
+    }
+}
+
+pub(crate) struct Stage {
+    pub(crate) journal: Arc<MemoryJournal>,
+    pub(crate) hands: Arc<SimHands>,
+    pub(crate) clock: SimClock,
+    pub(crate) run: RunId,
+    /// How often a person had to say whether a step happened.
+    pub(crate) doubts_asked: u32,
+    /// How often a person had to do something about a failed step.
+    pub(crate) failures_asked: u32,
+    pub(crate) coordinators: u32,
+}
+
+/// How one coordinator ended.
+#[derive(Debug)]
+pub(crate) enum Died {
+    Crashed,
+    Stopped(Stopped),
+    Ended(End),
+}
+
+pub(crate) fn lead() -> Actor {
+    Actor::Person { name: "Lena Lead".to_owned(), role: None, account: "lena".to_owned() }
+}
+
+impl Stage {
+    pub(crate) async fn new(plan: Plan) -> Self {
+        let journal = Arc::new(MemoryJournal::default());
+        let hands = Arc::new(SimHands::new(Arc::clone(&journal)));
+        let clock = SimClock::at("2026-06-06T02:00:00Z".parse().expect("a time"));
+        let planned = plans::planned(plan);
+        let at = "2026-06-06T02:00:00Z".parse().expect("a time");
+        let log = start::begin(&journal, lead(), at, planned, Vec::new()).await.expect("begun");
+        let run = log.state().run.clone();
+        Self { journal, hands, clock, run, doubts_asked: 0, failures_asked: 0, coordinators: 0 }
+    }
+
+    pub(crate) async fn log(&self) -> RunLog<MemoryJournal> {
+        RunLog::open(Arc::clone(&self.journal), &self.run).await.expect("a whole log")
+    }
+
+    /// One coordinator, until it ends, stops, or everything dies.
+    pub(crate) async fn coordinate(&mut self) -> Died {
+        self.coordinators += 1;
+        let log = self.log().await;
+        let hands = Arc::clone(&self.hands);
+        let id = format!("coordinator {}", self.coordinators);
+        let mut conductor = Conductor::new(log, hands, self.clock.clone(), id);
+        let (_keep, control) = mpsc::channel::<Control>(1);
+        let mut count = Count::default();
+        tokio::select! {
+            biased;
+            () = self.hands.dead.notified() => Died::Crashed,
+            ended = conductor.run(&mut count, control, Patience::None) => match ended {
+                Ok(end) => Died::Ended(end),
+                Err(stopped) => Died::Stopped(stopped),
+            }
+        }
+    }
+
+    /// Coordinators one after the other, and a person who answers, until the run is over.
+    pub(crate) async fn to_the_end(&mut self) -> Outcome {
+        for _ in 0..200 {
+            match self.coordinate().await {
+                Died::Ended(End::Finished(outcome)) => return outcome,
+                Died::Ended(End::Waiting) => self.answer().await,
+                Died::Ended(End::Detached) => panic!("nobody detached"),
+                Died::Crashed | Died::Stopped(_) => {}
+            }
+        }
+        panic!("the run never ends: {:?}", questions(self.log().await.state()));
+    }
+
+    /// Answers everything that waits, by what is true in the world.
+    async fn answer(&mut self) {
+        let mut log = self.log().await;
+        let asked = questions(log.state());
+        assert!(!asked.is_empty(), "nothing runs, and nobody is asked");
+        for question in asked {
+            let step = question.step.expect("about a step");
+            match question.kind {
+                QuestionKind::InDoubt => {
+                    self.doubts_asked += 1;
+                    let happened = self.hands.effects(&step) > 0;
+                    let answer = if happened { Answer::Happened } else { Answer::DidNotHappen };
+                    say(&mut log, &Act::Resolve { step: step.clone(), answer }, |attempt| {
+                        Event::StepResolved {
+                            step: step.clone(),
+                            attempt,
+                            answer,
+                            by: ResolvedBy::Person,
+                            reason: "I looked".to_owned(),
+                        }
+                    })
+                    .await;
+                }
+                QuestionKind::Failed => {
+                    self.failures_asked += 1;
+                    // It failed after its effect: attest it rather than repeat it.
+                    let answer = Answer::Happened;
+                    say(&mut log, &Act::Resolve { step: step.clone(), answer }, |attempt| {
+                        Event::StepResolved {
+                            step: step.clone(),
+                            attempt,
+                            answer,
+                            by: ResolvedBy::Person,
+                            reason: "it is done after all".to_owned(),
+                        }
+                    })
+                    .await;
+                }
+                other => panic!("unexpected question {other:?}"),
+            }
+        }
+    }
+}
+
+/// Carries out an act of the lead.
+pub(crate) async fn say(
+    log: &mut RunLog<MemoryJournal>,
+    what: &Act,
+    event: impl Fn(u32) -> Event,
+) -> Acted {
+    let person = backout_core::authority::Person {
+        name: "Lena Lead".to_owned(),
+        roles: [backout_core::ids::RoleId::new("lead").expect("a name")].into(),
+    };
+    let at = "2026-06-06T03:00:00Z".parse().expect("a time");
+    act(log, &person, &lead(), at, what, "because", |state: &RunState| {
+        let attempt =
+            what.step().and_then(|step: &StepId| state.step(step)).map_or(0, |(_, k)| k.attempt);
+        Ok(vec![event(attempt)])
+    })
+    .await
+    .expect("written")
+}

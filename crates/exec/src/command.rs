@@ -1,0 +1,294 @@
+//! One command: its own process group, its time, its output, and whatever it leaves behind.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use backout_core::plan::{Run, Stdin, Text};
+
+use crate::output::{Output, Summary};
+use crate::secrets::{NoSecret, Secrets};
+
+/// How long a command has to end after it was asked to, before it is killed.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// How long to wait, after a command has ended, for output of what it left behind.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Whether it was stopped, and why.
+    pub stopped: Option<StopReason>,
+    /// What it printed.
+    pub stdout: Summary,
+    /// What it printed about errors.
+    pub stderr: Summary,
+    /// Processes it started that are still alive.
+    pub survivors: Vec<String>,
+    /// Output that such processes still hold open. Whoever drops this breaks
+    /// their pipes; a supervisor waits for it instead.
+    pub held_open: Vec<tokio::task::JoinHandle<Summary>>,
+}
+
+/// Why a command was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// Its time was up.
+    Deadline,
+    /// Somebody asked.
+    Asked,
+}
+
+/// A command that never began.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// A secret it needs cannot be had.
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
+    /// The program cannot be started.
+    #[error("`{program}` cannot be started: {source}")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What it should read cannot be opened.
+    #[error("its input {path} cannot be opened: {source}")]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A command ready to start.
+pub struct Prepared<'a> {
+    /// What to run.
+    pub run: &'a Run,
+    /// The folder relative paths start from.
+    pub folder: &'a str,
+    /// Further variables.
+    pub variables: &'a [(&'static str, String)],
+    /// How long it may take.
+    pub timeout: Duration,
+    /// Whether this process exists for this command alone. Then everything below
+    /// it belongs to the command and is stopped with it.
+    pub alone: bool,
+}
+
+/// Runs a command to its end. `stop` becomes true when somebody wants it stopped.
+///
+/// # Errors
+/// [`NotStarted`]: nothing has happened then.
+pub async fn run(
+    prepared: &Prepared<'_>,
+    secrets: &mut Secrets,
+    files: (Option<File>, Option<File>),
+    mut stop: watch::Receiver<bool>,
+) -> Result<Ended, NotStarted> {
+    let mut child = start(prepared, secrets).await?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let stdout = tokio::spawn(pump(child.stdout.take(), Output::new(files.0, secrets)));
+    let stderr = tokio::spawn(pump(child.stderr.take(), Output::new(files.1, secrets)));
+    let stopped = tokio::select! {
+        _ = child.wait() => None,
+        () = tokio::time::sleep(prepared.timeout) => Some(StopReason::Deadline),
+        () = asked(&mut stop) => Some(StopReason::Asked),
+    };
+    if stopped.is_some() {
+        end_all(&mut child, group, prepared.alone).await;
+    }
+    let status = child.wait().await.ok();
+    let survivors = match stopped {
+        None if prepared.alone => alive(),
+        _ => Vec::new(),
+    };
+    let mut held_open = Vec::new();
+    let stdout = last_words(stdout, &mut held_open).await;
+    let stderr = last_words(stderr, &mut held_open).await;
+    use std::os::unix::process::ExitStatusExt;
+    Ok(Ended {
+        code: status.and_then(|status| status.code()),
+        signal: status.and_then(|status| status.signal()),
+        stopped,
+        stdout,
+        stderr,
+        survivors,
+        held_open,
+    })
+}
+
+async fn asked(stop: &mut watch::Receiver<bool>) {
+    while !*stop.borrow_and_update() {
+        if stop.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+async fn start(prepared: &Prepared<'_>, secrets: &mut Secrets) -> Result<Child, NotStarted> {
+    let run = prepared.run;
+    let folder = Path::new(prepared.folder);
+    let cwd = run.cwd.as_ref().map_or_else(|| folder.to_owned(), |cwd| folder.join(cwd));
+    let (program, arguments): (&str, Vec<&str>) = match (&run.shell, run.argv.split_first()) {
+        (Some(shell), _) => ("/bin/sh", vec!["-c", shell]),
+        (None, Some((program, rest))) => (program, rest.iter().map(String::as_str).collect()),
+        (None, None) => ("", Vec::new()),
+    };
+    let mut command = Command::new(found(program, &cwd));
+    command.args(arguments).current_dir(&cwd).process_group(0);
+    for (name, value) in &run.env {
+        command.env(name, secrets.resolve(value, prepared.folder)?);
+    }
+    command.envs(prepared.variables.iter().map(|(name, value)| (name, value)));
+    let mut text = None;
+    command.stdin(match &run.stdin {
+        None => Stdio::null(),
+        Some(Stdin::Text(value)) => {
+            text = Some(match value {
+                Text::Plain(plain) => plain.clone(),
+                Text::Secret(_) => secrets.resolve(value, prepared.folder)?,
+            });
+            Stdio::piped()
+        }
+        Some(Stdin::File(path)) => {
+            let path = folder.join(path);
+            let opened = File::open(&path);
+            Stdio::from(opened.map_err(|source| NotStarted::Input { path, source })?)
+        }
+    });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .map_err(|source| NotStarted::Spawn { program: program.to_owned(), source })?;
+    if let (Some(text), Some(mut stdin)) = (text, child.stdin.take()) {
+        tokio::spawn(async move {
+            // A command that does not read its input to the end is none of our business.
+            let _ = stdin.write_all(text.as_bytes()).await;
+        });
+    }
+    Ok(child)
+}
+
+/// `./script.sh` means the one beside the plan, wherever the coordinator was started.
+fn found(program: &str, cwd: &Path) -> PathBuf {
+    match program.contains('/') {
+        true => cwd.join(program),
+        false => PathBuf::from(program),
+    }
+}
+
+async fn pump(stream: Option<impl AsyncRead + Unpin>, mut output: Output) -> Summary {
+    if let Some(mut stream) = stream {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut writable = true;
+        while let Ok(read) = stream.read(&mut buffer).await {
+            if read == 0 {
+                break;
+            }
+            // A full disk must not block the command: its output is lost, it is not.
+            writable = writable && output.take(&buffer[..read]).is_ok();
+        }
+    }
+    output.finish().unwrap_or_else(|error| Summary {
+        digest: backout_core::ids::Digest::ZERO,
+        bytes: 0,
+        last: format!("its output could not be kept: {error}"),
+    })
+}
+
+/// Output ends when the last process that holds it ends, which may be never for
+/// a server that was started. Its own words come at once, so a short wait is enough.
+async fn last_words(
+    mut pump: tokio::task::JoinHandle<Summary>,
+    held_open: &mut Vec<tokio::task::JoinHandle<Summary>>,
+) -> Summary {
+    if let Ok(Ok(summary)) = tokio::time::timeout(LAST_WORDS, &mut pump).await {
+        return summary;
+    }
+    held_open.push(pump);
+    Summary {
+        digest: backout_core::ids::Digest::ZERO,
+        bytes: 0,
+        last: "(a process it left behind still holds its output)".to_owned(),
+    }
+}
+
+/// Ends the command and everything it started: asks first, then kills.
+async fn end_all(child: &mut Child, group: Option<Pid>, alone: bool) {
+    let Some(group) = group else { return };
+    let _ = kill_process_group(group, Signal::TERM);
+    let graceful = tokio::time::timeout(GRACE, child.wait()).await;
+    if graceful.is_err() {
+        let _ = kill_process_group(group, Signal::KILL);
+        let _ = child.wait().await;
+    }
+    // Members of the group that ignored the request, and children that left it.
+    let _ = kill_process_group(group, Signal::KILL);
+    for pid in alone.then(descendants).into_iter().flatten() {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// What is still alive below this process, for people.
+fn alive() -> Vec<String> {
+    descendants()
+        .into_iter()
+        .map(|pid| {
+            let pid = pid.as_raw_nonzero();
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            format!("{} ({pid})", name.trim())
+        })
+        .collect()
+}
+
+/// Living processes below this one. A supervisor adopts the orphans of its
+/// command (it is their subreaper), so none can hide by leaving its group.
+fn descendants() -> Vec<Pid> {
+    let mut parents = Vec::new();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    for entry in entries.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // `pid (comm) state ppid …`; comm may hold anything, so cut behind its last `)`.
+        let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
+        let (state, parent) = (fields.next(), fields.next().and_then(|p| p.parse::<i32>().ok()));
+        if let (Some(state), Some(parent)) = (state, parent) {
+            if state != "Z" {
+                parents.push((pid, parent));
+            }
+        }
+    }
+    let me = i32::try_from(std::process::id()).unwrap_or(0);
+    let mut below = BTreeSet::from([me]);
+    loop {
+        let before = below.len();
+        below.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| below.contains(parent))
+                .map(|(pid, _)| *pid)
+                .collect::<Vec<_>>(),
+        );
+        if below.len() == before {
+            break;
+        }
+    }
+    below.remove(&me);
+    below.into_iter().filter_map(Pid::from_raw).collect()
+}

@@ -1,0 +1,371 @@
+//! What is written down about an attempt, where a crash cannot reach it.
+//!
+//! Each dispatch of an attempt has a folder:
+//!
+//! | file | written by | says |
+//! |---|---|---|
+//! | `request.json` | the coordinator, before it starts a supervisor | what to do |
+//! | `claim.json` | whoever is first | who decides about this dispatch |
+//! | `supervisor.lock` | held by the supervisor while it lives | it lives |
+//! | `processes.lock` | held by everything the step started, by inheritance | something lives |
+//! | `exit.json` | the supervisor, at the end | how it ended |
+//! | `stdout`, `stderr` | the supervisor | what it printed |
+//!
+//! The claim is the fence. A supervisor *links* a finished file to that name
+//! before it does anything; a recovering coordinator that finds no claim links
+//! its own. A link succeeds for exactly one of them. So when recovery says
+//! "never accepted", a supervisor that is still starting somewhere will find the
+//! claim taken and go away, and the attempt can be dispatched again.
+//!
+//! Liveness is a lock and not a process number: the kernel releases it at the
+//! moment of death, and numbers are used again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use backout_core::doubt::Observation;
+use backout_core::event::DoubtCause;
+use backout_core::ids::{Epoch, RunId, StepId};
+use backout_core::plan::{Source, Step};
+use backout_engine::hands::Report;
+
+/// What a supervisor is asked to do. Holds references to secrets, never a secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// The run.
+    pub run: RunId,
+    /// The step, in full.
+    pub step: Step,
+    /// Which try.
+    pub attempt: u32,
+    /// The coordinator's term.
+    pub epoch: Epoch,
+    /// The key a target can recognise a repeat by.
+    pub key: String,
+    /// The folder relative paths start from.
+    pub folder: String,
+    /// What the step may talk to.
+    pub sources: std::collections::BTreeMap<backout_core::ids::SourceId, Source>,
+}
+
+/// Who decides about a dispatch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "snake_case")]
+pub enum Claim {
+    /// A supervisor accepted it.
+    Supervisor {
+        /// Its process.
+        pid: i32,
+    },
+    /// A coordinator made sure that nobody ever will.
+    Fenced,
+}
+
+/// The ledger of one machine: a folder with one folder per run.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    root: PathBuf,
+}
+
+/// One dispatch of an attempt.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    folder: PathBuf,
+}
+
+impl Ledger {
+    /// The ledger in a folder.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Where a run keeps its things.
+    #[must_use]
+    pub fn run_folder(&self, run: &RunId) -> PathBuf {
+        self.root.join(run.as_str())
+    }
+
+    /// Marks that a run's ledger exists. A run without the mark has lost it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn open_run(&self, run: &RunId) -> io::Result<()> {
+        let folder = self.run_folder(run);
+        fs::create_dir_all(folder.join("steps"))?;
+        let mark = folder.join("ledger");
+        if !mark.exists() {
+            write_whole(&mark, run.as_str().as_bytes())?;
+            flush_folder(&self.root)?;
+        }
+        Ok(())
+    }
+
+    /// The folder of a dispatch, made new.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin(&self, request: &Request) -> io::Result<Dispatch> {
+        let step = self.step_folder(&request.run, &request.step.id);
+        let folder = step.join(format!("{}.{}", request.attempt, request.epoch));
+        fs::create_dir_all(&folder)?;
+        let dispatch = Dispatch { folder };
+        let text = serde_json::to_vec_pretty(request).map_err(io::Error::other)?;
+        write_whole(&dispatch.folder.join("request.json"), &text)?;
+        flush_folder(&step)?;
+        Ok(dispatch)
+    }
+
+    /// Every dispatch of an attempt, the latest first.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn dispatches(
+        &self,
+        run: &RunId,
+        step: &StepId,
+        attempt: u32,
+    ) -> io::Result<Vec<Dispatch>> {
+        let folder = self.step_folder(run, step);
+        let mut found: Vec<(u64, PathBuf)> = Vec::new();
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let epoch =
+                name.strip_prefix(&format!("{attempt}.")).and_then(|epoch| epoch.parse().ok());
+            found.extend(epoch.map(|epoch| (epoch, entry.path())));
+        }
+        found.sort_by_key(|(epoch, _)| std::cmp::Reverse(*epoch));
+        Ok(found.into_iter().map(|(_, folder)| Dispatch { folder }).collect())
+    }
+
+    /// The latest dispatch of any attempt at a step, with its number.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn latest(&self, run: &RunId, step: &StepId) -> io::Result<Option<(u32, Dispatch)>> {
+        let entries = match fs::read_dir(self.step_folder(run, step)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            entries => entries?,
+        };
+        let mut latest: Option<(u32, u64, PathBuf)> = None;
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some((attempt, epoch)) = name.split_once('.') else { continue };
+            let (Ok(attempt), Ok(epoch)) = (attempt.parse(), epoch.parse()) else { continue };
+            if latest.as_ref().is_none_or(|(a, e, _)| (*a, *e) < (attempt, epoch)) {
+                latest = Some((attempt, epoch, entry.path()));
+            }
+        }
+        Ok(latest.map(|(attempt, _, folder)| (attempt, Dispatch { folder })))
+    }
+
+    /// What is noted about an attempt. From now on no dispatch of it that was
+    /// not accepted can be accepted any more.
+    #[must_use]
+    pub fn observe(&self, run: &RunId, step: &StepId, attempt: u32) -> Observation {
+        let lost = Observation::Vanished(DoubtCause::LedgerLost);
+        if !self.run_folder(run).join("ledger").exists() {
+            return lost;
+        }
+        let Ok(dispatches) = self.dispatches(run, step, attempt) else { return lost };
+        for dispatch in dispatches {
+            match dispatch.observe() {
+                Ok(Observation::NeverAccepted) => {}
+                Ok(other) => return other,
+                Err(_) => return lost,
+            }
+        }
+        Observation::NeverAccepted
+    }
+
+    fn step_folder(&self, run: &RunId, step: &StepId) -> PathBuf {
+        self.run_folder(run).join("steps").join(step.as_str())
+    }
+}
+
+impl Dispatch {
+    /// The dispatch in a folder.
+    #[must_use]
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What to do.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn request(&self) -> io::Result<Request> {
+        read_whole(&self.folder.join("request.json"))
+    }
+
+    /// Accepts or fences the dispatch. `false` when somebody was first.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn claim(&self, claim: &Claim) -> io::Result<bool> {
+        let text = serde_json::to_vec(claim).map_err(io::Error::other)?;
+        let own = self.folder.join(format!("claim.{}", std::process::id()));
+        let mut file = File::create(&own)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        let linked = fs::hard_link(&own, self.folder.join("claim.json"));
+        fs::remove_file(&own)?;
+        flush_folder(&self.folder)?;
+        match linked {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes down how it ended.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_end(&self, report: &Report) -> io::Result<()> {
+        let text = serde_json::to_vec(report).map_err(io::Error::other)?;
+        write_whole(&self.folder.join("exit.json"), &text)
+    }
+
+    /// How it ended, if that is written down.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn end(&self) -> io::Result<Option<Report>> {
+        match read_whole(&self.folder.join("exit.json")) {
+            Ok(report) => Ok(Some(report)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The supervisor's lock, taken.
+    ///
+    /// # Errors
+    /// When another supervisor has it.
+    pub fn lock_supervisor(&self) -> io::Result<File> {
+        let file = open_lock(&self.folder.join("supervisor.lock"))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(file)
+    }
+
+    /// A lock that everything the step starts inherits.
+    ///
+    /// # Errors
+    /// When it cannot be taken.
+    pub fn lock_processes(&self) -> io::Result<File> {
+        let file = open_lock(&self.folder.join("processes.lock"))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
+        Ok(file)
+    }
+
+    /// A new file for output.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn output(&self, name: &str) -> io::Result<File> {
+        File::create(self.folder.join(name))
+    }
+
+    /// Waits until nothing of it is alive.
+    ///
+    /// # Errors
+    /// When the locks cannot be used.
+    pub fn wait(&self) -> io::Result<()> {
+        for lock in ["supervisor.lock", "processes.lock"] {
+            let file = open_lock(&self.folder.join(lock))?;
+            flock(&file, FlockOperation::LockShared)?;
+            // Once the end is written down, what it left running does not matter.
+            if self.end()?.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The supervisor's process, if it is alive.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn supervisor(&self) -> io::Result<Option<i32>> {
+        if !is_locked(&self.folder.join("supervisor.lock"))? {
+            return Ok(None);
+        }
+        match read_whole(&self.folder.join("claim.json"))? {
+            Claim::Supervisor { pid } => Ok(Some(pid)),
+            Claim::Fenced => Ok(None),
+        }
+    }
+
+    fn observe(&self) -> io::Result<Observation> {
+        if self.claim(&Claim::Fenced)? {
+            return Ok(Observation::NeverAccepted);
+        }
+        if read_whole::<Claim>(&self.folder.join("claim.json"))? == Claim::Fenced {
+            return Ok(Observation::NeverAccepted);
+        }
+        if self.end()?.is_some() {
+            return Ok(Observation::Ended);
+        }
+        for lock in ["supervisor.lock", "processes.lock"] {
+            if is_locked(&self.folder.join(lock))? {
+                return Ok(Observation::Running);
+            }
+        }
+        // It may have ended between the two looks.
+        Ok(match self.end()? {
+            Some(_) => Observation::Ended,
+            None => Observation::Vanished(DoubtCause::SupervisorLost),
+        })
+    }
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn is_locked(path: &Path) -> io::Result<bool> {
+    let file = open_lock(path)?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A file that is there whole, durably, or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), flush_folder)
+}
+
+fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
+    serde_json::from_slice(&fs::read(path)?)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn flush_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,139 @@
+//! Hands on this machine.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+use backout_core::doubt::Observation;
+use backout_core::event::{DoubtCause, Evidence, FailureEffect};
+use backout_core::ids::{RunId, StepId};
+use backout_core::plan::Step;
+use backout_engine::fault::{self, Point};
+use backout_engine::hands::{Hands, Patience, Report, Task, Verdict, World};
+
+use crate::ledger::{Dispatch, Ledger, Request};
+use crate::probe;
+
+/// Hands on this machine: a supervisor process for each attempt.
+pub struct LocalHands {
+    ledger: Ledger,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl LocalHands {
+    /// Hands that keep their ledger in a folder and start supervisors as
+    /// `program arguments… FOLDER`.
+    #[must_use]
+    pub fn new(ledger: Ledger, program: PathBuf, arguments: Vec<OsString>) -> Self {
+        Self { ledger, program, arguments }
+    }
+
+    async fn start(&self, dispatch: &Dispatch) -> std::io::Result<()> {
+        let mut child = Command::new(&self.program)
+            .args(&self.arguments)
+            .arg(dispatch.folder())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        // It never prints. The end of this pipe is the end of its work.
+        if let Some(mut stdout) = child.stdout.take() {
+            let _ = stdout.read_to_end(&mut Vec::new()).await;
+        }
+        Ok(())
+    }
+
+    /// What became of a dispatch whose supervisor is done.
+    fn outcome(dispatch: &Dispatch) -> Report {
+        match dispatch.end() {
+            Ok(Some(report)) => report,
+            Ok(None) => vanished(DoubtCause::SupervisorLost, "its supervisor died without a word"),
+            Err(error) => {
+                vanished(DoubtCause::LedgerLost, &format!("its result cannot be read: {error}"))
+            }
+        }
+    }
+}
+
+fn vanished(cause: DoubtCause, said: &str) -> Report {
+    Report::Doubt { cause, evidence: Evidence::saying(said) }
+}
+
+impl Hands for LocalHands {
+    async fn perform(&self, task: Task) -> Report {
+        let step = task.step.id.clone();
+        let request = Request {
+            run: task.run.clone(),
+            attempt: task.attempt,
+            epoch: task.epoch,
+            key: task.key.clone(),
+            folder: task.world.folder.clone(),
+            sources: task.world.sources.clone(),
+            step: task.step,
+        };
+        let nothing_happened = |error: std::io::Error| Report::Failed {
+            effect: FailureEffect::None,
+            error: format!("it could not be started: {error}"),
+            evidence: Evidence::default(),
+        };
+        let dispatch = match self.ledger.begin(&request) {
+            Ok(dispatch) => dispatch,
+            Err(error) => return nothing_happened(error),
+        };
+        fault::point(Point::Requested, step.as_str());
+        if let Err(error) = self.start(&dispatch).await {
+            return nothing_happened(error);
+        }
+        // A supervisor that died may have left its command alive: wait for that too.
+        match self.ledger.observe(&task.run, &step, task.attempt) {
+            Observation::Running => self.attach(&task.run, &step, task.attempt).await,
+            Observation::NeverAccepted => {
+                nothing_happened(std::io::Error::other("its supervisor did not accept it"))
+            }
+            Observation::Ended | Observation::Vanished(_) => Self::outcome(&dispatch),
+        }
+    }
+
+    async fn observe(&self, run: &RunId, step: &StepId, attempt: u32) -> Observation {
+        self.ledger.observe(run, step, attempt)
+    }
+
+    async fn attach(&self, run: &RunId, step: &StepId, attempt: u32) -> Report {
+        let dispatches = self.ledger.dispatches(run, step, attempt).unwrap_or_default();
+        let accepted = dispatches.into_iter().find(|dispatch| {
+            dispatch.end().is_ok_and(|end| end.is_some())
+                || dispatch.supervisor().is_ok_and(|pid| pid.is_some())
+                || dispatch.folder().join("processes.lock").exists()
+        });
+        let Some(dispatch) = accepted else {
+            return vanished(DoubtCause::LedgerLost, "what was noted about it is gone");
+        };
+        let waiting = dispatch.clone();
+        let waited = tokio::task::spawn_blocking(move || waiting.wait()).await;
+        match waited {
+            Ok(Ok(())) => Self::outcome(&dispatch),
+            Ok(Err(error)) => vanished(DoubtCause::LedgerLost, &error.to_string()),
+            Err(error) => vanished(DoubtCause::LedgerLost, &error.to_string()),
+        }
+    }
+
+    async fn verify(&self, step: Step, world: Arc<World>, patience: Patience) -> Verdict {
+        probe::ask(&step, &world, patience).await
+    }
+
+    async fn stop(&self, run: &RunId, step: &StepId, attempt: u32) {
+        for dispatch in self.ledger.dispatches(run, step, attempt).unwrap_or_default() {
+            // The lock proves that the process is still this supervisor.
+            if let Ok(Some(pid)) = dispatch.supervisor() {
+                if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+                }
+            }
+        }
+    }
+}

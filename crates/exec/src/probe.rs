@@ -1,0 +1,301 @@
+//! Asking a step's verifications.
+//!
+//! An answer has three values. That a port is closed is an answer; that a
+//! database cannot be reached is none, and must not look like "it did not
+//! happen", because that would run a step again.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use backout_core::event::Verified;
+use backout_core::plan::{
+    Check, FileState, HttpProbe, Run, SqlProbe, Step, TreeState, Verification,
+};
+use backout_engine::hands::{Patience, Verdict, World};
+
+use crate::command::{self, Prepared};
+use crate::http::{self, NoAnswer};
+use crate::secrets::Secrets;
+use crate::sql::Databases;
+use crate::{baseline, tree};
+
+/// How long a verification may take to become true, if it does not say.
+pub const WITHIN: Duration = Duration::from_secs(30);
+/// How often to look, if it does not say.
+pub const EVERY: Duration = Duration::from_secs(1);
+
+struct Answer {
+    found: String,
+    holds: Option<bool>,
+}
+
+fn yes(found: impl Into<String>) -> Answer {
+    Answer { found: found.into(), holds: Some(true) }
+}
+
+fn no(found: impl Into<String>) -> Answer {
+    Answer { found: found.into(), holds: Some(false) }
+}
+
+fn cannot_tell(found: impl Into<String>) -> Answer {
+    Answer { found: found.into(), holds: None }
+}
+
+/// Asks all verifications of a step that a machine can carry out, side by side,
+/// until they hold or their time is up.
+pub async fn ask(step: &Step, world: &Arc<World>, patience: Patience) -> Verdict {
+    let checks: Vec<Verification> = step.machine_checks().map(|(_, v)| v.clone()).collect();
+    let mut asked = Vec::new();
+    for verification in checks {
+        let world = Arc::clone(world);
+        asked.push(tokio::spawn(
+            async move { until_it_holds(&verification, &world, patience).await },
+        ));
+    }
+    let mut verdict = Verdict::default();
+    for answer in asked {
+        verdict.verified.push(answer.await.unwrap_or_else(|error| Verified {
+            check: "verification".to_owned(),
+            found: format!("the check itself failed: {error}"),
+            holds: None,
+        }));
+    }
+    verdict
+}
+
+async fn until_it_holds(
+    verification: &Verification,
+    world: &World,
+    patience: Patience,
+) -> Verified {
+    let within = match patience {
+        Patience::Once => Duration::ZERO,
+        Patience::UpTo(longest) => {
+            verification.within.map_or(longest, backout_core::duration::Span::get)
+        }
+        Patience::AsWritten => {
+            verification.within.map_or(WITHIN, backout_core::duration::Span::get)
+        }
+    };
+    let every = verification.every.map_or(EVERY, backout_core::duration::Span::get);
+    let until = Instant::now() + within;
+    loop {
+        let answer = once(&verification.check, world).await;
+        if answer.holds == Some(true) || Instant::now() + every > until {
+            return Verified {
+                check: describe(&verification.check),
+                found: answer.found,
+                holds: answer.holds,
+            };
+        }
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// What a verification checks, for people.
+#[must_use]
+pub fn describe(check: &Check) -> String {
+    match check {
+        Check::Confirm(sentence) => format!("confirmed: {sentence}"),
+        Check::Run(run) => run.command_line(),
+        Check::Http(http) => {
+            let source =
+                http.source.as_ref().map(|source| format!("{source}:")).unwrap_or_default();
+            let assert =
+                http.assert.as_ref().map(|assert| format!(", {assert}")).unwrap_or_default();
+            format!("{} {source}{}{assert}", http.method.as_str(), http.url)
+        }
+        Check::Sql(sql) => format!("{} = {}", sql.query.trim(), sql.equals.0),
+        Check::Tcp(port) => {
+            format!("{} is {}", port.address, if port.open { "open" } else { "closed" })
+        }
+        Check::File(file) if !file.exists => format!("{} does not exist", file.path),
+        Check::File(file) => file.path.clone(),
+        Check::Tree(tree) => match &tree.same_as {
+            Some(other) => format!("{} equals {other}", tree.path),
+            None => tree.path.clone(),
+        },
+        Check::SameAsBaseline(name) => format!("{name} as before"),
+    }
+}
+
+async fn once(check: &Check, world: &World) -> Answer {
+    match check {
+        Check::Confirm(_) => cannot_tell("only a person can say"),
+        Check::Run(run) => by_command(run, world).await,
+        Check::Http(probe) => by_http(probe, world).await,
+        Check::Sql(probe) => by_sql(probe, world).await,
+        Check::Tcp(port) => by_tcp(&port.address, port.open).await,
+        Check::File(file) => by_file(file, world),
+        Check::Tree(tree) => by_tree(tree.clone(), world).await,
+        Check::SameAsBaseline(name) => by_baseline(name, world).await,
+    }
+}
+
+async fn by_command(run: &Run, world: &World) -> Answer {
+    let timeout = run.timeout.map_or(Duration::from_secs(10), backout_core::duration::Span::get);
+    let prepared = Prepared { run, folder: &world.folder, variables: &[], timeout, alone: false };
+    let (_keep, never) = tokio::sync::watch::channel(false);
+    match command::run(&prepared, &mut Secrets::default(), (None, None), never).await {
+        Err(error) => cannot_tell(error.to_string()),
+        Ok(ended) => match ended.code {
+            Some(code) if run.accepts(code) => yes(format!("exit {code}")),
+            Some(code) => no(format!("exit {code} {}", ended.stderr.last).trim_end().to_owned()),
+            None if ended.stopped.is_some() => cannot_tell(format!("no answer within {timeout:?}")),
+            None => cannot_tell("it was killed"),
+        },
+    }
+}
+
+async fn by_http(probe: &HttpProbe, world: &World) -> Answer {
+    let (probe, sources, folder) = (probe.clone(), world.sources.clone(), world.folder.clone());
+    let expect = probe.expect.clone();
+    let assert = probe.assert.clone();
+    let asked = tokio::task::spawn_blocking(move || {
+        let request = http::Request {
+            url: &probe.url,
+            source: probe.source.as_ref(),
+            method: probe.method,
+            headers: probe.headers.iter().map(|(name, value)| (name.as_str(), value)).collect(),
+            key: None,
+            body: None,
+            timeout: probe
+                .timeout
+                .map_or(Duration::from_secs(10), backout_core::duration::Span::get),
+        };
+        http::send(&request, &sources, &folder, &mut Secrets::default())
+    });
+    match asked.await {
+        Err(error) => cannot_tell(error.to_string()),
+        Ok(Err(NoAnswer::NobodyThere(why))) => no(why),
+        Ok(Err(error)) => cannot_tell(error.to_string()),
+        Ok(Ok(answer)) if !http::expected(answer.status, &expect) => {
+            no(format!("it answered {}", answer.status))
+        }
+        Ok(Ok(answer)) => match assert {
+            None => yes(format!("it answered {}", answer.status)),
+            Some(condition) => match http::holds(&condition, &answer) {
+                Ok(true) => yes(format!("it answered {}, and the condition holds", answer.status)),
+                Ok(false) => {
+                    no(format!("it answered {}, but the condition does not hold", answer.status))
+                }
+                Err(why) => cannot_tell(format!("it answered {}, but {why}", answer.status)),
+            },
+        },
+    }
+}
+
+async fn by_sql(probe: &SqlProbe, world: &World) -> Answer {
+    let databases = Databases { sources: &world.sources, folder: &world.folder };
+    let mut secrets = Secrets::default();
+    let timeout = Duration::from_secs(30);
+    match databases.query(&probe.source, &probe.query, timeout, &mut secrets).await {
+        Err(error) => cannot_tell(error.to_string()),
+        Ok(rows) => match rows.first().and_then(|row| row.first()) {
+            None => no("it returned nothing"),
+            Some(None) => no("it is NULL"),
+            Some(Some(value)) if *value == probe.equals.0 => yes(format!("it is {value}")),
+            Some(Some(value)) => no(format!("it is {value}")),
+        },
+    }
+}
+
+async fn by_tcp(address: &str, open: bool) -> Answer {
+    let connect = tokio::net::TcpStream::connect(address);
+    match tokio::time::timeout(Duration::from_secs(5), connect).await {
+        Ok(Ok(_)) if open => yes("open"),
+        Ok(Ok(_)) => no("open"),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            if open {
+                no("closed")
+            } else {
+                yes("closed")
+            }
+        }
+        Ok(Err(error)) => cannot_tell(error.to_string()),
+        // A firewall that drops packets looks like this too.
+        Err(_) => cannot_tell("no answer within 5 s"),
+    }
+}
+
+fn by_file(file: &FileState, world: &World) -> Answer {
+    let path = Path::new(&world.folder).join(&file.path);
+    match std::fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return if file.exists { no("it does not exist") } else { yes("it does not exist") };
+        }
+        Err(error) => return cannot_tell(error.to_string()),
+        Ok(_) if !file.exists => return no("it exists"),
+        Ok(_) => {}
+    }
+    if let Some(wanted) = file.digest {
+        match tree::file_digest(&path) {
+            Err(error) => return cannot_tell(error.to_string()),
+            Ok(found) if found != wanted => return no(format!("its digest is {}", found.short())),
+            Ok(_) => {}
+        }
+    }
+    if let Some(wanted) = &file.contains {
+        match std::fs::read(&path) {
+            Err(error) => return cannot_tell(error.to_string()),
+            Ok(bytes) if !String::from_utf8_lossy(&bytes).contains(wanted.as_str()) => {
+                return no("it does not contain what it should");
+            }
+            Ok(_) => {}
+        }
+    }
+    yes("as it should be")
+}
+
+async fn by_tree(state: TreeState, world: &World) -> Answer {
+    let folder = world.folder.clone();
+    let read = move || {
+        let folder = Path::new(&folder);
+        let found = match tree::totals(&folder.join(&state.path)) {
+            Ok(found) => found,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return no("it does not exist");
+            }
+            Err(error) => return cannot_tell(error.to_string()),
+        };
+        let shown = format!("{} files, {}", found.files, tree::size(found.bytes));
+        if state.digest.is_some_and(|wanted| wanted != found.digest) {
+            return no(format!("{shown}, digest {}", found.digest.short()));
+        }
+        if let Some(other) = &state.same_as {
+            match tree::totals(&folder.join(other)) {
+                Err(error) => return cannot_tell(format!("{other}: {error}")),
+                Ok(other) if other.digest != found.digest => {
+                    return no(format!(
+                        "{shown}, against {} files, {}",
+                        other.files,
+                        tree::size(other.bytes)
+                    ));
+                }
+                Ok(_) => {}
+            }
+        }
+        yes(shown)
+    };
+    match tokio::task::spawn_blocking(read).await {
+        Ok(answer) => answer,
+        Err(error) => cannot_tell(error.to_string()),
+    }
+}
+
+async fn by_baseline(name: &backout_core::ids::BaselineId, world: &World) -> Answer {
+    let (Some(how), Some(before)) = (world.baselines.get(name), world.facts.get(name)) else {
+        return cannot_tell("it was never captured");
+    };
+    match baseline::capture(how, world, &mut Secrets::default(), Timestamp::UNIX_EPOCH).await {
+        Err(why) => cannot_tell(why),
+        Ok(now) if now.digest == before.digest => yes(format!("{}, as before", now.shown)),
+        Ok(now) if now.shown == before.shown => {
+            no(format!("{}, but its content differs", now.shown))
+        }
+        Ok(now) => no(format!("{}, before {}", now.shown, before.shown)),
+    }
+}
