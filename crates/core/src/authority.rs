@@ -13,7 +13,8 @@
 //!
 //! The leads are the plan's owner, everybody named in its decision section, and
 //! their deputies. A plan that names neither has no leads; then anyone with a
-//! role may act, because a plan for two people must not lock both out.
+//! role may act, because a plan for two people must not lock both out. In a plan
+//! without roles anyone may do anything, and the log says who did.
 
 use std::collections::BTreeSet;
 
@@ -187,6 +188,9 @@ pub enum Verdict {
 /// Whether `person` may do `act`, given the plan and, if there is one, the run.
 #[must_use]
 pub fn may(plan: &Plan, run: Option<&RunState>, person: &Person, act: &Act) -> Verdict {
+    if plan.roles.is_empty() {
+        return Verdict::Allowed { because: "the plan names no roles".to_owned() };
+    }
     let grant = act.permission().and_then(|permission| plan.authority.0.get(&permission));
     if let Some(grant) = grant {
         let allowed = with_deputies(plan, grant.by.iter());
@@ -359,6 +363,10 @@ pub fn identify(plan: &Plan, as_who: Option<&str>, account: &str) -> Result<Pers
             format!("the plan's roles are {}", roles.join(", "))
         }
     };
+    if plan.roles.is_empty() {
+        let name = as_who.unwrap_or(account).to_owned();
+        return Ok(Person { name, roles: BTreeSet::new() });
+    }
     let Some(as_who) = as_who else {
         let mine = plan.roles.iter().filter(|(_, role)| role.user.as_deref() == Some(account));
         let mut roles: BTreeSet<RoleId> = mine.map(|(id, _)| id.clone()).collect();

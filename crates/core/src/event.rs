@@ -331,6 +331,20 @@ pub struct Evidence {
     /// Each verification and what it found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verified: Vec<Verified>,
+    /// Files a person attached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attached: Vec<Attachment>,
+}
+
+/// A file a person attached to what they said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// Its digest; it is kept under this name beside the log.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub bytes: u64,
 }
 
 impl Evidence {

@@ -37,7 +37,11 @@ pub async fn capture(
             let rows = rows.map_err(|error| error.to_string())?;
             let text = serde_json::to_vec(&rows).map_err(|error| error.to_string())?;
             let shown = match rows.as_slice() {
-                [row] if row.len() == 1 => row[0].clone().unwrap_or_else(|| "NULL".to_owned()),
+                [row] => {
+                    let cell =
+                        |cell: &Option<String>| cell.clone().unwrap_or_else(|| "NULL".to_owned());
+                    row.iter().map(cell).collect::<Vec<_>>().join(", ")
+                }
                 rows => format!("{} rows", rows.len()),
             };
             (Digest::of(&text), short(&shown))

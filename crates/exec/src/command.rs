@@ -153,6 +153,7 @@ async fn start(prepared: &Prepared<'_>, secrets: &mut Secrets) -> Result<Child, 
     for (name, value) in &run.env {
         command.env(name, secrets.resolve(value, prepared.folder)?);
     }
+    command.env("PATH", search_path());
     command.envs(prepared.variables.iter().map(|(name, value)| (name, value)));
     let mut text = None;
     command.stdin(match &run.stdin {
@@ -181,6 +182,18 @@ async fn start(prepared: &Prepared<'_>, secrets: &mut Secrets) -> Result<Child, 
         });
     }
     Ok(child)
+}
+
+/// Where programs are looked for: as always, and at last beside this program, so
+/// that a plan can call `backout` itself.
+fn search_path() -> std::ffi::OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    let own = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
+    if let Some(own) = own {
+        path.push(":");
+        path.push(own);
+    }
+    path
 }
 
 /// `./script.sh` means the one beside the plan, wherever the coordinator was started.

@@ -107,8 +107,8 @@ impl Output {
 fn last_lines(tail: &[u8]) -> String {
     let text = String::from_utf8_lossy(&tail[tail.len().saturating_sub(2000)..]).into_owned();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = lines.iter().rev().take(3).rev().map(|line| printable(line)).collect::<Vec<_>>();
-    last.join(" | ").chars().take(500).collect()
+    let short = |line: &&str| printable(line).chars().take(160).collect::<String>();
+    lines.iter().rev().take(3).rev().map(short).collect::<Vec<_>>().join(" | ")
 }
 
 /// Text from outside, without anything that moves a cursor, rings a bell,

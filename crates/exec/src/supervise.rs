@@ -198,7 +198,7 @@ async fn run_command(
         summary: summary.clone(),
         code: ended.code.map(i64::from),
         output: Some(ended.stdout.digest),
-        verified: Vec::new(),
+        ..Evidence::default()
     };
     match (ended.stopped, ended.code) {
         (Some(StopReason::Deadline), _) => Report::Doubt {
@@ -257,7 +257,7 @@ async fn send(request: &Request, action: &Http, secrets: &mut Secrets) -> Report
         summary: format!("it answered {}", answer.status),
         code: Some(i64::from(answer.status)),
         output: Some(backout_core::ids::Digest::of(answer.text.as_bytes())),
-        verified: Vec::new(),
+        ..Evidence::default()
     };
     let wrong = |error: String| Report::Failed {
         effect: FailureEffect::Unknown,

@@ -263,6 +263,11 @@ impl<'de> Deserializer<'de> for Lower<'_> {
                 several => {
                     let mut error = wrong(&format!("{} of them", several.len()));
                     error = error.at(&several[1].0.span);
+                    let second = several[1].0.text().unwrap_or_default();
+                    // `{a: one, two}` is two entries in YAML, which people do not mean.
+                    if second.contains(' ') && several[1].1.is_null() {
+                        error = error.hint("text that contains `, ` goes in quotes");
+                    }
                     Err(error)
                 }
             },

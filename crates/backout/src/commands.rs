@@ -1,0 +1,59 @@
+//! One function per verb.
+
+mod baseline;
+mod demo;
+mod invoke;
+mod look;
+mod people;
+mod plans;
+mod reference;
+
+use crate::app::App;
+use crate::cli::{Cli, Command};
+use crate::failure::{Exit, Failure};
+
+pub(crate) type Done = Result<Exit, Failure>;
+
+pub(crate) fn dispatch(cli: Cli) -> Done {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let app = || App::new(cli.state.clone());
+    runtime.block_on(async {
+        match cli.command {
+            Command::New(args) => plans::new(&args),
+            Command::Schema => plans::schema(),
+            Command::Check(args) => plans::check(&args),
+            Command::Explain(args) => plans::explain(&args.code),
+            Command::Baseline(args) => baseline::baseline(&app()?, &args).await,
+            Command::Invoke(args) => invoke::invoke(&app()?, args).await,
+            Command::Resume(args) => invoke::resume(&app()?, args).await,
+            Command::Status(args) => look::status(&app()?, &args).await,
+            Command::Log(args) => look::log(&app()?, &args).await,
+            Command::Runs(args) => look::runs(&app()?, &args).await,
+            Command::Tail(args) => look::tail(&app()?, &args).await,
+            Command::Verify(args) => look::verify(&app()?, &args).await,
+            Command::Ack(args) => people::ack(&app()?, &args).await,
+            Command::Fail(args) => people::fail(&app()?, &args).await,
+            Command::Stop(args) => people::stop(&app()?, &args).await,
+            Command::Retry(args) => people::retry(&app()?, &args).await,
+            Command::Skip(args) => people::skip(&app()?, &args).await,
+            Command::Add(args) => people::add(&app()?, &args).await,
+            Command::Replace(args) => people::replace(&app()?, &args).await,
+            Command::Resolve(args) => people::resolve(&app()?, &args).await,
+            Command::Assign(args) => people::assign(&app()?, &args).await,
+            Command::Hold(args) => people::hold(&app()?, &args).await,
+            Command::Escalate(args) => people::escalate(&app()?, &args).await,
+            Command::Abandon(args) => people::abandon(&app()?, &args).await,
+            Command::Demo(args) => demo::demo(&app()?, args).await,
+            Command::Completions { shell } => reference::completions(shell),
+            Command::Man { folder } => reference::man(&folder),
+            Command::Reference => reference::reference(),
+            Command::Portal(command) => backout_demo::portal(command)
+                .map(|()| Exit::Done)
+                .map_err(|error| Failure::new(Exit::Failed, error)),
+            Command::Supervise { folder } => backout_exec::supervise::supervise(&folder)
+                .await
+                .map(|()| Exit::Done)
+                .map_err(Failure::from),
+        }
+    })
+}

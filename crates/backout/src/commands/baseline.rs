@@ -1,0 +1,87 @@
+//! `baseline`: facts, before the deployment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use backout_core::event::Fact;
+use backout_core::ids::BaselineId;
+use backout_core::plan::Plan;
+use backout_engine::hands::World;
+use backout_engine::start;
+use backout_exec::baseline::capture;
+use backout_exec::secrets::Secrets;
+
+use super::Done;
+use crate::app::{App, who};
+use crate::cli::BaselineArgs;
+use crate::failure::{Exit, Failure};
+use crate::view::table::columns;
+
+/// The folder a plan's relative paths start from.
+pub(super) fn folder_of(plan: &std::path::Path) -> Result<String, Failure> {
+    let absolute = std::path::absolute(plan)?;
+    let folder = absolute.parent().unwrap_or(std::path::Path::new("/"));
+    Ok(folder.to_string_lossy().into_owned())
+}
+
+pub(super) fn world_of(plan: &Plan, folder: String) -> World {
+    World {
+        folder,
+        sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
+        baselines: plan.baselines.iter().map(|(id, how)| (id.clone(), how.clone())).collect(),
+        facts: BTreeMap::new(),
+    }
+}
+
+pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
+    let read = super::plans::must_read(&args.plan)?;
+    if read.plan.baselines.is_empty() {
+        return Err(Failure::usage("this plan has no baselines")
+            .hint("add facts to capture under `baselines`"));
+    }
+    let (_, actor) = who(&read.plan, args.who.who.as_deref())?;
+    let world = Arc::new(world_of(&read.plan, folder_of(&args.plan)?));
+    let mut facts: BTreeMap<BaselineId, Fact> = BTreeMap::new();
+    let mut failed = Vec::new();
+    for (id, how) in &read.plan.baselines {
+        let mut secrets = Secrets::default();
+        match capture(how, &world, &mut secrets, app.now()).await {
+            Ok(fact) => {
+                facts.insert(id.clone(), fact);
+            }
+            Err(why) => failed.push(format!("{id}: {why}")),
+        }
+    }
+    // Half a capture would be taken for a whole one later.
+    if !failed.is_empty() {
+        let mut failure = Failure::new(
+            Exit::Failed,
+            format!("nothing was kept: {} cannot be captured", failed.len()),
+        );
+        for why in failed {
+            failure = failure.hint(why);
+        }
+        return Err(failure);
+    }
+    let change = &read.plan.change.id;
+    let journal = app.journal()?;
+    let record =
+        start::keep_baselines(&journal, actor, app.now(), change, read.digest, facts.clone())
+            .await?;
+    if args.json {
+        let value = json!({"change": change, "log": record.run, "seq": record.seq, "captured": record.at, "facts": facts});
+        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> = facts
+        .iter()
+        .map(|(id, fact)| vec![format!("  {id}"), fact.shown.clone(), fact.digest.short()])
+        .collect();
+    anstream::println!("Captured for {change}:");
+    for line in columns(&rows) {
+        anstream::println!("{line}");
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,313 @@
+//! `invoke` and `resume`: coordinating a run.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use backout_core::authority::{Act, Verdict, may};
+use backout_core::duration::{Estimate, Span};
+use backout_core::event::{Event, Mode, Outcome, RunPlanned, UsedBaselines};
+use backout_core::graph::Graph;
+use backout_core::ids::{ComponentId, OptionId};
+use backout_core::plan::{Check, Plan};
+use backout_core::schedule::Schedule;
+use backout_core::state::{RunState, select};
+use backout_engine::conductor::Observer;
+use backout_engine::{Conductor, Control, End, Patience, RunLog, start};
+use backout_exec::LocalHands;
+use backout_plan::diagnostic::Level;
+use backout_plan::{ReadPlan, times};
+use backout_sqlite::{Lease, SqliteJournal};
+
+use super::Done;
+use super::baseline::folder_of;
+use super::plans::must_read;
+use crate::app::{App, coordinator_id, who};
+use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
+use crate::failure::{Exit, Failure};
+use crate::run_ref;
+use crate::view::live::View;
+use crate::view::{dry_run, events, status, words};
+
+pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
+    let read = must_read(&args.plan)?;
+    let plan = &read.plan;
+    let option = chosen_option(plan, args.option.as_deref())?;
+    let only = chosen_components(plan, &args.only)?;
+    let selected = select(plan, option.as_ref(), &only)?;
+    if !selected.iter().any(|selected| *selected) {
+        return Err(Failure::refused("there is nothing to do: no step is on this way back"));
+    }
+    let graph = Graph::new(&plan.steps, &selected, &[]).map_err(|cycle| Failure::of(&cycle))?;
+    if args.dry_run {
+        let schedule = Schedule::new(plan, &plan.steps, &graph, Estimate::likely);
+        for line in dry_run::lines(plan, &selected, &graph, &schedule) {
+            anstream::println!("{line}");
+        }
+        return Ok(Exit::Done);
+    }
+    let (person, actor) = who(plan, args.who.who.as_deref())?;
+    let because = match may(plan, None, &person, &Act::Invoke) {
+        Verdict::Allowed { because } => because,
+        Verdict::Denied { why } => return Err(Failure::refused(why)),
+        Verdict::Needs { who, more, .. } => {
+            return Err(Failure::refused(format!(
+                "{who} have to agree before the backout starts ({more} more), and there is no run yet to agree on"
+            )).hint("give `invoke` to one person in the plan's `authority`; the decision itself may still take two"));
+        }
+    };
+    let journal = app.journal()?;
+    let baselines = start::latest_baselines(&journal, &plan.change.id).await?;
+    require_baselines(plan, &selected, baselines.as_ref())?;
+    warn(&read, baselines.as_ref(), app.now());
+    let planned = RunPlanned {
+        plan_digest: read.digest,
+        source: read.source.clone(),
+        folder: folder_of(&args.plan)?,
+        window: times::instants(plan.window.as_ref()),
+        mode: if args.demo { Mode::Demo } else { Mode::Live },
+        option,
+        only,
+        baselines,
+        reason: args.reason.clone().or(Some(because)),
+        plan: plan.clone(),
+    };
+    let log = start::begin(&journal, actor, app.now(), planned, Vec::new()).await?;
+    let lease = app.lease(&log.state().run)?;
+    coordinate(app, log, lease, &args.stay).await
+}
+
+fn chosen_option(plan: &Plan, said: Option<&str>) -> Result<Option<OptionId>, Failure> {
+    let Some(said) = said else { return Ok(plan.default_option().cloned()) };
+    let known = plan.options.keys().find(|id| id.as_str() == said);
+    known.cloned().map(Some).ok_or_else(|| {
+        let names: Vec<&str> = plan.options.keys().map(|id| id.as_str()).collect();
+        let hint = match names.is_empty() {
+            true => "this plan has one way back; leave --option out".to_owned(),
+            false => format!("the plan's options are {}", names.join(", ")),
+        };
+        Failure::usage(format!("the plan has no option `{said}`")).hint(hint)
+    })
+}
+
+fn chosen_components(plan: &Plan, said: &[String]) -> Result<Vec<ComponentId>, Failure> {
+    let mut only = BTreeSet::new();
+    for name in said {
+        let known = plan.components.keys().find(|id| id.as_str() == name);
+        only.insert(known.cloned().ok_or_else(|| {
+            let names: Vec<&str> = plan.components.keys().map(|id| id.as_str()).collect();
+            Failure::usage(format!("the plan has no component `{name}`"))
+                .hint(format!("its components are {}", names.join(", ")))
+        })?);
+    }
+    let touched =
+        |id: &&ComponentId| !plan.steps.iter().any(|step| step.component.as_ref() == Some(*id));
+    if let Some(idle) = only.iter().find(touched) {
+        return Err(Failure::refused(format!("no step backs out the component `{idle}`")));
+    }
+    Ok(only.into_iter().collect())
+}
+
+fn require_baselines(
+    plan: &Plan,
+    selected: &[bool],
+    captured: Option<&UsedBaselines>,
+) -> Result<(), Failure> {
+    let steps = plan.steps.iter().zip(selected).filter(|(_, on)| **on).map(|(step, _)| step);
+    let needed: BTreeSet<_> = steps
+        .flat_map(|step| &step.verify)
+        .filter_map(|verification| match &verification.check {
+            Check::SameAsBaseline(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    let missing: Vec<&str> = needed
+        .into_iter()
+        .filter(|name| !captured.is_some_and(|used| used.facts.contains_key(*name)))
+        .map(|name| name.as_str())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "these baselines were never captured for {}: {}",
+        plan.change.id,
+        missing.join(", ")
+    ))
+    .hint("they have to be captured before the deployment: `backout baseline PLAN`")
+    .hint("if it is too late for that, take `same_as_baseline` out of the plan and verify in another way"))
+}
+
+/// What somebody who invokes should know, on standard error.
+fn warn(read: &ReadPlan, baselines: Option<&UsedBaselines>, now: jiff::Timestamp) {
+    let checked = backout_plan::check::check(read, &BTreeSet::new());
+    let errors = checked.count(Level::Error);
+    if errors > 0 {
+        anstream::eprintln!("warning: `backout check` finds {errors} errors in this plan");
+    }
+    if let Some(used) = baselines {
+        let age = words::length(words::between(used.captured, now));
+        anstream::eprintln!("baselines: captured {age} ago");
+    }
+    let window = times::instants(read.plan.window.as_ref());
+    let zone = words::zone(&read.plan);
+    if let Some(by) = window.backout_by.filter(|by| *by < now) {
+        anstream::eprintln!(
+            "warning: the backout had to be finished by {}",
+            words::moment(by, &zone)
+        );
+    }
+}
+
+pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
+    let run = run_ref::find(app, args.run.as_deref()).await?;
+    let mut log = app.open(&run).await?;
+    if log.state().finished.is_some() {
+        anstream::eprintln!("{run} is finished; nothing is left to do.");
+        return Ok(exit_of(log.state(), &End::Finished(outcome(log.state()))));
+    }
+    if log.state().held.is_some() {
+        let event = Event::RunReleased { reason: "resumed".to_owned() };
+        super::people::say(
+            app,
+            &mut log,
+            args.who.who.as_deref(),
+            &Act::Release,
+            "resumed",
+            |_| Ok(vec![event.clone()]),
+        )
+        .await?;
+        if let Some(coordinator) = app.coordinator(&run) {
+            anstream::println!("{coordinator} goes on with {run}.");
+            return Ok(Exit::Done);
+        }
+    }
+    let lease = app.lease(&run)?;
+    coordinate(app, log, lease, &args.stay).await
+}
+
+/// Coordinates a run until it ends, waits, or is left.
+async fn coordinate(app: &App, log: RunLog<SqliteJournal>, lease: Lease, stay: &StayArgs) -> Done {
+    let zone = words::zone(&log.state().planned.plan);
+    let mut view = View::choose(stay.json, stay.plain, zone);
+    let patience = patience(stay, view.is_live())?;
+    // The executable of this process, also after it was replaced on disk.
+    let supervisor = PathBuf::from("/proc/self/exe");
+    let hands = LocalHands::new(app.ledger(), supervisor, vec!["supervise".into()]);
+    if log.state().seq.0 == 1 {
+        announce(&log, &mut view).await?;
+    }
+    let mut conductor = Conductor::new(log, Arc::new(hands), app.clock, coordinator_id());
+    let end = conductor.run(&mut view, signals()?, patience).await?;
+    view.end(conductor.state());
+    drop(lease);
+    say_end(conductor.state(), &end, stay.json);
+    Ok(exit_of(conductor.state(), &end))
+}
+
+/// Shows the record the run began with, which was there before the coordinator.
+async fn announce(log: &RunLog<SqliteJournal>, view: &mut View) -> Result<(), Failure> {
+    use backout_engine::Journal;
+    let stored = log.journal().read(&log.state().run, backout_core::ids::Seq(0)).await?;
+    for bytes in stored {
+        view.record(&serde_json::from_slice(&bytes)?, log.state());
+    }
+    Ok(())
+}
+
+fn patience(stay: &StayArgs, live: bool) -> Result<Patience, Failure> {
+    match stay.wait.as_deref() {
+        Some("forever") => Ok(Patience::Forever),
+        Some(duration) => {
+            let span: Span =
+                duration.parse().map_err(|error: backout_core::duration::BadDuration| {
+                    Failure::usage(format!("--wait: {error}"))
+                })?;
+            Ok(Patience::UpTo(span.get()))
+        }
+        None if live => Ok(Patience::Forever),
+        None => Ok(Patience::None),
+    }
+}
+
+/// The first Ctrl-C holds, the second detaches; so does the end of the terminal.
+fn signals() -> Result<mpsc::Receiver<Control>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (tell, control) = mpsc::channel(4);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        let mut held = false;
+        loop {
+            let wanted = tokio::select! {
+                _ = interrupt.recv() => if std::mem::replace(&mut held, true) { Control::Detach } else { Control::Hold },
+                _ = terminate.recv() => Control::Detach,
+                _ = hangup.recv() => Control::Detach,
+            };
+            if tell.send(wanted).await.is_err() {
+                // Nobody conducts any more; do what the signal always did.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                return;
+            }
+        }
+    });
+    Ok(control)
+}
+
+fn outcome(state: &RunState) -> Outcome {
+    state.finished.as_ref().map_or(Outcome::Partial, |(outcome, _)| outcome.clone())
+}
+
+fn exit_of(_: &RunState, end: &End) -> Exit {
+    match end {
+        End::Finished(Outcome::Reverted) => Exit::Done,
+        End::Finished(Outcome::Partial) => Exit::Partial,
+        End::Finished(Outcome::Abandoned { .. }) => Exit::Failed,
+        End::Waiting | End::Detached => Exit::Waiting,
+    }
+}
+
+fn say_end(state: &RunState, end: &End, json: bool) {
+    if json {
+        if *end == End::Waiting {
+            let questions = backout_core::question::questions(state);
+            let value =
+                serde_json::json!({"run": state.run, "event": "waiting", "questions": questions});
+            anstream::println!("{value}");
+        }
+        return;
+    }
+    match end {
+        End::Finished(_) => {
+            for line in status::footer(state) {
+                anstream::println!("{line}");
+            }
+        }
+        End::Waiting => {
+            anstream::println!("\nWaiting for:");
+            for line in events::questions(state) {
+                anstream::println!("{line}");
+            }
+            anstream::println!("\nThen: backout resume {}", state.run);
+        }
+        End::Detached => {
+            let running = state.active().filter(|&i| {
+                state.states[i].status == backout_core::state::Status::Running
+                    && !state.steps[i].action.is_manual()
+            });
+            let names: Vec<&str> = running.map(|i| state.steps[i].id.as_str()).collect();
+            if !names.is_empty() {
+                anstream::println!("\n{} goes on by itself.", names.join(", "));
+            }
+            anstream::println!(
+                "\nLeft {}. Come back with: backout resume {}",
+                state.run,
+                state.run
+            );
+        }
+    }
+}

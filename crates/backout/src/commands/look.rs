@@ -1,0 +1,335 @@
+//! `status`, `log`, `runs`, `tail`, `verify`: looking, without touching.
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use backout_core::event::Event;
+use backout_core::ids::{Digest, RunId, Seq, StepId};
+use backout_core::record::{Chain, Record};
+use backout_core::state::RunState;
+use backout_engine::{Journal, RunLog};
+use backout_exec::ledger::Dispatch;
+use backout_exec::output::printable;
+use backout_exec::tree;
+
+use super::Done;
+use crate::app::App;
+use crate::cli::{LogArgs, RunsArgs, StatusArgs, TailArgs, VerifyArgs};
+use crate::failure::{Exit, Failure};
+use crate::run_ref;
+use crate::view::status::{StatusView, Word, footer, lines};
+use crate::view::{events, live, table, words};
+
+pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
+    let run = run_ref::find(app, args.run.as_deref()).await?;
+    let log = app.open(&run).await?;
+    let coordinator = app.coordinator(&run);
+    if args.json {
+        let view = StatusView::new(log.state(), coordinator);
+        anstream::println!("{}", serde_json::to_string_pretty(&view)?);
+        return Ok(Exit::Done);
+    }
+    let (width, _) = live::size();
+    for line in lines(log.state(), coordinator.as_deref(), app.now(), width, usize::MAX) {
+        anstream::println!("{line}");
+    }
+    for line in footer(log.state()) {
+        anstream::println!("{line}");
+    }
+    if Word::of(log.state(), coordinator.is_some()) == Word::Interrupted {
+        anstream::println!("\nNobody is at work on this run: backout resume {run}");
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn log(app: &App, args: &LogArgs) -> Done {
+    let run = run_ref::find(app, args.run.as_deref()).await?;
+    let journal = app.existing_journal()?;
+    let mut chain = Chain::new(run.clone());
+    let mut zone = jiff::tz::TimeZone::UTC;
+    loop {
+        let mut finished = false;
+        for bytes in journal.read(&run, chain.seq()).await? {
+            let record = chain.read(&bytes)?;
+            for event in &record.events {
+                if let Event::RunPlanned(planned) = event {
+                    zone = words::zone(&planned.plan);
+                }
+                finished |= matches!(event, Event::RunFinished { .. });
+            }
+            print_record(&record, args.json, &zone);
+        }
+        if !args.follow || finished {
+            return Ok(Exit::Done);
+        }
+        journal.changed(&run, chain.seq()).await?;
+    }
+}
+
+fn print_record(record: &Record, json: bool, zone: &jiff::tz::TimeZone) {
+    if json {
+        events::json(record).iter().for_each(|event| anstream::println!("{event}"));
+    } else {
+        events::lines(record, zone).iter().for_each(|line| anstream::println!("{line}"));
+    }
+}
+
+pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
+    let mut found: Vec<RunState> = Vec::new();
+    let mut unreadable: Vec<(RunId, String)> = Vec::new();
+    if backout_sqlite::SqliteJournal::exists(app.state_folder()) {
+        let journal = app.journal()?;
+        for (run, _) in journal.runs().await? {
+            if run.is_baselines() {
+                continue;
+            }
+            match RunLog::open(std::sync::Arc::clone(&journal), &run).await {
+                Ok(log) => found.push(log.state().clone()),
+                Err(error) => unreadable.push((run, error.to_string())),
+            }
+        }
+    }
+    found.sort_by_key(|state| std::cmp::Reverse((state.started, state.run.clone())));
+    let word = |state: &RunState| Word::of(state, app.coordinator(&state.run).is_some());
+    if args.json {
+        let mut listed: Vec<_> = found
+            .iter()
+            .map(|state| {
+                let (done, all) = state.progress();
+                json!({
+                    "id": state.run,
+                    "change": state.planned.plan.change.id,
+                    "title": state.planned.plan.change.title,
+                    "mode": state.planned.mode,
+                    "state": word(state),
+                    "option": state.option,
+                    "started": state.started,
+                    "finished": state.finished.as_ref().map(|(_, at)| *at),
+                    "done": done,
+                    "steps": all,
+                })
+            })
+            .collect();
+        // A log that cannot be read is not left out: it may be the one that matters.
+        listed.extend(
+            unreadable
+                .iter()
+                .map(|(run, why)| json!({"id": run, "state": "unreadable", "error": why})),
+        );
+        anstream::println!("{}", serde_json::to_string_pretty(&json!({"runs": listed}))?);
+        return Ok(Exit::Done);
+    }
+    if found.is_empty() && unreadable.is_empty() {
+        anstream::println!("There are no runs in {}.", app.state_folder().display());
+        return Ok(Exit::Done);
+    }
+    let mut rows = vec![["RUN", "STATE", "STEPS", "STARTED", "TITLE"].map(str::to_owned).to_vec()];
+    for state in &found {
+        let (done, all) = state.progress();
+        let zone = words::zone(&state.planned.plan);
+        let word = word(state).shown();
+        rows.push(vec![
+            state.run.to_string(),
+            word.split(':').next().unwrap_or(word).to_owned(),
+            format!("{done}/{all}"),
+            words::moment(state.started, &zone),
+            words::one_line(&state.planned.plan.change.title, 50),
+        ]);
+    }
+    for (run, why) in &unreadable {
+        rows.push(vec![
+            run.to_string(),
+            "unreadable".to_owned(),
+            String::new(),
+            String::new(),
+            why.clone(),
+        ]);
+    }
+    table::columns(&rows).iter().for_each(|line| anstream::println!("{line}"));
+    Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+pub(super) async fn tail(app: &App, args: &TailArgs) -> Done {
+    let run = run_ref::find(app, Some(&args.run)).await?;
+    let log = app.open(&run).await?;
+    let step =
+        StepId::new(args.step.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
+    if log.state().step(&step).is_none() {
+        return Err(Failure::usage(format!("there is no step `{step}` in {run}")));
+    }
+    let Some((_, dispatch)) = app.ledger().latest(&run, &step)? else {
+        anstream::println!("{step} has printed nothing: it has not run as a command.");
+        return Ok(Exit::Done);
+    };
+    let mut at = [0; 2];
+    loop {
+        // Look at the end first: what is printed before it is then surely on disk.
+        let over = dispatch.end()?.is_some() || dispatch.supervisor()?.is_none();
+        for (position, name) in at.iter_mut().zip(["stdout", "stderr"]) {
+            *position += show_from(&dispatch, name, *position, args.raw)?;
+        }
+        if !args.follow || over {
+            return Ok(Exit::Done);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn show_from(dispatch: &Dispatch, name: &str, from: u64, raw: bool) -> Result<u64, Failure> {
+    let Ok(mut file) = std::fs::File::open(dispatch.folder().join(name)) else { return Ok(0) };
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let mut out = std::io::stdout().lock();
+    if raw {
+        out.write_all(&bytes)?;
+    } else {
+        out.write_all(printable(&String::from_utf8_lossy(&bytes)).as_bytes())?;
+    }
+    Ok(bytes.len() as u64)
+}
+
+/// What a verification of a log found.
+#[derive(Default)]
+struct Checked {
+    records: u64,
+    problems: Vec<String>,
+    outputs: u64,
+    attachments: u64,
+}
+
+pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
+    let run = run_ref::find(app, args.run.as_deref()).await?;
+    let journal = app.existing_journal()?;
+    let stored = journal.read(&run, Seq(0)).await?;
+    let mut chain = Chain::new(run.clone());
+    let mut checked = Checked::default();
+    let mut state: Option<RunState> = None;
+    for bytes in &stored {
+        let record = match chain.read(bytes) {
+            Ok(record) => record,
+            Err(error) => {
+                checked.problems.push(with_cause(&error));
+                break;
+            }
+        };
+        checked.records += 1;
+        let applied = match &mut state {
+            None => RunState::begin(&record, chain.tail()).map(|begun| state = Some(begun)),
+            Some(state) => state.apply(&record, chain.tail()),
+        };
+        if let Err(error) = applied {
+            checked.problems.push(format!("record {}: {error}", record.seq));
+            break;
+        }
+        for event in &record.events {
+            check_evidence(app, &run, event, &mut checked);
+        }
+    }
+    let (tail, digest) = (chain.tail(), state.as_ref().map(|state| state.planned.plan_digest));
+    if args.json {
+        let value = json!({
+            "run": run, "whole": checked.problems.is_empty(), "records": checked.records, "tail": tail,
+            "plan_digest": digest, "outputs": checked.outputs, "attachments": checked.attachments,
+            "problems": checked.problems,
+        });
+        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+    } else if checked.problems.is_empty() {
+        anstream::println!("{run}: whole and unchanged.");
+        anstream::println!("  {} records, each following from the one before", checked.records);
+        if let Some(digest) = digest {
+            anstream::println!("  plan    {digest}");
+        }
+        anstream::println!("  log     {tail}");
+        anstream::println!(
+            "  {} outputs and {} attachments match their digests",
+            checked.outputs,
+            checked.attachments
+        );
+        anstream::println!(
+            "Compare the log's digest with one that was written down elsewhere: the chain proves order, not origin."
+        );
+    } else {
+        for problem in &checked.problems {
+            anstream::println!("{run}: {problem}");
+        }
+    }
+    Ok(if checked.problems.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// Holds what lies beside the log against the digests inside it.
+fn check_evidence(app: &App, run: &RunId, event: &Event, checked: &mut Checked) {
+    match event {
+        Event::RunPlanned(planned)
+            if Digest::of(planned.source.as_bytes()) != planned.plan_digest =>
+        {
+            checked
+                .problems
+                .push("the plan in the log is not the plan its digest names".to_owned());
+        }
+        Event::StepSucceeded { step, attempt, evidence }
+        | Event::StepFailed { step, attempt, evidence, .. }
+        | Event::StepActed { step, attempt, evidence } => {
+            if let (Some(wanted), None) = (evidence.output, evidence.attached.first()) {
+                check_output(app, run, step, *attempt, wanted, checked);
+            }
+            let folder = app.ledger().run_folder(run).join("attachments");
+            for attachment in &evidence.attached {
+                let kept = folder.join(attachment.digest.to_string().replace("sha256:", ""));
+                match tree::file_digest(&kept) {
+                    Ok(found) if found == attachment.digest => checked.attachments += 1,
+                    Ok(_) => checked
+                        .problems
+                        .push(format!("the attachment {} of {step} was changed", attachment.name)),
+                    Err(error) => checked.problems.push(format!(
+                        "the attachment {} of {step} is gone: {error}",
+                        attachment.name
+                    )),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check_output(
+    app: &App,
+    run: &RunId,
+    step: &StepId,
+    attempt: u32,
+    wanted: Digest,
+    checked: &mut Checked,
+) {
+    let dispatches = app.ledger().dispatches(run, step, attempt).unwrap_or_default();
+    let kept = dispatches.iter().map(|dispatch| dispatch.folder().join("stdout"));
+    let Some(file) = kept.into_iter().find(|path| path.exists()) else {
+        checked.problems.push(format!("the output of {step} is gone"));
+        return;
+    };
+    // Requests leave no file; output that was cut has the digest of the whole.
+    let whole = |path: &Path| {
+        std::fs::metadata(path).is_ok_and(|about| {
+            about.len() > 0 && about.len() <= backout_exec::output::KEPT_HEAD as u64
+        })
+    };
+    if wanted == Digest::ZERO || !whole(&file) {
+        return;
+    }
+    match tree::file_digest(&file) {
+        Ok(found) if found == wanted => checked.outputs += 1,
+        Ok(_) => checked.problems.push(format!("the output of {step} was changed")),
+        Err(error) => {
+            checked.problems.push(format!("the output of {step} cannot be read: {error}"))
+        }
+    }
+}

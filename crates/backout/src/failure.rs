@@ -1,0 +1,180 @@
+//! Exit codes, and the one place where an error becomes text.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+/// What a script learns from the end of a command. Documented in `docs/exit-codes.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done,
+    /// Findings, or it failed.
+    Failed,
+    /// The way was gone to its end, but steps that matter were left out.
+    Partial,
+    /// Only a person can go on.
+    Waiting,
+    /// Refused: by authority, or because something that must come first has not.
+    Refused,
+    /// The command line or a file named on it cannot be used.
+    Usage,
+    /// A mistake in this program.
+    Bug,
+}
+
+impl Exit {
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Partial => 10,
+            Self::Waiting => 20,
+            Self::Refused => 30,
+            Self::Usage => 64,
+            Self::Bug => 70,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.number())
+    }
+}
+
+/// A command that did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    hints: Vec<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hints: Vec::new() }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
+    /// An error of a library, with everything that caused it.
+    pub(crate) fn of(error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(&format!(": {cause}"));
+            source = cause.source();
+        }
+        Self::new(Exit::Failed, message)
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(crate) fn print(self) -> ExitCode {
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        anstream::eprintln!("{red}error:{red:#} {}", self.message);
+        let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+        for hint in &self.hints {
+            anstream::eprintln!("{cyan}hint:{cyan:#} {hint}");
+        }
+        self.exit.into()
+    }
+}
+
+macro_rules! from_library {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::of(&error)
+            }
+        })*
+    };
+}
+
+from_library!(
+    std::io::Error,
+    serde_json::Error,
+    backout_engine::ReadError,
+    backout_core::record::BrokenChain,
+    backout_core::state::Illegal,
+);
+
+impl From<backout_sqlite::OpenError> for Failure {
+    fn from(error: backout_sqlite::OpenError) -> Self {
+        let failure = Self::of(&error);
+        match error {
+            backout_sqlite::OpenError::Network { .. } => {
+                failure.hint("keep it on a local disk: `--state DIR` or BACKOUT_STATE")
+            }
+            backout_sqlite::OpenError::Folder { .. } => {
+                failure.hint("`--state DIR` or BACKOUT_STATE names another folder")
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl From<backout_engine::log::OpenError> for Failure {
+    fn from(error: backout_engine::log::OpenError) -> Self {
+        use backout_engine::log::OpenError;
+        let failure = Self::of(&error);
+        match error {
+            OpenError::NoRun(_) => failure.hint("`backout runs` lists them"),
+            OpenError::Broken(_) | OpenError::Illegal { .. } => failure.hint(
+                "the log was damaged or changed; nothing more is done on it. `backout verify RUN` says where",
+            ),
+            OpenError::Read(_) => failure,
+        }
+    }
+}
+
+impl From<backout_engine::log::WriteError> for Failure {
+    fn from(error: backout_engine::log::WriteError) -> Self {
+        use backout_engine::AppendError;
+        use backout_engine::log::WriteError;
+        match error {
+            WriteError::Illegal(illegal) => Self::of(&illegal),
+            WriteError::Open(error) => error.into(),
+            WriteError::Append(error) => {
+                let failure = Self::of(&error);
+                match error {
+                    AppendError::Unknown(_) => failure.hint(
+                        "the run is safe: free the disk or mend the folder, then `backout resume RUN` goes on from what is written",
+                    ),
+                    AppendError::Refused(_) => {
+                        failure.hint("nothing was lost; mend the cause and do it again")
+                    }
+                    AppendError::Moved => failure,
+                }
+            }
+        }
+    }
+}
+
+impl From<backout_engine::Stopped> for Failure {
+    fn from(error: backout_engine::Stopped) -> Self {
+        match error {
+            backout_engine::Stopped::Write(error) => error.into(),
+            backout_engine::Stopped::Open(error) => error.into(),
+            fenced @ backout_engine::Stopped::Fenced(_) => Self::of(&fenced),
+        }
+    }
+}
+
+/// Whether to colour what goes to standard error, by the rules people know.
+pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}

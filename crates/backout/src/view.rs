@@ -1,0 +1,8 @@
+//! What people and scripts see: projections of a run's log, nothing else.
+
+pub(crate) mod dry_run;
+pub(crate) mod events;
+pub(crate) mod live;
+pub(crate) mod status;
+pub(crate) mod table;
+pub(crate) mod words;

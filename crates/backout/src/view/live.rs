@@ -1,0 +1,152 @@
+//! Watching a run: live on a terminal, one line per event elsewhere, JSON for scripts.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use backout_core::record::Record;
+use backout_core::state::RunState;
+use backout_engine::clock::{Clock, SystemClock};
+use backout_engine::conductor::Observer;
+
+use super::{events, status, words};
+
+/// How to show a run.
+pub(crate) enum View {
+    /// Redrawn in place.
+    Live(Live),
+    /// One line per event.
+    Lines(TimeZone),
+    /// One JSON object per event.
+    Json,
+}
+
+impl View {
+    pub(crate) fn choose(json: bool, plain: bool, zone: TimeZone) -> Self {
+        let terminal = std::io::stdout().is_terminal()
+            && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+        match (json, terminal && !plain) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Live(Live::default()),
+            (false, false) => Self::Lines(zone),
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self, Self::Live(_))
+    }
+
+    /// Leaves what was drawn last on the screen.
+    pub(crate) fn end(&mut self, state: &RunState) {
+        if let Self::Live(live) = self {
+            live.draw(state, false);
+        }
+    }
+}
+
+impl Observer for View {
+    fn record(&mut self, record: &Record, state: &RunState) {
+        match self {
+            Self::Live(live) => live.draw(state, true),
+            Self::Lines(zone) => {
+                for line in events::lines(record, zone) {
+                    anstream::println!("{line}");
+                }
+            }
+            Self::Json => {
+                for event in events::json(record) {
+                    anstream::println!("{event}");
+                }
+            }
+        }
+        let _ = std::io::stdout().flush();
+    }
+
+    fn tick(&mut self, state: &RunState) {
+        if let Self::Live(live) = self {
+            live.draw(state, true);
+        }
+    }
+
+    fn pulse(&self) -> Option<Duration> {
+        self.is_live().then_some(Duration::from_millis(500))
+    }
+}
+
+/// A region of the terminal that is drawn again and again.
+#[derive(Default)]
+pub(crate) struct Live {
+    drawn: usize,
+}
+
+impl Live {
+    fn draw(&mut self, state: &RunState, with_questions: bool) {
+        let (width, height) = size();
+        let now = SystemClock.now();
+        let mut lines =
+            status::lines(state, Some("here"), now, width, height.saturating_sub(14).max(4));
+        if with_questions {
+            let asked = events::questions(state);
+            if !asked.is_empty() {
+                lines.push(String::new());
+                lines.push("Waiting for (answer from another terminal):".to_owned());
+                lines.extend(asked);
+            }
+            lines.push(String::new());
+            lines.push(match state.held {
+                None => "Ctrl-C holds: what runs is finished, nothing starts".to_owned(),
+                Some(_) => {
+                    "held — Ctrl-C again leaves the run; `backout resume` goes on".to_owned()
+                }
+            });
+        }
+        lines.truncate(height.saturating_sub(1));
+        let mut text = String::new();
+        if self.drawn > 0 {
+            // Up to the first line of what was drawn, and clear from there.
+            text.push_str(&format!("\u{1b}[{}F\u{1b}[J", self.drawn));
+        }
+        for line in &lines {
+            text.push_str(&fit(line, width));
+            text.push('\n');
+        }
+        self.drawn = lines.len();
+        anstream::print!("{text}");
+        let _ = std::io::stdout().flush();
+    }
+}
+
+/// Cuts a line to the width of the terminal, so that it never wraps. Colour
+/// sequences take no room.
+fn fit(line: &str, width: usize) -> String {
+    let mut out = String::new();
+    let (mut used, mut in_sequence) = (0, false);
+    for c in line.chars() {
+        if in_sequence {
+            in_sequence = c != 'm';
+            out.push(c);
+        } else if c == '\u{1b}' {
+            in_sequence = true;
+            out.push(c);
+        } else if used < width {
+            used += 1;
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Columns and rows of the terminal.
+pub(crate) fn size() -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(std::io::stdout()) {
+        Ok(size) if size.ws_col > 0 => (usize::from(size.ws_col), usize::from(size.ws_row).max(10)),
+        _ => (100, usize::MAX),
+    }
+}
+
+/// How many seconds a step took, for the end of a run.
+pub(crate) fn took(state: &RunState, index: usize) -> Option<Duration> {
+    let known = &state.states[index];
+    known.started.zip(known.ended).map(|(from, to)| words::between(from, to))
+}

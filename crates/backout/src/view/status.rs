@@ -1,0 +1,401 @@
+//! Where a run stands.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use backout_core::duration::Estimate;
+use backout_core::event::{Evidence, Mode, Outcome};
+use backout_core::plan::Effect;
+use backout_core::question::{Question, questions};
+use backout_core::record::Actor;
+use backout_core::schedule::Schedule;
+use backout_core::state::{Deviation, RunState, Status};
+
+use super::words::{between, clock, length, moment, one_line, sign, style, time_left, zone};
+
+/// A run in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Word {
+    /// A coordinator is at work.
+    Running,
+    /// Only a person can go on.
+    Waiting,
+    /// Somebody stopped it for the moment.
+    Held,
+    /// There is work to do and nobody at work: `backout resume`.
+    Interrupted,
+    /// Done.
+    Reverted,
+    /// Done in part.
+    Partial,
+    /// Given up.
+    Abandoned,
+}
+
+impl Word {
+    /// The word for a run, given whether a coordinator is at work.
+    pub(crate) fn of(state: &RunState, coordinated: bool) -> Self {
+        match &state.finished {
+            Some((Outcome::Reverted, _)) => return Self::Reverted,
+            Some((Outcome::Partial, _)) => return Self::Partial,
+            Some((Outcome::Abandoned { .. }, _)) => return Self::Abandoned,
+            None => {}
+        }
+        if state.held.is_some() {
+            return Self::Held;
+        }
+        let asked = !questions(state).is_empty();
+        let at_work = state.active().any(|i| match state.states[i].status {
+            Status::Running => !state.steps[i].action.is_manual(),
+            Status::Acted => !state.states[i].is_checked(),
+            _ => false,
+        });
+        match (coordinated, asked && !at_work) {
+            (_, true) => Self::Waiting,
+            (true, false) => Self::Running,
+            (false, false) => Self::Interrupted,
+        }
+    }
+
+    pub(crate) fn shown(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting for a person",
+            Self::Held => "held",
+            Self::Interrupted => "interrupted: no coordinator is at work",
+            Self::Reverted => "backed out",
+            Self::Partial => "backed out in part",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// A run's state as a script sees it. Fields are added, never changed.
+#[derive(Debug, Serialize)]
+pub(crate) struct StatusView<'a> {
+    run: &'a str,
+    change: &'a str,
+    title: &'a str,
+    mode: Mode,
+    state: Word,
+    outcome: Option<&'a Outcome>,
+    option: Option<&'a str>,
+    only: Vec<&'a str>,
+    started: Timestamp,
+    started_by: &'a Actor,
+    finished: Option<Timestamp>,
+    held: Option<HeldView<'a>>,
+    coordinator: Option<String>,
+    plan_digest: String,
+    log: LogView,
+    done: usize,
+    steps_total: usize,
+    backout_by: Option<Timestamp>,
+    planned_end: Option<Timestamp>,
+    baselines_captured: Option<Timestamp>,
+    steps: Vec<StepView<'a>>,
+    questions: Vec<Question>,
+    deviations: &'a [Deviation],
+}
+
+#[derive(Debug, Serialize)]
+struct HeldView<'a> {
+    by: &'a str,
+    reason: &'a str,
+    since: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct LogView {
+    seq: u64,
+    tail: String,
+}
+
+#[derive(Debug, Serialize)]
+struct StepView<'a> {
+    id: &'a str,
+    title: Option<&'a str>,
+    state: Status,
+    selected: bool,
+    owner: Option<&'a str>,
+    doer: Option<String>,
+    component: Option<&'a str>,
+    action: &'static str,
+    effect: Effect,
+    attempts: u32,
+    planned: Planned,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    took_seconds: Option<f64>,
+    waits_for: Vec<&'a str>,
+    note: Option<&'a str>,
+    attested: bool,
+    evidence: &'a Evidence,
+}
+
+#[derive(Debug, Serialize)]
+struct Planned {
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    takes_seconds: Option<f64>,
+}
+
+/// The plain schedule of the steps of a run.
+pub(crate) fn schedule(state: &RunState) -> Schedule {
+    Schedule::new(&state.planned.plan, &state.steps, &state.graph, Estimate::likely)
+}
+
+fn planned_at(state: &RunState, offset: Duration) -> Option<Timestamp> {
+    state.started.checked_add(offset).ok()
+}
+
+impl<'a> StatusView<'a> {
+    pub(crate) fn new(state: &'a RunState, coordinator: Option<String>) -> Self {
+        let planned = &state.planned;
+        let schedule = schedule(state);
+        let step = |index: usize| {
+            let (step, known) = (&state.steps[index], &state.states[index]);
+            let slot = schedule.slots[index];
+            let unsettled = |first: &&usize| !state.states[**first].status.is_settled();
+            let waits = state.graph.before[index].iter().filter(unsettled);
+            let took =
+                known.started.zip(known.ended).map(|(from, to)| between(from, to).as_secs_f64());
+            StepView {
+                id: step.id.as_str(),
+                title: step.title.as_deref(),
+                state: known.status,
+                selected: state.selected[index],
+                owner: step.owner.as_ref().map(|owner| owner.as_str()),
+                doer: state.doer(index),
+                component: step.component.as_ref().map(|component| component.as_str()),
+                action: step.action.kind(),
+                effect: step.effect(),
+                attempts: known.attempt,
+                planned: Planned {
+                    start: state.selected[index].then(|| planned_at(state, slot.start)).flatten(),
+                    end: state.selected[index].then(|| planned_at(state, slot.end)).flatten(),
+                    takes_seconds: step.takes.map(|takes| takes.likely().get().as_secs_f64()),
+                },
+                started: known.started,
+                ended: known.ended,
+                took_seconds: took,
+                waits_for: match known.status {
+                    Status::Pending => waits.map(|&first| state.steps[first].id.as_str()).collect(),
+                    _ => Vec::new(),
+                },
+                note: known.note.as_deref(),
+                attested: known.attested,
+                evidence: &known.evidence,
+            }
+        };
+        let (done, steps_total) = state.progress();
+        Self {
+            run: state.run.as_str(),
+            change: &planned.plan.change.id,
+            title: &planned.plan.change.title,
+            mode: planned.mode,
+            state: Word::of(state, coordinator.is_some()),
+            outcome: state.finished.as_ref().map(|(outcome, _)| outcome),
+            option: state.option.as_ref().map(|option| option.as_str()),
+            only: planned.only.iter().map(|component| component.as_str()).collect(),
+            started: state.started,
+            started_by: &state.started_by,
+            finished: state.finished.as_ref().map(|(_, at)| *at),
+            held: state.held.as_ref().map(|held| HeldView {
+                by: &held.by,
+                reason: &held.reason,
+                since: held.since,
+            }),
+            coordinator,
+            plan_digest: planned.plan_digest.to_string(),
+            log: LogView { seq: state.seq.0, tail: state.tail.to_string() },
+            done,
+            steps_total,
+            backout_by: planned.window.backout_by,
+            planned_end: planned_at(state, schedule.total),
+            baselines_captured: planned.baselines.as_ref().map(|used| used.captured),
+            steps: (0..state.steps.len()).map(step).collect(),
+            questions: questions(state),
+            deviations: &state.deviations,
+        }
+    }
+}
+
+/// Where a run stands, as lines for people. `rows` bounds the table of steps.
+pub(crate) fn lines(
+    state: &RunState,
+    coordinator: Option<&str>,
+    now: Timestamp,
+    width: usize,
+    rows: usize,
+) -> Vec<String> {
+    let plan = &state.planned.plan;
+    let zone = zone(plan);
+    let word = Word::of(state, coordinator.is_some());
+    let (done, all) = state.progress();
+    let schedule = schedule(state);
+    let until = state.finished.as_ref().map_or(now, |(_, at)| *at);
+    let mut lines = Vec::new();
+    let bold = anstyle::Style::new().bold();
+    lines.push(format!("{bold}{}{bold:#}  {} — {}", state.run, plan.change.title, word.shown()));
+    let mut facts = vec![format!("{done} of {all} steps")];
+    facts.push(format!(
+        "{} elapsed, {} planned",
+        length(between(state.started, until)),
+        length(schedule.total)
+    ));
+    if let Some(by) = state.planned.window.backout_by {
+        match state.finished {
+            None => facts.push(format!("back by {}, {}", clock(by, &zone), time_left(by, now))),
+            Some((_, at)) if at > by => {
+                facts.push(format!("finished {} too late", length(between(by, at))))
+            }
+            Some(_) => facts.push("finished in time".to_owned()),
+        }
+    }
+    if let Some(option) = &state.option {
+        facts.push(format!("option {option}"));
+    }
+    lines.push(facts.join(" · "));
+    if let Some(held) = &state.held {
+        lines.push(format!("held by {}: {}", held.by, held.reason));
+    }
+    lines.push(String::new());
+    lines.extend(step_lines(state, &schedule, now, width, rows));
+    lines
+}
+
+/// How a run ends for people: questions, deviations, what proves it.
+pub(crate) fn footer(state: &RunState) -> Vec<String> {
+    let mut lines = Vec::new();
+    let zone = zone(&state.planned.plan);
+    let asked = super::events::questions(state);
+    if !asked.is_empty() {
+        lines.push(String::new());
+        lines.push("Waiting for:".to_owned());
+        lines.extend(asked);
+    }
+    if !state.deviations.is_empty() {
+        lines.push(String::new());
+        lines.push("Departures from the plan:".to_owned());
+        for deviation in &state.deviations {
+            let at = clock(deviation.at, &zone);
+            let text = format!("{} — {}: {}", deviation.what, deviation.by, deviation.reason);
+            lines.push(format!("  {at}  {}", one_line(&text, 200)));
+        }
+    }
+    lines.push(String::new());
+    let started = moment(state.started, &zone);
+    lines.push(format!("invoked {started} by {}", state.started_by.shown()));
+    if let Some(used) = &state.planned.baselines {
+        let age = length(between(used.captured, state.started));
+        lines.push(format!("baselines captured {age} before"));
+    }
+    lines.push(format!(
+        "plan {} · log {} records, {}",
+        state.planned.plan_digest.short(),
+        state.seq,
+        state.tail.short()
+    ));
+    lines
+}
+
+fn step_lines(
+    state: &RunState,
+    schedule: &Schedule,
+    now: Timestamp,
+    width: usize,
+    rows: usize,
+) -> Vec<String> {
+    let shown: Vec<usize> = (0..state.steps.len())
+        .filter(|&i| state.selected[i] || state.states[i].status != Status::Pending)
+        .collect();
+    let window = focus(state, &shown, rows);
+    let mut cells = Vec::new();
+    for &index in &shown[window.clone()] {
+        let (step, known) = (&state.steps[index], &state.states[index]);
+        let takes = schedule.slots[index].end.saturating_sub(schedule.slots[index].start);
+        let time = match (known.started, known.ended) {
+            (Some(from), Some(to)) => length(between(from, to)),
+            (Some(from), None) => length(between(from, now)),
+            _ => String::new(),
+        };
+        let planned = if takes.is_zero() { String::new() } else { format!("/ {}", length(takes)) };
+        let tries =
+            if known.attempt > 1 { format!("try {}", known.attempt) } else { String::new() };
+        let note = match known.status {
+            Status::Failed | Status::InDoubt | Status::Held | Status::Skipped => {
+                known.note.clone().unwrap_or_default()
+            }
+            Status::Succeeded if known.attested => "attested by a person".to_owned(),
+            Status::Succeeded => known.evidence.summary.clone(),
+            Status::Pending => waits_for(state, index),
+            _ => String::new(),
+        };
+        let note = [tries, note]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ");
+        let title = one_line(step.label(), 34);
+        cells.push((
+            known.status,
+            vec![
+                known.status.shown().to_owned(),
+                title,
+                one_line(&state.doer(index).unwrap_or_default(), 16),
+                format!("{time:>7} {planned}"),
+                note,
+            ],
+        ));
+    }
+    let table =
+        super::table::columns(&cells.iter().map(|(_, row)| row.clone()).collect::<Vec<_>>());
+    let mut lines = Vec::new();
+    if window.start > 0 {
+        lines.push(format!("  … {} steps before", window.start));
+    }
+    for ((status, _), row) in cells.iter().zip(table) {
+        let style = style(*status);
+        let row = one_line_keeping_spaces(&row, width.saturating_sub(3));
+        lines.push(format!("{style}{} {row}{style:#}", sign(*status)));
+    }
+    if window.end < shown.len() {
+        lines.push(format!("  … {} steps more", shown.len() - window.end));
+    }
+    lines
+}
+
+fn one_line_keeping_spaces(text: &str, most: usize) -> String {
+    match text.chars().count() <= most {
+        true => text.to_owned(),
+        false => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+    }
+}
+
+/// The part of the steps to show: around what is going on.
+fn focus(state: &RunState, shown: &[usize], rows: usize) -> std::ops::Range<usize> {
+    if shown.len() <= rows {
+        return 0..shown.len();
+    }
+    let now = shown.iter().position(|&i| !state.states[i].status.is_settled()).unwrap_or(0);
+    let start = now.saturating_sub(rows / 3).min(shown.len() - rows);
+    start..start + rows
+}
+
+fn waits_for(state: &RunState, index: usize) -> String {
+    let unsettled = |first: &&usize| !state.states[**first].status.is_settled();
+    let waits: Vec<&str> = state.graph.before[index]
+        .iter()
+        .filter(unsettled)
+        .map(|&first| state.steps[first].id.as_str())
+        .collect();
+    match waits.len() {
+        0 => String::new(),
+        1..=3 => format!("after {}", waits.join(", ")),
+        more => format!("after {} and {} more", waits[..2].join(", "), more - 2),
+    }
+}

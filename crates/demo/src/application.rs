@@ -1,0 +1,94 @@
+//! The application: it serves what its files, its configuration and its database say.
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::json;
+use tiny_http::{Header, Request, Response, Server};
+
+use crate::Any;
+use crate::layout::{Layout, setting};
+
+pub(crate) fn serve(layout: &Layout) -> Result<(), Any> {
+    let port = layout.ports()?.application;
+    let server = Server::http(("127.0.0.1", port))?;
+    for request in server.incoming_requests() {
+        answer(layout, request);
+    }
+    Ok(())
+}
+
+fn answer(layout: &Layout, request: Request) {
+    let (status, body) = match request.url() {
+        "/health" => health(layout),
+        "/" => match page(layout) {
+            Ok(page) => (200, page),
+            Err(error) => (500, format!("{error}\n")),
+        },
+        _ => (404, "there is nothing here\n".to_owned()),
+    };
+    let kind: &[u8] =
+        if body.starts_with('{') { b"application/json" } else { b"text/plain; charset=utf-8" };
+    let mut response = Response::from_string(body).with_status_code(status);
+    if let Ok(header) = Header::from_bytes(&b"Content-Type"[..], kind) {
+        response.add_header(header);
+    }
+    // A client that went away is none of the server's business.
+    let _ = request.respond(response);
+}
+
+struct Facts {
+    version: String,
+    schema: String,
+    customers: i64,
+    orders: i64,
+    unpaid: i64,
+    pool: String,
+}
+
+fn look(layout: &Layout) -> Result<Facts, Any> {
+    let version = std::fs::read_to_string(layout.application().join("VERSION"))?;
+    let config = std::fs::read_to_string(layout.config().join("portal.conf"))?;
+    let database =
+        Connection::open_with_flags(layout.database(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let text = |query: &str| database.query_row(query, [], |row| row.get::<_, String>(0));
+    let number = |query: &str| database.query_row(query, [], |row| row.get::<_, i64>(0));
+    Ok(Facts {
+        version: version.trim().to_owned(),
+        schema: text("SELECT version FROM system_info")?,
+        customers: number("SELECT count(*) FROM customers")?,
+        orders: number("SELECT count(*) FROM orders")?,
+        unpaid: number("SELECT count(*) FROM orders WHERE total_cents = 0")?,
+        pool: setting(&config, "pool_size").unwrap_or_default(),
+    })
+}
+
+/// Healthy means: files and schema are of one version, and the data makes sense.
+fn health(layout: &Layout) -> (u16, String) {
+    let facts = match look(layout) {
+        Ok(facts) => facts,
+        Err(error) => {
+            return (500, json!({"status": "down", "why": error.to_string()}).to_string());
+        }
+    };
+    let mut wrong = Vec::new();
+    if facts.version != facts.schema {
+        wrong.push(format!("files are {}, schema is {}", facts.version, facts.schema));
+    }
+    if facts.unpaid > 0 {
+        wrong.push(format!("{} orders without a total", facts.unpaid));
+    }
+    if facts.pool == "0" {
+        wrong.push("the connection pool is empty".to_owned());
+    }
+    let status = if wrong.is_empty() { "up" } else { "failing" };
+    let body = json!({
+        "status": status, "version": facts.version, "schema": facts.schema,
+        "customers": facts.customers, "orders": facts.orders, "wrong": wrong,
+    });
+    (if wrong.is_empty() { 200 } else { 500 }, body.to_string())
+}
+
+fn page(layout: &Layout) -> Result<String, Any> {
+    let facts = look(layout)?;
+    let welcome = std::fs::read_to_string(layout.application().join("templates/welcome.txt"))?;
+    Ok(format!("{}\n{} customers, {} orders\n", welcome.trim(), facts.customers, facts.orders))
+}
