@@ -68,7 +68,7 @@ impl App {
 
     /// The right to coordinate a run.
     pub(crate) fn lease(&self, run: &RunId) -> Result<Lease, Failure> {
-        self.ledger().open_run(run)?;
+        std::fs::create_dir_all(self.ledger().run_folder(run))?;
         Lease::take(&self.lock(run), &coordinator_id()).map_err(|taken| match taken {
             backout_sqlite::Taken::By(who) => Failure::refused(format!(
                 "{who} is coordinating {run} already"

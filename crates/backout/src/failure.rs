@@ -120,6 +120,9 @@ impl From<backout_sqlite::OpenError> for Failure {
             backout_sqlite::OpenError::Folder { .. } => {
                 failure.hint("`--state DIR` or BACKOUT_STATE names another folder")
             }
+            backout_sqlite::OpenError::Full { .. } => {
+                failure.hint("nothing was lost; make room and do it again")
+            }
             _ => failure,
         }
     }

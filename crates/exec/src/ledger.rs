@@ -91,11 +91,12 @@ impl Ledger {
         self.root.join(run.as_str())
     }
 
-    /// Marks that a run's ledger exists. A run without the mark has lost it.
+    /// Marks that a run's ledger exists, before anything of the run is dispatched.
+    /// A run that has dispatched something and has no mark has lost its ledger.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn open_run(&self, run: &RunId) -> io::Result<()> {
+    pub fn begin_run(&self, run: &RunId) -> io::Result<()> {
         let folder = self.run_folder(run);
         fs::create_dir_all(folder.join("steps"))?;
         let mark = folder.join("ledger");

@@ -76,6 +76,12 @@ pub enum OpenError {
         /// What it must be.
         wanted: &'static str,
     },
+    /// There is no room for it.
+    #[error("the journal {path} cannot be opened: the disk is full")]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite's own error.
     #[error("the journal {path} cannot be opened")]
     Sqlite {
@@ -206,7 +212,7 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let failed = |source| opening(path, source);
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
     let set = |pragma: &'static str, value: &str, wanted: &'static str| {
@@ -231,8 +237,23 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+fn opening(path: &Path, source: rusqlite::Error) -> OpenError {
+    match is_full(&source) {
+        true => OpenError::Full { path: path.to_owned() },
+        false => OpenError::Sqlite { path: path.to_owned(), source },
+    }
+}
+
+/// A full disk shows as itself, or as a failure to make room for shared memory.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull
+            || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+    })
+}
+
 fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let failed = |source| opening(path, source);
     let number = |pragma: &str| {
         connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failed)
     };
@@ -336,7 +357,7 @@ fn write_batch(
 
 fn explain(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
+        _ if is_full(error) => "the disk is full".to_owned(),
         Some(ErrorCode::ReadOnly) => "the state directory is read-only".to_owned(),
         Some(ErrorCode::DatabaseBusy) => {
             format!("another process held the journal for {} s", BUSY.as_secs())

@@ -50,8 +50,8 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         return Ok(Exit::Done);
     }
     let (person, actor) = who(plan, args.who.who.as_deref())?;
-    let because = match may(plan, None, &person, &Act::Invoke) {
-        Verdict::Allowed { because } => because,
+    match may(plan, None, &person, &Act::Invoke) {
+        Verdict::Allowed { .. } => {}
         Verdict::Denied { why } => return Err(Failure::refused(why)),
         Verdict::Needs { who, more, .. } => {
             return Err(Failure::refused(format!(
@@ -72,10 +72,11 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         option,
         only,
         baselines,
-        reason: args.reason.clone().or(Some(because)),
+        reason: args.reason.clone(),
         plan: plan.clone(),
     };
     let log = start::begin(&journal, actor, app.now(), planned, Vec::new()).await?;
+    app.ledger().begin_run(&log.state().run)?;
     let lease = app.lease(&log.state().run)?;
     coordinate(app, log, lease, &args.stay).await
 }
@@ -186,6 +187,10 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
         }
     }
     let lease = app.lease(&run)?;
+    if log.state().states.iter().all(|known| known.attempt == 0) {
+        // Nothing was ever dispatched, so there is nothing the ledger could have lost.
+        app.ledger().begin_run(&run)?;
+    }
     coordinate(app, log, lease, &args.stay).await
 }
 

@@ -280,8 +280,13 @@ fn check_evidence(app: &App, run: &RunId, event: &Event, checked: &mut Checked) 
         Event::StepSucceeded { step, attempt, evidence }
         | Event::StepFailed { step, attempt, evidence, .. }
         | Event::StepActed { step, attempt, evidence } => {
-            if let (Some(wanted), None) = (evidence.output, evidence.attached.first()) {
-                check_output(app, run, step, *attempt, wanted, checked);
+            // What a person attached stands in their acknowledgement, and again in
+            // the outcome that follows from it.
+            if !matches!(event, Event::StepActed { .. }) {
+                if let Some(wanted) = evidence.output {
+                    check_output(app, run, step, *attempt, wanted, checked);
+                }
+                return;
             }
             let folder = app.ledger().run_folder(run).join("attachments");
             for attachment in &evidence.attached {

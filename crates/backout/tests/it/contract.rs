@@ -1,0 +1,102 @@
+//! JSON is a contract: documented, additive, and looked at here key by key.
+
+use std::collections::BTreeSet;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+/// Every way into a value, with the type at its end.
+fn shape(value: &Value, path: &str, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(entries) => {
+            entries.iter().for_each(|(key, value)| shape(value, &format!("{path}.{key}"), into));
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|item| shape(item, &format!("{path}[]"), into))
+        }
+        other => {
+            let kind = match other {
+                Value::Null => "null",
+                Value::Bool(_) => "bool",
+                Value::Number(_) => "number",
+                _ => "text",
+            };
+            into.insert(format!("{path}: {kind}"));
+        }
+    }
+}
+
+fn shape_of(value: &Value) -> String {
+    let mut paths = BTreeSet::new();
+    shape(value, "", &mut paths);
+    paths.into_iter().collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_shape_of_json() {
+    let stage = Stage::new();
+    stage.plan_with(
+        "  - {id: a, title: A, component: web, owner: ann, takes: 5m, run: {argv: ['true']}, verify: {file: {path: plan.backout.yaml}}}\n  - {id: b, owner: bob, manual: Do it., verify: {confirm: Really}}\n  - {id: c, owner: bob, manual: Do it.}\n",
+        "components: {web: {}}\nwindow: {timezone: UTC, backout_by: 2030-06-01T06:00}\n",
+    );
+    let events =
+        stage.tell(&["invoke", "plan.backout.yaml", "--as", "lead", "--json"]).expect(20).out;
+    let events: Vec<Value> =
+        events.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(events.last().expect("an event")["event"], "waiting");
+    assert_snapshot!("invoke", shape_of(&Value::Array(events)));
+    assert_snapshot!("status", shape_of(&stage.status()));
+    assert_snapshot!("runs", shape_of(&stage.say("runs --json").expect(0).json()));
+    assert_snapshot!("verify", shape_of(&stage.say("verify --json").expect(0).json()));
+    assert_snapshot!(
+        "check",
+        shape_of(&stage.say("check plan.backout.yaml --json").expect(1).json())
+    );
+    assert_snapshot!(
+        "sarif",
+        shape_of(&stage.say("check plan.backout.yaml --format sarif").expect(1).json())
+    );
+}
+
+#[test]
+fn runs_are_newest_first() {
+    let stage = Stage::new();
+    stage.say("runs --json").expect(0);
+    stage.plan("  - {id: a, owner: ann, run: {argv: ['true']}}\n");
+    for _ in 0..3 {
+        stage.say("invoke plan.backout.yaml --as lead").expect(0);
+    }
+    let runs = stage.say("runs --json").expect(0).json();
+    let ids: Vec<&str> = runs["runs"]
+        .as_array()
+        .expect("runs")
+        .iter()
+        .map(|run| run["id"].as_str().expect("text"))
+        .collect();
+    assert_eq!(ids, ["CHG7-3", "CHG7-2", "CHG7-1"]);
+}
+
+#[test]
+fn exit_codes_of_check() {
+    let stage = Stage::new();
+    let sound = include_str!("../../../plan/tests/it/sound.backout.yaml");
+    stage.write("sound.yaml", sound);
+    stage.write("warned.yaml", &sound.replace("review: {owner: owner, within: 24h}\n", ""));
+    stage.write("wrong.yaml", &sound.replace("    verify: {same_as_baseline: rows}\n", ""));
+    stage.write("broken.yaml", &sound.replace("owner: dba\n", "ownr: dba\n"));
+    stage.say("check sound.yaml").expect(0).says("sound: no findings");
+    stage.say("check warned.yaml").expect(0).says("BOP-020");
+    stage.say("check warned.yaml --deny warnings").expect(1);
+    stage.say("check warned.yaml --deny warnings --allow BOP-020").expect(0).says("left out");
+    stage.say("check wrong.yaml").expect(1).says("BOP-101");
+    stage.say("check broken.yaml").expect(1).says("did you mean `owner`?");
+    stage.say("check missing.yaml").expect(64).says("BK101");
+    stage.say("check sound.yaml wrong.yaml").expect(1);
+    stage.say("check sound.yaml --allow BOP-999").expect(64);
+    stage.say("check").expect(64);
+    stage.say("explain bop-115").expect(0).says("goes back in time");
+    stage.say("explain BK108").expect(0).says("Unknown key");
+    stage.say("explain BOP-999").expect(64);
+}

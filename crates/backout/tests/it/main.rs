@@ -1,0 +1,10 @@
+//! Stories told to the real binary, from the outside.
+
+mod contract;
+mod crashes;
+mod documents;
+mod house;
+mod nights;
+mod people;
+mod rough;
+mod stage;
