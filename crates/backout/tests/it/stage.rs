@@ -20,6 +20,7 @@ pub(crate) struct Stage {
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
@@ -163,6 +164,7 @@ pub(crate) fn told(mut command: Command) -> Told {
     let _ = guard.join();
     Told {
         code: output.status.code(),
+        signal: std::os::unix::process::ExitStatusExt::signal(&output.status),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }

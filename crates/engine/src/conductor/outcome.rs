@@ -1,6 +1,7 @@
 //! Reports as events. Pure.
 
 use backout_core::decide::Purpose;
+use backout_core::doubt;
 use backout_core::event::{Answer, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 use backout_core::ids::StepId;
 use backout_core::plan::Step;
@@ -105,6 +106,15 @@ pub(super) fn verified(
         (Purpose::Probe, Some(false)) if known.doubt == Some(DoubtCause::Deadline) => {
             let error = format!("stopped because its time was up: {}", verdict.complaint());
             vec![failed(FailureEffect::Unknown, error, evidence)]
+        }
+        // A step that dies every time it is run must not be run for ever.
+        (Purpose::Probe, Some(false)) if known.recoveries >= doubt::MOST_RECOVERIES => {
+            let finding = format!(
+                "it does not hold, but the step was already run again {} times: {}",
+                known.recoveries,
+                verdict.complaint()
+            );
+            vec![Event::StepProbed { step: id, attempt, finding }]
         }
         (Purpose::Probe, Some(false)) => {
             vec![resolved(Answer::DidNotHappen, "its verification does not hold")]

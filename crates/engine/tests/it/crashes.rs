@@ -182,14 +182,18 @@ async fn a_verification_that_cannot_tell_asks_a_person() {
 
 #[tokio::test]
 async fn a_step_that_kills_its_coordinator_every_time_ends_with_a_person() {
-    let steps = graph(1, 0, |_| Effect::Idempotent);
-    let mut stage = Stage::new(plans::plan(&steps)).await;
-    for _ in 0..=backout_core::doubt::MOST_RECOVERIES {
-        stage.hands.die(&id("a"), Die::AfterEffect);
-        stage.coordinate().await;
+    // A verifiable step dies before its effect, so that its verification sends it again.
+    for (class, die) in
+        [(Effect::Idempotent, Die::AfterEffect), (Effect::Verifiable, Die::BeforeEffect)]
+    {
+        let mut stage = Stage::new(plans::plan(&graph(1, 0, |_| class))).await;
+        for _ in 0..=backout_core::doubt::MOST_RECOVERIES {
+            stage.hands.die(&id("a"), die);
+            stage.coordinate().await;
+        }
+        stage.to_the_end().await;
+        assert_eq!(stage.doubts_asked, 1, "{class}");
     }
-    stage.to_the_end().await;
-    assert_eq!(stage.doubts_asked, 1);
 }
 
 #[tokio::test]
