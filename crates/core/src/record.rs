@@ -181,6 +181,12 @@ impl Chain {
         self.tail
     }
 
+    /// Steps over a record that was just sealed behind this one.
+    pub fn pass(&mut self, sealed: &Sealed) {
+        self.seq = sealed.seq;
+        self.tail = sealed.digest;
+    }
+
     /// Reads the next record.
     ///
     /// # Errors

@@ -148,7 +148,7 @@ impl<J: Journal> RunLog<J> {
         let written = self.journal.append(&record.run, expect, sealed.clone()).await;
         match written {
             Ok(()) => {
-                self.chain.read(&sealed.bytes).map_err(OpenError::from)?;
+                self.chain.pass(&sealed);
                 Ok(record)
             }
             Err(error @ AppendError::Unknown(_)) => Err(error.into()),
