@@ -67,12 +67,19 @@ impl Checked {
         allow: &BTreeSet<String>,
         used: &mut BTreeSet<usize>,
     ) {
-        let accepted = read.plan.accepted.iter().position(|accepted| {
-            accepted.rule.eq_ignore_ascii_case(finding.code)
-                && (accepted.at.is_none() || accepted.at == finding.subject)
-        });
-        if let Some(accepted) = accepted {
-            used.insert(accepted);
+        let matching: Vec<usize> = read
+            .plan
+            .accepted
+            .iter()
+            .enumerate()
+            .filter(|(_, accepted)| {
+                accepted.rule.eq_ignore_ascii_case(finding.code)
+                    && (accepted.at.is_none() || accepted.at == finding.subject)
+            })
+            .map(|(index, _)| index)
+            .collect();
+        if !matching.is_empty() {
+            used.extend(matching);
             self.accepted += 1;
         } else if allow.contains(finding.code) {
             self.allowed += 1;

@@ -132,11 +132,25 @@ impl Diagnostic {
         let mut group =
             annotate_snippets::Group::with_title(style.primary_title(&self.message).id(self.code));
         if let Some(span) = &self.span {
-            let mut snippet = Snippet::source(text)
+            // Only the lines that are shown: a large file must not be copied for
+            // each of its findings.
+            let spans = std::iter::once(span).chain(self.asides.iter().map(|aside| &aside.span));
+            let first = spans.clone().map(|span| span.start).min().unwrap_or(0).min(text.len());
+            let last = spans.map(|span| first_line(text, span).end).max().unwrap_or(0);
+            let from =
+                text.as_bytes()[..first].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+            let to = text.as_bytes()[last..]
+                .iter()
+                .position(|b| *b == b'\n')
+                .map_or(text.len(), |at| last + at);
+            let part = &text[from..to];
+            let inside = |span: Range<usize>| span.start - from..span.end - from;
+            let mut snippet = Snippet::source(part)
+                .line_start(position(text, from).0)
                 .path(file)
-                .annotation(AnnotationKind::Primary.span(first_line(text, span)));
+                .annotation(AnnotationKind::Primary.span(inside(first_line(text, span))));
             for aside in &self.asides {
-                let span = first_line(text, &aside.span);
+                let span = inside(first_line(text, &aside.span));
                 snippet =
                     snippet.annotation(AnnotationKind::Context.span(span).label(&aside.label));
             }

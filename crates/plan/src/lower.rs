@@ -50,6 +50,10 @@ pub(crate) fn did_you_mean<'a>(
     word: &str,
     known: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    // Nobody misspells a word of a hundred letters, and comparing it takes long.
+    if word.len() > 64 {
+        return None;
+    }
     let near = |other: &&str| {
         let distance = strsim::damerau_levenshtein(&word.to_lowercase(), &other.to_lowercase());
         distance <= 1 + other.len() / 4

@@ -7,6 +7,7 @@
 //! checked on, against the names of the whole file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path as FilePath;
 
@@ -52,12 +53,14 @@ pub struct ReadPlan {
 /// Everything that is wrong with it, in the order of the file.
 pub fn read(path: &FilePath) -> Result<ReadPlan, (String, Vec<Diagnostic>)> {
     let alone = |diagnostic: Diagnostic| (String::new(), vec![diagnostic]);
-    let file = std::fs::metadata(path).and_then(|about| {
-        if about.len() > yaml::LARGEST as u64 { Ok(None) } else { std::fs::read(path).map(Some) }
+    // Never more than the limit, whatever kind of file it is: a device has no size.
+    let file = std::fs::File::open(path).and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(yaml::LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
     });
     match file {
-        Ok(Some(bytes)) => read_bytes(&bytes),
-        Ok(None) => Err(alone(too_large())),
+        Ok(bytes) => read_bytes(&bytes),
         Err(error) => {
             let hint = match error.kind() {
                 std::io::ErrorKind::NotFound => {
@@ -103,7 +106,12 @@ pub fn read_bytes(bytes: &[u8]) -> Result<ReadPlan, (String, Vec<Diagnostic>)> {
     let root = parse(text, &mut problems);
     let read = root.and_then(|root| lower_plan(root, &mut problems));
     problems.sort_by_key(|problem| problem.span.as_ref().map(|span| span.start));
-    problems.truncate(MOST);
+    if problems.len() > MOST {
+        let more = problems.len() - MOST;
+        problems.truncate(MOST);
+        let message = format!("there are {more} errors more; mend these first");
+        problems.push(Diagnostic::error(codes::WRONG_VALUE, message));
+    }
     match read {
         Some((plan, document)) if problems.is_empty() => {
             Ok(ReadPlan { plan, source: text.to_owned(), digest: Digest::of(bytes), document })
@@ -191,7 +199,7 @@ fn lower<T: for<'de> Deserialize<'de>>(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<(T, Node)> {
     let mut taken: Vec<Range<usize>> = Vec::new();
-    for _ in 0..MOST {
+    for _ in 0..=MOST {
         let error = match T::deserialize(Lower(&root)) {
             Ok(value) => return Some((value, root)),
             Err(error) => *error.diagnostic,

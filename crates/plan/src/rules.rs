@@ -84,6 +84,9 @@ pub struct Facts<'a> {
     pub graph: Graph,
     /// The plain schedule with the likely figures.
     pub schedule: Schedule,
+    /// The plain schedule of a bad night: with the high figures, unless the plan
+    /// asks for less than an even chance of finishing in time.
+    pub bad_night: Schedule,
     /// The window as instants.
     pub window: Instants,
 }
@@ -97,7 +100,13 @@ impl<'a> Facts<'a> {
         let way = default_way(plan);
         let chosen = Graph::new(&plan.steps, &way, &[]).unwrap_or_default();
         let schedule = Schedule::new(plan, &plan.steps, &chosen, Estimate::likely);
-        Self { plan, graph, schedule, window: times::instants(plan.window.as_ref()) }
+        let confidence = plan.window.as_ref().and_then(|window| window.confidence);
+        let figure = match confidence {
+            Some(confidence) if confidence.0 < 50.0 => Estimate::likely,
+            _ => Estimate::high,
+        };
+        let bad_night = Schedule::new(plan, &plan.steps, &chosen, figure);
+        Self { plan, graph, schedule, bad_night, window: times::instants(plan.window.as_ref()) }
     }
 
     /// Every step that comes before `step` on some path.
@@ -135,6 +144,7 @@ pub struct Found {
 }
 
 impl Found {
+    /// A finding about something that has a name.
     fn at(&mut self, path: Path, subject: impl ToString, message: impl Into<String>) -> &mut Self {
         self.findings.push((path, Some(subject.to_string()), message.into(), None));
         self

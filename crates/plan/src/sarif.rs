@@ -66,7 +66,7 @@ fn result(file: &Checked<'_>, finding: &Diagnostic) -> Value {
         Some(hint) => format!("{}. {hint}", finding.message),
         None => finding.message.clone(),
     };
-    let mut physical = json!({"artifactLocation": {"uri": file.file}});
+    let mut physical = json!({"artifactLocation": {"uri": uri(file.file)}});
     if let Some((line, column)) = finding.position(file.text) {
         physical["region"] = json!({"startLine": line, "startColumn": column});
     }
@@ -76,4 +76,19 @@ fn result(file: &Checked<'_>, finding: &Diagnostic) -> Value {
         "message": {"text": text},
         "locations": [{"physicalLocation": physical}],
     })
+}
+
+/// A path as a URI reference (RFC 3986): everything but letters, digits and a few
+/// signs is percent-encoded.
+fn uri(path: &str) -> String {
+    let mut uri = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(byte))
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri
 }

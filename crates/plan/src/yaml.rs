@@ -5,6 +5,7 @@
 //! something in one place and mean it in another, which is the last thing a
 //! signed plan should do, and it is how a ten-line file becomes ten gigabytes.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
@@ -130,7 +131,12 @@ fn offset(text: &str, line: usize, column: usize) -> usize {
 
 enum Open {
     List(Range<usize>, Vec<Node>),
-    Map { span: Range<usize>, entries: Vec<(Node, Node)>, key: Option<Node> },
+    Map {
+        span: Range<usize>,
+        entries: Vec<(Node, Node)>,
+        key: Option<Node>,
+        seen: HashMap<String, Range<usize>>,
+    },
 }
 
 struct Builder<'a> {
@@ -176,13 +182,20 @@ impl Builder<'_> {
                 }
             }
             Event::Scalar(text, style, ..) => {
+                self.refuse_invisible(&text, &span);
                 let plain = style == ScalarStyle::Plain;
                 self.add(Node { span, kind: Kind::Scalar { text: text.into_owned(), plain } });
             }
             Event::SequenceStart(..) => self.nest(Open::List(span.clone(), Vec::new()), span)?,
-            Event::MappingStart(..) => {
-                self.nest(Open::Map { span: span.clone(), entries: Vec::new(), key: None }, span)?
-            }
+            Event::MappingStart(..) => self.nest(
+                Open::Map {
+                    span: span.clone(),
+                    entries: Vec::new(),
+                    key: None,
+                    seen: HashMap::new(),
+                },
+                span,
+            )?,
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(Open::List(start, items)) => {
                     let end = items.last().map_or(span.end, |last| last.span.end.max(span.start));
@@ -213,6 +226,22 @@ impl Builder<'_> {
         self.problems.push(diagnostic);
     }
 
+    /// What is on the screen must be what is run: a carriage return or a change
+    /// of reading direction can make a command look like another one.
+    fn refuse_invisible(&mut self, text: &str, span: &Range<usize>) {
+        let invisible = |c: &char| {
+            (c.is_control() && !matches!(c, '\n' | '\t'))
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        };
+        if let Some(found) = text.chars().find(invisible) {
+            let message = format!("this holds an invisible character, U+{:04X}", u32::from(found));
+            let diagnostic = Diagnostic::error(codes::WRONG_VALUE, message)
+                .at(span.clone())
+                .hint("take it out: what people read must be what is run");
+            self.problems.push(diagnostic);
+        }
+    }
+
     fn nest(&mut self, open: Open, span: Range<usize>) -> Option<()> {
         if self.open.len() >= DEEPEST {
             let message = format!("nested more than {DEEPEST} levels deep");
@@ -227,10 +256,10 @@ impl Builder<'_> {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::List(_, items)) => items.push(node),
-            Some(Open::Map { entries, key, .. }) => match key.take() {
+            Some(Open::Map { entries, key, seen, .. }) => match key.take() {
                 None => *key = Some(node),
                 Some(name) => {
-                    let first = entries.iter().find(|(other, _)| other.text() == name.text());
+                    let first = name.text().and_then(|text| seen.get(text)).cloned();
                     match (name.text(), first) {
                         (None, _) => {
                             let diagnostic =
@@ -239,17 +268,20 @@ impl Builder<'_> {
                                     .hint("text that starts with `{`, `[` or `?` goes in quotes");
                             self.problems.push(diagnostic);
                         }
-                        (Some(text), Some((first, _))) => {
+                        (Some(text), Some(first)) => {
                             let diagnostic = Diagnostic::error(
                                 codes::DUPLICATE_KEY,
                                 format!("`{text}` stands here twice"),
                             )
                             .at(name.span.clone())
-                            .also(first.span.clone(), "first here")
+                            .also(first, "first here")
                             .hint("keep one of them; nothing is merged");
                             self.problems.push(diagnostic);
                         }
-                        (Some(_), None) => entries.push((name, node)),
+                        (Some(text), None) => {
+                            seen.insert(text.to_owned(), name.span.clone());
+                            entries.push((name, node));
+                        }
                     }
                 }
             },

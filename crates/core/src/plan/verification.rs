@@ -186,7 +186,8 @@ impl<'de> Deserialize<'de> for Scalar {
                 Ok(Scalar(flag.to_string()))
             }
         }
-        deserializer.deserialize_any(AsText)
+        // As text, so that `007` stays 007 and `1.10` stays 1.10.
+        deserializer.deserialize_str(AsText)
     }
 }
 

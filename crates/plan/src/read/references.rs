@@ -69,6 +69,7 @@ pub(super) fn check(
     checker.rest();
     checker.window();
     checker.cycle();
+    checker.empty_text();
 }
 
 /// Checks one step against a plan and the steps it joins.
@@ -256,6 +257,22 @@ impl Checker<'_> {
 
     fn condition(&mut self, condition: Option<&String>, path: &Path) {
         let Some(condition) = condition else { return };
+        // The parser of conditions recurses; nobody writes one this deep.
+        let mut depth = 0_usize;
+        let deepest = condition.chars().map(|c| {
+            match c {
+                '(' | '[' | '{' | '!' | '-' => depth += 1,
+                ')' | ']' | '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth
+        });
+        if condition.len() > 1000 || deepest.max().unwrap_or(0) > 30 {
+            let message = "this condition is too long or too deep".to_owned();
+            let hint = "split it into several verifications".to_owned();
+            self.report(codes::TOO_LARGE, message, path, hint);
+            return;
+        }
         if let Err(error) = cel::Program::compile(condition) {
             let said = error.to_string();
             // The parser's own position and its list of tokens help nobody here.
@@ -435,7 +452,10 @@ impl Checker<'_> {
         let Some(zone) = times::zone(&window.timezone) else {
             let message = format!("there is no time zone `{}`", window.timezone);
             let known = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
-            let near = did_you_mean(&window.timezone, known.iter().map(String::as_str));
+            // An abbreviation is not a misspelling: `BST` is not `EST`.
+            let spelt_out = window.timezone.contains('/');
+            let near = did_you_mean(&window.timezone, known.iter().map(String::as_str))
+                .filter(|_| spelt_out);
             let hint = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "use an IANA name such as `Europe/London` or `UTC`".to_owned(),
@@ -458,6 +478,18 @@ impl Checker<'_> {
         }
     }
 
+    /// Text that was written and says nothing, where it has to say something.
+    fn empty_text(&mut self) {
+        let mut empty = Vec::new();
+        if let Ok(value) = serde_json::to_value(self.plan) {
+            find_empty(&value, "", &Path::root(), &mut empty);
+        }
+        for path in empty {
+            let hint = "write something, or remove the key".to_owned();
+            self.report(codes::WRONG_VALUE, "this text is empty".to_owned(), &path, hint);
+        }
+    }
+
     fn cycle(&mut self) {
         if let Err(cycle) = Graph::of_all(&self.plan.steps) {
             let first = cycle.0.first();
@@ -466,5 +498,29 @@ impl Checker<'_> {
             let hint = "take one of them out of `after`".to_owned();
             self.report(codes::CYCLE, cycle.to_string(), &at, hint);
         }
+    }
+}
+
+/// Empty text, except where emptiness is a value.
+fn find_empty(value: &serde_json::Value, key: &str, path: &Path, found: &mut Vec<Path>) {
+    const MAY_BE_EMPTY: [&str; 4] = ["equals", "body", "text", "env"];
+    match value {
+        serde_json::Value::String(text)
+            if text.trim().is_empty() && !MAY_BE_EMPTY.contains(&key) =>
+        {
+            found.push(path.clone());
+        }
+        serde_json::Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| {
+            find_empty(item, if key == "argv" { "text" } else { key }, &path.index(index), found)
+        }),
+        serde_json::Value::Object(entries) => {
+            let inside = |name: &str| {
+                if key == "env" || key == "headers" { "env".to_owned() } else { name.to_owned() }
+            };
+            entries
+                .iter()
+                .for_each(|(name, value)| find_empty(value, &inside(name), &path.key(name), found));
+        }
+        _ => {}
     }
 }

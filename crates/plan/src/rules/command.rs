@@ -1,5 +1,6 @@
 //! Commands that destroy, commands that do not go back in time, and what they need first.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::{Regex, RegexSet};
@@ -7,7 +8,8 @@ use regex::{Regex, RegexSet};
 use super::{Facts, Found, Rule};
 use crate::diagnostic::Level::{Error, Warning};
 use crate::document::Path;
-use backout_core::plan::{Action, Check, Effect, Step};
+use backout_core::ids::ComponentId;
+use backout_core::plan::{Action, Baseline, Check, Effect, Step};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -49,7 +51,7 @@ pub(super) const RULES: &[Rule] = &[
         level: Warning,
         title: "The access a step needs is written down",
         why: "The most common reason for a slow backout is a permission somebody does not have at three in the morning.",
-        fix: "name it: `access: root on the application servers`; the readiness check can then ask for it",
+        fix: "name it: `access: root on the application servers`",
         clauses: &["NIST SP 800-53 r5, CM-5"],
         fires: "steps: [{id: stop, title: Stop, owner: dba, takes: 5m, run: {argv: [sudo, systemctl, stop, portal]}, verify: {tcp: {address: \"app:8080\", open: false}}, if_in_doubt: systemctl status portal},\n  {id: start, title: Start, owner: dba, takes: 5m, access: root on app01, run: {argv: [sudo, systemctl, start, portal]}, verify: {tcp: {address: \"app:8080\"}}, if_in_doubt: systemctl status portal}]",
         silent: "steps: [{id: stop, title: Stop, owner: dba, takes: 5m, access: root on app01, run: {argv: [sudo, systemctl, stop, portal]}, verify: {tcp: {address: \"app:8080\", open: false}}, if_in_doubt: systemctl status portal},\n  {id: start, title: Start, owner: dba, takes: 5m, access: root on app01, run: {argv: [sudo, systemctl, start, portal]}, verify: {tcp: {address: \"app:8080\"}}, if_in_doubt: systemctl status portal}]",
@@ -112,13 +114,56 @@ pub(super) const RULES: &[Rule] = &[
                 let writes = match &step.action {
                     Action::Http(http) => !http.method.only_reads(),
                     Action::RestoreTree(_) | Action::Copy(_) => true,
-                    Action::Run(_) | Action::Sql(_) => destroys(&step_text(step)).is_some(),
+                    Action::Sql(sql) => !only_reads(&sql.execute),
+                    Action::Run(_) => {
+                        let text = step_text(step);
+                        destroys(&text).is_some() || CHANGES.is_match(&text)
+                    }
                     Action::Manual(_) | Action::Wait(_) => false,
                 };
                 if writes && step.effect() == Effect::Read {
                     let message =
                         format!("step `{}` claims only to read, but it changes something", step.id);
                     found.at(Path::step(index).key("effect"), &step.id, message);
+                }
+            }
+        },
+    },
+    Rule {
+        id: "BOP-136",
+        level: Error,
+        title: "Looking changes nothing",
+        why: "Verifications are repeated until they hold, and baselines are captured whenever somebody likes. One that changes something does so each time.",
+        fix: "ask with SELECT, list, or compare; what changes something belongs into a step",
+        clauses: &[],
+        fires: "steps: [{id: a, owner: dba, takes: 1m, manual: x, verify: {run: {shell: rm -rf /var/db/tmp}}}]",
+        silent: "steps: [{id: a, owner: dba, takes: 1m, manual: x, verify: {run: {shell: ls /var/db/tmp}}}]",
+        look: |facts, found| {
+            for (index, step) in facts.plan.steps.iter().enumerate() {
+                for (at, verification) in step.verify.iter().enumerate() {
+                    let said = match &verification.check {
+                        Check::Run(run) => changes_while_looking(Some(run), None),
+                        Check::Sql(sql) => changes_while_looking(None, Some(&sql.query)),
+                        Check::Http(http) if !http.method.only_reads() => {
+                            Some(format!("sends {}", http.method.as_str()))
+                        }
+                        _ => None,
+                    };
+                    if let Some(said) = said {
+                        let message = format!("a verification of step `{}` {said}", step.id);
+                        found.at(Path::step(index).key("verify").index(at), &step.id, message);
+                    }
+                }
+            }
+            for (id, baseline) in &facts.plan.baselines {
+                let said = match baseline {
+                    Baseline::Run(run) => changes_while_looking(Some(run), None),
+                    Baseline::Sql(sql) => changes_while_looking(None, Some(&sql.query)),
+                    _ => None,
+                };
+                if let Some(said) = said {
+                    let at = Path::root().key("baselines").key(id);
+                    found.at(at, id, format!("the baseline `{id}` {said}"));
                 }
             }
         },
@@ -133,22 +178,22 @@ pub(super) const RULES: &[Rule] = &[
         fires: "steps: [{id: stop, title: Stop, owner: dba, takes: 5m, access: root, run: {argv: [systemctl, stop, portal]}, verify: {tcp: {address: \"app:8080\", open: false}}, if_in_doubt: systemctl status portal}]",
         silent: "steps: [{id: stop, title: Stop, owner: dba, takes: 5m, access: root, run: {argv: [systemctl, stop, portal]}, verify: {tcp: {address: \"app:8080\", open: false}}, if_in_doubt: systemctl status portal},\n  {id: start, title: Start, owner: dba, takes: 5m, access: root, run: {argv: [systemctl, start, portal]}, verify: {tcp: {address: \"app:8080\"}}, if_in_doubt: systemctl status portal}]",
         look: |facts, found| {
-            let texts: Vec<String> = facts.plan.steps.iter().map(step_text).collect();
-            for (index, text) in texts.iter().enumerate() {
-                for stopped in STOPS.captures_iter(text) {
-                    let service = &stopped[1];
-                    let started = |text: &String| {
-                        STARTS.captures_iter(text).any(|started| started[1] == *service)
-                    };
-                    if !texts[index..].iter().any(started) {
-                        let step = &facts.plan.steps[index];
-                        let message = format!(
-                            "step `{}` stops {service}, and no step starts it again",
-                            step.id
-                        );
-                        found.at(Path::step(index), &step.id, message);
-                    }
+            let services: Vec<_> =
+                facts.plan.steps.iter().map(|step| services(&step_text(step))).collect();
+            // From the end: what is started behind a step.
+            let mut started: BTreeSet<String> = BTreeSet::new();
+            let mut missing = Vec::new();
+            for (index, (stops, starts)) in services.into_iter().enumerate().rev() {
+                started.extend(starts);
+                for service in stops.into_iter().filter(|service| !started.contains(service)) {
+                    missing.push((index, service));
                 }
+            }
+            for (index, service) in missing.into_iter().rev() {
+                let step = &facts.plan.steps[index];
+                let message =
+                    format!("step `{}` stops {service}, and no step starts it again", step.id);
+                found.at(Path::step(index), &step.id, message);
             }
         },
     },
@@ -184,71 +229,173 @@ static NEEDS_ACCESS: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\b(sudo|systemctl\s+(?:stop|start|restart)|as\s+sysdba|rman|kubectl|terraform|ansible-playbook)\b",
     )
 });
-static STOPS: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?:systemctl\s+stop|service)\s+([\w@.-]+)(?:\s+stop)?"));
-static STARTS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?:systemctl\s+(?:re)?start|service)\s+([\w@.-]+)(?:\s+(?:re)?start)?")
+
+/// Services a text stops, or starts: `systemctl --now disable a b`, `service a stop`.
+static SERVICES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?x)
+        \bsystemctl\s+(?:-\S+\s+)*(?P<verb>stop|disable\s+--now|start|restart|reload-or-restart|enable\s+--now)\s+(?:-\S+\s+)*(?P<names>[\w@.\ -]+)
+        | \bservice\s+(?P<name>[\w@.-]+)\s+(?P<what>stop|start|restart)
+        | /etc/init\.d/(?P<script>[\w@.-]+)\s+(?P<how>stop|start|restart)
+        ",
+    )
 });
 
-/// What destroys, and how to name it.
-const DESTRUCTIVE: [(&str, &str); 17] = [
-    (r"\brm\s+(-\w+\s+)*-\w*[rR]\w*\b", "rm -r"),
-    (r"(?i)\bdrop\s+(table|database|schema|column|index|view|user|tablespace)\b", "DROP"),
-    (r"(?i)\btruncate\s+(table\s+)?[\w.\x22]+", "TRUNCATE"),
-    (r"(?i)\bdelete\s+from\s+[\w.\x22]+\s*(;|$)", "DELETE without WHERE"),
-    (r"\bdd\s+(\S+\s+)*of=", "dd"),
-    (r"\bmkfs(\.\w+)?\b", "mkfs"),
-    (r"(?i)\bopen\s+resetlogs\b", "OPEN RESETLOGS"),
-    (r"\bterraform\s+(\S+\s+)*destroy\b", "terraform destroy"),
-    (r"\bgit\s+push\s+(\S+\s+)*(--force\b|-f\b|\+\S+)", "git push --force"),
-    (r"\bgit\s+(reset\s+--hard|clean\s+-\w*f)", "git reset --hard"),
-    (r"\bkubectl\s+(\S+\s+)*delete\b", "kubectl delete"),
-    (r"\bhelm\s+(uninstall|delete)\b", "helm uninstall"),
-    (r"\brsync\s+(\S+\s+)*--delete", "rsync --delete"),
-    (r"\bfind\s+.*-delete\b", "find -delete"),
+/// The services a text stops, and those it starts.
+fn services(text: &str) -> (Vec<String>, Vec<String>) {
+    let (mut stopped, mut started) = (Vec::new(), Vec::new());
+    for found in SERVICES.captures_iter(text) {
+        let group = |name: &str| found.name(name).map(|text| text.as_str());
+        let verb = group("verb").or(group("what")).or(group("how")).unwrap_or_default();
+        let names = group("names").or(group("name")).or(group("script")).unwrap_or_default();
+        let stops = verb == "stop" || verb.starts_with("disable");
+        for name in names.split_whitespace() {
+            let name = name.trim_end_matches(".service").to_owned();
+            if stops { stopped.push(name) } else { started.push(name) }
+        }
+    }
+    (stopped, started)
+}
+
+/// What destroys, and how to name it. Each is looked for in one command at a
+/// time, so `kubectl get pods | grep delete` is two harmless ones.
+const DESTRUCTIVE: [(&str, &str); 27] = [
+    (r"^(?:sudo\s+)?rm\s+(?:-\S+\s+)*(?:-\w*[rR]\w*|--recursive)\b", "rm -r"),
+    (r"^(?:sudo\s+)?rm\s+(?:-\S+\s+)*\S*/\*", "rm of everything in a folder"),
     (
-        r"\b(lvremove|vgremove|zfs\s+(destroy|rollback)|wipefs|shred)\b",
+        r"(?i)\bdrop\s+(?:table|database|schema|column|index|view|materialized\s+view|user|tablespace|pluggable\s+database)\b",
+        "DROP",
+    ),
+    (r"^dropdb\b", "dropdb"),
+    (r"(?i:\btruncate\s+table\s)|\bTRUNCATE\s+\S", "TRUNCATE"),
+    (r"^truncate\s+(?:-s|--size)", "truncate"),
+    (
+        r"(?i)\bdelete\s+from\s+[\w.\x22`\[\]]+\s*(?:['\x22]|$|where\s+1\s*=\s*1)",
+        "DELETE without WHERE",
+    ),
+    (r"^(?:sudo\s+)?dd\s.*\bof=", "dd"),
+    (r"^(?:sudo\s+)?mkfs(?:\.\w+)?\b", "mkfs"),
+    (r"(?i)\bopen\s+resetlogs\b", "OPEN RESETLOGS"),
+    (r"(?i)\bflashback\s+(?:database|pluggable)\b", "FLASHBACK DATABASE"),
+    (r"(?i)\brestore\s+database\b.*\bwith\s+(?:\w+,\s*)*replace\b", "RESTORE WITH REPLACE"),
+    (
+        r"^(?:terraform|tofu)\s.*\bdestroy\b|^(?:terraform|tofu)\s.*apply\s.*-destroy",
+        "terraform destroy",
+    ),
+    (
+        r"^git\s.*\bpush\s.*(?:--force\b|--force-with-lease|--mirror\b|\s-f\b|\s\+\S+)",
+        "git push --force",
+    ),
+    (r"^git\s+(?:-\S+\s+\S+\s+)*(?:reset\s+.*--hard|clean\s+.*-\w*f)", "git reset --hard"),
+    (r"^(?:sudo\s+)?(?:kubectl|oc)\s+(?:-\S+(?:\s+[^-\s]\S*)?\s+)*delete\b", "kubectl delete"),
+    (r"^helm\s+(?:-\S+(?:\s+[^-\s]\S*)?\s+)*(?:uninstall|delete)\b", "helm uninstall"),
+    (r"^rsync\s.*--del(?:ete\S*)?\b", "rsync --delete"),
+    (r"^find\s.*(?:-delete\b|-exec\s+rm\b)", "find -delete"),
+    (
+        r"^(?:sudo\s+)?(?:lvremove|vgremove|zfs\s+(?:destroy|rollback)|wipefs|shred|blkdiscard|btrfs\s+subvolume\s+delete)\b",
         "a command that destroys storage",
     ),
-    (r"\baws\s+s3\s+(rm|rb)\b.*", "aws s3 rm"),
-    (r"(?i)\bflush(all|db)\b", "FLUSHALL"),
+    (r"^aws\s+s3\s+(?:rm|rb|sync\s.*--delete)|^aws\s+\S+\s+delete-", "aws … delete"),
+    (r"^(?:gcloud|az)\s.*\bdelete\b", "a cloud delete"),
+    (r"^docker\s+(?:volume\s+(?:rm|prune)|system\s+prune|compose\s.*down\s.*-v)", "docker … rm"),
+    (r"(?i)\bflush(?:all|db)\b", "FLUSHALL"),
+    (r"\bdropDatabase\(|\bshutil\.rmtree\(|mongorestore\s.*--drop", "a script that deletes"),
+    (r"^(?:Remove-Item\s.*-Recurse|rd\s+/s)", "Remove-Item -Recurse"),
+    (r"^curl\s.*-X\s*DELETE\b|^DELETE\s+\S", "an HTTP DELETE"),
 ];
 
 static DESTROYS: LazyLock<RegexSet> = LazyLock::new(|| {
     RegexSet::new(DESTRUCTIVE.map(|(pattern, _)| pattern)).expect("patterns of this file")
 });
 
-/// The first destructive command in a text.
-pub(super) fn destroys(text: &str) -> Option<&'static str> {
-    DESTROYS.matches(text).iter().next().map(|index| DESTRUCTIVE[index].1)
+/// A script as single commands: continued lines joined, comments gone, split
+/// where a shell, SQL*Plus or psql would begin a new one.
+fn commands(text: &str) -> Vec<String> {
+    let joined = text.replace("\\\n", " ");
+    let mut found = Vec::new();
+    for line in joined.lines() {
+        let line = COMMENT.replace(line, "");
+        let parts = line.split(['|', ';']).flat_map(|part| part.split("&&"));
+        let clean = parts.map(|part| {
+            PROMPT.replace(part.trim().trim_start_matches(['(', '{', '!']).trim(), "").into_owned()
+        });
+        found.extend(clean.filter(|part| !part.is_empty()));
+    }
+    found
 }
 
-fn unchecked_destruction(facts: &Facts<'_>, found: &mut Found) {
-    for (index, step) in facts.plan.steps.iter().enumerate() {
-        let text = step_text(step);
-        let Some(what) = destroys(&text) else { continue };
-        // A script that tests before it deletes has looked.
-        if GUARDED.is_match(&text) {
-            continue;
+static COMMENT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?:^|\s)(?:#|//\s).*$|(?:^|;)\s*--\s.*$"));
+static PROMPT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^(?:\$|#|>|SQL>|RMAN>|then|do|else)\s+"));
+
+/// The first destructive command in a text.
+pub(super) fn destroys(text: &str) -> Option<&'static str> {
+    let first = |command: String| DESTROYS.matches(&command).iter().next();
+    commands(text).into_iter().find_map(first).map(|index| DESTRUCTIVE[index].1)
+}
+
+/// Whether a shell script tests something before its first destructive command,
+/// and the test decides.
+fn is_guarded(step: &Step) -> bool {
+    let Action::Run(run) = &step.action else { return false };
+    let Some(shell) = &run.shell else { return false };
+    let destructive = commands(shell).into_iter().find(|command| DESTROYS.is_match(command));
+    let at = destructive.and_then(|command| shell.find(&command)).unwrap_or(0);
+    GUARD.is_match(&shell[..at])
+}
+
+static GUARD: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?s)(?:^|[;&|\n]\s*)(?:test\s+-[defrs]\s|\[\[?\s+-[defrs]\s|if\s)[^\n;]*(?:&&|\|\||;\s*then|\n\s*then)\s*[^;\n]*$|\bset\s+-e.*(?:test|\[\[?)\s+-[defrs]\s",
+    )
+});
+
+/// Whether a step looks at a component's backup, so that destroying it is safe.
+fn looks_at(step: &Step, component: &ComponentId, backup: Option<&str>) -> bool {
+    let ours = step.component.as_ref() == Some(component);
+    step.machine_checks().any(|(_, verification)| {
+        let there = |path: &str| ours || backup.is_some_and(|location| is_inside(path, location));
+        match &verification.check {
+            Check::File(file) => file.exists && there(&file.path),
+            Check::Tree(tree) => there(&tree.path),
+            Check::Run(run) => {
+                let text = run.command_line();
+                backup.is_some_and(|location| text.contains(location))
+                    || (ours && CHECKS.is_match(&text))
+            }
+            Check::SameAsBaseline(_) | Check::Sql(_) => ours && step.action.is_manual(),
+            Check::Http(_) | Check::Tcp(_) | Check::Confirm(_) => false,
         }
-        let backup = step.component.as_ref().and_then(|id| facts.plan.components.get(id));
-        let backup = backup.and_then(|component| component.backup.as_ref());
-        let looks = |other: &Step| {
-            other.machine_checks().any(|(_, verification)| {
-                let same = step.component.is_some() && other.component == step.component;
-                match &verification.check {
-                    Check::File(file) => {
-                        same || backup.is_some_and(|b| is_inside(&file.path, &b.location))
-                    }
-                    Check::Tree(tree) => {
-                        same || backup.is_some_and(|b| is_inside(&tree.path, &b.location))
-                    }
-                    Check::Run(_) | Check::Sql(_) | Check::SameAsBaseline(_) => same,
-                    Check::Http(_) | Check::Tcp(_) | Check::Confirm(_) => false,
-                }
-            })
-        };
-        if !facts.ancestors(index).into_iter().any(|before| looks(&facts.plan.steps[before])) {
+    })
+}
+
+static CHECKS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)backup|checksum|sha\d*sum|md5sum|verify|validate|pg_restore\s.*--list")
+});
+
+fn unchecked_destruction(facts: &Facts<'_>, found: &mut Found) {
+    let steps = &facts.plan.steps;
+    let backup = |id: &ComponentId| {
+        let component = facts.plan.components.get(id)?;
+        component.backup.as_ref().map(|backup| backup.location.as_str())
+    };
+    // For each step, the components whose backup was looked at before it.
+    let mut looked: Vec<BTreeSet<&ComponentId>> = vec![BTreeSet::new(); steps.len()];
+    for &index in &facts.graph.order {
+        let mut before = BTreeSet::new();
+        for &first in &facts.graph.before[index] {
+            before.extend(looked[first].iter().copied());
+            let seen =
+                facts.plan.components.keys().filter(|id| looks_at(&steps[first], id, backup(id)));
+            before.extend(seen);
+        }
+        looked[index] = before;
+    }
+    for (index, step) in steps.iter().enumerate() {
+        let Some(what) = destroys(&step_text(step)) else { continue };
+        let checked = step.component.as_ref().is_some_and(|id| looked[index].contains(id));
+        if !checked && !is_guarded(step) {
             let message =
                 format!("step `{}` runs {what}, and nothing is checked before it", step.id);
             found.at(Path::step(index), &step.id, message);
@@ -256,114 +403,180 @@ fn unchecked_destruction(facts: &Facts<'_>, found: &mut Found) {
     }
 }
 
-static GUARDED: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(^|[;&|\n]\s*)(test\s+-|\[\s+-|\[\[\s|if\s)"));
+/// A command that does not go back in time: how it is recognised, what makes it
+/// right after all, what is wrong with it, what to write instead.
+struct Forward {
+    command: &'static str,
+    unless: &'static str,
+    wrong: &'static str,
+    instead: &'static str,
+}
+
+const FORWARD: [Forward; 13] = [
+    Forward {
+        command: r"\bpg_restore\b",
+        unless: r"--clean\b|--create\b|--list\b|--version\b|--help\b|\s-[a-zA-BD-EG-Z]*[cCl]\b",
+        wrong: "pg_restore without --clean adds to what is there: new tables stay, old rows collide",
+        instead: "add `--clean --if-exists`, or restore into an empty database with `--create`",
+    },
+    Forward {
+        command: r"\bpgbackrest\b.*\brestore\b",
+        unless: r"--target=|--set=|--type=(?:immediate|none)\b",
+        wrong: "pgbackrest restore without a target recovers to the end of the log, the bad deployment included",
+        instead: "add `--type=time --target=…`, `--type=name --target=…` or `--type=immediate`",
+    },
+    Forward {
+        command: r"\bwal-g\s+backup-fetch\b.*\bLATEST\b|\bbarman\s+recover\b.*\blatest\b|--use-latest-restorable-time",
+        unless: r"--target",
+        wrong: "the latest backup may have been taken after the deployment",
+        instead: "name the backup or the point in time to go back to",
+    },
+    Forward {
+        command: r"\brestore_command\b|\brecovery\.signal\b",
+        unless: r"\brecovery_target(?:_time|_name|_xid|_lsn)?\s*=",
+        wrong: "a point-in-time recovery needs the point in time",
+        instead: "set `recovery_target_time`, `_name` or `_xid`",
+    },
+    Forward {
+        command: r"(?i)\brestore\s+log\b",
+        unless: r"(?i)\bstopat",
+        wrong: "RESTORE LOG without STOPAT replays every change, the bad deployment included",
+        instead: "add `WITH STOPAT = '…'`",
+    },
+    Forward {
+        command: r"\bgit\b.*\brevert\s.*(?:\bHEAD\b|@(?:\s|$)|\bmain\b|\bmaster\b|origin/)",
+        unless: r"\brevert\s+--(?:continue|abort)",
+        wrong: "this git reference moves: it means something else after the deployment",
+        instead: "name the commit to revert",
+    },
+    Forward {
+        command: r"\bgit\b.*(?:\breset\s.*--hard\s+(?:HEAD|ORIG_HEAD|origin/|upstream/|main|master|@)|\b(?:checkout|switch)\s+(?:-f\s+)?(?:main|master|develop|HEAD~?\S*|origin/\S+|-)\s*$|\bpull\b)",
+        unless: r"\bcheckout\s+\S+\s+--\s",
+        wrong: "this git reference moves: it means something else after the deployment",
+        instead: "name the commit or the tag to go back to",
+    },
+    Forward {
+        command: r"\brollouts?\s+undo\b",
+        unless: r"--to-revision[=\s]+[1-9]",
+        wrong: "`rollout undo` goes to whatever ran before, which after two tries is the broken version",
+        instead: "add `--to-revision=N`",
+    },
+    Forward {
+        command: r"\bhelm\b.*\brollback\b",
+        unless: r"\brollback\s+(?:-\S+(?:\s+[^-\s]\S*)?\s+)*[\w.-]+\s+(?:[1-9]\d*|\$\S+)(?:\s|$)",
+        wrong: "`helm rollback` without a revision goes to whatever ran before",
+        instead: "name the revision: `helm rollback RELEASE N`",
+    },
+    Forward {
+        command: r"\bargocd\s+app\s+rollback\s+(?:-\S+\s+)*[\w.-]+\s*$",
+        unless: r"^$",
+        wrong: "`argocd app rollback` without an id goes to whatever ran before",
+        instead: "name the history id",
+    },
+    Forward {
+        command: r"\balembic\s+downgrade\s+-\d|\brails\s+db:rollback\b|\bflyway\s+undo\b",
+        unless: r"-target=",
+        wrong: "a migration undone by counting depends on how many ran since",
+        instead: "name the revision to go back to",
+    },
+    Forward {
+        command: r"(?:[\w.-]+/)*[\w.-]+[:@](?:latest|stable|previous|current)(?:\s|$|['\x22])",
+        unless: r"\b(?:scp|rsync|ssh)\b",
+        wrong: "this version moves: it is the new one by now",
+        instead: "name the version or the digest",
+    },
+    Forward {
+        command: r"(?i)\broll(?:s|ed)?\s?back\s+to\s+(?:the\s+)?(?:previous|last|prior)\s+(?:version|release|build)\b",
+        unless: r"^$",
+        wrong: "the previous version is whatever ran last, which may be the broken one",
+        instead: "name the version to go back to",
+    },
+];
+
+static FORWARD_COMMANDS: LazyLock<Vec<(Regex, Regex)>> = LazyLock::new(|| {
+    FORWARD.iter().map(|rule| (pattern(rule.command), pattern(rule.unless))).collect()
+});
 
 /// Commands in a text that do not go back in time: what is wrong, what to write instead.
 fn forward_in_time(text: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut say = |what: &str, instead: &str| found.push((what.to_owned(), instead.to_owned()));
-    if RMAN_RECOVER.is_match(text) && !RMAN_UNTIL.is_match(text) {
-        say(
-            "RECOVER DATABASE without UNTIL replays every change up to now, the bad deployment included",
-            "write `SET UNTIL TIME …` or `SET UNTIL RESTORE POINT …` before RESTORE and RECOVER, or use FLASHBACK DATABASE TO RESTORE POINT",
-        );
+    let script = commands(text).join(";\n");
+    // RMAN says until when in one statement and recovers in another.
+    if RMAN_RECOVER.is_match(&script) && !RMAN_UNTIL.is_match(&script) {
+        found.push((
+            "RECOVER DATABASE without UNTIL replays every change up to now, the bad deployment included".to_owned(),
+            "write `SET UNTIL TIME …` or `SET UNTIL RESTORE POINT …` before RESTORE and RECOVER, or use FLASHBACK DATABASE TO RESTORE POINT".to_owned(),
+        ));
     }
-    if PG_RESTORE.is_match(text) && !PG_RESTORE_CLEAN.is_match(text) {
-        say(
-            "pg_restore without --clean adds to what is there: new tables stay, old rows collide",
-            "add `--clean --if-exists`, or restore into an empty database with `--create`",
-        );
-    }
-    if PGBACKREST.is_match(text) && !PGBACKREST_TARGET.is_match(text) {
-        say(
-            "pgbackrest restore without a target recovers to the end of the log, the bad deployment included",
-            "add `--type=time --target=…`, `--type=name` or `--type=immediate`",
-        );
-    }
-    if PITR.is_match(text) && !PITR_TARGET.is_match(text) {
-        say(
-            "a point-in-time recovery needs the point in time",
-            "set `recovery_target_time`, `_name` or `_xid`",
-        );
-    }
-    if GIT_MOVING.is_match(text) {
-        say(
-            "this git reference moves: it means something else after the deployment",
-            "name the commit or the tag to go back to",
-        );
-    }
-    if ROLLOUT_UNDO.is_match(text) && !ROLLOUT_REVISION.is_match(text) {
-        say(
-            "`rollout undo` goes to whatever ran before, which after two tries is the broken version",
-            "add `--to-revision=N`",
-        );
-    }
-    if HELM_ROLLBACK.is_match(text) && !HELM_REVISION.is_match(text) {
-        say(
-            "`helm rollback` without a revision goes to whatever ran before",
-            "name the revision: `helm rollback RELEASE N`",
-        );
-    }
-    if let Some(image) = MOVING_IMAGE.find(text) {
-        say(
-            &format!("`{}` moves: it is the new version by now", image.as_str()),
-            "name the version or the digest",
-        );
+    for command in commands(text) {
+        for (rule, (matches, unless)) in FORWARD.iter().zip(FORWARD_COMMANDS.iter()) {
+            // A setting of the recovery may stand on another line of the same file.
+            let context =
+                if rule.wrong.starts_with("a point-in-time") { &script } else { &command };
+            if matches.is_match(&command) && !unless.is_match(context) {
+                found.push((rule.wrong.to_owned(), rule.instead.to_owned()));
+            }
+        }
     }
     found
 }
 
-static RMAN_RECOVER: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?i)\brecover\s+(database|tablespace|pluggable\s+database)\b"));
+static RMAN_RECOVER: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\brecover\s+(?:automatic\s+)?(?:database|tablespace|datafile|pluggable\s+database)\b",
+    )
+});
 static RMAN_UNTIL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(until\s+(time|scn|sequence|restore\s+point|cancel|change)|to\s+restore\s+point|flashback\s+database)\b",
+        r"(?i)\b(until\s+(time|scn|sequence|restore\s+point|cancel|change)|to\s+restore\s+point|noredo)\b",
     )
 });
-static PG_RESTORE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bpg_restore\b"));
-static PG_RESTORE_CLEAN: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"\bpg_restore\b.*(--clean\b|--create\b|--list\b|\s-[a-zA-Z]*[cCl][a-zA-Z]*\b)")
-});
-static PGBACKREST: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bpgbackrest\b.*\brestore\b"));
-static PGBACKREST_TARGET: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"--(target|type=(immediate|time|name|lsn|xid|none))"));
-static PITR: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\brestore_command\b|\brecovery\.signal\b"));
-static PITR_TARGET: LazyLock<Regex> = LazyLock::new(|| pattern(r"\brecovery_target"));
-static GIT_MOVING: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"\bgit\s+(?:\S+\s+)*?(revert\s+(?:-\S+\s+)*(HEAD|main|master|origin/)|reset\s+--hard\s+(HEAD|origin/|main|master)|checkout\s+(main|master|origin/\S+|-)(\s|$))",
-    )
-});
-static ROLLOUT_UNDO: LazyLock<Regex> = LazyLock::new(|| pattern(r"\brollout\s+undo\b"));
-static ROLLOUT_REVISION: LazyLock<Regex> = LazyLock::new(|| pattern(r"--to-revision"));
-static HELM_ROLLBACK: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\bhelm\s+(?:-\S+\s+)*rollback\b"));
-static HELM_REVISION: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\brollback\s+(?:-\S+\s+)*[\w.-]+\s+[1-9]\d*\b"));
-static MOVING_IMAGE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"[\w./-]+:(latest|stable|previous|current|main|master)\b"));
 
 /// Whether a version names something that moves.
 pub(super) fn is_moving(version: &str) -> bool {
-    const MOVING: [&str; 13] = [
-        "previous",
-        "latest",
-        "current",
-        "stable",
-        "main",
-        "master",
-        "head",
-        "head~1",
-        "head^",
-        "last",
-        "last known good",
-        "previous version",
-        "previous release",
-    ];
-    let version = version.trim().to_lowercase();
-    MOVING.contains(&version.as_str()) || version.ends_with(":latest") || version.is_empty()
+    version.trim().is_empty() || MOVING.is_match(version.trim())
+}
+
+static MOVING: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?ix)^(?:the\s+)?(?:previous|prior|last|latest|current|stable|old|unknown|n-1|main|master|develop|trunk|\?+)(?:\s.*)?$
+        | ^HEAD | ^origin/ | [:@](?:latest|stable|previous|current|main|master)$ | [.*]x$ | \*$ | ^[\^~]",
+    )
+});
+
+/// Whether SQL only asks.
+fn only_reads(sql: &str) -> bool {
+    let mut statements =
+        sql.split(';').map(str::trim).filter(|statement| !statement.is_empty()).peekable();
+    statements.peek().is_some()
+        && statements.all(|statement| READS.is_match(statement) && !WRITES.is_match(statement))
+}
+
+static READS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)^\(?\s*(?:select|show|with|explain|values|pragma|table)\b"));
+static WRITES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:insert\s+into|update\s+\S+\s+set|delete\s+from|drop\s|truncate\s|alter\s|create\s|grant\s|call\s)",
+    )
+});
+/// Commands that surely change something.
+static CHANGES: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\bsystemctl\s+(?:-\S+\s+)*(?:stop|start|restart|enable|disable)\b|\b(?:insert\s+into|update\s+\S+\s+set|delete\s+from)\b|^\s*(?:sudo\s+)?(?:cp|mv|ln|chmod|chown|mkdir|rm|tee|kill|pkill)\s",
+    )
+});
+
+/// What a verification or a baseline would change, if it changes anything.
+fn changes_while_looking(
+    run: Option<&backout_core::plan::Run>,
+    sql: Option<&str>,
+) -> Option<String> {
+    if let Some(sql) = sql {
+        return (!only_reads(sql)).then(|| "does not only read".to_owned());
+    }
+    let text =
+        run?.shell.clone().unwrap_or_else(|| run.map(|run| run.argv.join(" ")).unwrap_or_default());
+    destroys(&text).map(|what| format!("runs {what}"))
 }
 
 /// Whether a component holds data that people write.
@@ -377,13 +590,23 @@ pub(super) fn is_data_store(id: &str, title: Option<&str>) -> bool {
                 | "postgres"
                 | "postgresql"
                 | "mysql"
+                | "mariadb"
                 | "oracle"
+                | "mssql"
+                | "sqlserver"
                 | "mongo"
                 | "mongodb"
+                | "redis"
+                | "kafka"
+                | "dynamodb"
+                | "elasticsearch"
+                | "cassandra"
+                | "ldap"
                 | "queue"
-                | "data"
-                | "store"
+                | "bucket"
+                | "uploads"
                 | "datastore"
+                | "customerdb"
         )
     })
 }
@@ -399,6 +622,7 @@ pub(super) fn cleared(step: &Step) -> Vec<String> {
                 .flat_map(|found| {
                     found[1].split_whitespace().map(str::to_owned).collect::<Vec<_>>()
                 })
+                .map(|word| word.trim_matches(['"', '\'']).replace("/./", "/"))
                 .filter(|word| word.starts_with('/'))
                 .map(|path| path.trim_end_matches('*').trim_end_matches('/').to_owned())
                 .filter(|path| !path.is_empty())

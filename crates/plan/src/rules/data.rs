@@ -40,7 +40,14 @@ pub(super) const RULES: &[Rule] = &[
         silent: "components: {database: {backup: {restore_tested: 2026-06-02}}}",
         look: |facts, found| {
             for (id, component) in &facts.plan.components {
-                if component.backup.as_ref().is_some_and(|backup| backup.restore_tested.is_none()) {
+                let tested = component.backup.as_ref().map(|backup| backup.restore_tested);
+                let rehearsed = facts.plan.change.rehearsed.is_some();
+                let never = match tested {
+                    Some(None) => true,
+                    Some(Some(backout_core::plan::RestoreTested::Rehearsal)) => !rehearsed,
+                    _ => false,
+                };
+                if never {
                     let at = Path::root().key("components").key(id).key("backup");
                     found.at(at, id, format!("nobody has tried to restore the backup of `{id}`"));
                 }
@@ -90,7 +97,11 @@ pub(super) const RULES: &[Rule] = &[
         look: |facts, found| {
             for (id, component) in &facts.plan.components {
                 let Some(backup) = &component.backup else { continue };
-                let restored = of_component(facts, id).any(|step| restores(step, &backup.location));
+                let copies =
+                    |step: &Step| matches!(step.action, Action::RestoreTree(_) | Action::Copy(_));
+                let any = facts.plan.steps.iter().filter(|step| copies(step));
+                let restored =
+                    of_component(facts, id).chain(any).any(|step| restores(step, &backup.location));
                 if !restored {
                     let message =
                         format!("no step restores the backup of `{id}` at {}", backup.location);
@@ -220,10 +231,18 @@ fn of_component<'a>(facts: &'a Facts<'_>, id: &'a ComponentId) -> impl Iterator<
 
 /// Whether a step of the component plausibly restores the backup.
 fn restores(step: &Step, location: &str) -> bool {
-    let text = step_text(step).to_lowercase();
-    matches!(step.action, Action::RestoreTree(_) | Action::Copy(_))
-        || text.contains(&location.to_lowercase())
-        || ["restore", "recover", "import", "roll back", "rollback", "revert"]
-            .iter()
-            .any(|word| text.contains(word))
+    let inside = |from: &str| command::is_inside(from, location);
+    match &step.action {
+        Action::RestoreTree(tree) => inside(&tree.from),
+        Action::Copy(copy) => inside(&copy.from),
+        Action::Wait(_) => false,
+        Action::Manual(_) | Action::Run(_) | Action::Http(_) | Action::Sql(_) => {
+            let text = step_text(step).to_lowercase();
+            let said = format!("{} {}", step.label().to_lowercase(), step.id);
+            let verbs =
+                ["restore", "recover", "import", "roll back", "rollback", "revert", "flashback"];
+            text.contains(&location.to_lowercase())
+                || verbs.iter().any(|verb| text.contains(verb) || said.contains(verb))
+        }
+    }
 }

@@ -130,7 +130,10 @@ pub(super) const RULES: &[Rule] = &[
         look: |facts, found| {
             for id in needed(facts) {
                 let reachable = facts.plan.roles.get(&id).and_then(|role| role.reach.as_ref());
-                if !reachable.is_some_and(|reach| reach.ways().next().is_some()) {
+                let real = |(_, way): (&str, &str)| {
+                    way.chars().any(|c| matches!(c, '1'..='9' | '@' | '#')) || way.len() > 6
+                };
+                if !reachable.is_some_and(|reach| reach.ways().any(real)) {
                     let message =
                         format!("{} is needed and cannot be reached", facts.plan.person(&id));
                     found.at(Path::root().key("roles").key(&id), &id, message);
@@ -187,5 +190,12 @@ pub(super) const RULES: &[Rule] = &[
 fn needed(facts: &Facts<'_>) -> BTreeSet<RoleId> {
     let owners = facts.plan.steps.iter().filter_map(|step| step.owner.clone());
     let deciders = facts.plan.decision.values().filter_map(|rule| rule.by.clone());
-    owners.chain(deciders).chain(facts.plan.change.owner.clone()).collect()
+    let named: BTreeSet<RoleId> =
+        owners.chain(deciders).chain(facts.plan.change.owner.clone()).collect();
+    // Whoever stands in is needed as much.
+    let deputies = named
+        .iter()
+        .filter_map(|id| facts.plan.roles.get(id))
+        .flat_map(|role| role.deputies.clone());
+    named.iter().cloned().chain(deputies).collect()
 }

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use regex::{Regex, RegexSet};
 use serde_json::Value;
 
-use super::{Facts, Rule};
+use super::{Facts, Found, Rule};
 use crate::diagnostic::Level::Error;
 use crate::document::Path;
+use backout_core::plan::{Action, Text};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -20,10 +21,22 @@ pub(super) const RULES: &[Rule] = &[
         fires: "roles: {dba: {reach: {phone: xxx-xxxx}}}",
         silent: "roles: {dba: {reach: {phone: \"+44 20 7946 0003\"}}}",
         look: |facts, found| {
-            for (path, text) in texts(facts) {
-                if let Some(blank) = BLANKS.find(&text) {
-                    let message = format!("`{}` is still to be filled in", blank.as_str().trim());
-                    found.plan(path, message);
+            for (path, subject, text) in texts(facts) {
+                // Reasons why a finding is accepted may name what they are about.
+                let excuse = subject.as_deref() == Some("accepted");
+                let mut blanks: Vec<&str> = BLANKS
+                    .captures_iter(&text)
+                    .filter_map(|blank| blank.get(1))
+                    .map(|blank| blank.as_str())
+                    .collect();
+                blanks.dedup();
+                for blank in blanks.into_iter().filter(|_| !excuse) {
+                    say(
+                        found,
+                        &path,
+                        subject.as_ref(),
+                        format!("`{blank}` is still to be filled in"),
+                    );
                 }
             }
         },
@@ -37,65 +50,56 @@ pub(super) const RULES: &[Rule] = &[
         clauses: &["NIST SP 800-53 r5, IA-5(7)"],
         fires: "sources: {portal-db: {postgres: \"postgres://portal:hunter2@db/portal\"}}",
         silent: "sources: {portal-db: {postgres: \"env:PORTAL_DB_URL\"}}",
-        look: |facts, found| {
-            for (path, text) in texts(facts) {
-                if let Some(index) = SECRETS.matches(&text).iter().next() {
-                    found.plan(path, format!("this holds {} in clear", SECRET_KINDS[index].1));
-                }
-            }
-            for (index, step) in facts.plan.steps.iter().enumerate() {
-                let headers = match &step.action {
-                    backout_core::plan::Action::Http(http) => {
-                        Some(("http", "headers", &http.headers))
-                    }
-                    backout_core::plan::Action::Run(run) => Some(("run", "env", &run.env)),
-                    _ => None,
-                };
-                let Some((kind, key, values)) = headers else { continue };
-                for (name, value) in values {
-                    let plain =
-                        matches!(value, backout_core::plan::Text::Plain(text) if !text.is_empty());
-                    if plain && SECRET_NAMES.is_match(name) {
-                        let at = Path::step(index).key(kind).key(key).key(name);
-                        found.at(
-                            at,
-                            &step.id,
-                            format!("the value of `{name}` stands here in clear"),
-                        );
-                    }
-                }
-            }
-        },
+        look: secrets,
     },
 ];
 
 static BLANKS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?x)
-        \b(?:TBD|TBC|TODO|FIXME|XXX+)\b
-        | \b(?i:xx+[-\ ]xx+)
-        | <[a-zA-Z][a-zA-Z0-9_\ -]{0,30}[a-zA-Z0-9]>
-        | \[(?:NAME|DATE|TIME|VERSION|PHONE|EMAIL|OWNER|HOST|SERVER|PATH|TICKET|[A-Z]{3,}(?:[_\ ][A-Z]+)+)\]
-        | \{\+.*?\+\}
-        | (?i:'sid,serial\#'|\bchange-?me\b|\bto\ be\ (?:decided|defined|confirmed|filled\ in)\b)
-        | \?{3,}
-        | \b(?:YYYYMMDD|yyyymmdd|YYYY-MM-DD|yyyy-mm-dd)\b
-        ",
+        r#"(?x)(
+        \b(?:TBD|TBC|TBA|tbd|tbc|tba|TODO|FIXME|XXX+|xxxx+)\b
+        | (?i:\b[0-9x]*xx+[-\ ][0-9x]*xx+)
+        | (?:YYYYMMDD|yyyymmdd|YYYY-MM-DD|yyyy-mm-dd)
+        | (?i:'?sid,\ ?serial\#'?|\bchange[-_]?me\b|\breplace[-_]?me\b)
+        | (?i:\bto\ be\ (?:defined|filled\ in)\b)
+        | \[(?:NAME|DATE|TIME|VERSION|PHONE|EMAIL|HOST|TICKET|[A-Z]{3,}(?:_[A-Z]+)+)\]
+        | \{\+.*?\+\} | _{5,} | \{\{[^}]*\}\} | @@[A-Z_]+@@
+        | (?:^|\s)\?{2,}(?:\s|$)
+        | ^<[\p{L}][^<>\n]{0,80}>$
+        | (?:[\s(:=,]|/)<[\p{L}][\p{L}0-9_\ -]{0,60}>(?:[\s),.:;]|$)
+        | ^<[\p{L}][\p{L}0-9_\ -]{0,60}>[\s,.:;]
+        )"#,
     )
     .expect("a pattern of this file")
 });
 
-const SECRET_KINDS: [(&str, &str); 8] = [
-    (r"[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@{$]+@", "a password in an address"),
+/// What a secret looks like, and how to name it.
+const SECRET_KINDS: [(&str, &str); 11] = [
+    (r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@{$*]+@", "a password in an address"),
     (
-        r"(?i)\b(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token)\s*[=:]\s*[^\s$<{*'\x22][^\s'\x22]{2,}",
+        r#"(?i)(?:password|passwd|secret|api[_-]?key|access[_-]?token|passphrase)["']?(?:=|:\s?|\s)["']?[^\s$<{*'"`/]*[0-9!@#%][^\s'"]*"#,
         "a secret",
     ),
-    (r"(?i)\bPGPASSWORD=[^\s$][^\s]*", "a database password"),
-    (r"(?i)\bauthorization:\s*(?:bearer|basic)\s+[A-Za-z0-9+/_=.-]{8,}", "a credential"),
-    (r"(?i)^\s*(?:bearer|basic)\s+[A-Za-z0-9+/_=.-]{8,}", "a credential"),
-    (r"\bAKIA[0-9A-Z]{16}\b", "an access key"),
-    (r"\b(?:ghp|gho|ghs|glpat|xox[abp]|sk_live)[-_][A-Za-z0-9_-]{10,}", "an access token"),
+    (r"(?i)\b(?:IDENTIFIED\s+BY|WITH\s+PASSWORD)\s+['\x22]?[^\s$'\x22]{3,}", "a database password"),
+    (
+        r"(?i)\b(?:sqlplus|rman\s+target|sqlldr|expdp|impdp)\s+(?:-\S+\s+)*\w+/[^\s@/$]+",
+        "a database password",
+    ),
+    (r"\b(?:mysql|mysqldump|mysqladmin)\b[^|;&\n]*\s-p[^\s$]\S*", "a database password"),
+    (
+        r"(?i)\b(?:PGPASSWORD|MYSQL_PWD|SSHPASS|AWS_SECRET_ACCESS_KEY)=['\x22]?[^\s$`'\x22]+",
+        "a secret",
+    ),
+    (r"(?i)\bauthorization:\s*(?:bearer|basic|token)\s+[A-Za-z0-9+/_=.-]{8,}", "a credential"),
+    (
+        r"(?i)^\s*(?:bearer|basic|token)\s+[A-Za-z0-9+/_.-]*[0-9=][A-Za-z0-9+/_=.-]*\s*$",
+        "a credential",
+    ),
+    (r"\bA[KS]IA[0-9A-Z]{16}\b", "an access key"),
+    (
+        r"\b(?:ghp|gho|ghs|github_pat|glpat|xox[abp]|sk_live|sk-proj)[-_][A-Za-z0-9_-]{10,}",
+        "an access token",
+    ),
     (r"-----BEGIN [A-Z ]*PRIVATE KEY-----", "a private key"),
 ];
 
@@ -104,34 +108,88 @@ static SECRETS: LazyLock<RegexSet> = LazyLock::new(|| {
 });
 
 static SECRET_NAMES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(password|passwd|secret|token|api[_-]?key|authorization|credential)")
-        .expect("a pattern of this file")
+    Regex::new(
+        r"(?i)(password|passwd|(?:^|_)pass$|(?:^|_)pwd$|secret|(?:^|[_-])token$|api[_-]?key|authorization|credential|^cookie$)",
+    )
+    .expect("a pattern of this file")
 });
 
-/// Every text in the plan, with its place. The plan's JSON has the shape of the
-/// file, so a way into one is a way into the other.
-fn texts(facts: &Facts<'_>) -> Vec<(Path, String)> {
+fn secrets(facts: &Facts<'_>, found: &mut Found) {
+    for (path, subject, text) in texts(facts) {
+        if let Some(index) = SECRETS.matches(&text).iter().next() {
+            let message = format!("this holds {} in clear", SECRET_KINDS[index].1);
+            say(found, &path, subject.as_ref(), message);
+        }
+    }
+    for (index, step) in facts.plan.steps.iter().enumerate() {
+        let (kind, key, values) = match &step.action {
+            Action::Http(http) => ("http", "headers", &http.headers),
+            Action::Run(run) => ("run", "env", &run.env),
+            _ => continue,
+        };
+        for (name, value) in values {
+            let plain = matches!(value, Text::Plain(text) if !text.is_empty());
+            let upper = name.to_uppercase();
+            let elsewhere = upper.ends_with("_FILE") || upper.ends_with("_PATH");
+            if plain && SECRET_NAMES.is_match(name) && !elsewhere {
+                let at = Path::step(index).key(kind).key(key).key(name);
+                found.at(at, &step.id, format!("the value of `{name}` stands here in clear"));
+            }
+        }
+    }
+}
+
+fn say(found: &mut Found, path: &Path, subject: Option<&String>, message: String) {
+    match subject {
+        Some(subject) => found.at(path.clone(), subject, message),
+        None => found.plan(path.clone(), message),
+    };
+}
+
+type Place = (Path, Option<String>, String);
+
+/// Every text in the plan, with its place and the step, role or component it
+/// belongs to. The plan's JSON has the shape of the file, so a way into one is a
+/// way into the other.
+fn texts(facts: &Facts<'_>) -> Vec<Place> {
+    const NAMED: [&str; 5] = ["roles", "components", "sources", "baselines", "options"];
     let mut found = Vec::new();
-    if let Ok(value) = serde_json::to_value(facts.plan) {
-        collect(&value, &Path::root(), &mut found);
+    let Ok(Value::Object(sections)) = serde_json::to_value(facts.plan) else { return found };
+    for (section, value) in &sections {
+        let at = Path::root().key(section);
+        match value {
+            Value::Array(items) if section == "steps" => {
+                for (index, (item, step)) in items.iter().zip(&facts.plan.steps).enumerate() {
+                    collect(item, &at.index(index), Some(step.id.as_str()), &mut found);
+                }
+            }
+            Value::Object(named) if NAMED.contains(&section.as_str()) => {
+                for (name, item) in named {
+                    collect(item, &at.key(name), Some(name), &mut found);
+                }
+            }
+            value if section == "accepted" => collect(value, &at, Some("accepted"), &mut found),
+            value => collect(value, &at, None, &mut found),
+        }
     }
     found
 }
 
-fn collect(value: &Value, path: &Path, found: &mut Vec<(Path, String)>) {
+fn collect(value: &Value, path: &Path, subject: Option<&str>, found: &mut Vec<Place>) {
     match value {
-        Value::String(text) => found.push((path.clone(), text.clone())),
-        Value::Array(items) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(index, item)| collect(item, &path.index(index), found));
+        Value::String(text) => {
+            found.push((path.clone(), subject.map(str::to_owned), text.clone()));
         }
-        // Reasons why a finding is accepted may name what they are about.
-        Value::Object(entries) => entries
-            .iter()
-            .filter(|(key, _)| *key != "accepted")
-            .for_each(|(key, value)| collect(value, &path.key(key), found)),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                collect(item, &path.index(index), subject, found);
+            }
+        }
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                collect(value, &path.key(key), subject, found);
+            }
+        }
         _ => {}
     }
 }

@@ -42,6 +42,12 @@ pub(super) const RULES: &[Rule] = &[
             else {
                 return;
             };
+            if by <= start {
+                let message = "the backout must be finished before the deployment starts";
+                found.plan(Path::root().key("window").key("backout_by"), message);
+                found.hint("one of the two times is wrong");
+                return;
+            }
             let room = by.duration_since(start);
             if i128::try_from(facts.schedule.total.as_millis())
                 .is_ok_and(|total| total > room.as_millis())
@@ -92,9 +98,8 @@ pub(super) const RULES: &[Rule] = &[
                 return;
             };
             let (total, stated) = (facts.schedule.total, stated.get());
-            // Plans round: two minutes or five percent are not a contradiction.
-            let slack = (stated / 20).max(Duration::from_secs(120));
-            if total > stated + slack || total + slack < stated {
+            // Seconds are rounding; a minute is one of the two being wrong.
+            if total.abs_diff(stated) >= Duration::from_secs(60) {
                 let message = format!(
                     "the plan states a total of {}, its steps take {}",
                     Span::from(stated),
@@ -117,7 +122,8 @@ pub(super) const RULES: &[Rule] = &[
             let (Some(end), Some(by)) = (facts.window.deploy_end, facts.window.backout_by) else {
                 return;
             };
-            if by <= end {
+            let sensible = facts.window.deploy_start.is_none_or(|start| by > start);
+            if by <= end && sensible {
                 let message = format!(
                     "the backout must be finished when the deployment window ends; {}",
                     last_moment(facts)
@@ -140,7 +146,7 @@ pub(super) const RULES: &[Rule] = &[
                 return;
             };
             let left = Duration::try_from(by.duration_since(end)).unwrap_or_default();
-            if by > end && left < facts.schedule.total {
+            if by > end && left < facts.bad_night.total {
                 let message = format!(
                     "only {} are left after the deployment window; {}",
                     Span::from(left),
@@ -255,12 +261,16 @@ fn critical(facts: &Facts<'_>) -> String {
 }
 
 fn last_moment(facts: &Facts<'_>) -> String {
-    let total = Span::from(facts.schedule.total);
+    let total = Span::from(facts.bad_night.total);
+    let bad = match facts.bad_night.total > facts.schedule.total {
+        true => " on a bad night",
+        false => "",
+    };
     let zone = facts.plan.window.as_ref().and_then(|window| times::zone(&window.timezone));
     let last = facts.window.backout_by.and_then(|by| by.checked_sub(total.signed()).ok());
     match last {
         Some(last) if !facts.schedule.total.is_zero() => format!(
-            "backing out takes {total}, so after {} it is too late",
+            "backing out takes {total}{bad}, so after {} it is too late",
             times::wall_clock(last, zone.as_ref(), facts.window.backout_by)
         ),
         _ => "how long backing out takes is unknown".to_owned(),
@@ -269,21 +279,30 @@ fn last_moment(facts: &Facts<'_>) -> String {
 
 fn side_by_side(facts: &Facts<'_>, found: &mut Found) {
     let steps = &facts.plan.steps;
-    let manual: Vec<usize> = (0..steps.len()).filter(|&i| steps[i].action.is_manual()).collect();
     let mut by_person = std::collections::BTreeMap::<String, Vec<usize>>::new();
-    for index in manual {
-        let Some(owner) = &steps[index].owner else { continue };
+    // In an order that respects all waits, a set of steps is a chain exactly
+    // when each one leads to the next.
+    for &index in &facts.graph.order {
+        let Some(owner) = steps[index].owner.as_ref().filter(|_| steps[index].action.is_manual())
+        else {
+            continue;
+        };
         let team = facts.plan.roles.get(owner).and_then(|role| role.team);
         if team.is_none_or(|team| team.0 <= 1) {
             by_person.entry(facts.plan.person(owner)).or_default().push(index);
         }
     }
+    let together = |first: usize, second: usize| {
+        let holds = |way: &backout_core::plan::WayBack, step: usize| {
+            way.steps.as_ref().is_none_or(|listed| listed.contains(&steps[step].id))
+        };
+        let options = &facts.plan.options;
+        options.is_empty() || options.values().any(|way| holds(way, first) && holds(way, second))
+    };
     for (person, mine) in by_person {
         for pair in mine.windows(2) {
             let (first, second) = (pair[0], pair[1]);
-            let ordered =
-                facts.graph.leads_to(first, second) || facts.graph.leads_to(second, first);
-            if !ordered {
+            if together(first, second) && !facts.graph.leads_to(first, second) {
                 let message = format!(
                     "{person} has to do `{}` and `{}` at the same time",
                     steps[first].id, steps[second].id

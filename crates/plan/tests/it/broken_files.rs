@@ -190,3 +190,43 @@ fn a_file_that_is_not_there() {
     assert_eq!(problems[0].code, codes::UNREADABLE);
     assert!(problems[0].hint.as_deref().is_some_and(|hint| hint.contains("backout new")));
 }
+
+#[test]
+fn what_cannot_be_seen_cannot_be_in_a_plan() {
+    let hidden = SOUND.replace("Call everybody in.", "\"rm -rf / #\\r call everybody in\"");
+    let turned = SOUND.replace("Call everybody in.", "Call \u{202e}everybody in.");
+    for text in [hidden, turned] {
+        let (_, problems) = read_bytes(text.as_bytes()).expect_err("refused");
+        assert!(problems[0].message.contains("invisible character"), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_condition_that_would_overflow_the_stack_is_refused() {
+    for deep in
+        ["(".repeat(100) + "1" + &")".repeat(100), "[".repeat(2000), "!".repeat(500) + "true"]
+    {
+        let verify =
+            format!("verify: {{http: {{url: \"http://portal/health\", assert: \"{deep}\"}}}}");
+        let text = SOUND.replace("verify: {same_as_baseline: rows}", &verify);
+        let (_, problems) = read_bytes(text.as_bytes()).expect_err("refused");
+        assert_eq!(problems[0].code, codes::TOO_LARGE);
+    }
+}
+
+#[test]
+fn a_device_without_an_end_is_refused() {
+    let (_, problems) = backout_plan::read(std::path::Path::new("/dev/zero")).expect_err("refused");
+    assert_eq!(problems[0].code, codes::TOO_LARGE);
+}
+
+#[test]
+fn a_number_that_is_compared_stays_as_it_is_written() {
+    let text = SOUND.replace(
+        "verify: {same_as_baseline: rows}",
+        "verify: {sql: {source: portal-db, query: SELECT 1, equals: 007}}",
+    );
+    let plan = crate::must_read(&text).plan;
+    let json = serde_json::to_value(&plan.steps[1].verify).expect("data");
+    assert_eq!(json["sql"]["equals"], "007");
+}

@@ -169,7 +169,51 @@ fn rules_are_not_fooled_by_look_alikes() {
         let rule = ALL.iter().find(|found| found.id == rule).expect("a rule");
         assert_eq!(fired(rule, &patched(patch)), 0, "{} fires on {patch}", rule.id);
     }
+    // Commands that are innocent, or right, however they look.
+    let innocent = [
+        ("BOP-114", "kubectl get pods | grep delete"),
+        ("BOP-114", "terraform show; echo 'nothing to destroy'"),
+        ("BOP-114", "docker run --rm -r x"),
+        ("BOP-114", "ls # rm -rf would be wrong"),
+        ("BOP-114", "test -d /backup/db && rm -rf /var/db"),
+        ("BOP-115", "pg_restore --clean -Fc -d portal dump"),
+        ("BOP-115", "pg_restore \\\n  --clean dump"),
+        ("BOP-115", "helm rollback --wait --timeout 5m portal 3"),
+        ("BOP-115", "helm -n prod rollback portal 3"),
+        ("BOP-115", "scp host:current/file ."),
+        ("BOP-115", "git checkout main -- file"),
+        ("BOP-115", "rman <<< 'RECOVER DATABASE NOREDO;'"),
+        ("BOP-118", "PGPASSWORD=`cat f` psql"),
+        ("BOP-118", "echo 'Password: ask the DBA'"),
+        ("BOP-105", "if a<b and c>d"),
+    ];
+    for (rule, command) in innocent {
+        let rule = ALL.iter().find(|found| found.id == rule).expect("a rule");
+        assert_eq!(fired(rule, &with_command(command)), 0, "{} fires on `{command}`", rule.id);
+    }
     let loud = [
+        ("BOP-114", "rm --recursive --force /var/db"),
+        ("BOP-114", "rm -rf /var/db; test -d /var/db"),
+        ("BOP-114", "git -C x reset --hard v1"),
+        ("BOP-114", "psql -c 'DELETE FROM x' -d portal"),
+        ("BOP-114", "dropdb portal"),
+        ("BOP-114", "aws s3 sync --delete a b"),
+        ("BOP-114", "curl -X DELETE http://x"),
+        ("BOP-115", "pg_restore -d portal -Fc dump"),
+        ("BOP-115", "pg_restore -d portal dump # todo --clean"),
+        ("BOP-115", "pg_restore dump && psql -c vacuum"),
+        ("BOP-115", "rman <<< 'RECOVER DATABASE; -- until time is not needed'"),
+        ("BOP-115", "helm rollback a; helm rollback b 3"),
+        ("BOP-115", "kubectl rollout undo d --to-revision=0"),
+        ("BOP-115", "git pull"),
+        ("BOP-115", "git revert -m 1 HEAD"),
+        ("BOP-118", "mysql -u root -phunter2 x"),
+        ("BOP-118", "sqlplus system/manager1@db"),
+        ("BOP-118", "export MYSQL_PWD=abc"),
+        ("BOP-118", "x --password='s3cret'"),
+        ("BOP-105", "cp /backup/portal_yyyymmdd x"),
+        ("BOP-105", "ALTER SYSTEM KILL SESSION 'sid, serial#'"),
+        ("BOP-105", "call 555-xxxx"),
         ("BOP-115", "pg_restore -d portal dump"),
         ("BOP-115", "git revert --no-edit HEAD"),
         ("BOP-115", "kubectl rollout undo deploy/web"),
@@ -186,7 +230,14 @@ fn rules_are_not_fooled_by_look_alikes() {
     ];
     for (rule, command) in loud {
         let rule = ALL.iter().find(|found| found.id == rule).expect("a rule");
-        let step = serde_json::json!({"steps": [{"id": "a", "component": "database", "owner": "dba", "takes": "1m", "run": {"shell": command}, "verify": {"confirm": "done"}}]});
-        assert!(fired(rule, &patched(&step.to_string())) > 0, "{} misses `{command}`", rule.id);
+        assert!(fired(rule, &with_command(command)) > 0, "{} misses `{command}`", rule.id);
     }
+}
+
+fn with_command(command: &str) -> String {
+    let step = serde_json::json!({"steps": [{
+        "id": "a", "component": "database", "owner": "dba", "takes": "1m",
+        "run": {"shell": command}, "verify": {"confirm": "Somebody looked"},
+    }]});
+    patched(&step.to_string())
 }
