@@ -157,7 +157,8 @@ fn main() {
     assert!(catch_unwind(|| log_reader(std::slice::from_ref(&log))).is_ok());
     let mut inputs = 0_u64;
     while Instant::now() < until {
-        let plan = mutate(&mut dice, PLANS[dice.0 as usize % PLANS.len()].as_bytes());
+        let from = PLANS[dice.below(PLANS.len())];
+        let plan = mutate(&mut dice, from.as_bytes());
         let record = mutate(&mut dice, &log);
         inputs += 2;
         let good = catch_unwind(|| plan_reader(&plan)).is_ok();

@@ -353,7 +353,7 @@ pub(crate) struct ReplaceArgs {
 
 /// What happened to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Happened {
+pub(crate) enum Verdict {
     /// It happened: go on behind it.
     Happened,
     /// It did not happen: it is run.
@@ -370,7 +370,7 @@ pub(crate) struct ResolveArgs {
     pub(crate) step: String,
     /// What happened to it.
     #[arg(value_enum)]
-    pub(crate) answer: Happened,
+    pub(crate) answer: Verdict,
     /// How you know. It goes into the log.
     #[arg(long)]
     pub(crate) reason: String,

@@ -207,19 +207,19 @@ pub fn may(plan: &Plan, run: Option<&RunState>, person: &Person, act: &Act) -> V
         }
         return quorum(plan, run, person, act, grant.quorum, &allowed);
     }
-    if let Some(step) = act.step() {
-        if let Some(because) = owns(plan, run, person, step) {
-            let owner_is_enough = matches!(
-                act,
-                Act::Stop { .. }
-                    | Act::Acknowledge { .. }
-                    | Act::Fail { .. }
-                    | Act::Retry { .. }
-                    | Act::Resolve { .. }
-            );
-            if owner_is_enough {
-                return Verdict::Allowed { because };
-            }
+    if let Some(step) = act.step()
+        && let Some(because) = owns(plan, run, person, step)
+    {
+        let owner_is_enough = matches!(
+            act,
+            Act::Stop { .. }
+                | Act::Acknowledge { .. }
+                | Act::Fail { .. }
+                | Act::Retry { .. }
+                | Act::Resolve { .. }
+        );
+        if owner_is_enough {
+            return Verdict::Allowed { because };
         }
     }
     if act.permission().is_none() {
@@ -275,10 +275,10 @@ fn quorum(
 /// Whether the step is this person's to do, and why.
 fn owns(plan: &Plan, run: Option<&RunState>, person: &Person, step: &StepId) -> Option<String> {
     let found = run.and_then(|run| run.step(step));
-    if let Some(assigned) = found.and_then(|(_, known)| known.assigned.clone()) {
-        if assigned == person.name {
-            return Some(format!("{step} was handed to {assigned}"));
-        }
+    if let Some(assigned) = found.and_then(|(_, known)| known.assigned.clone())
+        && assigned == person.name
+    {
+        return Some(format!("{step} was handed to {assigned}"));
     }
     let owner = found.map(|(step, _)| step).or_else(|| plan.step(step))?.owner.as_ref();
     let Some(owner) = owner else {

@@ -173,10 +173,10 @@ fn startable(state: &RunState) -> Vec<usize> {
     let mut starts = Vec::new();
     for &index in &state.ready {
         let step = &state.steps[index];
-        if let Some(lane) = step.exclusive.as_deref() {
-            if lanes.contains(&lane) {
-                continue;
-            }
+        if let Some(lane) = step.exclusive.as_deref()
+            && lanes.contains(&lane)
+        {
+            continue;
         }
         if let (true, Some(hands)) = (manual(step), hands.as_mut()) {
             let Some(next) = state.doer(index).and_then(|doer| hands.get_mut(&doer)) else {

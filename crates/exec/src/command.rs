@@ -281,10 +281,10 @@ fn descendants() -> Vec<Pid> {
         // `pid (comm) state ppid …`; comm may hold anything, so cut behind its last `)`.
         let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
         let (state, parent) = (fields.next(), fields.next().and_then(|p| p.parse::<i32>().ok()));
-        if let (Some(state), Some(parent)) = (state, parent) {
-            if state != "Z" {
-                parents.push((pid, parent));
-            }
+        if let (Some(state), Some(parent)) = (state, parent)
+            && state != "Z"
+        {
+            parents.push((pid, parent));
         }
     }
     let me = i32::try_from(std::process::id()).unwrap_or(0);

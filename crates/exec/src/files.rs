@@ -98,9 +98,9 @@ pub fn restore_tree(
             }
             Kind::Link(link) => {
                 if put_link(link, &to)? {
-                    done.written += 1
+                    done.written += 1;
                 } else {
-                    done.kept += 1
+                    done.kept += 1;
                 }
             }
         }

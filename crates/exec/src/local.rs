@@ -129,10 +129,10 @@ impl Hands for LocalHands {
     async fn stop(&self, run: &RunId, step: &StepId, attempt: u32) {
         for dispatch in self.ledger.dispatches(run, step, attempt).unwrap_or_default() {
             // The lock proves that the process is still this supervisor.
-            if let Ok(Some(pid)) = dispatch.supervisor() {
-                if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-                }
+            if let Ok(Some(pid)) = dispatch.supervisor()
+                && let Some(pid) = rustix::process::Pid::from_raw(pid)
+            {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
             }
         }
     }

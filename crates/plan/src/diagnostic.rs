@@ -160,7 +160,7 @@ impl Diagnostic {
             group = group.element(Style::HELP.with_name("hint").message(hint));
         }
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let shown = renderer.decor_style(DecorStyle::Ascii).render(&[group]).to_string();
+        let shown = renderer.decor_style(DecorStyle::Ascii).render(&[group]).clone();
         match self.span {
             Some(_) => shown,
             // Without a place there is no header line to name the file.

@@ -271,8 +271,11 @@ pub(crate) fn keys_of(root: &Node, section: &str) -> Defined {
     }
 }
 
+/// A name that stands twice: the name, its first place, its second.
+pub(crate) type Twice = (String, Range<usize>, Range<usize>);
+
 /// The ids of the steps, and every id that stands twice.
-pub(crate) fn step_ids(root: &Node) -> (Defined, Vec<(String, Range<usize>, Range<usize>)>) {
+pub(crate) fn step_ids(root: &Node) -> (Defined, Vec<Twice>) {
     let mut ids = Defined::new();
     let mut twice = Vec::new();
     if let Some(Kind::List(steps)) = root.get("steps").map(|(_, value)| &value.kind) {

@@ -79,9 +79,7 @@ pub(crate) fn parse(text: &str, problems: &mut Vec<Diagnostic>) -> Option<Node> 
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => {
-                if builder.event(event, range(text, &span)).is_none() {
-                    return None;
-                }
+                builder.event(event, range(text, &span))?;
             }
             Err(error) => {
                 let at = offset(text, error.marker().line(), error.marker().col());

@@ -231,10 +231,10 @@ async fn newest(app: &App) -> Option<RunId> {
 async fn began(app: &App, before: u64, coordinator: &mut Coordinator) -> Result<RunId, Failure> {
     let until = Instant::now() + PATIENCE;
     loop {
-        if let Some(run) = newest(app).await {
-            if run.number_for(CHANGE).is_some_and(|number| number > before) {
-                return Ok(run);
-            }
+        if let Some(run) = newest(app).await
+            && run.number_for(CHANGE).is_some_and(|number| number > before)
+        {
+            return Ok(run);
         }
         if let Some(code) = coordinator.ended()? {
             return Err(failed(format!("the coordinator ended with {code}")));

@@ -334,7 +334,7 @@ fn check_output(
         Ok(found) if found == wanted => checked.outputs += 1,
         Ok(_) => checked.problems.push(format!("the output of {step} was changed")),
         Err(error) => {
-            checked.problems.push(format!("the output of {step} cannot be read: {error}"))
+            checked.problems.push(format!("the output of {step} cannot be read: {error}"));
         }
     }
 }

@@ -18,8 +18,8 @@ use backout_sqlite::SqliteJournal;
 use super::Done;
 use crate::app::{App, who};
 use crate::cli::{
-    AckArgs, AddArgs, AssignArgs, EscalateArgs, Happened, ReplaceArgs, ResolveArgs, RunActArgs,
-    StepArgs,
+    AckArgs, AddArgs, AssignArgs, EscalateArgs, ReplaceArgs, ResolveArgs, RunActArgs, StepArgs,
+    Verdict,
 };
 use crate::failure::{Exit, Failure, colour};
 use crate::run_ref;
@@ -291,9 +291,9 @@ pub(super) async fn resolve(app: &App, args: &ResolveArgs) -> Done {
     let mut log = open(app, &args.run).await?;
     let step = step_of(log.state(), &args.step)?;
     let answer = match args.answer {
-        Happened::Happened => Answer::Happened,
-        Happened::DidNotHappen => Answer::DidNotHappen,
-        Happened::Hold => Answer::Hold,
+        Verdict::Happened => Answer::Happened,
+        Verdict::DidNotHappen => Answer::DidNotHappen,
+        Verdict::Hold => Answer::Hold,
     };
     let what = Act::Resolve { step: step.clone(), answer };
     let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |state| {

@@ -84,7 +84,7 @@ fn action(step: &Step) -> Vec<String> {
             }
             match &run.stdin {
                 Some(Stdin::Text(text)) => {
-                    lines.extend(shown(text).lines().map(|line| format!("     < {line}")))
+                    lines.extend(shown(text).lines().map(|line| format!("     < {line}")));
                 }
                 Some(Stdin::File(path)) => lines.push(format!("     < {path}")),
                 None => {}

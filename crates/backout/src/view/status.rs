@@ -251,7 +251,7 @@ pub(crate) fn lines(
         match state.finished {
             None => facts.push(format!("back by {}, {}", clock(by, &zone), time_left(by, now))),
             Some((_, at)) if at > by => {
-                facts.push(format!("finished {} too late", length(between(by, at))))
+                facts.push(format!("finished {} too late", length(between(by, at))));
             }
             Some(_) => facts.push("finished in time".to_owned()),
         }

@@ -14,7 +14,7 @@ fn shape(value: &Value, path: &str, into: &mut BTreeSet<String>) {
             entries.iter().for_each(|(key, value)| shape(value, &format!("{path}.{key}"), into));
         }
         Value::Array(items) => {
-            items.iter().for_each(|item| shape(item, &format!("{path}[]"), into))
+            items.iter().for_each(|item| shape(item, &format!("{path}[]"), into));
         }
         other => {
             let kind = match other {

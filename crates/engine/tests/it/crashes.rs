@@ -24,16 +24,15 @@ fn id(name: &str) -> StepId {
 fn graph(size: usize, edges: u32, effect: impl Fn(usize) -> Effect) -> Value {
     let mut bit = 0;
     let mut steps = Vec::new();
-    for step in 0..size {
+    for (step, name) in NAMES.iter().enumerate().take(size) {
         let mut after = Vec::new();
-        for (before, name) in NAMES.iter().enumerate().take(step) {
-            let _ = before;
+        for before in NAMES.iter().take(step) {
             if edges >> bit & 1 == 1 {
-                after.push(*name);
+                after.push(*before);
             }
             bit += 1;
         }
-        steps.push(plans::automatic(NAMES[step], effect(step), &after));
+        steps.push(plans::automatic(name, effect(step), &after));
     }
     Value::Array(steps)
 }
@@ -70,13 +69,13 @@ async fn every_small_graph_dies_everywhere_and_comes_back() {
             let (mut runs, mut repeats, mut losses, mut asked) = (0, 0, 0, 0);
             for size in 1..=4 {
                 for edges in 0..edges_of(size) {
-                    for victim in 0..size {
+                    for (victim, name) in NAMES.iter().enumerate().take(size) {
                         let steps = graph(size, edges, |_| class);
                         let mut stage = Stage::new(plans::plan(&steps)).await;
-                        stage.hands.die(&id(NAMES[victim]), die);
+                        stage.hands.die(&id(name), die);
                         let story =
                             format!("{size} steps, edges {edges:b}, {die:?} at {victim}, {class}");
-                        let outcome = stage.to_the_end().await;
+                        let outcome = stage.run_to_end().await;
                         assert_eq!(outcome, Outcome::Reverted, "{story}");
                         judge(&stage, size, |_| class, &story);
                         for name in NAMES.iter().take(size) {
@@ -121,7 +120,7 @@ async fn every_append_is_lost_once() {
                 for nth in 1..=9 {
                     let mut stage = Stage::new(plans::plan(&graph(3, edges, |_| class))).await;
                     stage.journal.fail(nth, how);
-                    let outcome = stage.to_the_end().await;
+                    let outcome = stage.run_to_end().await;
                     let story = format!("edges {edges:b}, append {nth} {how:?}, {class}");
                     assert_eq!(outcome, Outcome::Reverted, "{story}");
                     judge(&stage, 3, |_| class, &story);
@@ -138,15 +137,15 @@ async fn every_prefix_of_a_log_can_be_resumed() {
         for edges in 0..edges_of(3) {
             let steps = graph(3, edges, |_| class);
             let mut whole = Stage::new(plans::plan(&steps)).await;
-            whole.to_the_end().await;
+            whole.run_to_end().await;
             let records = whole.journal.bytes(&whole.run).len();
             for keep in 1..=records {
                 let mut stage = Stage::new(plans::plan(&steps)).await;
-                stage.to_the_end().await;
+                stage.run_to_end().await;
                 // The rest of the log never became durable, but effects happened
                 // and the ledger knows of them.
                 stage.journal.cut(&stage.run.clone(), keep);
-                let outcome = stage.to_the_end().await;
+                let outcome = stage.run_to_end().await;
                 assert_eq!(outcome, Outcome::Reverted);
                 assert_eq!(stage.hands.without_intent(), [], "{class} {edges:b} {keep}");
             }
@@ -161,7 +160,7 @@ async fn a_lost_ledger_is_a_doubt_and_not_a_repeat() {
     stage.hands.die(&id("a"), Die::BeforeAccepting);
     stage.coordinate().await;
     stage.hands.lose_ledger();
-    stage.to_the_end().await;
+    stage.run_to_end().await;
     assert_eq!(stage.doubts_asked, 1);
     judge(&stage, 2, |_| Effect::Opaque, "lost ledger");
 }
@@ -175,7 +174,7 @@ async fn a_verification_that_cannot_tell_asks_a_person() {
     stage.hands.blind(&id("a"));
     // The person says that it happened; its verification is still blind, so the
     // step fails, and the person vouches for it.
-    stage.to_the_end().await;
+    stage.run_to_end().await;
     assert_eq!((stage.doubts_asked, stage.failures_asked), (1, 1));
     assert_eq!(stage.hands.effects(&id("a")), 1);
 }
@@ -191,7 +190,7 @@ async fn a_step_that_kills_its_coordinator_every_time_ends_with_a_person() {
             stage.hands.die(&id("a"), die);
             stage.coordinate().await;
         }
-        stage.to_the_end().await;
+        stage.run_to_end().await;
         assert_eq!(stage.doubts_asked, 1, "{class}");
     }
 }
@@ -209,7 +208,7 @@ async fn independent_branches_go_on_after_a_failure_and_dependants_wait() {
     stage.coordinate().await;
     let effects = |name| stage.hands.effects(&id(name));
     assert_eq!((effects("a"), effects("b"), effects("c"), effects("d")), (1, 0, 1, 1));
-    assert_eq!(stage.to_the_end().await, Outcome::Reverted);
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
     assert_eq!(stage.hands.effects(&id("b")), 1);
 }
 
@@ -235,7 +234,7 @@ async fn two_commits_a_step_and_no_more() {
         .collect();
     let mut stage = Stage::new(plans::plan(&json!(steps))).await;
     let before = stage.journal.appends();
-    stage.to_the_end().await;
+    stage.run_to_end().await;
     // Taking over and finishing are one commit each.
     assert_eq!(stage.journal.appends() - before, 2 * 50 + 2);
 }
@@ -262,7 +261,7 @@ async fn an_older_coordinator_is_fenced() {
         () = stage.hands.dead.notified() => {}
         _ = &mut old_run => panic!("it cannot end"),
     }
-    assert_eq!(stage.to_the_end().await, Outcome::Reverted);
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
     let stopped = old_run.await.expect_err("fenced");
     assert!(matches!(stopped, backout_engine::Stopped::Fenced(_)), "{stopped}");
     judge(&stage, 2, |_| Effect::Opaque, "fenced");
@@ -289,7 +288,7 @@ proptest! {
                 stage.hands.die(&id(NAMES[victim.index(size)]), Die::ALL[die.index(Die::ALL.len())]);
                 stage.coordinate().await;
             }
-            let outcome = stage.to_the_end().await;
+            let outcome = stage.run_to_end().await;
             prop_assert_eq!(outcome, Outcome::Reverted);
             judge(&stage, size, class, "a larger graph");
             Ok(())

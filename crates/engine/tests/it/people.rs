@@ -96,7 +96,7 @@ async fn a_skipped_step_makes_the_run_partial_unless_it_is_optional() {
             reason: "nobody to tell".to_owned(),
         })
         .await;
-        assert_eq!(stage.to_the_end().await, outcome);
+        assert_eq!(stage.run_to_end().await, outcome);
     }
 }
 
@@ -125,7 +125,7 @@ async fn an_added_step_runs_between_its_neighbours() {
     assert_eq!(running(&stage).await, ["x"]);
     assert_eq!(stage.hands.effects(&id("c")), 0);
     done(&stage, "x").await;
-    assert_eq!(stage.to_the_end().await, Outcome::Reverted);
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
     assert_eq!(stage.hands.effects(&id("c")), 1);
 }
 
@@ -169,7 +169,7 @@ async fn nothing_starts_while_the_run_is_held() {
     assert_eq!(stage.hands.effects(&id("b")), 0);
     assert!(questions(stage.log().await.state()).iter().any(|q| q.kind == QuestionKind::Held));
     say(&mut log, &Act::Release, |_| Event::RunReleased { reason: "go".to_owned() }).await;
-    assert_eq!(stage.to_the_end().await, Outcome::Reverted);
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn an_act_that_makes_no_sense_writes_nothing() {
     let mut stage = Stage::new(plans::plan(&json!([manual("a", "ann", &[])]))).await;
     stage.coordinate().await;
     done(&stage, "a").await;
-    stage.to_the_end().await;
+    stage.run_to_end().await;
     let before = stage.journal.appends();
     let mut log = stage.log().await;
     let lead = Person {

@@ -85,13 +85,16 @@ impl Stage {
     }
 
     /// Coordinators one after the other, and a person who answers, until the run is over.
-    pub(crate) async fn to_the_end(&mut self) -> Outcome {
+    pub(crate) async fn run_to_end(&mut self) -> Outcome {
         for _ in 0..200 {
             match self.coordinate().await {
                 Died::Ended(End::Finished(outcome)) => return outcome,
                 Died::Ended(End::Waiting) => self.answer().await,
                 Died::Ended(End::Detached) => panic!("nobody detached"),
-                Died::Crashed | Died::Stopped(_) => {}
+                Died::Crashed => {}
+                Died::Stopped(stopped) => {
+                    assert!(!matches!(stopped, Stopped::Fenced(_)), "{stopped}");
+                }
             }
         }
         panic!("the run never ends: {:?}", questions(self.log().await.state()));

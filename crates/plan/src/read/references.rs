@@ -1,11 +1,9 @@
 //! Does every name in the plan name something?
 
-use std::ops::Range;
-
 use backout_core::graph::Graph;
 use backout_core::plan::{Action, Baseline, Check, Plan, Source, Step, WayBack};
 
-use super::{Defined, keys_of, listed, step_ids};
+use super::{Defined, Twice, keys_of, listed, step_ids};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{Document, Path};
 use crate::lower::did_you_mean;
@@ -19,7 +17,7 @@ pub(super) struct Names {
     components: Defined,
     baselines: Defined,
     steps: Defined,
-    same: Vec<(String, Range<usize>, Range<usize>)>,
+    same: Vec<Twice>,
 }
 
 impl Names {
@@ -214,7 +212,7 @@ impl Checker<'_> {
             match baseline {
                 Baseline::Sql(sql) => self.database(&sql.source, &at.key("sql").key("source")),
                 Baseline::Http(http) => {
-                    self.server(http.source.as_ref(), &http.url, &at.key("http"))
+                    self.server(http.source.as_ref(), &http.url, &at.key("http"));
                 }
                 Baseline::Tree(_) | Baseline::File(_) | Baseline::Run(_) => {}
             }
@@ -358,12 +356,12 @@ impl Checker<'_> {
                 Check::Confirm(_) | Check::Run(_) | Check::File(_) | Check::Tree(_) => {}
             }
         }
-        if let Some(retry) = step.retry {
-            if !(2..=100).contains(&retry.attempts) {
-                let hint = "try 2 to 100 times in all".to_owned();
-                let message = "this number of attempts is impossible".to_owned();
-                self.report(codes::WRONG_VALUE, message, &at.key("retry").key("attempts"), hint);
-            }
+        if let Some(retry) = step.retry
+            && !(2..=100).contains(&retry.attempts)
+        {
+            let hint = "try 2 to 100 times in all".to_owned();
+            let message = "this number of attempts is impossible".to_owned();
+            self.report(codes::WRONG_VALUE, message, &at.key("retry").key("attempts"), hint);
         }
     }
 
@@ -511,7 +509,7 @@ fn find_empty(value: &serde_json::Value, key: &str, path: &Path, found: &mut Vec
             found.push(path.clone());
         }
         serde_json::Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| {
-            find_empty(item, if key == "argv" { "text" } else { key }, &path.index(index), found)
+            find_empty(item, if key == "argv" { "text" } else { key }, &path.index(index), found);
         }),
         serde_json::Value::Object(entries) => {
             let inside = |name: &str| {

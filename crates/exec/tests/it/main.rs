@@ -1,0 +1,3 @@
+//! The hands against real servers.
+
+mod postgres;
