@@ -240,6 +240,9 @@ pub(crate) struct InvokeArgs {
     /// Why the change is backed out.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+    /// Start a second run of a change whose first is not finished.
+    #[arg(long)]
+    pub(crate) again: bool,
     #[command(flatten)]
     pub(crate) who: AsArgs,
     #[command(flatten)]

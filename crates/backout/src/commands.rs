@@ -15,7 +15,10 @@ use crate::failure::{Exit, Failure};
 pub(crate) type Done = Result<Exit, Failure>;
 
 pub(crate) fn dispatch(cli: Cli) -> Done {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Several workers: a verification that blocks on a dead disk must not hold up
+    // the others, or the answer to Ctrl-C.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     let app = || App::new(cli.state.clone());
     runtime.block_on(async {
         match cli.command {

@@ -1,10 +1,7 @@
 //! Which run is meant.
 
-use backout_core::ids::{RunId, Seq};
-use backout_core::record::Chain;
-use backout_core::state::RunState;
-use backout_engine::Journal;
-use backout_sqlite::SqliteJournal;
+use backout_core::ids::RunId;
+use backout_engine::{Journal, RunLog};
 
 use crate::app::App;
 use crate::failure::Failure;
@@ -29,11 +26,16 @@ pub(crate) async fn find(app: &App, said: Option<&str>) -> Result<RunId, Failure
             })
         }
         None => {
+            // A run that still needs somebody comes before one that is over.
             let mut newest = None;
             for run in runs {
-                let started = begun(&journal, &run).await?.started;
-                if newest.as_ref().is_none_or(|(latest, _)| started > *latest) {
-                    newest = Some((started, run));
+                let Ok(log) = RunLog::open(std::sync::Arc::clone(&journal), &run).await else {
+                    // It may be the one that matters: whoever asks must hear of it.
+                    return Ok(run);
+                };
+                let rank = (log.state().finished.is_none(), log.state().started);
+                if newest.as_ref().is_none_or(|(best, _)| rank > *best) {
+                    newest = Some((rank, run));
                 }
             }
             newest.map(|(_, run)| run).ok_or_else(|| {
@@ -41,13 +43,4 @@ pub(crate) async fn find(app: &App, said: Option<&str>) -> Result<RunId, Failure
             })
         }
     }
-}
-
-/// The state after a run's first record, which is cheap to read.
-async fn begun(journal: &SqliteJournal, run: &RunId) -> Result<RunState, Failure> {
-    let stored = journal.read(run, Seq(0)).await?;
-    let mut chain = Chain::new(run.clone());
-    let bytes = stored.first().ok_or_else(|| Failure::usage(format!("there is no run `{run}`")))?;
-    let record = chain.read(bytes)?;
-    Ok(RunState::begin(&record, chain.tail())?)
 }

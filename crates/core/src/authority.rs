@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{OptionId, RoleId, StepId};
+use crate::ids::{Digest, OptionId, RoleId, StepId};
 use crate::plan::{Permission, Plan};
 use crate::state::RunState;
 
@@ -59,11 +59,15 @@ pub enum Act {
     Add {
         /// The new step.
         step: StepId,
+        /// Digest of what it does: two people must mean the same.
+        what: Digest,
     },
     /// Change a step.
     Replace {
         /// The step.
         step: StepId,
+        /// Digest of what it does from now on: two people must mean the same.
+        what: Digest,
     },
     /// Say what happened to a step.
     Resolve {
@@ -74,8 +78,11 @@ pub enum Act {
     },
     /// Hand a step to somebody else.
     Assign {
-        /// The step.
+        /// The step, the first of several.
         step: StepId,
+        /// Further steps.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<StepId>,
         /// To whom.
         to: String,
     },
@@ -102,8 +109,8 @@ impl Act {
             | Self::Stop { step }
             | Self::Retry { step }
             | Self::Skip { step }
-            | Self::Add { step }
-            | Self::Replace { step }
+            | Self::Add { step, .. }
+            | Self::Replace { step, .. }
             | Self::Resolve { step, .. }
             | Self::Assign { step, .. } => Some(step),
             Self::Invoke | Self::Hold | Self::Release | Self::Escalate { .. } | Self::Abandon => {
@@ -118,7 +125,9 @@ impl Act {
         Some(match self {
             Self::Acknowledge { .. } | Self::Fail { .. } => return None,
             Self::Invoke => Permission::Invoke,
-            Self::Stop { .. } | Self::Retry { .. } => Permission::Retry,
+            Self::Retry { .. } => Permission::Retry,
+            // Stopping must be cheap: no plan makes it harder.
+            Self::Stop { .. } => Permission::Hold,
             Self::Skip { .. } => Permission::Skip,
             Self::Add { .. } => Permission::Add,
             Self::Replace { .. } => Permission::Replace,
@@ -140,10 +149,10 @@ impl Act {
             Self::Stop { step } => format!("stop {step}"),
             Self::Retry { step } => format!("retry {step}"),
             Self::Skip { step } => format!("skip {step}"),
-            Self::Add { step } => format!("add {step}"),
-            Self::Replace { step } => format!("replace {step}"),
+            Self::Add { step, .. } => format!("add {step}"),
+            Self::Replace { step, .. } => format!("replace {step}"),
             Self::Resolve { step, .. } => format!("resolve {step}"),
-            Self::Assign { step, to } => format!("hand {step} to {to}"),
+            Self::Assign { step, to, .. } => format!("hand {step} to {to}"),
             Self::Hold => "hold the run".to_owned(),
             Self::Release => "go on with the run".to_owned(),
             Self::Escalate { option } => format!("move to option {option}"),
@@ -191,7 +200,8 @@ pub fn may(plan: &Plan, run: Option<&RunState>, person: &Person, act: &Act) -> V
     if plan.roles.is_empty() {
         return Verdict::Allowed { because: "the plan names no roles".to_owned() };
     }
-    let grant = act.permission().and_then(|permission| plan.authority.0.get(&permission));
+    let grant = act.permission().filter(|_| !matches!(act, Act::Stop { .. }));
+    let grant = grant.and_then(|permission| plan.authority.0.get(&permission));
     if let Some(grant) = grant {
         let allowed = with_deputies(plan, grant.by.iter());
         if allowed.is_disjoint(&person.roles) {
@@ -259,7 +269,8 @@ fn quorum(
 ) -> Verdict {
     let mut have: Vec<String> = Vec::new();
     for (proposed, by) in run.map_or(&[][..], |run| &run.proposals) {
-        if proposed == act && *by != person.name && !have.contains(by) {
+        let new = |name: &String| name.to_lowercase() != by.to_lowercase();
+        if proposed == act && new(&person.name) && have.iter().all(new) {
             have.push(by.clone());
         }
     }
@@ -385,6 +396,16 @@ pub fn identify(plan: &Plan, as_who: Option<&str>, account: &str) -> Result<Pers
         None => (as_who.trim(), None),
     };
     let role_id = RoleId::new(role).ok().filter(|id| plan.roles.contains_key(id));
+    // A role that belongs to an account belongs to no other account.
+    let claimed = role_id.iter().cloned().chain(held_by(name.unwrap_or(role)));
+    for id in claimed {
+        let bound = plan.roles.get(&id).and_then(|role| role.user.as_deref());
+        if let Some(user) = bound.filter(|user| *user != account) {
+            return Err(format!(
+                "the plan gives {id} to the account `{user}`, and this is `{account}`"
+            ));
+        }
+    }
     match (role_id, name) {
         (Some(id), None) => {
             let name = plan.person(&id);

@@ -125,6 +125,10 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
                 known.recoveries,
             );
             match next {
+                // A person wanted it stopped; running it again is not for us to decide.
+                doubt::Next::Again if known.stop.is_some() => {
+                    Some(Intent::Fail { step: index, reason: "it was stopped by a person" })
+                }
                 doubt::Next::Again => Some(Intent::Resolve {
                     step: index,
                     answer: Answer::DidNotHappen,
@@ -132,15 +136,16 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
                     reason: "its effect class allows to run it again",
                 }),
                 doubt::Next::Probe => Some(Intent::Verify { step: index, purpose: Purpose::Probe }),
-                doubt::Next::Fail => {
-                    Some(Intent::Fail { step: index, reason: "stopped because its time was up" })
-                }
+                doubt::Next::Fail => Some(Intent::Fail {
+                    step: index,
+                    reason: "its outcome is unknown: its time was up, or no answer came",
+                }),
                 doubt::Next::Ask => None,
             }
         }
         Status::Failed => {
-            let retry = step.retry.filter(|retry| known.failures < retry.attempts)?;
-            if !step.effect().may_repeat() || state.held.is_some() || state.is_halted() {
+            let retry = step.retry.filter(|_| state.will_retry(index))?;
+            if state.held.is_some() || state.is_halted() || !lane_is_free(state, index) {
                 return None;
             }
             let since = known.since?;
@@ -158,14 +163,24 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
     }
 }
 
+/// Whether no other step is in this step's lane.
+fn lane_is_free(state: &RunState, index: usize) -> bool {
+    let Some(lane) = &state.steps[index].exclusive else { return true };
+    !state.active().any(|i| {
+        i != index && state.steps[i].exclusive.as_ref() == Some(lane) && occupies_lane(state, i)
+    })
+}
+
+fn occupies_lane(state: &RunState, index: usize) -> bool {
+    matches!(state.states[index].status, Status::Running | Status::Acted | Status::InDoubt)
+}
+
 /// Ready steps that may start now, in plan order, given that people do one
 /// manual step at a time in their frozen order, and lanes hold one step.
 fn startable(state: &RunState) -> Vec<usize> {
     let mut lanes: Vec<&str> = state
         .active()
-        .filter(|&i| {
-            matches!(state.states[i].status, Status::Running | Status::Acted | Status::InDoubt)
-        })
+        .filter(|&i| occupies_lane(state, i))
         .filter_map(|i| state.steps[i].exclusive.as_deref())
         .collect();
     let manual = |step: &Step| step.action.is_manual();

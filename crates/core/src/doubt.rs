@@ -83,7 +83,10 @@ pub fn next(
 ) -> Next {
     match effect {
         Effect::Read | Effect::Idempotent | Effect::Keyed => match cause {
-            DoubtCause::Deadline => Next::Fail,
+            DoubtCause::Deadline | DoubtCause::NoAnswer => Next::Fail,
+            // What is noted nowhere may still be running. To be repeatable is not
+            // to be safe side by side with itself.
+            DoubtCause::LedgerLost if effect != Effect::Read => Next::Ask,
             _ if recoveries < MOST_RECOVERIES => Next::Again,
             _ => Next::Ask,
         },
@@ -116,6 +119,7 @@ mod tests {
             DoubtCause::SupervisorLost,
             DoubtCause::LedgerLost,
             DoubtCause::Deadline,
+            DoubtCause::NoAnswer,
         ];
         for effect in Effect::ALL {
             for cause in causes {
@@ -127,7 +131,10 @@ mod tests {
                                 (Effect::Opaque, _) => Next::Ask,
                                 (Effect::Verifiable, _) if checkable && !probed => Next::Probe,
                                 (Effect::Verifiable, _) => Next::Ask,
-                                (_, DoubtCause::Deadline) => Next::Fail,
+                                (_, DoubtCause::Deadline | DoubtCause::NoAnswer) => Next::Fail,
+                                (Effect::Idempotent | Effect::Keyed, DoubtCause::LedgerLost) => {
+                                    Next::Ask
+                                }
                                 _ if recoveries >= MOST_RECOVERIES => Next::Ask,
                                 _ => Next::Again,
                             };

@@ -325,18 +325,21 @@ pub struct Evidence {
     /// Exit code of a command, status of an HTTP answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i64>,
-    /// Digest of what it printed, after masking.
+    /// Digest of everything it printed, after masking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Digest>,
     /// Each verification and what it found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verified: Vec<Verified>,
+    /// The files its output is kept in, as they were when it ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Attachment>,
     /// Files a person attached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attached: Vec<Attachment>,
 }
 
-/// A file a person attached to what they said.
+/// A file beside the log: what a step printed, or what a person attached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// Its name.
@@ -392,6 +395,8 @@ pub enum DoubtCause {
     LedgerLost,
     /// It was stopped because its time was up.
     Deadline,
+    /// It was asked for, and no answer came back.
+    NoAnswer,
 }
 
 /// The answer to a doubt.

@@ -103,7 +103,7 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
             (QuestionKind::Confirm, sentences.join("\n"), answers)
         }
         Status::Failed => {
-            if step.retry.is_some_and(|retry| known.failures < retry.attempts) {
+            if state.will_retry(index) {
                 return None;
             }
             let error = known.note.clone().unwrap_or_default();

@@ -459,12 +459,24 @@ impl RunState {
         blocked
     }
 
-    /// Whether a failed step stops everything.
+    /// Whether a failed step starts again by itself: its `retry` has tries left,
+    /// its class allows it, and no person has stopped it.
+    #[must_use]
+    pub fn will_retry(&self, index: usize) -> bool {
+        let (step, known) = (&self.steps[index], &self.states[index]);
+        known.status == Status::Failed
+            && known.stop.is_none()
+            && step.effect().may_repeat()
+            && step.retry.is_some_and(|retry| known.failures < retry.attempts)
+    }
+
+    /// Whether a failed step stops everything. One that still tries again does not.
     #[must_use]
     pub fn is_halted(&self) -> bool {
         self.active.iter().any(|&i| {
             self.states[i].status == Status::Failed
                 && self.steps[i].on_failure == crate::plan::OnFailure::HaltAll
+                && !self.will_retry(i)
         })
     }
 
@@ -519,13 +531,17 @@ impl RunState {
                 self.coordinator = Some(coordinator.clone());
             }
             Event::RunHeld { reason } => {
+                self.proposals.clear();
                 self.held = Some(Held {
                     by: record.actor.shown(),
                     reason: reason.clone(),
                     since: record.at,
                 });
             }
-            Event::RunReleased { .. } => self.held = None,
+            Event::RunReleased { .. } => {
+                self.held = None;
+                self.proposals.clear();
+            }
             Event::RunFinished { outcome } => self.finished = Some((outcome.clone(), record.at)),
             Event::OptionChosen { option, reason } => {
                 self.choose(option)?;
@@ -633,6 +649,12 @@ impl RunState {
             }
             Event::StepReplaced { step, reason } => {
                 self.steps[index] = step.as_ref().clone();
+                // Another action: nothing of the old one's key or counts is its own.
+                let known = &mut self.states[index];
+                known.key.clear();
+                known.doubt = None;
+                known.stop = None;
+                (known.failures, known.recoveries) = (0, 0);
                 self.deviates(format!("replaced {id}"), reason, record);
                 self.rebuild()?;
             }
@@ -746,6 +768,14 @@ impl RunState {
         self.steps.insert(at, step.clone());
         self.states.insert(at, StepState::new());
         self.selected.insert(at, true);
+        // Standing between two steps adds an order; it takes none away.
+        if let Some(behind) = behind {
+            self.extra.push((behind.clone(), step.id.clone()));
+            let follower = self.steps.get(at + 1).filter(|follower| follower.after.is_none());
+            if let Some(follower) = follower {
+                self.extra.push((behind.clone(), follower.id.clone()));
+            }
+        }
         self.extra.extend(before.iter().map(|waits| (step.id.clone(), waits.clone())));
         self.rebuild()
     }

@@ -66,8 +66,15 @@ fn fill(path: &Path) -> Result<(), Any> {
 /// # Errors
 /// When something cannot be copied.
 pub fn back_up(layout: &Layout) -> Result<(), Any> {
-    let restore =
-        |from: &Path, to: &Path| backout_exec::files::restore_tree(from, to, false, "backup");
+    let restore = |from: &Path, to: &Path| {
+        backout_exec::files::restore_tree(
+            from,
+            to,
+            false,
+            "backup",
+            &std::sync::atomic::AtomicBool::new(false),
+        )
+    };
     restore(&layout.application(), &layout.application_backup())?;
     restore(&layout.config(), &layout.config_backup())?;
     for (from, to) in [

@@ -34,8 +34,8 @@ use crate::log::{OpenError, RunLog, WriteError};
 /// What a person at the coordinator's own terminal wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control {
-    /// Finish what runs, start nothing.
-    Hold,
+    /// Finish what runs, start nothing; if that is so already, leave.
+    Interrupt,
     /// Leave the run as it is.
     Detach,
 }
@@ -385,6 +385,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         for (step, attempt) in wanted {
             self.stopping.insert(step.clone(), attempt);
             let (hands, run) = (Arc::clone(&self.hands), self.log.state().run.clone());
+            // The hands keep trying until the attempt has ended.
             tokio::spawn(async move { hands.stop(&run, &step, attempt).await });
         }
     }
@@ -424,7 +425,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     observer.tick(self.log.state());
                     return match wanted {
                         Control::Detach => Ok(Some(End::Detached)),
-                        Control::Hold => self.hold(observer).await.map(|()| None),
+                        Control::Interrupt if self.log.state().held.is_some() => Ok(Some(End::Detached)),
+                        Control::Interrupt => self.hold(observer).await.map(|()| None),
                     };
                 }
                 () = self.clock.sleep(nap.unwrap_or(Duration::MAX)), if nap.is_some() => {
@@ -447,7 +449,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     }
 
     async fn hold(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
-        if self.log.state().held.is_none() {
+        // Somebody else may write first; the wish must not get lost over that.
+        while self.log.state().held.is_none() && self.log.state().finished.is_none() {
             let reason = "stopped at the coordinator's terminal".to_owned();
             self.append(observer, vec![Event::RunHeld { reason }]).await?;
         }

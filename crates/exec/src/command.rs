@@ -113,7 +113,7 @@ pub async fn run(
     }
     let status = child.wait().await.ok();
     let survivors = match stopped {
-        None if prepared.alone => alive(),
+        _ if prepared.alone => alive(),
         _ => Vec::new(),
     };
     let mut held_open = Vec::new();
@@ -218,6 +218,8 @@ async fn pump(stream: Option<impl AsyncRead + Unpin>, mut output: Output) -> Sum
     }
     output.finish().unwrap_or_else(|error| Summary {
         digest: backout_core::ids::Digest::ZERO,
+        kept: backout_core::ids::Digest::ZERO,
+        kept_bytes: 0,
         bytes: 0,
         last: format!("its output could not be kept: {error}"),
     })
@@ -235,6 +237,8 @@ async fn last_words(
     held_open.push(pump);
     Summary {
         digest: backout_core::ids::Digest::ZERO,
+        kept: backout_core::ids::Digest::ZERO,
+        kept_bytes: 0,
         bytes: 0,
         last: "(a process it left behind still holds its output)".to_owned(),
     }
@@ -244,15 +248,26 @@ async fn last_words(
 async fn end_all(child: &mut Child, group: Option<Pid>, alone: bool) {
     let Some(group) = group else { return };
     let _ = kill_process_group(group, Signal::TERM);
-    let graceful = tokio::time::timeout(GRACE, child.wait()).await;
-    if graceful.is_err() {
-        let _ = kill_process_group(group, Signal::KILL);
+    // The whole group has the time to end in order, not only its leader.
+    let all_gone = async {
         let _ = child.wait().await;
-    }
-    // Members of the group that ignored the request, and children that left it.
+        while rustix::process::test_kill_process_group(group).is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let _ = tokio::time::timeout(GRACE, all_gone).await;
     let _ = kill_process_group(group, Signal::KILL);
-    for pid in alone.then(descendants).into_iter().flatten() {
-        let _ = kill_process(pid, Signal::KILL);
+    let _ = child.wait().await;
+    // Children that left the group, and what they start meanwhile.
+    for _ in 0..50 {
+        let left = if alone { descendants() } else { Vec::new() };
+        if left.is_empty() {
+            break;
+        }
+        for pid in left {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -268,36 +283,54 @@ fn alive() -> Vec<String> {
         .collect()
 }
 
+/// What the kernel says about a living process.
+struct Process {
+    pid: i32,
+    parent: i32,
+    session: i32,
+}
+
+/// Every living process.
+fn processes() -> Vec<Process> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // `pid (comm) state ppid pgrp session …`; comm may hold anything, so cut
+        // behind its last `)`.
+        let fields: Vec<&str> =
+            stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        let number = |index: usize| fields.get(index).and_then(|field| field.parse::<i32>().ok());
+        let is_zombie = fields.first().is_some_and(|state| *state == "Z");
+        if let (Some(parent), Some(session), false) = (number(1), number(3), is_zombie) {
+            found.push(Process { pid, parent, session });
+        }
+    }
+    found
+}
+
+/// Living processes of a session, its leader left out.
+pub(crate) fn in_session(leader: i32) -> Vec<i32> {
+    let member = |process: &Process| process.session == leader && process.pid != leader;
+    processes().into_iter().filter(member).map(|process| process.pid).collect()
+}
+
 /// Living processes below this one. A supervisor adopts the orphans of its
 /// command (it is their subreaper), so none can hide by leaving its group.
 fn descendants() -> Vec<Pid> {
-    let mut parents = Vec::new();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    for entry in entries.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        // `pid (comm) state ppid …`; comm may hold anything, so cut behind its last `)`.
-        let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
-        let (state, parent) = (fields.next(), fields.next().and_then(|p| p.parse::<i32>().ok()));
-        if let (Some(state), Some(parent)) = (state, parent)
-            && state != "Z"
-        {
-            parents.push((pid, parent));
-        }
-    }
+    let all = processes();
     let me = i32::try_from(std::process::id()).unwrap_or(0);
     let mut below = BTreeSet::from([me]);
     loop {
         let before = below.len();
-        below.extend(
-            parents
-                .iter()
-                .filter(|(_, parent)| below.contains(parent))
-                .map(|(pid, _)| *pid)
-                .collect::<Vec<_>>(),
-        );
+        let children: Vec<i32> = all
+            .iter()
+            .filter(|process| below.contains(&process.parent))
+            .map(|process| process.pid)
+            .collect();
+        below.extend(children);
         if below.len() == before {
             break;
         }

@@ -7,15 +7,16 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use backout_engine::fault::{self, Point};
 
 use crate::tree::{self, Kind};
 
 /// Files of ours that were being written when a restore was cut off.
-const UNFINISHED: &str = ".backout-unfinished-";
+const UNFINISHED: &str = ".backout-";
 
 /// Why nothing, or not everything, was restored.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum RestoreError {
     /// It would do harm, so nothing was touched.
     #[error("{0}")]
     Refused(String),
+    /// Somebody asked to stop. What is in place is whole.
+    #[error("it was stopped on request after {0} files")]
+    Stopped(u64),
     /// It failed on the way.
     #[error("{path}: {source}")]
     Failed {
@@ -50,7 +54,8 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> RestoreError + '_ {
     |source| RestoreError::Failed { path: path.to_owned(), source }
 }
 
-/// Makes `to` equal to `from`. `step` names the step, for crash tests.
+/// Makes `to` equal to `from`. `step` names the step, for crash tests; `stop`
+/// becomes true when somebody wants it stopped, which it is between two files.
 ///
 /// # Errors
 /// [`RestoreError::Refused`] when nothing was touched.
@@ -59,6 +64,7 @@ pub fn restore_tree(
     to: &Path,
     keep_extra: bool,
     step: &str,
+    stop: &AtomicBool,
 ) -> Result<Restored, RestoreError> {
     let refused = |why: String| Err(RestoreError::Refused(why));
     let backup = match tree::entries(from) {
@@ -80,9 +86,19 @@ pub fn restore_tree(
     if target.parent().is_none() {
         return refused("the target is the root of the file system".to_owned());
     }
+    // Every file of the backup must be readable before anything is touched.
+    for entry in backup.iter().filter(|entry| matches!(entry.kind, Kind::File(_))) {
+        let path = source.join(&entry.path);
+        if let Err(error) = File::open(&path) {
+            return refused(format!("the backup {} cannot be read: {error}", path.display()));
+        }
+    }
     fs::create_dir_all(&target).map_err(failed(&target))?;
     let mut done = Restored::default();
     for entry in &backup {
+        if stop.load(Ordering::Relaxed) {
+            return Err(RestoreError::Stopped(done.written));
+        }
         let (from, to) = (source.join(&entry.path), target.join(&entry.path));
         let about = fs::symlink_metadata(&from).map_err(failed(&from))?;
         match &entry.kind {
@@ -96,6 +112,8 @@ pub fn restore_tree(
                     done.kept += 1;
                 }
             }
+            // `entries` refuses these in a backup.
+            Kind::Special => {}
             Kind::Link(link) => {
                 if put_link(link, &to)? {
                     done.written += 1;
@@ -110,6 +128,11 @@ pub fn restore_tree(
     for entry in backup.iter().rev().filter(|entry| entry.kind == Kind::Folder) {
         let to = target.join(&entry.path);
         fs::set_permissions(&to, fs::Permissions::from_mode(entry.mode)).map_err(failed(&to))?;
+    }
+    // Links, folders, removals and modes are durable once their folders are.
+    for entry in backup.iter().filter(|entry| entry.kind == Kind::Folder) {
+        let folder = target.join(&entry.path);
+        flush_folder(&folder).map_err(failed(&folder))?;
     }
     flush_folder(&target).map_err(failed(&target))?;
     Ok(done)
@@ -164,8 +187,9 @@ fn put_folder(to: &Path, about: &Metadata) -> Result<(), RestoreError> {
 fn put_file(from: &Path, to: &Path, about: &Metadata) -> Result<bool, RestoreError> {
     if let Ok(there) = fs::symlink_metadata(to) {
         if there.is_file() && there.len() == about.len() {
-            let (wanted, found) = (tree::file_digest(from), tree::file_digest(to));
-            if wanted.map_err(failed(from))? == found.map_err(failed(to))? {
+            let wanted = tree::file_digest(from).map_err(failed(from))?;
+            // One that cannot be read is not known to be right: it is replaced.
+            if tree::file_digest(to).is_ok_and(|found| found == wanted) {
                 let right = mode(&there) == mode(about) && same_owner(&there, about);
                 if !right {
                     own(to, about)?;
@@ -192,7 +216,13 @@ fn put_file(from: &Path, to: &Path, about: &Metadata) -> Result<bool, RestoreErr
 
 fn write_beside(from: &Path, unfinished: &Path, about: &Metadata) -> Result<(), RestoreError> {
     let mut source = File::open(from).map_err(failed(from))?;
-    let mut file = File::create(unfinished).map_err(failed(unfinished))?;
+    // Never through something that is there already: it may be a link to elsewhere.
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(unfinished)
+        .map_err(failed(unfinished))?;
     io::copy(&mut source, &mut file).map_err(failed(unfinished))?;
     own(unfinished, about)?;
     file.set_permissions(about.permissions()).map_err(failed(unfinished))?;
@@ -211,7 +241,6 @@ fn put_link(link: &Path, to: &Path) -> Result<bool, RestoreError> {
         _ => {}
     }
     let unfinished = beside(to)?;
-    let _ = fs::remove_file(&unfinished);
     std::os::unix::fs::symlink(link, &unfinished).map_err(failed(&unfinished))?;
     fs::rename(&unfinished, to).map_err(failed(to))?;
     Ok(true)
@@ -225,7 +254,7 @@ fn remove_extra(
     let wanted: std::collections::BTreeSet<&Path> =
         backup.iter().map(|e| e.path.as_path()).collect();
     let mut removed = 0;
-    let found = tree::entries(target).map_err(failed(target))?;
+    let found = tree::entries_with_specials(target).map_err(failed(target))?;
     // Backwards: what is in a folder goes before the folder.
     for entry in found.iter().rev().filter(|entry| !wanted.contains(entry.path.as_path())) {
         let name = entry.path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -236,7 +265,7 @@ fn remove_extra(
         let path = target.join(&entry.path);
         match entry.kind {
             Kind::Folder => fs::remove_dir(&path),
-            Kind::File(_) | Kind::Link(_) => fs::remove_file(&path),
+            Kind::File(_) | Kind::Link(_) | Kind::Special => fs::remove_file(&path),
         }
         .map_err(failed(&path))?;
         removed += u64::from(!ours);
@@ -244,11 +273,20 @@ fn remove_extra(
     Ok(removed)
 }
 
+/// A new name in the same folder. Short, because the file's own name may use up
+/// what the file system allows.
 fn beside(to: &Path) -> Result<PathBuf, RestoreError> {
-    let name = to
-        .file_name()
-        .ok_or_else(|| RestoreError::Refused(format!("{} has no name", to.display())))?;
-    Ok(to.with_file_name(format!("{UNFINISHED}{}", name.to_string_lossy())))
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let folder = to
+        .parent()
+        .ok_or_else(|| RestoreError::Refused(format!("{} has no folder", to.display())))?;
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("{UNFINISHED}{}-{count}", std::process::id()));
+        if fs::symlink_metadata(&path).is_err() {
+            return Ok(path);
+        }
+    }
 }
 
 fn mode(about: &Metadata) -> u32 {
@@ -302,14 +340,16 @@ mod tests {
         // What is a folder in one is a file in the other.
         write(&live.join("etc"), "a file");
         write(&live.join("current/x"), "a folder");
-        write(&live.join("bin/.backout-unfinished-app"), "cut off");
-        let done = restore_tree(&backup, &live, false, "x").expect("restored");
+        write(&live.join("bin/.backout-7-0"), "cut off");
+        let done =
+            restore_tree(&backup, &live, false, "x", &AtomicBool::new(false)).expect("restored");
         assert_eq!((done.written, done.removed), (3, 2));
         assert_eq!(
             tree::totals(&backup).expect("readable"),
             tree::totals(&live).expect("readable")
         );
-        let again = restore_tree(&backup, &live, false, "x").expect("restored");
+        let again =
+            restore_tree(&backup, &live, false, "x", &AtomicBool::new(false)).expect("restored");
         assert_eq!(again, Restored { kept: 3, ..Restored::default() });
     }
 
@@ -317,7 +357,7 @@ mod tests {
     fn extra_files_stay_if_asked() {
         let (_folder, backup, live) = stage();
         write(&live.join("uploads/photo"), "x");
-        restore_tree(&backup, &live, true, "x").expect("restored");
+        restore_tree(&backup, &live, true, "x", &AtomicBool::new(false)).expect("restored");
         assert!(live.join("uploads/photo").exists());
     }
 
@@ -335,13 +375,46 @@ mod tests {
             (&backup, folder.path()),
             (&backup, Path::new("/")),
         ] {
-            let refused = restore_tree(from, to, false, "x");
+            let refused = restore_tree(from, to, false, "x", &AtomicBool::new(false));
             assert!(
                 matches!(refused, Err(RestoreError::Refused(_))),
                 "{from:?} {to:?}: {refused:?}"
             );
         }
         assert!(live.join("keep").exists());
+    }
+
+    #[test]
+    fn nothing_outside_is_written_through_a_planted_link() {
+        let (folder, backup, live) = stage();
+        let outside = folder.path().join("outside");
+        write(&outside, "precious");
+        write(&live.join("etc/config"), "new");
+        for planted in 0..50 {
+            let name = format!("etc/{UNFINISHED}{}-{planted}", std::process::id());
+            std::os::unix::fs::symlink(&outside, live.join(name)).expect("a link");
+        }
+        restore_tree(&backup, &live, false, "x", &AtomicBool::new(false)).expect("restored");
+        assert_eq!(fs::read_to_string(&outside).expect("there"), "precious");
+        assert_eq!(
+            tree::totals(&backup).expect("readable"),
+            tree::totals(&live).expect("readable")
+        );
+    }
+
+    #[test]
+    fn sockets_and_long_names_are_no_obstacle() {
+        let (_folder, backup, live) = stage();
+        let long = "n".repeat(255);
+        write(&backup.join(&long), "old");
+        write(&live.join(&long), "new");
+        let _socket =
+            std::os::unix::net::UnixListener::bind(live.join("app.sock")).expect("a socket");
+        restore_tree(&backup, &live, false, "x", &AtomicBool::new(false)).expect("restored");
+        assert_eq!(
+            tree::totals(&backup).expect("readable"),
+            tree::totals(&live).expect("readable")
+        );
     }
 
     #[test]

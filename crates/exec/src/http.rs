@@ -120,6 +120,7 @@ fn classify(error: &ureq::Error, said: String) -> NoAnswer {
         ureq::Error::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => {
             NoAnswer::NobodyThere("nobody listens there (connection refused)".to_owned())
         }
+        ureq::Error::Io(io) if io.to_string().contains("lookup") => NoAnswer::NotSent(said),
         ureq::Error::HostNotFound
         | ureq::Error::BadUri(_)
         | ureq::Error::Http(_)

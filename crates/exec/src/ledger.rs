@@ -23,6 +23,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
@@ -31,8 +32,11 @@ use serde::{Deserialize, Serialize};
 use backout_core::doubt::Observation;
 use backout_core::event::DoubtCause;
 use backout_core::ids::{Epoch, RunId, StepId};
-use backout_core::plan::{Source, Step};
+use backout_core::plan::{Action, Source, Step};
 use backout_engine::hands::Report;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::command;
 
 /// What a supervisor is asked to do. Holds references to secrets, never a secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,14 +57,33 @@ pub struct Request {
     pub sources: std::collections::BTreeMap<backout_core::ids::SourceId, Source>,
 }
 
+impl Request {
+    /// How long its command may take.
+    fn deadline(&self) -> Option<Duration> {
+        match &self.step.action {
+            Action::Run(run) => Some(run.timeout.unwrap_or(crate::supervise::RUN_TIMEOUT).get()),
+            _ => None,
+        }
+    }
+}
+
+/// Tells one running of the machine from the next.
+#[must_use]
+pub fn boot_id() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().to_owned()
+}
+
 /// Who decides about a dispatch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub enum Claim {
     /// A supervisor accepted it.
     Supervisor {
-        /// Its process.
+        /// Its process, which leads a session of its own.
         pid: i32,
+        /// The running of the machine that the number belongs to.
+        boot: String,
     },
     /// A coordinator made sure that nobody ever will.
     Fenced,
@@ -291,13 +314,19 @@ impl Dispatch {
     /// # Errors
     /// When the locks cannot be used.
     pub fn wait(&self) -> io::Result<()> {
-        for lock in ["supervisor.lock", "processes.lock"] {
-            let file = open_lock(&self.folder.join(lock))?;
-            flock(&file, FlockOperation::LockShared)?;
-            // Once the end is written down, what it left running does not matter.
-            if self.end()?.is_some() {
-                break;
+        let supervisor = open_lock(&self.folder.join("supervisor.lock"))?;
+        flock(&supervisor, FlockOperation::LockShared)?;
+        drop(supervisor);
+        // Once the end is written down, what it left running does not matter.
+        // Without its supervisor nobody else keeps its time, so it is kept here.
+        let deadline = self.request().ok().and_then(|request| request.deadline());
+        while self.end()?.is_none()
+            && (is_locked(&self.folder.join("processes.lock"))? || self.is_alive_by_session()?)
+        {
+            if deadline.is_some_and(|deadline| self.age().is_some_and(|age| age > deadline)) {
+                self.end_session(Signal::KILL);
             }
+            std::thread::sleep(Duration::from_millis(100));
         }
         Ok(())
     }
@@ -311,9 +340,44 @@ impl Dispatch {
             return Ok(None);
         }
         match read_whole(&self.folder.join("claim.json"))? {
-            Claim::Supervisor { pid } => Ok(Some(pid)),
+            Claim::Supervisor { pid, .. } => Ok(Some(pid)),
             Claim::Fenced => Ok(None),
         }
+    }
+
+    /// Whether a process of the supervisor's session is alive. A command can close
+    /// the lock it inherited, as `sudo` does; it cannot as easily leave its session.
+    fn is_alive_by_session(&self) -> io::Result<bool> {
+        Ok(!self.session()?.is_empty())
+    }
+
+    /// Living processes of the supervisor's session, the supervisor left out.
+    fn session(&self) -> io::Result<Vec<i32>> {
+        let Claim::Supervisor { pid, boot } = read_whole(&self.folder.join("claim.json"))? else {
+            return Ok(Vec::new());
+        };
+        // After a restart of the machine the number belongs to somebody else.
+        if boot != boot_id() {
+            return Ok(Vec::new());
+        }
+        Ok(command::in_session(pid))
+    }
+
+    /// Ends what is left of a step whose supervisor is gone.
+    pub fn end_session(&self, signal: Signal) {
+        for pid in self.session().unwrap_or_default() {
+            if let Some(pid) = Pid::from_raw(pid) {
+                let _ = kill_process(pid, signal);
+            }
+        }
+    }
+
+    /// How long ago it was accepted.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let claimed =
+            fs::metadata(self.folder.join("claim.json")).and_then(|about| about.modified());
+        claimed.ok()?.elapsed().ok()
     }
 
     fn observe(&self) -> io::Result<Observation> {
@@ -330,6 +394,9 @@ impl Dispatch {
             if is_locked(&self.folder.join(lock))? {
                 return Ok(Observation::Running);
             }
+        }
+        if self.is_alive_by_session()? {
+            return Ok(Observation::Running);
         }
         // It may have ended between the two looks.
         Ok(match self.end()? {

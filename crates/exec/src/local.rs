@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -127,13 +128,31 @@ impl Hands for LocalHands {
     }
 
     async fn stop(&self, run: &RunId, step: &StepId, attempt: u32) {
-        for dispatch in self.ledger.dispatches(run, step, attempt).unwrap_or_default() {
-            // The lock proves that the process is still this supervisor.
-            if let Ok(Some(pid)) = dispatch.supervisor()
-                && let Some(pid) = rustix::process::Pid::from_raw(pid)
-            {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        use rustix::process::{Pid, Signal, kill_process};
+        let mut asked = None;
+        // Until it has ended: it may not have been accepted yet, or its supervisor
+        // may be gone and only what it started be left.
+        for _ in 0..MOST_STOPS {
+            for dispatch in self.ledger.dispatches(run, step, attempt).unwrap_or_default() {
+                if dispatch.end().is_ok_and(|end| end.is_some()) {
+                    return;
+                }
+                match dispatch.supervisor() {
+                    // The lock proves that the process is still this supervisor.
+                    Ok(Some(pid)) if asked != Some(pid) => {
+                        asked = Some(pid);
+                        if let Some(pid) = Pid::from_raw(pid) {
+                            let _ = kill_process(pid, Signal::TERM);
+                        }
+                    }
+                    Ok(None) => dispatch.end_session(Signal::KILL),
+                    Ok(Some(_)) | Err(_) => {}
+                }
             }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 }
+
+/// Ten minutes of trying; a process that lasts longer cannot be killed.
+const MOST_STOPS: u32 = 3000;

@@ -24,6 +24,8 @@ pub struct Output {
     file: Option<File>,
     mask: MaskedStream,
     hash: Sha256,
+    kept: Sha256,
+    kept_bytes: u64,
     head: usize,
     tail: VecDeque<u8>,
     all: u64,
@@ -34,6 +36,10 @@ pub struct Output {
 pub struct Summary {
     /// Digest over all of it, masked.
     pub digest: Digest,
+    /// Digest of what is kept in the file.
+    pub kept: Digest,
+    /// How many bytes are kept in the file.
+    pub kept_bytes: u64,
     /// How many bytes there were.
     pub bytes: u64,
     /// Its last lines, for people.
@@ -48,6 +54,8 @@ impl Output {
             file,
             mask: secrets.stream(),
             hash: Sha256::new(),
+            kept: Sha256::new(),
+            kept_bytes: 0,
             head: 0,
             tail: VecDeque::new(),
             all: 0,
@@ -70,6 +78,8 @@ impl Output {
         self.head += fits;
         if let Some(file) = &mut self.file {
             file.write_all(&shown[..fits])?;
+            self.kept.update(&shown[..fits]);
+            self.kept_bytes += fits as u64;
         }
         // The last bytes are always at hand: for the summary, and for the file's end.
         self.tail.extend(shown);
@@ -90,16 +100,27 @@ impl Output {
         if let (Some(file), true) = (&mut self.file, beyond > 0) {
             let shown = usize::try_from(beyond).unwrap_or(usize::MAX).min(tail.len());
             let left_out = beyond - shown as u64;
+            let mut end = Vec::new();
             if left_out > 0 {
-                write!(file, "\n[backout left out {left_out} bytes here]\n")?;
+                write!(end, "\n[backout left out {left_out} bytes here]\n")?;
             }
-            file.write_all(&tail[tail.len() - shown..])?;
+            end.extend_from_slice(&tail[tail.len() - shown..]);
+            file.write_all(&end)?;
+            self.kept.update(&end);
+            self.kept_bytes += end.len() as u64;
         }
         if let Some(file) = &self.file {
             file.sync_all()?;
         }
         let digest = Digest::from_bytes(self.hash.finalize().into());
-        Ok(Summary { digest, bytes: self.all, last: last_lines(&tail) })
+        let kept = Digest::from_bytes(self.kept.finalize().into());
+        Ok(Summary {
+            digest,
+            kept,
+            kept_bytes: self.kept_bytes,
+            bytes: self.all,
+            last: last_lines(&tail),
+        })
     }
 }
 

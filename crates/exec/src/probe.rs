@@ -17,7 +17,7 @@ use backout_core::plan::{
 use backout_engine::hands::{Patience, Verdict, World};
 
 use crate::command::{self, Prepared};
-use crate::http::{self, NoAnswer};
+use crate::http;
 use crate::secrets::Secrets;
 use crate::sql::Databases;
 use crate::{baseline, tree};
@@ -129,7 +129,15 @@ async fn once(check: &Check, world: &World) -> Answer {
         Check::Http(probe) => by_http(probe, world).await,
         Check::Sql(probe) => by_sql(probe, world).await,
         Check::Tcp(port) => by_tcp(&port.address, port.open).await,
-        Check::File(file) => by_file(file, world),
+        Check::File(file) => {
+            let (file, folder) = (file.clone(), world.folder.clone());
+            let read = tokio::task::spawn_blocking(move || by_file(&file, &folder));
+            match tokio::time::timeout(Duration::from_secs(60), read).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(error)) => cannot_tell(error.to_string()),
+                Err(_) => cannot_tell("it could not be read within 60 s"),
+            }
+        }
         Check::Tree(tree) => by_tree(tree.clone(), world).await,
         Check::SameAsBaseline(name) => by_baseline(name, world).await,
     }
@@ -143,6 +151,10 @@ async fn by_command(run: &Run, world: &World) -> Answer {
         Err(error) => cannot_tell(error.to_string()),
         Ok(ended) => match ended.code {
             Some(code) if run.accepts(code) => yes(format!("exit {code}")),
+            // By convention of shells: cannot be executed, not found.
+            Some(code @ (126 | 127)) => {
+                cannot_tell(format!("exit {code} {}", ended.stderr.last).trim_end().to_owned())
+            }
             Some(code) => no(format!("exit {code} {}", ended.stderr.last).trim_end().to_owned()),
             None if ended.stopped.is_some() => cannot_tell(format!("no answer within {timeout:?}")),
             None => cannot_tell("it was killed"),
@@ -170,8 +182,11 @@ async fn by_http(probe: &HttpProbe, world: &World) -> Answer {
     });
     match asked.await {
         Err(error) => cannot_tell(error.to_string()),
-        Ok(Err(NoAnswer::NobodyThere(why))) => no(why),
         Ok(Err(error)) => cannot_tell(error.to_string()),
+        // A proxy or a server that fails says nothing about what was asked.
+        Ok(Ok(answer)) if !http::expected(answer.status, &expect) && answer.status >= 500 => {
+            cannot_tell(format!("it answered {}", answer.status))
+        }
         Ok(Ok(answer)) if !http::expected(answer.status, &expect) => {
             no(format!("it answered {}", answer.status))
         }
@@ -221,8 +236,8 @@ async fn by_tcp(address: &str, open: bool) -> Answer {
     }
 }
 
-fn by_file(file: &FileState, world: &World) -> Answer {
-    let path = Path::new(&world.folder).join(&file.path);
+fn by_file(file: &FileState, folder: &str) -> Answer {
+    let path = Path::new(folder).join(&file.path);
     match std::fs::symlink_metadata(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return if file.exists { no("it does not exist") } else { yes("it does not exist") };
@@ -230,6 +245,11 @@ fn by_file(file: &FileState, world: &World) -> Answer {
         Err(error) => return cannot_tell(error.to_string()),
         Ok(_) if !file.exists => return no("it exists"),
         Ok(_) => {}
+    }
+    // Reading a pipe or a device may never end.
+    let looks_inside = file.digest.is_some() || file.contains.is_some();
+    if looks_inside && !std::fs::metadata(&path).is_ok_and(|about| about.is_file()) {
+        return cannot_tell("it is not a file that can be read");
     }
     if let Some(wanted) = file.digest {
         match tree::file_digest(&path) {

@@ -1,6 +1,7 @@
 //! Secrets: looked up at the moment they are needed, masked wherever they would show.
 
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use backout_core::plan::{Secret, Text};
 
@@ -122,6 +123,26 @@ impl MaskedStream {
     }
 }
 
+/// How long a command may take to hand out a secret.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn within_time(command: &mut Command) -> std::io::Result<Output> {
+    let mut child = command.spawn()?;
+    let until = Instant::now() + PATIENCE;
+    // Secrets are short: nothing fills a pipe before the command ends.
+    while child.try_wait()?.is_none() {
+        if Instant::now() > until {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(std::io::Error::other(format!(
+                "the command gave no answer within {PATIENCE:?}"
+            )));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output()
+}
+
 fn look_up(secret: &Secret, folder: &str) -> Result<String, NoSecret> {
     let failed = |why: String| NoSecret { reference: secret.to_string(), why };
     let value = match secret {
@@ -136,14 +157,21 @@ fn look_up(secret: &Secret, folder: &str) -> Result<String, NoSecret> {
         Secret::Exec(command) => {
             let mut words = command.split_whitespace();
             let program = words.next().ok_or_else(|| failed("the command is empty".to_owned()))?;
-            let output = Command::new(program)
-                .args(words)
-                .current_dir(folder)
-                .stdin(std::process::Stdio::null())
-                .output()
-                .map_err(|error| failed(error.to_string()))?;
+            let output = within_time(
+                Command::new(program)
+                    .args(words)
+                    .current_dir(folder)
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped()),
+            )
+            .map_err(|error| failed(error.to_string()))?;
             if !output.status.success() {
-                return Err(failed(format!("the command ended with {}", output.status)));
+                // What it says about errors may hold anything; its first line is
+                // what people need, and never its output.
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                let said = crate::output::printable(said.lines().next().unwrap_or_default());
+                return Err(failed(format!("the command ended with {}: {said}", output.status)));
             }
             String::from_utf8(output.stdout).map_err(|_| failed("it is not text".to_owned()))?
         }

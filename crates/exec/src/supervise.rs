@@ -7,12 +7,14 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use backout_core::duration::Span;
-use backout_core::event::{DoubtCause, Evidence, FailureEffect};
+use backout_core::event::{Attachment, DoubtCause, Evidence, FailureEffect};
 use backout_core::plan::{Action, Http, Run, Sql};
 use backout_engine::fault::{self, Point};
 use backout_engine::hands::Report;
@@ -20,7 +22,7 @@ use backout_engine::hands::Report;
 use crate::command::{self, Prepared, StopReason};
 use crate::files::{self, RestoreError};
 use crate::http::{self, NoAnswer};
-use crate::ledger::{Claim, Dispatch, Request};
+use crate::ledger::{self, Claim, Dispatch, Request};
 use crate::output::printable;
 use crate::secrets::Secrets;
 use crate::sql::{Databases, SqlError};
@@ -49,7 +51,7 @@ pub async fn supervise(folder: &Path) -> io::Result<()> {
     let outputs = (dispatch.output("stdout")?, dispatch.output("stderr")?);
     let stop = listen()?;
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
-    if !dispatch.claim(&Claim::Supervisor { pid })? {
+    if !dispatch.claim(&Claim::Supervisor { pid, boot: ledger::boot_id() })? {
         return Err(io::Error::other("this attempt was given up before it began"));
     }
     fault::point(Point::Accepted, &step);
@@ -101,7 +103,7 @@ fn say_goodbye() {
 async fn carry_out(
     request: &Request,
     outputs: (File, File),
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
     held_open: &mut Vec<tokio::task::JoinHandle<crate::output::Summary>>,
 ) -> Report {
     if let Action::Run(run) = &request.step.action {
@@ -109,15 +111,25 @@ async fn carry_out(
         return run_command(request, run, outputs, stop, held_open).await;
     }
     let mut secrets = Secrets::default();
-    let work = async {
+    // Whoever wants it stopped is told the end only when it has really ended: a
+    // request that was sent cannot be called back, a restore stops between two files.
+    let stopped = Arc::new(AtomicBool::new(false));
+    let (flag, mut wish) = (Arc::clone(&stopped), stop);
+    let listener = tokio::spawn(async move {
+        if wish.wait_for(|stop| *stop).await.is_ok() {
+            flag.store(true, Ordering::Relaxed);
+        }
+    });
+    let report = {
         match &request.step.action {
             Action::Http(http) => send(request, http, &mut secrets).await,
             Action::Sql(sql) => execute(request, sql, &mut secrets).await,
             Action::RestoreTree(restore) => {
                 let (from, to) = (path(request, &restore.from), path(request, &restore.to));
                 let (keep, step) = (restore.keep_extra, request.step.id.to_string());
+                let stopped = Arc::clone(&stopped);
                 blocking(move || {
-                    let done = files::restore_tree(&from, &to, keep, &step)?;
+                    let done = files::restore_tree(&from, &to, keep, &step, &stopped)?;
                     Ok(format!(
                         "{} written ({}), {} already right, {} removed",
                         done.written,
@@ -141,14 +153,8 @@ async fn carry_out(
             }
         }
     };
-    tokio::select! {
-        report = work => report,
-        _ = stop.wait_for(|stop| *stop) => Report::Failed {
-            effect: FailureEffect::Unknown,
-            error: "it was stopped on request".to_owned(),
-            evidence: Evidence::default(),
-        },
-    }
+    listener.abort();
+    report
 }
 
 fn path(request: &Request, path: &str) -> std::path::PathBuf {
@@ -198,6 +204,7 @@ async fn run_command(
         summary: summary.clone(),
         code: ended.code.map(i64::from),
         output: Some(ended.stdout.digest),
+        outputs: vec![kept("stdout", &ended.stdout), kept("stderr", &ended.stderr)],
         ..Evidence::default()
     };
     match (ended.stopped, ended.code) {
@@ -220,6 +227,11 @@ async fn run_command(
             evidence,
         },
     }
+}
+
+/// The file an output is kept in, so that a change of it is noticed later.
+fn kept(name: &str, summary: &crate::output::Summary) -> Attachment {
+    Attachment { name: name.to_owned(), digest: summary.kept, bytes: summary.kept_bytes }
 }
 
 async fn send(request: &Request, action: &Http, secrets: &mut Secrets) -> Report {
@@ -247,7 +259,7 @@ async fn send(request: &Request, action: &Http, secrets: &mut Secrets) -> Report
         }
         // The request may have arrived and been carried out.
         Ok(Err(NoAnswer::Unknown(why))) => {
-            return Report::Doubt { cause: DoubtCause::Deadline, evidence: Evidence::saying(why) };
+            return Report::Doubt { cause: DoubtCause::NoAnswer, evidence: Evidence::saying(why) };
         }
         Ok(Ok(answer)) => answer,
     };
@@ -283,7 +295,7 @@ async fn execute(request: &Request, action: &Sql, secrets: &mut Secrets) -> Repo
         Ok(()) => Report::Done(Evidence::saying("committed")),
         Err(SqlError::NotDone(why)) => failed(FailureEffect::None, why),
         Err(error @ (SqlError::Unknown(_) | SqlError::TimedOut(_))) => Report::Doubt {
-            cause: DoubtCause::Deadline,
+            cause: DoubtCause::NoAnswer,
             evidence: Evidence::saying(error.to_string()),
         },
     }

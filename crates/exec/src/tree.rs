@@ -31,6 +31,8 @@ pub enum Kind {
     File(u64),
     /// A symbolic link to this.
     Link(PathBuf),
+    /// A socket, a pipe or a device: nothing that can be backed up.
+    Special,
 }
 
 /// What a folder holds.
@@ -49,6 +51,21 @@ pub struct Totals {
 /// # Errors
 /// When something cannot be read, or is neither file, folder nor link.
 pub fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
+    let found = entries_with_specials(folder)?;
+    match found.iter().find(|entry| entry.kind == Kind::Special) {
+        None => Ok(found),
+        Some(entry) => {
+            let said = format!("{} is neither file, folder nor link", entry.path.display());
+            Err(io::Error::other(said))
+        }
+    }
+}
+
+/// Everything below a folder, sockets and pipes too.
+///
+/// # Errors
+/// When something cannot be read.
+pub fn entries_with_specials(folder: &Path) -> io::Result<Vec<Entry>> {
     if !std::fs::metadata(folder)?.is_dir() {
         return Err(io::Error::other("it is not a folder"));
     }
@@ -74,7 +91,7 @@ fn kind(path: &Path, about: &Metadata) -> io::Result<Kind> {
     } else if file_type.is_symlink() {
         std::fs::read_link(path).map(Kind::Link)
     } else {
-        Err(io::Error::other(format!("{} is neither file, folder nor link", path.display())))
+        Ok(Kind::Special)
     }
 }
 
@@ -91,7 +108,7 @@ pub fn totals(folder: &Path) -> io::Result<Totals> {
     let (mut files, mut bytes) = (0, 0);
     for entry in entries(folder)? {
         let (letter, content) = match &entry.kind {
-            Kind::Folder => ('d', String::new()),
+            Kind::Folder | Kind::Special => ('d', String::new()),
             Kind::File(size) => {
                 files += 1;
                 bytes += size;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -60,6 +59,9 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         }
     };
     let journal = app.journal()?;
+    if !args.again {
+        refuse_a_second_run(&journal, plan).await?;
+    }
     let baselines = start::latest_baselines(&journal, &plan.change.id).await?;
     require_baselines(plan, &selected, baselines.as_ref())?;
     warn(&read, baselines.as_ref(), app.now());
@@ -79,6 +81,27 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     app.ledger().begin_run(&log.state().run)?;
     let lease = app.lease(&log.state().run)?;
     coordinate(app, log, lease, &args.stay).await
+}
+
+/// On a bad night, invoking again where resuming was meant would run everything twice.
+async fn refuse_a_second_run(journal: &Arc<SqliteJournal>, plan: &Plan) -> Result<(), Failure> {
+    use backout_engine::Journal;
+    for (run, _) in journal.runs().await? {
+        if run.number_for(&plan.change.id).is_none() {
+            continue;
+        }
+        let log = RunLog::open(Arc::clone(journal), &run).await?;
+        if log.state().finished.is_none() && log.state().planned.plan.change.id == plan.change.id {
+            return Err(Failure::refused(format!(
+                "{run} backs out the same change and is not finished"
+            ))
+            .hint(format!(
+                "go on with it: `backout resume {run}`; or give it up: `backout abandon {run}`"
+            ))
+            .hint("`--again` starts a second run beside it, if that is really meant"));
+        }
+    }
+    Ok(())
 }
 
 fn chosen_option(plan: &Plan, said: Option<&str>) -> Result<Option<OptionId>, Failure> {
@@ -172,7 +195,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
     }
     if log.state().held.is_some() {
         let event = Event::RunReleased { reason: "resumed".to_owned() };
-        super::people::say(
+        let said = super::people::say(
             app,
             &mut log,
             args.who.who.as_deref(),
@@ -181,6 +204,9 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
             |_| Ok(vec![event.clone()]),
         )
         .await?;
+        if said != Exit::Done {
+            return Ok(said);
+        }
         if let Some(coordinator) = app.coordinator(&run) {
             anstream::println!("{coordinator} goes on with {run}.");
             return Ok(Exit::Done);
@@ -246,16 +272,13 @@ fn signals() -> Result<mpsc::Receiver<Control>, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
-        let mut held = false;
         loop {
             let wanted = tokio::select! {
-                _ = interrupt.recv() => if std::mem::replace(&mut held, true) { Control::Detach } else { Control::Hold },
+                _ = interrupt.recv() => Control::Interrupt,
                 _ = terminate.recv() => Control::Detach,
                 _ = hangup.recv() => Control::Detach,
             };
             if tell.send(wanted).await.is_err() {
-                // Nobody conducts any more; do what the signal always did.
-                tokio::time::sleep(Duration::from_millis(1)).await;
                 return;
             }
         }

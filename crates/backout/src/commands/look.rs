@@ -1,12 +1,11 @@
 //! `status`, `log`, `runs`, `tail`, `verify`: looking, without touching.
 
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 
-use backout_core::event::Event;
+use backout_core::event::{Attachment, Event};
 use backout_core::ids::{Digest, RunId, Seq, StepId};
 use backout_core::record::{Chain, Record};
 use backout_core::state::RunState;
@@ -199,6 +198,8 @@ struct Checked {
     problems: Vec<String>,
     outputs: u64,
     attachments: u64,
+    /// Outputs that were still being written when their step ended.
+    open: u64,
 }
 
 pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
@@ -233,7 +234,7 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
     if args.json {
         let value = json!({
             "run": run, "whole": checked.problems.is_empty(), "records": checked.records, "tail": tail,
-            "plan_digest": digest, "outputs": checked.outputs, "attachments": checked.attachments,
+            "plan_digest": digest, "outputs": checked.outputs, "attachments": checked.attachments, "outputs_open": checked.open,
             "problems": checked.problems,
         });
         anstream::println!("{}", serde_json::to_string_pretty(&value)?);
@@ -283,8 +284,8 @@ fn check_evidence(app: &App, run: &RunId, event: &Event, checked: &mut Checked) 
             // What a person attached stands in their acknowledgement, and again in
             // the outcome that follows from it.
             if !matches!(event, Event::StepActed { .. }) {
-                if let Some(wanted) = evidence.output {
-                    check_output(app, run, step, *attempt, wanted, checked);
+                for kept in &evidence.outputs {
+                    check_output(app, run, step, *attempt, kept, checked);
                 }
                 return;
             }
@@ -312,29 +313,24 @@ fn check_output(
     run: &RunId,
     step: &StepId,
     attempt: u32,
-    wanted: Digest,
+    kept: &Attachment,
     checked: &mut Checked,
 ) {
-    let dispatches = app.ledger().dispatches(run, step, attempt).unwrap_or_default();
-    let kept = dispatches.iter().map(|dispatch| dispatch.folder().join("stdout"));
-    let Some(file) = kept.into_iter().find(|path| path.exists()) else {
-        checked.problems.push(format!("the output of {step} is gone"));
-        return;
-    };
-    // Requests leave no file; output that was cut has the digest of the whole.
-    let whole = |path: &Path| {
-        std::fs::metadata(path).is_ok_and(|about| {
-            about.len() > 0 && about.len() <= backout_exec::output::KEPT_HEAD as u64
-        })
-    };
-    if wanted == Digest::ZERO || !whole(&file) {
+    let name = &kept.name;
+    if kept.digest == Digest::ZERO {
+        // A process the step left behind was still writing when it ended.
+        checked.open += 1;
         return;
     }
-    match tree::file_digest(&file) {
-        Ok(found) if found == wanted => checked.outputs += 1,
-        Ok(_) => checked.problems.push(format!("the output of {step} was changed")),
-        Err(error) => {
-            checked.problems.push(format!("the output of {step} cannot be read: {error}"));
-        }
+    let dispatches = app.ledger().dispatches(run, step, attempt).unwrap_or_default();
+    let same =
+        |path: std::path::PathBuf| tree::file_digest(&path).is_ok_and(|found| found == kept.digest);
+    let files: Vec<_> = dispatches.iter().map(|dispatch| dispatch.folder().join(name)).collect();
+    if files.iter().any(|file| same(file.clone())) {
+        checked.outputs += 1;
+    } else if files.iter().any(|file| file.exists()) {
+        checked.problems.push(format!("the {name} of {step} was changed"));
+    } else {
+        checked.problems.push(format!("the {name} of {step} is gone"));
     }
 }

@@ -250,6 +250,10 @@ fn read_step_file(path: &Path, state: &RunState) -> Result<Step, Failure> {
     })
 }
 
+fn digest_of(step: &Step) -> Result<Digest, Failure> {
+    Ok(Digest::of(&serde_json::to_vec(step)?))
+}
+
 pub(super) async fn add(app: &App, args: &AddArgs) -> Done {
     let mut log = open(app, &args.run).await?;
     let step = read_step_file(&args.step, log.state())?;
@@ -257,9 +261,9 @@ pub(super) async fn add(app: &App, args: &AddArgs) -> Done {
     let before: Vec<StepId> =
         args.before.iter().map(|before| step_of(log.state(), before)).collect::<Result<_, _>>()?;
     let id = step.id.clone();
+    let what = Act::Add { step: id.clone(), what: digest_of(&step)? };
     let event =
         Event::StepAdded { step: Box::new(step), behind, before, reason: args.reason.clone() };
-    let what = Act::Add { step: id.clone() };
     let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
         Ok(vec![event.clone()])
     })
@@ -275,8 +279,8 @@ pub(super) async fn replace(app: &App, args: &ReplaceArgs) -> Done {
     let old = step_of(log.state(), &args.step)?;
     let mut step = read_step_file(&args.file, log.state())?;
     step.id = old.clone();
+    let what = Act::Replace { step: old.clone(), what: digest_of(&step)? };
     let event = Event::StepReplaced { step: Box::new(step), reason: args.reason.clone() };
-    let what = Act::Replace { step: old.clone() };
     let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
         Ok(vec![event.clone()])
     })
@@ -343,7 +347,7 @@ pub(super) async fn assign(app: &App, args: &AssignArgs) -> Done {
     if steps.is_empty() {
         return Err(Failure::refused(format!("{} has no open steps", args.what)));
     }
-    let what = Act::Assign { step: steps[0].clone(), to: to.clone() };
+    let what = Act::Assign { step: steps[0].clone(), also: steps[1..].to_vec(), to: to.clone() };
     let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
         let handed = |step: &StepId| Event::StepAssigned {
             step: step.clone(),

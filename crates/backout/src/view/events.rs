@@ -16,6 +16,8 @@ pub(crate) fn lines(record: &Record, zone: &TimeZone) -> Vec<String> {
     let mut lines = Vec::new();
     for event in &record.events {
         let Some(said) = said(event, &by) else { continue };
+        // Reasons, names and findings come from outside: one event is one line.
+        let said = one_line(&said.replace(['\n', '\r'], " "), 600);
         let about = event.step().map_or("run", |step| step.as_str());
         lines.push(format!("{at}  {about:<20}  {said}"));
     }

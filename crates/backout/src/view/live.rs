@@ -51,16 +51,15 @@ impl Observer for View {
             Self::Live(live) => live.draw(state, true),
             Self::Lines(zone) => {
                 for line in events::lines(record, zone) {
-                    anstream::println!("{line}");
+                    print(&format!("{line}\n"));
                 }
             }
             Self::Json => {
                 for event in events::json(record) {
-                    anstream::println!("{event}");
+                    print(&format!("{event}\n"));
                 }
             }
         }
-        let _ = std::io::stdout().flush();
     }
 
     fn tick(&mut self, state: &RunState) {
@@ -72,6 +71,13 @@ impl Observer for View {
     fn pulse(&self) -> Option<Duration> {
         self.is_live().then_some(Duration::from_millis(500))
     }
+}
+
+/// Prints; a terminal that is gone or a disk that is full must not stop a run.
+fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
 }
 
 /// A region of the terminal that is drawn again and again.
@@ -112,8 +118,7 @@ impl Live {
             text.push('\n');
         }
         self.drawn = lines.len();
-        anstream::print!("{text}");
-        let _ = std::io::stdout().flush();
+        print(&text);
     }
 }
 

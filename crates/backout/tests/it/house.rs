@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backout-demo",
         ],
     ),
+    ("backout-fuzz", &["backout-core", "backout-plan"]),
     ("backout-bench", &["backout-core", "backout-engine", "backout-sqlite", "backout-testkit"]),
 ];
 

@@ -190,3 +190,19 @@ fn moving_to_a_heavier_option() {
     stage.say("resume").expect(10);
     assert_eq!(stage.read("effects"), "flag\nrestore\n");
 }
+
+#[test]
+fn invoking_again_where_resuming_was_meant_is_refused() {
+    let stage = Stage::new();
+    stage.plan("  - {id: a, owner: ann, manual: Do it.}\n");
+    stage.say("invoke plan.backout.yaml --as lead").expect(20);
+    stage
+        .say("invoke plan.backout.yaml --as lead")
+        .expect(30)
+        .says("CHG7-1")
+        .says("backout resume CHG7-1");
+    stage.say("invoke plan.backout.yaml --as lead --again").expect(20);
+    stage.say("abandon CHG7-2 --as lead --reason x").expect(0);
+    // With nothing said, the run that still needs somebody is meant.
+    stage.say("status").expect(0).says("CHG7-1").says("waiting");
+}

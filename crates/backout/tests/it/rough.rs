@@ -226,3 +226,101 @@ fn a_closed_pipe_does_not_hurt_the_run() {
     stage.say("resume");
     assert_eq!(stage.read("effects"), "a\nb\n");
 }
+
+/// The supervisor's process of a step under way.
+fn supervisor(stage: &Stage, step: &str) -> String {
+    let claim = stage.read(&format!("state/runs/CHG7-1/steps/{step}/1.1/claim.json"));
+    let claim: serde_json::Value = serde_json::from_str(&claim).expect("a claim");
+    claim["pid"].to_string()
+}
+
+#[test]
+fn a_command_whose_supervisor_was_killed_is_never_doubled() {
+    let stage = Stage::new();
+    // It closes everything it inherited, as sudo does.
+    stage.plan("  - {id: a, owner: ann, effect: idempotent, run: {shell: 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo start >> effects; while [ ! -e go ]; do sleep 0.02; done; echo end >> effects'}}\n");
+    let mut coordinator = stage.start(&["invoke", "plan.backout.yaml", "--as", "lead", "--wait"]);
+    stage.until("the effect to begin", |stage| stage.lines("effects") == 1);
+    assert!(
+        Command::new("kill")
+            .args(["-9", &supervisor(&stage, "a")])
+            .status()
+            .is_ok_and(|s| s.success())
+    );
+    // A person looks; the living command is still seen.
+    stage.until("still running", |stage| stage.step("a")["state"] == "running");
+    stage.write("go", "");
+    // Without its supervisor nobody knows how it ended, so its class repeats it;
+    // but only after the first one was gone.
+    assert_eq!(coordinator.code(), Some(0));
+    assert_eq!(stage.read("effects"), "start\nend\nstart\nend\n");
+}
+
+#[test]
+fn a_step_without_its_supervisor_can_still_be_stopped_and_is_not_run_again() {
+    let stage = Stage::new();
+    stage.plan("  - {id: a, owner: ann, effect: idempotent, run: {shell: 'echo x >> effects; while :; do sleep 0.05; done'}}\n");
+    let mut coordinator = stage.start(&["invoke", "plan.backout.yaml", "--as", "lead", "--wait"]);
+    stage.until("the effect", |stage| stage.lines("effects") == 1);
+    assert!(
+        Command::new("kill")
+            .args(["-9", &supervisor(&stage, "a")])
+            .status()
+            .is_ok_and(|s| s.success())
+    );
+    stage.say("stop CHG7 a --as ann --reason wrong").expect(0);
+    stage.until_step("a", "failed");
+    assert_eq!(stage.lines("effects"), 1);
+    stage.say("abandon CHG7 --as lead --reason enough").expect(0);
+    assert_eq!(coordinator.code(), Some(1));
+}
+
+#[test]
+fn a_restore_that_is_stopped_has_really_stopped() {
+    let stage = Stage::new();
+    for i in 0..3000 {
+        stage.write(&format!("backup/f{i}"), "old");
+    }
+    stage.plan("  - {id: a, owner: ann, restore_tree: {from: backup, to: live}}\n");
+    let mut coordinator = stage.start(&["invoke", "plan.backout.yaml", "--as", "lead", "--wait"]);
+    let count = |stage: &Stage| std::fs::read_dir(stage.path("live")).map_or(0, Iterator::count);
+    stage.until("some files", |stage| count(stage) > 5);
+    stage.say("stop CHG7 a --as ann --reason wrong").expect(0);
+    stage.until("an end", |stage| stage.step("a")["state"] != "running");
+    let then = count(&stage);
+    if stage.step("a")["state"] == "failed" {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert_eq!(count(&stage), then, "it goes on after it was said to have stopped");
+    }
+    coordinator.signal("TERM");
+    coordinator.code();
+}
+
+#[test]
+fn outputs_that_were_changed_are_noticed() {
+    for forge in ["", "forged\n"] {
+        let stage = Stage::new();
+        stage.plan("  - {id: a, owner: ann, run: {shell: echo out; echo err >&2}}\n");
+        stage.say("invoke plan.backout.yaml --as lead").expect(0);
+        stage.say("verify").expect(0).says("2 outputs");
+        for name in ["stdout", "stderr"] {
+            let path = format!("state/runs/CHG7-1/steps/a/1.1/{name}");
+            let whole = stage.read(&path);
+            stage.write(&path, forge);
+            stage.say("verify").expect(1).says(&format!("the {name} of a was changed"));
+            stage.write(&path, &whole);
+        }
+        stage.say("verify").expect(0);
+    }
+}
+
+#[test]
+fn one_event_is_one_line_whatever_people_write() {
+    let stage = Stage::new();
+    stage.plan("  - {id: a, owner: ann, manual: x}\n");
+    stage.say("invoke plan.backout.yaml --as lead").expect(20);
+    let reason = "x\n02:00:00  restore-db            ✓ done";
+    stage.tell(&["skip", "CHG7", "a", "--as", "lead", "--reason", reason]).expect(0);
+    let log = stage.say("log").expect(0).out;
+    assert!(!log.lines().any(|line| line.starts_with("02:00:00")), "{log}");
+}

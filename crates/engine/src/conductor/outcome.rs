@@ -103,8 +103,10 @@ pub(super) fn verified(
             let reason = "its verification holds";
             vec![resolved(Answer::Happened, reason), settled(evidence)]
         }
-        (Purpose::Probe, Some(false)) if known.doubt == Some(DoubtCause::Deadline) => {
-            let error = format!("stopped because its time was up: {}", verdict.complaint());
+        (Purpose::Probe, Some(false))
+            if matches!(known.doubt, Some(DoubtCause::Deadline | DoubtCause::NoAnswer)) =>
+        {
+            let error = format!("{}: {}", known.evidence.summary, verdict.complaint());
             vec![failed(FailureEffect::Unknown, error, evidence)]
         }
         // A step that dies every time it is run must not be run for ever.
@@ -132,6 +134,7 @@ pub(super) fn in_doubt(step: &StepId, attempt: u32, cause: DoubtCause) -> Vec<Ev
         DoubtCause::SupervisorLost => "it was running when everything stopped, and left no result",
         DoubtCause::LedgerLost => "what was noted about it is gone or cannot be read",
         DoubtCause::Deadline => "it was stopped because its time was up",
+        DoubtCause::NoAnswer => "it was asked for, and no answer came back",
     };
     vec![Event::StepInDoubt {
         step: step.clone(),

@@ -34,10 +34,12 @@ async fn done(stage: &Stage, step: &str) {
         |attempt| Event::StepActed { step: step.clone(), attempt, evidence: Default::default() };
     // The lead hands it to themselves first: only its owner may acknowledge a step.
     let to = "Lena Lead".to_owned();
-    say(&mut log, &Act::Assign { step: step.clone(), to: to.clone() }, |_| Event::StepAssigned {
-        step: step.clone(),
-        to: to.clone(),
-        reason: "they are asleep".to_owned(),
+    say(&mut log, &Act::Assign { step: step.clone(), also: Vec::new(), to: to.clone() }, |_| {
+        Event::StepAssigned {
+            step: step.clone(),
+            to: to.clone(),
+            reason: "they are asleep".to_owned(),
+        }
     })
     .await;
     let said = say(&mut log, &Act::Acknowledge { step: step.clone() }, acted).await;
@@ -113,11 +115,13 @@ async fn an_added_step_runs_between_its_neighbours() {
         serde_json::from_value(json!({"id": "x", "owner": "bob", "manual": "Look."}))
             .expect("a step");
     let mut log = stage.log().await;
-    say(&mut log, &Act::Add { step: id("x") }, |_| Event::StepAdded {
-        step: Box::new(added.clone()),
-        behind: Some(id("b")),
-        before: Vec::new(),
-        reason: "to be sure".to_owned(),
+    say(&mut log, &Act::Add { step: id("x"), what: backout_core::ids::Digest::ZERO }, |_| {
+        Event::StepAdded {
+            step: Box::new(added.clone()),
+            behind: Some(id("b")),
+            before: Vec::new(),
+            reason: "to be sure".to_owned(),
+        }
     })
     .await;
     done(&stage, "b").await;
@@ -218,9 +222,9 @@ fn the_default_authority_is_the_table_in_its_documentation() {
         (Act::Retry { step: step.clone() }, all.to_vec()),
         (Act::Resolve { step: step.clone(), answer }, all.to_vec()),
         (Act::Skip { step: step.clone() }, vec!["lead"]),
-        (Act::Add { step: step.clone() }, vec!["lead"]),
-        (Act::Replace { step: step.clone() }, vec!["lead"]),
-        (Act::Assign { step, to: "Bob".to_owned() }, vec!["lead"]),
+        (Act::Add { step: step.clone(), what: backout_core::ids::Digest::ZERO }, vec!["lead"]),
+        (Act::Replace { step: step.clone(), what: backout_core::ids::Digest::ZERO }, vec!["lead"]),
+        (Act::Assign { step, also: Vec::new(), to: "Bob".to_owned() }, vec!["lead"]),
         (Act::Escalate { option }, vec!["lead"]),
         (Act::Invoke, vec!["lead"]),
         (Act::Abandon, vec!["lead"]),
@@ -229,7 +233,7 @@ fn the_default_authority_is_the_table_in_its_documentation() {
     ];
     for (act, allowed) in table {
         for role in all {
-            let person = identify(&plan, Some(role), "x").expect("a role of the plan");
+            let person = identify(&plan, Some(role), "lena").expect("a role of the plan");
             let verdict = may(&plan, None, &person, &act);
             assert_eq!(
                 matches!(verdict, Verdict::Allowed { .. }),
@@ -251,7 +255,7 @@ async fn what_takes_two_people_takes_two_people() {
     let mut log = stage.log().await;
     let skip = Act::Skip { step: id("a") };
     let event = || Event::StepSkipped { step: id("a"), reason: "why".to_owned() };
-    // The same person twice is one person.
+    // The same person twice is one person, however it is written.
     for _ in 0..2 {
         let said = say(&mut log, &skip, |_| event()).await;
         assert!(matches!(said, Acted::Needs { more: 1, .. }), "{said:?}");
@@ -279,5 +283,80 @@ fn who_acts_is_never_guessed() {
     assert!(identify(&plan, Some("nobody"), "lena").is_err());
     assert_eq!(identify(&plan, Some("Ann"), "x").expect("a person").roles.len(), 1);
     // Naming a role does not give it to somebody the plan does not give it to.
-    assert!(identify(&plan, Some("lead/Mallory"), "x").expect("a name").roles.is_empty());
+    assert!(identify(&plan, Some("lead/Mallory"), "lena").expect("a name").roles.is_empty());
+    // A role that belongs to an account is not acted in from another.
+    for who in ["lead", "Lena Lead", "lead/Lena Lead", "ann/Lena Lead"] {
+        assert!(identify(&plan, Some(who), "mallory").is_err(), "{who}");
+    }
+}
+
+/// A retry of its own: no lane is broken into, no person's stop is overruled, and
+/// a step that halts everything does not halt itself.
+#[tokio::test]
+async fn automatic_repeats_know_their_limits() {
+    let flaky = |more: serde_json::Value| {
+        let mut step = plans::automatic("a", Effect::Idempotent, &[]);
+        step["retry"] = json!({"attempts": 3, "pause": "1s"});
+        if let (Some(step), Some(more)) = (step.as_object_mut(), more.as_object()) {
+            step.extend(more.clone());
+        }
+        step
+    };
+    let mut halting =
+        Stage::new(plans::plan(&json!([flaky(json!({"on_failure": "halt_all"}))]))).await;
+    halting.hands.fail(&id("a"));
+    assert_eq!(halting.run_to_end().await, Outcome::Reverted);
+    assert_eq!((halting.hands.effects(&id("a")), halting.failures_asked), (2, 0));
+
+    let mut stopped = Stage::new(plans::plan(&json!([flaky(json!({}))]))).await;
+    stopped.hands.die(&id("a"), backout_testkit::Die::LeavingItRunning);
+    stopped.coordinate().await;
+    let mut log = stopped.log().await;
+    say(&mut log, &Act::Stop { step: id("a") }, |attempt| Event::StepStopAsked {
+        step: id("a"),
+        attempt,
+        reason: "it is wrong".to_owned(),
+    })
+    .await;
+    stopped.hands.fail(&id("a"));
+    stopped.coordinate().await;
+    let log = stopped.log().await;
+    assert_eq!(log.state().step(&id("a")).expect("there").1.status, Status::Failed);
+    assert!(questions(log.state()).iter().any(|question| question.kind == QuestionKind::Failed));
+
+    let lane = json!({"exclusive": "restore"});
+    let other = json!({"id": "b", "owner": "bob", "after": [], "manual": "Use the lane.", "exclusive": "restore"});
+    let mut shared = Stage::new(plans::plan(&json!([flaky(lane), other]))).await;
+    shared.hands.fail(&id("a"));
+    shared.coordinate().await;
+    assert_eq!(running(&shared).await, ["b"]);
+    assert_eq!(shared.hands.effects(&id("a")), 1, "the lane belongs to b");
+}
+
+/// Standing between two steps adds an order and takes none away.
+#[tokio::test]
+async fn an_added_step_never_lets_its_follower_go_early() {
+    let steps = json!([
+        {"id": "a", "owner": "ann", "manual": "Do it."},
+        {"id": "b", "owner": "ann", "run": {"argv": ["true"]}},
+    ]);
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.coordinate().await;
+    let added: backout_core::plan::Step = serde_json::from_value(
+        json!({"id": "n", "owner": "ann", "after": [], "run": {"argv": ["true"]}}),
+    )
+    .expect("a step");
+    let mut log = stage.log().await;
+    let what = backout_core::ids::Digest::ZERO;
+    say(&mut log, &Act::Add { step: id("n"), what }, |_| Event::StepAdded {
+        step: Box::new(added.clone()),
+        behind: Some(id("a")),
+        before: Vec::new(),
+        reason: "to be sure".to_owned(),
+    })
+    .await;
+    stage.coordinate().await;
+    assert_eq!((stage.hands.effects(&id("n")), stage.hands.effects(&id("b"))), (0, 0));
+    done(&stage, "a").await;
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
 }

@@ -311,7 +311,15 @@ impl Checker<'_> {
                 self.server(http.source.as_ref(), &http.url, &at);
                 self.condition(http.assert.as_ref(), &at.key("assert"));
             }
-            Action::Sql(sql) => self.database(&sql.source, &at.key("sql").key("source")),
+            Action::Sql(sql) => {
+                self.database(&sql.source, &at.key("sql").key("source"));
+                if let Some(word) = transaction_control(&sql.execute) {
+                    let message =
+                        format!("`{word}` ends or begins a transaction, and the step is one");
+                    let hint = "leave it out, or make it two steps".to_owned();
+                    self.report(codes::WRONG_VALUE, message, &at.key("sql").key("execute"), hint);
+                }
+            }
             Action::Wait(_) if step.machine_checks().next().is_none() => {
                 let hint = "say what it waits for under `verify`".to_owned();
                 let message = format!("step `{}` waits for nothing", step.id);
@@ -521,4 +529,22 @@ fn find_empty(value: &serde_json::Value, key: &str, path: &Path, found: &mut Vec
         }
         _ => {}
     }
+}
+
+/// The first statement that would break the one transaction a step is.
+fn transaction_control(sql: &str) -> Option<String> {
+    sql.split(';').find_map(|statement| {
+        let words: Vec<String> =
+            statement.split_whitespace().take(3).map(str::to_uppercase).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["COMMIT" | "ABORT", ..] => true,
+            ["ROLLBACK", "TO", ..] => false,
+            ["ROLLBACK", ..] | ["START", "TRANSACTION", ..] => true,
+            ["BEGIN" | "END"]
+            | ["BEGIN" | "END", "TRANSACTION" | "WORK" | "IMMEDIATE" | "EXCLUSIVE", ..] => true,
+            _ => false,
+        }
+        .then(|| words.join(" "))
+    })
 }

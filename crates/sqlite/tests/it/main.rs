@@ -29,7 +29,7 @@ async fn two_journals_on_one_database_see_each_other() {
     let first = record(&run(), 1, Digest::ZERO, "one");
     one.append(&run(), Seq(0), first.clone()).await.expect("appended");
     other.changed(&run(), Seq(0)).await.expect("heard");
-    assert_eq!(other.read(&run(), Seq(0)).await.expect("read"), [first.bytes.clone()]);
+    assert_eq!(other.read(&run(), Seq(0)).await.expect("read"), std::slice::from_ref(&first.bytes));
     assert!(other.append(&run(), Seq(0), first).await.is_err());
 }
 
