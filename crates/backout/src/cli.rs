@@ -35,7 +35,7 @@ Exit codes: 0 done, 1 findings or failed, 10 partial, 20 waiting for a person,
 )]
 pub(crate) struct Cli {
     /// Folder that keeps runs. Default: $XDG_STATE_HOME/backout.
-    #[arg(long, global = true, env = "BACKOUT_STATE", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, global = true, env = "BACKOUT_STATE", hide_env_values = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state: Option<PathBuf>,
 
     #[command(subcommand)]
