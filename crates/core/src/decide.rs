@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::act::Answer;
 use crate::doubt;
-use crate::event::{Answer, Outcome, ResolvedBy};
+use crate::event::{Outcome, ResolvedBy};
 use crate::plan::Step;
-use crate::state::{RunState, Status};
+use crate::state::RunState;
+use crate::status::Status;
 
 /// Something that has to happen.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::authority::Act;
+use crate::act::{Act, Answer};
 use crate::ids::{BaselineId, ComponentId, Digest, Epoch, OptionId, RunId, Seq, StepId};
 use crate::plan::{Effect, Plan, Step};
 
@@ -397,18 +397,6 @@ pub enum DoubtCause {
     Deadline,
     /// It was asked for, and no answer came back.
     NoAnswer,
-}
-
-/// The answer to a doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// It happened.
-    Happened,
-    /// It did not happen, or may be done again: it will be.
-    DidNotHappen,
-    /// Leave it open; nothing that depends on it goes on.
-    Hold,
 }
 
 /// Who or what ended a doubt.

@@ -16,6 +16,7 @@
 //! to happen next. The engine is the only writer of effects; it does what
 //! `decide` says and reports back as events.
 
+pub mod act;
 pub mod authority;
 pub mod decide;
 pub mod doubt;
@@ -28,3 +29,4 @@ pub mod question;
 pub mod record;
 pub mod schedule;
 pub mod state;
+pub mod status;

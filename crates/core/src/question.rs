@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::ids::StepId;
-use crate::state::{RunState, Status};
+use crate::state::RunState;
+use crate::status::Status;
 
 /// Something only a person can move.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -7,7 +7,8 @@
 
 use jiff::Timestamp;
 
-use backout_core::authority::{self, Act, Person, Verdict};
+use backout_core::act::Act;
+use backout_core::authority::{self, Person, Verdict};
 use backout_core::event::Event;
 use backout_core::record::{Actor, Record};
 use backout_core::state::{Illegal, RunState};

@@ -23,7 +23,8 @@ use backout_core::ids::{Digest, Epoch, StepId};
 use backout_core::plan::Action;
 use backout_core::question::questions;
 use backout_core::record::{Actor, Record};
-use backout_core::state::{RunState, Status};
+use backout_core::state::RunState;
+use backout_core::status::Status;
 
 use crate::clock::Clock;
 use crate::fault::{self, Point};

@@ -30,6 +30,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use backout_core::doubt::Observation;
+use backout_core::duration::Span;
 use backout_core::event::DoubtCause;
 use backout_core::ids::{Epoch, RunId, StepId};
 use backout_core::plan::{Action, Source, Step};
@@ -57,11 +58,14 @@ pub struct Request {
     pub sources: std::collections::BTreeMap<backout_core::ids::SourceId, Source>,
 }
 
+/// How long a step's command may take, if it does not say.
+pub const RUN_TIMEOUT: Span = Span::minutes(60);
+
 impl Request {
     /// How long its command may take.
     fn deadline(&self) -> Option<Duration> {
         match &self.step.action {
-            Action::Run(run) => Some(run.timeout.unwrap_or(crate::supervise::RUN_TIMEOUT).get()),
+            Action::Run(run) => Some(run.timeout.unwrap_or(RUN_TIMEOUT).get()),
             _ => None,
         }
     }

@@ -17,6 +17,7 @@ pub mod probe;
 pub mod secrets;
 pub mod sql;
 pub mod supervise;
+pub mod terminal;
 pub mod tree;
 
 pub use local::LocalHands;

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use backout_core::ids::Digest;
 
 use crate::secrets::{MaskedStream, Secrets};
+use crate::terminal::printable;
 
 /// Bytes kept of the beginning.
 pub const KEPT_HEAD: usize = 4 * 1024 * 1024;
@@ -132,33 +133,6 @@ fn last_lines(tail: &[u8]) -> String {
     lines.iter().rev().take(3).rev().map(short).collect::<Vec<_>>().join(" | ")
 }
 
-/// Text from outside, without anything that moves a cursor, rings a bell,
-/// colours a screen or turns the reading direction around.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            // An escape sequence: ESC [ … letter, or ESC ] … BEL.
-            '\u{1b}' => match chars.peek() {
-                Some('[') => {
-                    chars.next();
-                    while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
-                }
-                Some(']') => while chars.next().is_some_and(|c| c != '\u{7}' && c != '\\') {},
-                _ => {}
-            },
-            '\t' => shown.push_str("    "),
-            '\n' => shown.push('\n'),
-            c if c.is_control() => {}
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-            c => shown.push(c),
-        }
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,15 +171,5 @@ mod tests {
         let summary = output.finish().expect("written");
         assert_eq!(std::fs::read(&path).expect("readable"), b"one\n\xff\xfe two");
         assert_eq!(summary.digest, Digest::of(b"one\n\xff\xfe two"));
-    }
-
-    #[test]
-    fn terminals_are_not_at_the_mercy_of_output() {
-        assert_eq!(
-            printable("\u{1b}[31mred\u{1b}[0m \u{7}\u{8}bell\u{1b}]0;title\u{7}!"),
-            "red bell!"
-        );
-        assert_eq!(printable("a\u{202e}b\tc"), "ab    c");
-        assert_eq!(printable("cut \u{1b}"), "cut ");
     }
 }

@@ -170,7 +170,7 @@ fn look_up(secret: &Secret, folder: &str) -> Result<String, NoSecret> {
                 // What it says about errors may hold anything; its first line is
                 // what people need, and never its output.
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                let said = crate::output::printable(said.lines().next().unwrap_or_default());
+                let said = crate::terminal::printable(said.lines().next().unwrap_or_default());
                 return Err(failed(format!("the command ended with {}: {said}", output.status)));
             }
             String::from_utf8(output.stdout).map_err(|_| failed("it is not text".to_owned()))?

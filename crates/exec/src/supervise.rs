@@ -22,14 +22,12 @@ use backout_engine::hands::Report;
 use crate::command::{self, Prepared, StopReason};
 use crate::files::{self, RestoreError};
 use crate::http::{self, NoAnswer};
-use crate::ledger::{self, Claim, Dispatch, Request};
-use crate::output::printable;
+use crate::ledger::{self, Claim, Dispatch, RUN_TIMEOUT, Request};
 use crate::secrets::Secrets;
 use crate::sql::{Databases, SqlError};
+use crate::terminal::printable;
 use crate::tree;
 
-/// How long a step's command may take, if it does not say.
-pub const RUN_TIMEOUT: Span = Span::minutes(60);
 /// How long a request may take, if it does not say.
 pub const HTTP_TIMEOUT: Span = Span::seconds(30);
 /// How long a statement may take, if it does not say.

@@ -15,6 +15,7 @@ mod command;
 mod data;
 mod governance;
 mod people;
+mod restore;
 mod steps;
 mod text;
 mod timing;

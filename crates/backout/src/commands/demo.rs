@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use backout_core::ids::RunId;
 use backout_core::question::{QuestionKind, questions};
-use backout_core::state::{RunState, Status};
+use backout_core::state::RunState;
+use backout_core::status::Status;
 use backout_demo::{Layout, Ports};
 use backout_engine::RunLog;
 use backout_sqlite::SqliteJournal;

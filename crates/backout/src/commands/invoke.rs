@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use backout_core::authority::{Act, Verdict, may};
+use backout_core::act::Act;
+use backout_core::authority::{Verdict, may};
 use backout_core::duration::{Estimate, Span};
 use backout_core::event::{Event, Mode, Outcome, RunPlanned, UsedBaselines};
 use backout_core::graph::Graph;
@@ -324,7 +325,7 @@ fn say_end(state: &RunState, end: &End, json: bool) {
         }
         End::Detached => {
             let running = state.active().filter(|&i| {
-                state.states[i].status == backout_core::state::Status::Running
+                state.states[i].status == backout_core::status::Status::Running
                     && !state.steps[i].action.is_manual()
             });
             let names: Vec<&str> = running.map(|i| state.steps[i].id.as_str()).collect();

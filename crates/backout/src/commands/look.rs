@@ -11,7 +11,7 @@ use backout_core::record::{Chain, Record};
 use backout_core::state::RunState;
 use backout_engine::{Journal, RunLog};
 use backout_exec::ledger::Dispatch;
-use backout_exec::output::printable;
+use backout_exec::terminal::printable;
 use backout_exec::tree;
 
 use super::Done;

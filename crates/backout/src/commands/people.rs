@@ -3,13 +3,13 @@
 use std::io::Read;
 use std::path::Path;
 
-use backout_core::authority::Act;
-use backout_core::event::{
-    Answer, Attachment, Event, Evidence, FailureEffect, Outcome, ResolvedBy,
-};
+use backout_core::act::Act;
+use backout_core::act::Answer;
+use backout_core::event::{Attachment, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
 use backout_core::ids::{Digest, OptionId, RoleId, StepId};
 use backout_core::plan::Step;
-use backout_core::state::{Illegal, RunState, Status};
+use backout_core::state::{Illegal, RunState};
+use backout_core::status::Status;
 use backout_engine::RunLog;
 use backout_engine::act::{Acted, act};
 use backout_plan::read_step;

@@ -3,7 +3,8 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use backout_core::event::{Answer, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
+use backout_core::act::Answer;
+use backout_core::event::{Event, Evidence, FailureEffect, Outcome, ResolvedBy};
 use backout_core::record::Record;
 use backout_core::state::RunState;
 
@@ -173,7 +174,7 @@ pub(crate) fn questions(state: &RunState) -> Vec<String> {
             backout_core::question::QuestionKind::Held => "held",
         };
         lines.push(format!("{} — {about}, {kind}:", question.who));
-        for line in backout_exec::output::printable(&question.text).lines() {
+        for line in backout_exec::terminal::printable(&question.text).lines() {
             lines.push(format!("    {line}"));
         }
         for seen in &question.evidence {

@@ -11,7 +11,8 @@ use backout_core::plan::Effect;
 use backout_core::question::{Question, questions};
 use backout_core::record::Actor;
 use backout_core::schedule::Schedule;
-use backout_core::state::{Deviation, RunState, Status};
+use backout_core::state::{Deviation, RunState};
+use backout_core::status::Status;
 
 use super::words::{between, clock, length, moment, one_line, sign, style, time_left, zone};
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use backout_core::plan::Plan;
-use backout_core::state::Status;
+use backout_core::status::Status;
 use backout_plan::times;
 
 /// The plan's time zone.
@@ -85,7 +85,7 @@ pub(crate) fn sign(status: Status) -> &'static str {
 /// The first line, cut to a number of characters.
 pub(crate) fn one_line(text: &str, most: usize) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
-    let line = backout_exec::output::printable(line);
+    let line = backout_exec::terminal::printable(line);
     match line.chars().count() <= most {
         true => line,
         false => line.chars().take(most.saturating_sub(1)).chain(['…']).collect(),

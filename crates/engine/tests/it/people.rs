@@ -1,11 +1,12 @@
 //! What people do to a run.
 
-use backout_core::authority::{Act, Person, Verdict, identify, may};
+use backout_core::act::Act;
+use backout_core::authority::{Person, Verdict, identify, may};
 use backout_core::event::{Event, Outcome};
 use backout_core::ids::{RoleId, StepId};
 use backout_core::plan::Effect;
 use backout_core::question::{QuestionKind, questions};
-use backout_core::state::Status;
+use backout_core::status::Status;
 use backout_engine::act::Acted;
 use backout_testkit::plans;
 use serde_json::json;
@@ -210,7 +211,7 @@ fn jiff_now() -> jiff::Timestamp {
 #[test]
 fn the_default_authority_is_the_table_in_its_documentation() {
     let plan = plans::plan(&json!([manual("a", "ann", &[])]));
-    let answer = backout_core::event::Answer::Happened;
+    let answer = backout_core::act::Answer::Happened;
     let option = backout_core::ids::OptionId::new("full").expect("a name");
     let step = id("a");
     let owner = ["ann", "bob"];

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use backout_core::authority::Act;
-use backout_core::event::{Answer, Event, Outcome, ResolvedBy};
+use backout_core::act::Act;
+use backout_core::act::Answer;
+use backout_core::event::{Event, Outcome, ResolvedBy};
 use backout_core::ids::{RunId, StepId};
 use backout_core::plan::Plan;
 use backout_core::question::{QuestionKind, questions};

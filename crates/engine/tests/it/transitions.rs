@@ -1,10 +1,11 @@
 //! Every legal transition of a step, every illegal one refused, and each legal
 //! one really taken by some run.
 
-use backout_core::event::{Answer, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
+use backout_core::act::Answer;
+use backout_core::event::{DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 use backout_core::ids::{Digest, StepId};
 use backout_core::plan::Effect;
-use backout_core::state::{Status, step_transition};
+use backout_core::status::{Status, step_transition};
 
 fn events() -> Vec<(&'static str, Event)> {
     let step = StepId::new("a").expect("a name");

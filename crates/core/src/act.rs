@@ -1,0 +1,155 @@
+//! What people can do to a run, as data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Digest, OptionId, StepId};
+use crate::plan::Permission;
+
+/// The answer to a doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It happened.
+    Happened,
+    /// It did not happen, or may be done again: it will be.
+    DidNotHappen,
+    /// Leave it open; nothing that depends on it goes on.
+    Hold,
+}
+
+/// Something a person wants to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// Start the way back.
+    Invoke,
+    /// Say that a manual step is done, or confirm one.
+    Acknowledge {
+        /// The step.
+        step: StepId,
+    },
+    /// Say that a step failed.
+    Fail {
+        /// The step.
+        step: StepId,
+    },
+    /// Stop a running step, with everything it started.
+    Stop {
+        /// The step.
+        step: StepId,
+    },
+    /// Run a step again.
+    Retry {
+        /// The step.
+        step: StepId,
+    },
+    /// Leave a step out.
+    Skip {
+        /// The step.
+        step: StepId,
+    },
+    /// Put a step in.
+    Add {
+        /// The new step.
+        step: StepId,
+        /// Digest of what it does: two people must mean the same.
+        what: Digest,
+    },
+    /// Change a step.
+    Replace {
+        /// The step.
+        step: StepId,
+        /// Digest of what it does from now on: two people must mean the same.
+        what: Digest,
+    },
+    /// Say what happened to a step.
+    Resolve {
+        /// The step.
+        step: StepId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Hand a step to somebody else.
+    Assign {
+        /// The step, the first of several.
+        step: StepId,
+        /// Further steps.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<StepId>,
+        /// To whom.
+        to: String,
+    },
+    /// Start nothing new.
+    Hold,
+    /// Go on.
+    Release,
+    /// Move to a heavier option.
+    Escalate {
+        /// The option.
+        option: OptionId,
+    },
+    /// Give the run up.
+    Abandon,
+}
+
+impl Act {
+    /// The step it is about.
+    #[must_use]
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            Self::Acknowledge { step }
+            | Self::Fail { step }
+            | Self::Stop { step }
+            | Self::Retry { step }
+            | Self::Skip { step }
+            | Self::Add { step, .. }
+            | Self::Replace { step, .. }
+            | Self::Resolve { step, .. }
+            | Self::Assign { step, .. } => Some(step),
+            Self::Invoke | Self::Hold | Self::Release | Self::Escalate { .. } | Self::Abandon => {
+                None
+            }
+        }
+    }
+
+    /// The permission a plan can grant for it; `None` for what belongs to the owner alone.
+    #[must_use]
+    pub fn permission(&self) -> Option<Permission> {
+        Some(match self {
+            Self::Acknowledge { .. } | Self::Fail { .. } => return None,
+            Self::Invoke => Permission::Invoke,
+            Self::Retry { .. } => Permission::Retry,
+            // Stopping must be cheap: no plan makes it harder.
+            Self::Stop { .. } => Permission::Hold,
+            Self::Skip { .. } => Permission::Skip,
+            Self::Add { .. } => Permission::Add,
+            Self::Replace { .. } => Permission::Replace,
+            Self::Resolve { .. } => Permission::Resolve,
+            Self::Assign { .. } => Permission::Assign,
+            Self::Hold | Self::Release => Permission::Hold,
+            Self::Escalate { .. } => Permission::Escalate,
+            Self::Abandon => Permission::Abandon,
+        })
+    }
+
+    /// For people: `skip notify-users`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Invoke => "invoke the backout".to_owned(),
+            Self::Acknowledge { step } => format!("acknowledge {step}"),
+            Self::Fail { step } => format!("fail {step}"),
+            Self::Stop { step } => format!("stop {step}"),
+            Self::Retry { step } => format!("retry {step}"),
+            Self::Skip { step } => format!("skip {step}"),
+            Self::Add { step, .. } => format!("add {step}"),
+            Self::Replace { step, .. } => format!("replace {step}"),
+            Self::Resolve { step, .. } => format!("resolve {step}"),
+            Self::Assign { step, to, .. } => format!("hand {step} to {to}"),
+            Self::Hold => "hold the run".to_owned(),
+            Self::Release => "go on with the run".to_owned(),
+            Self::Escalate { option } => format!("move to option {option}"),
+            Self::Abandon => "abandon the run".to_owned(),
+        }
+    }
+}

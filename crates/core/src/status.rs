@@ -1,0 +1,191 @@
+//! Where a step stands, and how it gets from there to somewhere else.
+//!
+//! ```text
+//!            intent          acted            succeeded
+//!   pending ───────► running ─────► acted ───────────────► succeeded
+//!      ▲  ▲             │  │          │                        ▲
+//!      │  │             │  └─────────┬┘                        │ attested
+//!      │  │ retried     │ in doubt   │ failed                  │
+//!      │  └─────────────┼────────► failed ─────────────────────┤
+//!      │                ▼                                      │
+//!      └─────────── in doubt ──► held                       skipped
+//!   did not happen      └─ happened ─► acted
+//! ```
+//!
+//! [`step_transition`] is that picture as one total function; anything it does
+//! not list is an error.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::act::Answer;
+use crate::event::{DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing has happened.
+    Pending,
+    /// Its intent is in the log, its outcome is not.
+    Running,
+    /// The action is done; verifications or confirmations are open.
+    Acted,
+    /// Done and verified.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// Nobody knows.
+    InDoubt,
+    /// A person keeps a doubt open.
+    Held,
+    /// A person left it out.
+    Skipped,
+}
+
+impl Status {
+    /// Every status, for tables and exhaustive tests.
+    pub const ALL: [Self; 8] = [
+        Self::Pending,
+        Self::Running,
+        Self::Acted,
+        Self::Succeeded,
+        Self::Failed,
+        Self::InDoubt,
+        Self::Held,
+        Self::Skipped,
+    ];
+
+    /// Whether steps behind it may start.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Skipped)
+    }
+
+    /// Whether nothing moves until a person (or a repeat) does something.
+    #[must_use]
+    pub fn is_stuck(self) -> bool {
+        matches!(self, Self::Failed | Self::InDoubt | Self::Held)
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Acted => "verifying",
+            Self::Succeeded => "done",
+            Self::Failed => "failed",
+            Self::InDoubt => "in doubt",
+            Self::Held => "held",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// The status after an event about a step, or `None` when the event is not
+/// legal in this status. `manual` says whether a person carries the step out.
+#[must_use]
+pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<Status> {
+    use Status::{Acted, Failed, Held, InDoubt, Pending, Running, Skipped, Succeeded};
+    Some(match (status, event) {
+        // A failed step starts again by itself only where its `retry` says so.
+        (Pending | Failed, Event::StepIntent { .. }) => Running,
+        (Running, Event::StepActed { .. })
+        | (Acted, Event::StepVerified { .. } | Event::StepConfirmed { .. }) => Acted,
+        (Running, Event::StepStopAsked { .. }) if !manual => Running,
+        (Running | Acted, Event::StepSucceeded { .. }) => Succeeded,
+        // A doubt that a deadline caused, and that the verification denied, is a failure.
+        (Running | Acted | InDoubt, Event::StepFailed { .. }) => Failed,
+        (Running, Event::StepInDoubt { .. }) | (InDoubt, Event::StepProbed { .. }) => InDoubt,
+        (InDoubt | Held, Event::StepResolved { answer, .. }) => match answer {
+            Answer::Happened => Acted,
+            Answer::DidNotHappen => Pending,
+            Answer::Hold => Held,
+        },
+        // Attested: a person takes responsibility for a step the machine saw fail.
+        (Failed, Event::StepResolved { answer: Answer::Happened, by: ResolvedBy::Person, .. }) => {
+            Succeeded
+        }
+        (Failed | Succeeded | Skipped, Event::StepRetried { .. }) => Pending,
+        (Pending | Failed | Held, Event::StepSkipped { .. }) => Skipped,
+        // A person's work can be called off; a machine's must end first.
+        (Running, Event::StepSkipped { .. }) if manual => Skipped,
+        (Pending | Failed, Event::StepReplaced { .. }) => Pending,
+        (Pending | Running | Acted | Failed | InDoubt | Held, Event::StepAssigned { .. }) => status,
+        _ => return None,
+    })
+}
+
+/// What is known about one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepState {
+    /// Where it stands.
+    pub status: Status,
+    /// The number of the last try; 0 before the first.
+    pub attempt: u32,
+    /// The key of the last try.
+    pub key: String,
+    /// How often it was repeated after a crash since a person last looked at it.
+    pub recoveries: u32,
+    /// How often it failed since a person last looked at it.
+    pub failures: u32,
+    /// When the status last changed.
+    pub since: Option<Timestamp>,
+    /// When the first try began.
+    pub started: Option<Timestamp>,
+    /// When it was settled.
+    pub ended: Option<Timestamp>,
+    /// Who does it, if not its owner.
+    pub assigned: Option<String>,
+    /// Whether a person has confirmed what only a person can.
+    pub confirmed: bool,
+    /// Why it is in doubt.
+    pub doubt: Option<DoubtCause>,
+    /// Why its verification could not tell, if it was asked about a doubt.
+    pub probed: Option<String>,
+    /// How much of a failure happened.
+    pub failure: Option<FailureEffect>,
+    /// The last thing said about it: an error, a reason, a finding.
+    pub note: Option<String>,
+    /// What was last seen.
+    pub evidence: Evidence,
+    /// Whether a person vouched for it instead of the machine.
+    pub attested: bool,
+    /// Why a person wants the present try stopped.
+    pub stop: Option<String>,
+}
+
+impl StepState {
+    pub(crate) fn new() -> Self {
+        Self {
+            status: Status::Pending,
+            attempt: 0,
+            key: String::new(),
+            recoveries: 0,
+            failures: 0,
+            since: None,
+            started: None,
+            ended: None,
+            assigned: None,
+            confirmed: false,
+            doubt: None,
+            probed: None,
+            failure: None,
+            note: None,
+            evidence: Evidence::default(),
+            attested: false,
+            stop: None,
+        }
+    }
+}
+
+impl StepState {
+    /// Whether the verifications a machine can carry out are known to hold.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        let verified = &self.evidence.verified;
+        !verified.is_empty() && verified.iter().all(|verified| verified.holds == Some(true))
+    }
+}
