@@ -90,24 +90,25 @@ impl Live {
     fn draw(&mut self, state: &RunState, with_questions: bool) {
         let (width, height) = size();
         let now = SystemClock.now();
-        let mut lines =
-            status::lines(state, Some("here"), now, width, height.saturating_sub(14).max(4));
+        let asked = if with_questions { events::questions(state) } else { Vec::new() };
+        // What is asked comes before what is pending: the table takes what is left.
+        let asked_room = asked.len().min(height / 2);
+        let rows = height.saturating_sub(9 + asked_room).max(3);
+        let mut lines = status::lines(state, Some("here"), now, width, rows);
         if with_questions {
-            let asked = events::questions(state);
             if !asked.is_empty() {
                 lines.push(String::new());
                 lines.push("Waiting for (answer from another terminal):".to_owned());
                 lines.extend(asked);
             }
-            lines.push(String::new());
+            // Two rows stay free, so that nothing scrolls; the last line is the way out.
+            lines.truncate(height.saturating_sub(3));
             lines.push(match state.held {
                 None => "Ctrl-C holds: what runs is finished, nothing starts".to_owned(),
-                Some(_) => {
-                    "held — Ctrl-C again leaves the run; `backout resume` goes on".to_owned()
-                }
+                Some(_) => "HELD. Ctrl-C again leaves the run; `backout resume` goes on".to_owned(),
             });
         }
-        lines.truncate(height.saturating_sub(1));
+        lines.truncate(height.saturating_sub(2));
         let mut text = String::new();
         if self.drawn > 0 {
             // Up to the first line of what was drawn, and clear from there.

@@ -341,11 +341,12 @@ fn step_lines(
             .filter(|part| !part.is_empty())
             .collect::<Vec<_>>()
             .join(", ");
-        let title = one_line(step.label(), 34);
+        let title = step.title.as_deref().map(|title| one_line(title, 26)).unwrap_or_default();
         cells.push((
             known.status,
             vec![
                 known.status.shown().to_owned(),
+                one_line(step.id.as_str(), 20),
                 title,
                 one_line(&state.doer(index).unwrap_or_default(), 16),
                 format!("{time:>7} {planned}"),
