@@ -104,8 +104,15 @@ pub fn describe(check: &Check) -> String {
         Check::Http(http) => {
             let source =
                 http.source.as_ref().map(|source| format!("{source}:")).unwrap_or_default();
+            let codes: Vec<String> = http.expect.iter().map(ToString::to_string).collect();
+            let expect = if codes.is_empty() {
+                String::new()
+            } else {
+                format!(" answers {}", codes.join(" or "))
+            };
             let assert =
                 http.assert.as_ref().map(|assert| format!(", {assert}")).unwrap_or_default();
+            let assert = format!("{expect}{assert}");
             format!("{} {source}{}{assert}", http.method.as_str(), http.url)
         }
         Check::Sql(sql) => format!("{} = {}", sql.query.trim(), sql.equals.0),
@@ -113,7 +120,10 @@ pub fn describe(check: &Check) -> String {
             format!("{} is {}", port.address, if port.open { "open" } else { "closed" })
         }
         Check::File(file) if !file.exists => format!("{} does not exist", file.path),
-        Check::File(file) => file.path.clone(),
+        Check::File(file) => match &file.contains {
+            Some(text) => format!("{} contains {text}", file.path),
+            None => file.path.clone(),
+        },
         Check::Tree(tree) => match &tree.same_as {
             Some(other) => format!("{} equals {other}", tree.path),
             None => tree.path.clone(),

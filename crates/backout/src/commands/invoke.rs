@@ -44,6 +44,11 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     let graph = Graph::new(&plan.steps, &selected, &[]).map_err(|cycle| Failure::of(&cycle))?;
     if args.dry_run {
         let schedule = Schedule::new(plan, &plan.steps, &graph, Estimate::likely);
+        if args.stay.json {
+            let value = dry_run::json(plan, &selected, &graph, &schedule);
+            anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+            return Ok(Exit::Done);
+        }
         for line in dry_run::lines(plan, &selected, &graph, &schedule) {
             anstream::println!("{line}");
         }

@@ -48,6 +48,21 @@ pub(crate) fn lines(
             lines.push(format!("     verify: {}{within}", probe::describe(&verification.check)));
         }
         lines.push(format!("     after a crash: {}", after_a_crash(step)));
+        if let Some(retry) = step.retry {
+            lines.push(format!(
+                "     after a failure: tried {} times, {} apart",
+                retry.attempts, retry.pause
+            ));
+        }
+        if step.on_failure == backout_core::plan::OnFailure::HaltAll {
+            lines.push("     if it fails, nothing else starts".to_owned());
+        }
+        if let Some(why) = &step.irreversible {
+            lines.push(format!("     NO WAY BACK after it: {}", why.trim()));
+        }
+        if step.optional {
+            lines.push("     may be left out".to_owned());
+        }
     }
     let left_out: Vec<&str> = plan
         .steps
@@ -82,6 +97,12 @@ fn action(step: &Step) -> Vec<String> {
             for (name, value) in &run.env {
                 lines.push(format!("     with {name}={}", shown(value)));
             }
+            if !run.exit.is_empty() {
+                let codes: Vec<String> = run.exit.iter().map(ToString::to_string).collect();
+                lines.push(format!("     succeeds with exit {}", codes.join(" or ")));
+            }
+            let timeout = run.timeout.unwrap_or(backout_exec::ledger::RUN_TIMEOUT);
+            lines.push(format!("     stopped after {timeout}"));
             match &run.stdin {
                 Some(Stdin::Text(text)) => {
                     lines.extend(shown(text).lines().map(|line| format!("     < {line}")));
@@ -135,4 +156,39 @@ fn after_a_crash(step: &Step) -> &'static str {
         (_, Effect::Verifiable) => "its verification says whether it happened",
         (_, Effect::Opaque) => "a person is asked whether it happened",
     }
+}
+
+/// The same for scripts: the steps in order, each as the plan has it.
+pub(crate) fn json(
+    plan: &Plan,
+    selected: &[bool],
+    graph: &Graph,
+    schedule: &Schedule,
+) -> serde_json::Value {
+    let steps: Vec<_> = graph
+        .order
+        .iter()
+        .map(|&index| {
+            let before: Vec<&str> =
+                graph.before[index].iter().map(|&first| plan.steps[first].id.as_str()).collect();
+            serde_json::json!({
+                "step": plan.steps[index],
+                "effect": plan.steps[index].effect(),
+                "after": before,
+                "starts_at_seconds": schedule.slots[index].start.as_secs(),
+            })
+        })
+        .collect();
+    let left_out: Vec<&str> = plan
+        .steps
+        .iter()
+        .zip(selected)
+        .filter(|(_, selected)| !**selected)
+        .map(|(step, _)| step.id.as_str())
+        .collect();
+    serde_json::json!({
+        "steps": steps,
+        "left_out": left_out,
+        "total_seconds": schedule.total.as_secs(),
+    })
 }

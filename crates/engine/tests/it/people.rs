@@ -361,3 +361,24 @@ async fn an_added_step_never_lets_its_follower_go_early() {
     done(&stage, "a").await;
     assert_eq!(stage.run_to_end().await, Outcome::Reverted);
 }
+
+/// The clock on the wall goes back by a day in the middle of a run, and of a pause.
+#[tokio::test]
+async fn a_clock_that_goes_backwards_holds_nothing_up() {
+    let mut flaky = plans::automatic("a", Effect::Idempotent, &[]);
+    flaky["retry"] = json!({"attempts": 3, "pause": "10m"});
+    let steps =
+        json!([flaky, manual("b", "ann", &["a"]), plans::automatic("c", Effect::Opaque, &["b"])]);
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.hands.fail(&id("a"));
+    stage.clock.set("2026-06-06T02:30:00Z".parse().expect("a time"));
+    stage.hands.die(&id("c"), backout_testkit::Die::AfterNoting);
+    stage.coordinate().await;
+    stage.clock.set("2026-06-05T02:30:00Z".parse().expect("a time"));
+    stage.coordinate().await;
+    done(&stage, "b").await;
+    stage.clock.set("2026-06-04T02:30:00Z".parse().expect("a time"));
+    stage.coordinate().await;
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
+    assert_eq!((stage.hands.effects(&id("a")), stage.hands.effects(&id("c"))), (2, 1));
+}

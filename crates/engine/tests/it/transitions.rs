@@ -1,5 +1,4 @@
-//! Every legal transition of a step, every illegal one refused, and each legal
-//! one really taken by some run.
+//! Every legal transition of a step, and every other one refused: the whole table.
 
 use backout_core::act::Answer;
 use backout_core::event::{DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
