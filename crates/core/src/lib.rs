@@ -24,6 +24,7 @@ pub mod duration;
 pub mod event;
 pub mod graph;
 pub mod ids;
+pub mod illegal;
 pub mod plan;
 pub mod question;
 pub mod record;

@@ -14,6 +14,7 @@ use crate::act::{Act, Answer};
 use crate::event::{Event, Evidence, Mode, Outcome, ResolvedBy, RunPlanned};
 use crate::graph::{Graph, only_components};
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
+pub use crate::illegal::Illegal;
 use crate::plan::Step;
 use crate::record::{Actor, Record};
 use crate::status::{Status, StepState, step_transition};
@@ -40,61 +41,6 @@ pub struct Deviation {
     pub reason: String,
     /// When.
     pub at: Timestamp,
-}
-
-/// An event that cannot have happened.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Illegal {
-    /// The log does not start with a plan.
-    #[error("a run starts with its plan")]
-    NotBegun,
-    /// The log holds a second plan, or baselines.
-    #[error("this event does not belong into a run under way")]
-    Misplaced,
-    /// The run is over.
-    #[error("the run is finished")]
-    Finished,
-    /// A step that the run does not have.
-    #[error("there is no step `{0}` in this run")]
-    NoStep(StepId),
-    /// A step that exists twice.
-    #[error("there is already a step `{0}` in this run")]
-    StepExists(StepId),
-    /// The event does not fit the step's status.
-    #[error("step `{step}` is {status}", status = .status.shown())]
-    Status {
-        /// The step.
-        step: StepId,
-        /// Where it stands.
-        status: Status,
-    },
-    /// The event is about another try.
-    #[error("step `{step}` is at try {current}, not {found}")]
-    Attempt {
-        /// The step.
-        step: StepId,
-        /// The last try.
-        current: u32,
-        /// The event's try.
-        found: u32,
-    },
-    /// An older coordinator wrote after a newer one took over.
-    #[error("a coordinator of term {found} wrote after term {current} began")]
-    Epoch {
-        /// The term in force.
-        current: Epoch,
-        /// The record's term.
-        found: Epoch,
-    },
-    /// The option does not exist.
-    #[error("the plan has no option `{0}`")]
-    NoOption(OptionId),
-    /// The steps would wait for each other.
-    #[error(transparent)]
-    Cycle(#[from] crate::graph::Cycle),
-    /// The run is not held, or already is.
-    #[error("{0}")]
-    Hold(&'static str),
 }
 
 /// What is true of a run.
@@ -525,7 +471,9 @@ impl RunState {
     fn refile(&mut self, index: usize) {
         let status = self.states[index].status;
         let ready = status == Status::Pending && self.selected[index] && self.open[index] == 0;
-        let active = status != Status::Pending && !status.is_settled();
+        // A failed step of a way that was left waits for nobody any more.
+        let left_behind = status == Status::Failed && !self.selected[index];
+        let active = status != Status::Pending && !status.is_settled() && !left_behind;
         file(&mut self.ready, index, ready);
         file(&mut self.active, index, active);
     }
@@ -559,7 +507,9 @@ impl RunState {
             .collect();
         for index in 0..self.steps.len() {
             // What is done stays done, and what is under way is never forgotten.
-            let touched = self.states[index].status != Status::Pending;
+            // A step that failed is over, unless the new way needs it too.
+            let status = self.states[index].status;
+            let touched = !matches!(status, Status::Pending | Status::Failed);
             let added = self.planned.plan.step(&self.steps[index].id).is_none();
             self.selected[index] = touched || added || wanted.contains(&self.steps[index].id);
         }

@@ -61,8 +61,10 @@ pub async fn supervise(folder: &Path) -> io::Result<()> {
     drop((lock, processes));
     say_goodbye();
     // A server the step started still writes to us. Leaving would break its pipe.
-    for pump in held_open {
-        let _ = pump.await;
+    // Its orphans have nobody else to collect them.
+    while held_open.iter().any(|pump| !pump.is_finished()) {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
     }
     Ok(())
 }

@@ -382,3 +382,28 @@ async fn a_clock_that_goes_backwards_holds_nothing_up() {
     assert_eq!(stage.run_to_end().await, Outcome::Reverted);
     assert_eq!((stage.hands.effects(&id("a")), stage.hands.effects(&id("c"))), (2, 1));
 }
+
+/// A failed step of the lighter way does not stand in the heavier one's.
+#[tokio::test]
+async fn escalating_leaves_a_failed_step_behind() {
+    let steps = json!([
+        plans::automatic("flag", Effect::Opaque, &[]),
+        plans::automatic("restore", Effect::Opaque, &["flag"]),
+    ]);
+    let more = json!({"options": {
+        "light": {"title": "Flag off", "steps": ["flag"], "default": true},
+        "full": {"title": "Restore", "steps": ["restore"]},
+    }});
+    let mut stage = Stage::new(plans::plan_with(&steps, &more)).await;
+    stage.hands.fail(&id("flag"));
+    stage.coordinate().await;
+    let mut log = stage.log().await;
+    let full = backout_core::ids::OptionId::new("full").expect("a name");
+    say(&mut log, &Act::Escalate { option: full.clone() }, |_| Event::OptionChosen {
+        option: full.clone(),
+        reason: "the flag cannot be turned off".to_owned(),
+    })
+    .await;
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
+    assert_eq!((stage.hands.effects(&id("restore")), stage.failures_asked), (1, 0));
+}

@@ -1,0 +1,59 @@
+//! Why an event cannot have happened.
+
+use crate::ids::{Epoch, OptionId, StepId};
+use crate::status::Status;
+
+/// An event that cannot have happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Illegal {
+    /// The log does not start with a plan.
+    #[error("a run starts with its plan")]
+    NotBegun,
+    /// The log holds a second plan, or baselines.
+    #[error("this event does not belong into a run under way")]
+    Misplaced,
+    /// The run is over.
+    #[error("the run is finished")]
+    Finished,
+    /// A step that the run does not have.
+    #[error("there is no step `{0}` in this run")]
+    NoStep(StepId),
+    /// A step that exists twice.
+    #[error("there is already a step `{0}` in this run")]
+    StepExists(StepId),
+    /// The event does not fit the step's status.
+    #[error("step `{step}` is {status}", status = .status.shown())]
+    Status {
+        /// The step.
+        step: StepId,
+        /// Where it stands.
+        status: Status,
+    },
+    /// The event is about another try.
+    #[error("step `{step}` is at try {current}, not {found}")]
+    Attempt {
+        /// The step.
+        step: StepId,
+        /// The last try.
+        current: u32,
+        /// The event's try.
+        found: u32,
+    },
+    /// An older coordinator wrote after a newer one took over.
+    #[error("a coordinator of term {found} wrote after term {current} began")]
+    Epoch {
+        /// The term in force.
+        current: Epoch,
+        /// The record's term.
+        found: Epoch,
+    },
+    /// The option does not exist.
+    #[error("the plan has no option `{0}`")]
+    NoOption(OptionId),
+    /// The steps would wait for each other.
+    #[error(transparent)]
+    Cycle(#[from] crate::graph::Cycle),
+    /// The run is not held, or already is.
+    #[error("{0}")]
+    Hold(&'static str),
+}
