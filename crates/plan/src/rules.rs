@@ -20,6 +20,7 @@ mod steps;
 mod text;
 mod timing;
 
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use backout_core::duration::Estimate;
@@ -90,6 +91,10 @@ pub struct Facts<'a> {
     pub bad_night: Schedule,
     /// The window as instants.
     pub window: Instants,
+    /// Every text of the plan, collected when the first rule wants it.
+    texts: OnceCell<Vec<text::Place>>,
+    /// What each step destroys, found when the first rule wants it.
+    destroyed: OnceCell<Vec<Option<&'static str>>>,
 }
 
 impl<'a> Facts<'a> {
@@ -107,24 +112,21 @@ impl<'a> Facts<'a> {
             _ => Estimate::high,
         };
         let bad_night = Schedule::new(plan, &plan.steps, &chosen, figure);
-        Self { plan, graph, schedule, bad_night, window: times::instants(plan.window.as_ref()) }
+        Self {
+            plan,
+            graph,
+            schedule,
+            bad_night,
+            window: times::instants(plan.window.as_ref()),
+            texts: OnceCell::new(),
+            destroyed: OnceCell::new(),
+        }
     }
 
-    /// Every step that comes before `step` on some path.
-    #[must_use]
-    pub fn ancestors(&self, step: usize) -> Vec<usize> {
-        let mut seen = vec![false; self.plan.steps.len()];
-        let mut open = vec![step];
-        let mut found = Vec::new();
-        while let Some(next) = open.pop() {
-            for &first in &self.graph.before[next] {
-                if !std::mem::replace(&mut seen[first], true) {
-                    found.push(first);
-                    open.push(first);
-                }
-            }
-        }
-        found
+    /// What a step destroys, if anything.
+    fn destroys(&self, step: usize) -> Option<&'static str> {
+        let look = |step| command::destroys(&command::step_text(step));
+        self.destroyed.get_or_init(|| self.plan.steps.iter().map(look).collect())[step]
     }
 }
 

@@ -116,8 +116,7 @@ pub(super) const RULES: &[Rule] = &[
                     Action::RestoreTree(_) | Action::Copy(_) => true,
                     Action::Sql(sql) => !only_reads(&sql.execute),
                     Action::Run(_) => {
-                        let text = step_text(step);
-                        destroys(&text).is_some() || CHANGES.is_match(&text)
+                        facts.destroys(index).is_some() || CHANGES.is_match(&step_text(step))
                     }
                     Action::Manual(_) | Action::Wait(_) => false,
                 };
@@ -221,7 +220,18 @@ pub(super) fn step_text(step: &Step) -> String {
 }
 
 pub(super) fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("a pattern of this file")
+    Regex::new(&ascii(text)).expect("a pattern of this file")
+}
+
+/// Commands are ASCII, and so are the letters, spaces and word boundaries meant
+/// here; the tables of Unicode would cost most of the time of a check.
+pub(super) fn ascii(pattern: &str) -> String {
+    pattern
+        .replace(r"\w", "[0-9A-Za-z_]")
+        .replace(r"\s", r"[\x20\t\n\r]")
+        .replace(r"\S", r"[^\x20\t\n\r]")
+        .replace(r"\d", "[0-9]")
+        .replace(r"\b", r"(?-u:\b)")
 }
 
 static NEEDS_ACCESS: LazyLock<Regex> = LazyLock::new(|| {
@@ -305,7 +315,7 @@ const DESTRUCTIVE: [(&str, &str); 27] = [
 ];
 
 static DESTROYS: LazyLock<RegexSet> = LazyLock::new(|| {
-    RegexSet::new(DESTRUCTIVE.map(|(pattern, _)| pattern)).expect("patterns of this file")
+    RegexSet::new(DESTRUCTIVE.map(|(pattern, _)| ascii(pattern))).expect("patterns of this file")
 });
 
 /// A script as single commands: continued lines joined, comments gone, split
@@ -393,7 +403,7 @@ fn unchecked_destruction(facts: &Facts<'_>, found: &mut Found) {
         looked[index] = before;
     }
     for (index, step) in steps.iter().enumerate() {
-        let Some(what) = destroys(&step_text(step)) else { continue };
+        let Some(what) = facts.destroys(index) else { continue };
         let checked = step.component.as_ref().is_some_and(|id| looked[index].contains(id));
         if !checked && !is_guarded(step) {
             let message =

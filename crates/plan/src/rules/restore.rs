@@ -5,9 +5,9 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Regex, RegexSet};
 
-use super::command::{commands, pattern};
+use super::command::{ascii, commands, pattern};
 
 /// A command that does not go back in time: how it is recognised, what makes it
 /// right after all, what is wrong with it, what to write instead.
@@ -99,6 +99,10 @@ const FORWARD: [Forward; 13] = [
     },
 ];
 
+static ANY_FORWARD: LazyLock<RegexSet> = LazyLock::new(|| {
+    RegexSet::new(FORWARD.iter().map(|rule| ascii(rule.command))).expect("patterns of this file")
+});
+
 static FORWARD_COMMANDS: LazyLock<Vec<(Regex, Regex)>> = LazyLock::new(|| {
     FORWARD.iter().map(|rule| (pattern(rule.command), pattern(rule.unless))).collect()
 });
@@ -115,6 +119,10 @@ pub(super) fn forward_in_time(text: &str) -> Vec<(String, String)> {
         ));
     }
     for command in commands(text) {
+        // One pass tells whether any of them is in it; mostly none is.
+        if !ANY_FORWARD.is_match(&command) {
+            continue;
+        }
         for (rule, (matches, unless)) in FORWARD.iter().zip(FORWARD_COMMANDS.iter()) {
             // A setting of the recovery may stand on another line of the same file.
             let context =

@@ -25,7 +25,7 @@ pub(super) const RULES: &[Rule] = &[
                 // Reasons why a finding is accepted may name what they are about.
                 let excuse = subject.as_deref() == Some("accepted");
                 let mut blanks: Vec<&str> = BLANKS
-                    .captures_iter(&text)
+                    .captures_iter(text)
                     .filter_map(|blank| blank.get(1))
                     .map(|blank| blank.as_str())
                     .collect();
@@ -104,7 +104,8 @@ const SECRET_KINDS: [(&str, &str); 11] = [
 ];
 
 static SECRETS: LazyLock<RegexSet> = LazyLock::new(|| {
-    RegexSet::new(SECRET_KINDS.map(|(pattern, _)| pattern)).expect("patterns of this file")
+    RegexSet::new(SECRET_KINDS.map(|(pattern, _)| super::command::ascii(pattern)))
+        .expect("patterns of this file")
 });
 
 static SECRET_NAMES: LazyLock<Regex> = LazyLock::new(|| {
@@ -116,9 +117,9 @@ static SECRET_NAMES: LazyLock<Regex> = LazyLock::new(|| {
 
 fn secrets(facts: &Facts<'_>, found: &mut Found) {
     for (path, subject, text) in texts(facts) {
-        if let Some(index) = SECRETS.matches(&text).iter().next() {
+        if let Some(index) = SECRETS.matches(text).iter().next() {
             let message = format!("this holds {} in clear", SECRET_KINDS[index].1);
-            say(found, &path, subject.as_ref(), message);
+            say(found, path, subject.as_ref(), message);
         }
     }
     for (index, step) in facts.plan.steps.iter().enumerate() {
@@ -146,12 +147,16 @@ fn say(found: &mut Found, path: &Path, subject: Option<&String>, message: String
     };
 }
 
-type Place = (Path, Option<String>, String);
+pub(super) type Place = (Path, Option<String>, String);
 
 /// Every text in the plan, with its place and the step, role or component it
 /// belongs to. The plan's JSON has the shape of the file, so a way into one is a
 /// way into the other.
-fn texts(facts: &Facts<'_>) -> Vec<Place> {
+fn texts<'a>(facts: &'a Facts<'_>) -> &'a [Place] {
+    facts.texts.get_or_init(|| collected(facts))
+}
+
+fn collected(facts: &Facts<'_>) -> Vec<Place> {
     const NAMED: [&str; 5] = ["roles", "components", "sources", "baselines", "options"];
     let mut found = Vec::new();
     let Ok(Value::Object(sections)) = serde_json::to_value(facts.plan) else { return found };
