@@ -33,7 +33,7 @@ pub(super) const RULES: &[Rule] = &[
                 for blank in blanks.into_iter().filter(|_| !excuse) {
                     say(
                         found,
-                        &path,
+                        path,
                         subject.as_ref(),
                         format!("`{blank}` is still to be filled in"),
                     );
