@@ -197,7 +197,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
     let mut log = app.open(&run).await?;
     if log.state().finished.is_some() {
         anstream::eprintln!("{run} is finished; nothing is left to do.");
-        return Ok(exit_of(log.state(), &End::Finished(outcome(log.state()))));
+        return Ok(exit_of(&End::Finished(outcome(log.state()))));
     }
     if log.state().held.is_some() {
         let event = Event::RunReleased { reason: "resumed".to_owned() };
@@ -242,7 +242,7 @@ async fn coordinate(app: &App, log: RunLog<SqliteJournal>, lease: Lease, stay: &
     view.end(conductor.state());
     drop(lease);
     say_end(conductor.state(), &end, stay.json);
-    Ok(exit_of(conductor.state(), &end))
+    Ok(exit_of(&end))
 }
 
 /// Shows the record the run began with, which was there before the coordinator.
@@ -296,7 +296,7 @@ fn outcome(state: &RunState) -> Outcome {
     state.finished.as_ref().map_or(Outcome::Partial, |(outcome, _)| outcome.clone())
 }
 
-fn exit_of(_: &RunState, end: &End) -> Exit {
+fn exit_of(end: &End) -> Exit {
     match end {
         End::Finished(Outcome::Reverted) => Exit::Done,
         End::Finished(Outcome::Partial) => Exit::Partial,

@@ -64,13 +64,7 @@ pub(crate) fn lines(
             lines.push("     may be left out".to_owned());
         }
     }
-    let left_out: Vec<&str> = plan
-        .steps
-        .iter()
-        .zip(selected)
-        .filter(|(_, selected)| !**selected)
-        .map(|(step, _)| step.id.as_str())
-        .collect();
+    let left_out = left_out(plan, selected);
     lines.push(String::new());
     lines.push(format!(
         "{} steps, {} if all goes as planned",
@@ -179,16 +173,15 @@ pub(crate) fn json(
             })
         })
         .collect();
-    let left_out: Vec<&str> = plan
-        .steps
-        .iter()
-        .zip(selected)
-        .filter(|(_, selected)| !**selected)
-        .map(|(step, _)| step.id.as_str())
-        .collect();
+    let left_out = left_out(plan, selected);
     serde_json::json!({
         "steps": steps,
         "left_out": left_out,
         "total_seconds": schedule.total.as_secs(),
     })
+}
+
+fn left_out<'a>(plan: &'a Plan, selected: &[bool]) -> Vec<&'a str> {
+    let chosen = plan.steps.iter().zip(selected);
+    chosen.filter(|(_, selected)| !**selected).map(|(step, _)| step.id.as_str()).collect()
 }
