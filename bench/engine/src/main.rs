@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use backout_core::doubt::Observation;
 use backout_core::event::Evidence;
-use backout_core::ids::{RunId, StepId};
+use backout_core::ids::{Epoch, RunId, StepId};
 use backout_core::plan::Step;
 use backout_core::record::{Actor, Record};
 use backout_core::state::RunState;
@@ -34,7 +34,7 @@ impl Hands for Idle {
         self.first.get_or_init(Instant::now);
         Report::Done(Evidence::default())
     }
-    async fn observe(&self, _: &RunId, _: &StepId, _: u32) -> Observation {
+    async fn observe(&self, _: &RunId, _: &StepId, _: u32, _: Epoch) -> Observation {
         Observation::NeverAccepted
     }
     async fn attach(&self, _: &RunId, _: &StepId, _: u32) -> Report {

@@ -5,4 +5,5 @@ pub(crate) mod events;
 pub(crate) mod live;
 pub(crate) mod status;
 pub(crate) mod table;
+pub(crate) mod waiting;
 pub(crate) mod words;

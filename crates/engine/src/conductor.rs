@@ -208,7 +208,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             .collect();
         for (step, attempt) in left {
             let run = self.log.state().run.clone();
-            let observation = self.hands.observe(&run, &step, attempt).await;
+            let observation = self.hands.observe(&run, &step, attempt, self.epoch).await;
             match doubt::on_recovery(observation) {
                 Recovery::Dispatch => self.dispatch(&step),
                 Recovery::Attach | Recovery::TakeResult => self.attach(&step, attempt),

@@ -94,17 +94,19 @@ impl Verdict {
 /// The contract that recovery rests on: `perform` notes durably that it accepts
 /// an attempt before anything has an effect, and notes durably how it ended
 /// before it reports. `observe` tells what was noted, and from then on no
-/// attempt that was not accepted can be accepted any more.
+/// attempt that an earlier term dispatches, or has yet to dispatch, is accepted.
 pub trait Hands: Send + Sync + 'static {
     /// Carries out an attempt to its end.
     fn perform(&self, task: Task) -> impl Future<Output = Report> + Send;
 
-    /// What is noted about an attempt that an earlier coordinator dispatched.
+    /// What is noted about an attempt that a coordinator of an earlier term than
+    /// `by` dispatched.
     fn observe(
         &self,
         run: &RunId,
         step: &StepId,
         attempt: u32,
+        by: Epoch,
     ) -> impl Future<Output = Observation> + Send;
 
     /// Waits for the end of an attempt that is running, or reads how it ended.

@@ -1,6 +1,7 @@
 //! Facts about the system, captured so that two captures can be compared.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,12 +15,12 @@ use crate::command::{self, Prepared};
 use crate::http;
 use crate::secrets::Secrets;
 use crate::sql::Databases;
-use crate::tree;
+use crate::tree::{self, Progress};
 
 /// How long one fact may take.
 pub const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Captures one fact.
+/// Captures one fact. `progress` tells how much of a file or folder is read.
 ///
 /// # Errors
 /// Why it cannot be captured, without any secret in it.
@@ -28,6 +29,7 @@ pub async fn capture(
     world: &World,
     secrets: &mut Secrets,
     now: Timestamp,
+    progress: &Arc<Progress>,
 ) -> Result<Fact, String> {
     let folder = Path::new(&world.folder);
     let (digest, shown) = match baseline {
@@ -48,12 +50,12 @@ pub async fn capture(
         }
         Baseline::Tree(path) => {
             let path = folder.join(path);
-            let found = on_disk(&path, tree::totals).await?;
+            let found = on_disk(&path, tree::totals_with, progress).await?;
             (found.digest, format!("{} files, {}", found.files, tree::size(found.bytes)))
         }
         Baseline::File(path) => {
             let path = folder.join(path);
-            let digest = on_disk(&path, tree::file_digest).await?;
+            let digest = on_disk(&path, tree::file_digest_with, progress).await?;
             let size = std::fs::metadata(&path).map_or(0, |about| about.len());
             (digest, tree::size(size))
         }
@@ -101,10 +103,11 @@ pub async fn capture(
 /// Reading a folder may take long; it must not hold up anything else.
 async fn on_disk<T: Send + 'static>(
     path: &Path,
-    read: fn(&Path) -> std::io::Result<T>,
+    read: fn(&Path, &Progress) -> std::io::Result<T>,
+    progress: &Arc<Progress>,
 ) -> Result<T, String> {
-    let owned = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || read(&owned)).await;
+    let (owned, progress) = (path.to_owned(), Arc::clone(progress));
+    let read = tokio::task::spawn_blocking(move || read(&owned, &progress)).await;
     let read = read.map_err(|error| error.to_string())?;
     read.map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -15,7 +15,8 @@
 //! before it does anything; a recovering coordinator that finds no claim links
 //! its own. A link succeeds for exactly one of them. So when recovery says
 //! "never accepted", a supervisor that is still starting somewhere will find the
-//! claim taken and go away, and the attempt can be dispatched again.
+//! claim taken and go away, and the attempt can be dispatched again. The folder
+//! of each earlier term is made and fenced for the same reason.
 //!
 //! Liveness is a lock and not a process number: the kernel releases it at the
 //! moment of death, and numbers are used again.
@@ -198,13 +199,21 @@ impl Ledger {
         Ok(latest.map(|(attempt, _, folder)| (attempt, Dispatch { folder })))
     }
 
-    /// What is noted about an attempt. From now on no dispatch of it that was
-    /// not accepted can be accepted any more.
+    /// What is noted about an attempt, asked by the coordinator of a term. From
+    /// now on no dispatch of an earlier term that was not accepted can be accepted
+    /// any more, not even one that its coordinator has yet to make: such a
+    /// coordinator may have been held up between its intent and its dispatch.
     #[must_use]
-    pub fn observe(&self, run: &RunId, step: &StepId, attempt: u32) -> Observation {
+    pub fn observe(&self, run: &RunId, step: &StepId, attempt: u32, by: Epoch) -> Observation {
         let lost = Observation::Vanished(DoubtCause::LedgerLost);
         if !self.run_folder(run).join("ledger").exists() {
             return lost;
+        }
+        let folder = self.step_folder(run, step);
+        for earlier in 1..by.0 {
+            if fence(&folder.join(format!("{attempt}.{earlier}"))).is_err() {
+                return lost;
+            }
         }
         let Ok(dispatches) = self.dispatches(run, step, attempt) else { return lost };
         for dispatch in dispatches {
@@ -410,6 +419,16 @@ impl Dispatch {
     }
 }
 
+/// Makes sure that the dispatch in this folder, if nobody accepted it, is never accepted.
+fn fence(folder: &Path) -> io::Result<()> {
+    if folder.join("claim.json").exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    Dispatch::at(folder).claim(&Claim::Fenced)?;
+    Ok(())
+}
+
 fn open_lock(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
@@ -440,4 +459,47 @@ fn read_whole<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
 
 fn flush_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(epoch: u64) -> Request {
+        let step = json!({"id": "restore", "owner": "dba", "run": {"argv": ["true"]}});
+        Request {
+            run: RunId::new("run-1").expect("a name"),
+            step: serde_json::from_value(step).expect("a step"),
+            attempt: 1,
+            epoch: Epoch(epoch),
+            key: "run-1/restore/1".to_owned(),
+            folder: "/".to_owned(),
+            sources: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn supervisor() -> Claim {
+        Claim::Supervisor { pid: 1, boot: boot_id() }
+    }
+
+    #[test]
+    fn a_dispatch_made_after_its_coordinator_was_replaced_is_never_accepted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let late = request(1);
+        ledger.begin_run(&late.run).expect("begun");
+        let seen = ledger.observe(&late.run, &late.step.id, 1, Epoch(2));
+        assert_eq!(seen, Observation::NeverAccepted);
+        // Now the first coordinator wakes up and dispatches.
+        let dispatch = ledger.begin(&late).expect("made");
+        assert!(!dispatch.claim(&supervisor()).expect("asked"), "it was accepted");
+        // The second one's own dispatch is accepted, and is what a third one finds.
+        let dispatch = ledger.begin(&request(2)).expect("made");
+        assert!(dispatch.claim(&supervisor()).expect("asked"));
+        dispatch.note_end(&Report::Done(Default::default())).expect("noted");
+        let seen = ledger.observe(&late.run, &late.step.id, 1, Epoch(3));
+        assert_eq!(seen, Observation::Ended);
+    }
 }

@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence, FailureEffect};
-use backout_core::ids::{RunId, StepId};
+use backout_core::ids::{Epoch, RunId, StepId};
 use backout_core::plan::Step;
 use backout_engine::fault::{self, Point};
 use backout_engine::hands::{Hands, Patience, Report, Task, Verdict, World};
@@ -91,7 +91,7 @@ impl Hands for LocalHands {
             return nothing_happened(error);
         }
         // A supervisor that died may have left its command alive: wait for that too.
-        match self.ledger.observe(&task.run, &step, task.attempt) {
+        match self.ledger.observe(&task.run, &step, task.attempt, task.epoch) {
             Observation::Running => self.attach(&task.run, &step, task.attempt).await,
             Observation::NeverAccepted => {
                 nothing_happened(std::io::Error::other("its supervisor did not accept it"))
@@ -100,8 +100,8 @@ impl Hands for LocalHands {
         }
     }
 
-    async fn observe(&self, run: &RunId, step: &StepId, attempt: u32) -> Observation {
-        self.ledger.observe(run, step, attempt)
+    async fn observe(&self, run: &RunId, step: &StepId, attempt: u32, by: Epoch) -> Observation {
+        self.ledger.observe(run, step, attempt, by)
     }
 
     async fn attach(&self, run: &RunId, step: &StepId, attempt: u32) -> Report {

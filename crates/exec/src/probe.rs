@@ -320,7 +320,8 @@ async fn by_baseline(name: &backout_core::ids::BaselineId, world: &World) -> Ans
     let (Some(how), Some(before)) = (world.baselines.get(name), world.facts.get(name)) else {
         return cannot_tell("it was never captured");
     };
-    match baseline::capture(how, world, &mut Secrets::default(), Timestamp::UNIX_EPOCH).await {
+    let (mut secrets, unseen) = (Secrets::default(), Arc::default());
+    match baseline::capture(how, world, &mut secrets, Timestamp::UNIX_EPOCH, &unseen).await {
         Err(why) => cannot_tell(why),
         Ok(now) if now.digest == before.digest => yes(format!("{}, as before", now.shown)),
         Ok(now) if now.shown == before.shown => {

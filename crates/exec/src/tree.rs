@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
@@ -99,11 +100,38 @@ fn mode(about: &Metadata) -> u32 {
     about.permissions().mode() & 0o7777
 }
 
+/// How much has been read so far, for whoever waits.
+#[derive(Debug, Default)]
+pub struct Progress {
+    files: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Progress {
+    /// What has been read, for people; nothing as long as nothing has.
+    #[must_use]
+    pub fn shown(&self) -> Option<String> {
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        (bytes > 0).then(|| match self.files.load(Ordering::Relaxed) {
+            0 => format!("{} read", size(bytes)),
+            files => format!("{files} files, {} read", size(bytes)),
+        })
+    }
+}
+
 /// Digest and size of a folder.
 ///
 /// # Errors
 /// As [`entries`].
 pub fn totals(folder: &Path) -> io::Result<Totals> {
+    totals_with(folder, &Progress::default())
+}
+
+/// As [`totals`], telling how far it is.
+///
+/// # Errors
+/// As [`entries`].
+pub fn totals_with(folder: &Path, progress: &Progress) -> io::Result<Totals> {
     let mut hash = Sha256::new();
     let (mut files, mut bytes) = (0, 0);
     for entry in entries(folder)? {
@@ -112,7 +140,9 @@ pub fn totals(folder: &Path) -> io::Result<Totals> {
             Kind::File(size) => {
                 files += 1;
                 bytes += size;
-                ('f', file_digest(&folder.join(&entry.path))?.to_string())
+                let digest = file_digest_with(&folder.join(&entry.path), progress)?;
+                progress.files.fetch_add(1, Ordering::Relaxed);
+                ('f', digest.to_string())
             }
             Kind::Link(target) => {
                 files += 1;
@@ -133,6 +163,14 @@ pub fn totals(folder: &Path) -> io::Result<Totals> {
 /// # Errors
 /// When it cannot be read.
 pub fn file_digest(path: &Path) -> io::Result<Digest> {
+    file_digest_with(path, &Progress::default())
+}
+
+/// As [`file_digest`], telling how far it is.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn file_digest_with(path: &Path, progress: &Progress) -> io::Result<Digest> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
@@ -142,6 +180,7 @@ pub fn file_digest(path: &Path) -> io::Result<Digest> {
             return Ok(Digest::from_bytes(hash.finalize().into()));
         }
         hash.update(&buffer[..read]);
+        progress.bytes.fetch_add(read as u64, Ordering::Relaxed);
     }
 }
 

@@ -1,13 +1,15 @@
 //! A journal in memory, which can be told to fail.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use backout_core::ids::{RunId, Seq};
 use backout_core::record::Sealed;
 use backout_engine::journal::{AppendError, Journal, ReadError};
+
+use crate::sim::Pace;
 
 /// What happens to an append that is told to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +27,7 @@ pub enum Failing {
 pub struct MemoryJournal {
     inner: Mutex<Inner>,
     moved: Notify,
+    pace: Arc<Pace>,
 }
 
 #[derive(Default)]
@@ -35,6 +38,12 @@ struct Inner {
 }
 
 impl MemoryJournal {
+    /// A journal that lets others go first before and after each thing it does.
+    #[must_use]
+    pub fn paced(pace: Arc<Pace>) -> Self {
+        Self { pace, ..Self::default() }
+    }
+
     /// How many appends have succeeded.
     #[must_use]
     pub fn appends(&self) -> u64 {
@@ -67,13 +76,7 @@ impl MemoryJournal {
         }
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Journal for MemoryJournal {
-    async fn append(&self, run: &RunId, expect: Seq, record: Sealed) -> Result<(), AppendError> {
+    fn write(&self, run: &RunId, expect: Seq, record: Sealed) -> Result<(), AppendError> {
         let mut inner = self.inner();
         let failing = match &mut inner.failing {
             Some((left, how)) => {
@@ -105,7 +108,21 @@ impl Journal for MemoryJournal {
         }
     }
 
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Journal for MemoryJournal {
+    async fn append(&self, run: &RunId, expect: Seq, record: Sealed) -> Result<(), AppendError> {
+        self.pace.step().await;
+        let written = self.write(run, expect, record);
+        self.pace.step().await;
+        written
+    }
+
     async fn read(&self, run: &RunId, after: Seq) -> Result<Vec<Vec<u8>>, ReadError> {
+        self.pace.step().await;
         let inner = self.inner();
         let from = usize::try_from(after.0).unwrap_or(usize::MAX);
         Ok(inner

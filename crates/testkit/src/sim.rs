@@ -2,6 +2,8 @@
 //! and places at which everything dies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use tokio::sync::Notify;
 
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Event, Evidence, FailureEffect, Verified};
-use backout_core::ids::{RunId, Seq, StepId};
+use backout_core::ids::{Epoch, RunId, Seq, StepId};
 use backout_core::plan::Step;
 use backout_core::record::Record;
 use backout_engine::clock::Clock;
@@ -45,18 +47,52 @@ impl Die {
     ];
 }
 
+/// What the ledger knows of an attempt.
 #[derive(Default)]
 struct Noted {
     accepted: bool,
+    /// Somebody looked before it was accepted: it cannot be accepted any more.
+    refused: bool,
     ended: Option<Report>,
+    /// Its supervisor is alive.
     alive: bool,
+    /// Its coordinator died and left it; its effect waits for whoever attaches.
+    left: bool,
+}
+
+/// How often a task lets the others go first: the same seed, the same interleaving.
+#[derive(Debug, Default)]
+pub struct Pace(AtomicU64);
+
+impl Pace {
+    /// A pace by a seed; zero never lets anybody go first.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    /// Lets the others go first, some times.
+    pub async fn step(&self) {
+        let state = self.0.load(Ordering::Relaxed);
+        if state == 0 {
+            return;
+        }
+        // Knuth's MMIX generator; its high bits are good enough to shuffle with.
+        let next =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0.store(next.max(1), Ordering::Relaxed);
+        for _ in 0..next >> 61 {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// What is true of the simulated world.
 #[derive(Default)]
 struct Simulated {
     effects: BTreeMap<StepId, u32>,
-    ledger: BTreeMap<(StepId, u32), Noted>,
+    /// By step, try and term.
+    ledger: BTreeMap<(StepId, u32, Epoch), Noted>,
     deaths: BTreeMap<StepId, Die>,
     failures: BTreeSet<StepId>,
     blind: BTreeSet<StepId>,
@@ -64,19 +100,29 @@ struct Simulated {
     lost: bool,
 }
 
-/// Simulated hands over a memory journal.
+/// Simulated hands over a memory journal. Like the real ones they hand each
+/// attempt to a supervisor of its own, which outlives the coordinator.
+#[derive(Clone)]
 pub struct SimHands {
     journal: Arc<MemoryJournal>,
-    world: Mutex<Simulated>,
+    world: Arc<Mutex<Simulated>>,
+    pace: Arc<Pace>,
+    ended: Arc<Notify>,
     /// Told when everything dies.
-    pub dead: Notify,
+    pub dead: Arc<Notify>,
 }
 
 impl SimHands {
     /// Hands that watch the journal for effects without an intent.
     #[must_use]
     pub fn new(journal: Arc<MemoryJournal>) -> Self {
-        Self { journal, world: Mutex::default(), dead: Notify::new() }
+        Self::paced(journal, Arc::default())
+    }
+
+    /// Hands that let others go first between any two things they do.
+    #[must_use]
+    pub fn paced(journal: Arc<MemoryJournal>, pace: Arc<Pace>) -> Self {
+        Self { journal, world: Arc::default(), pace, ended: Arc::default(), dead: Arc::default() }
     }
 
     /// Everything dies once, when this step comes to this place.
@@ -128,6 +174,36 @@ impl SimHands {
             self.dead.notify_one();
             std::future::pending::<()>().await;
         }
+        self.pace.step().await;
+    }
+
+    /// What a supervisor does.
+    async fn supervise(self, task: Task) -> Report {
+        let (step, attempt) = (task.step.id.clone(), task.attempt);
+        let key = (step.clone(), attempt, task.epoch);
+        self.die_if_told(&step, Die::BeforeAccepting).await;
+        {
+            let mut world = self.world();
+            let leaves = world.deaths.get(&step) == Some(&Die::LeavingItRunning);
+            let dies = world.deaths.contains_key(&step) && !leaves;
+            let noted = world.ledger.entry(key.clone()).or_default();
+            if noted.refused {
+                return Report::Doubt {
+                    cause: DoubtCause::SupervisorLost,
+                    evidence: Evidence::saying("refused"),
+                };
+            }
+            noted.accepted = true;
+            noted.alive = !dies;
+            noted.left = leaves;
+        }
+        self.die_if_told(&step, Die::LeavingItRunning).await;
+        self.die_if_told(&step, Die::BeforeEffect).await;
+        self.have_effect(&task.run, &step, attempt).await;
+        self.die_if_told(&step, Die::AfterEffect).await;
+        let report = self.note(&key);
+        self.die_if_told(&step, Die::AfterNoting).await;
+        report
     }
 
     /// The effect itself; only allowed when its intent is in the journal.
@@ -148,9 +224,9 @@ impl SimHands {
         }
     }
 
-    fn note(&self, step: &StepId, attempt: u32) -> Report {
+    fn note(&self, key: &(StepId, u32, Epoch)) -> Report {
         let mut world = self.world();
-        let report = match world.failures.remove(step) {
+        let report = match world.failures.remove(&key.0) {
             true => Report::Failed {
                 effect: FailureEffect::Unknown,
                 error: "told to fail".to_owned(),
@@ -158,38 +234,35 @@ impl SimHands {
             },
             false => Report::Done(Evidence::saying("done")),
         };
-        let noted = world.ledger.entry((step.clone(), attempt)).or_default();
+        let noted = world.ledger.entry(key.clone()).or_default();
         noted.ended = Some(report.clone());
         noted.alive = false;
+        drop(world);
+        self.ended.notify_waiters();
         report
     }
 }
 
 impl Hands for SimHands {
     async fn perform(&self, task: Task) -> Report {
-        let (step, attempt) = (task.step.id.clone(), task.attempt);
-        self.die_if_told(&step, Die::BeforeAccepting).await;
-        self.world().ledger.entry((step.clone(), attempt)).or_default().accepted = true;
-        if self.world().deaths.get(&step) == Some(&Die::LeavingItRunning) {
-            self.world().ledger.entry((step.clone(), attempt)).or_default().alive = true;
-        }
-        self.die_if_told(&step, Die::LeavingItRunning).await;
-        self.die_if_told(&step, Die::BeforeEffect).await;
-        self.have_effect(&task.run, &step, attempt).await;
-        self.die_if_told(&step, Die::AfterEffect).await;
-        let report = self.note(&step, attempt);
-        self.die_if_told(&step, Die::AfterNoting).await;
-        report
+        self.pace.step().await;
+        let supervisor = tokio::spawn(self.clone().supervise(task));
+        supervisor.await.unwrap_or_else(|error| panic!("a supervisor does not panic: {error}"))
     }
 
-    async fn observe(&self, _: &RunId, step: &StepId, attempt: u32) -> Observation {
-        let world = self.world();
+    async fn observe(&self, _: &RunId, step: &StepId, attempt: u32, by: Epoch) -> Observation {
+        self.pace.step().await;
+        let mut world = self.world();
         if world.lost {
             return Observation::Vanished(DoubtCause::LedgerLost);
         }
-        match world.ledger.get(&(step.clone(), attempt)) {
+        for earlier in 1..by.0 {
+            let noted = world.ledger.entry((step.clone(), attempt, Epoch(earlier))).or_default();
+            noted.refused |= !noted.accepted;
+        }
+        let mut dispatches = world.ledger.range(all_terms(step, attempt)).map(|(_, noted)| noted);
+        match dispatches.find(|noted| noted.accepted) {
             None => Observation::NeverAccepted,
-            Some(noted) if !noted.accepted => Observation::NeverAccepted,
             Some(noted) if noted.ended.is_some() => Observation::Ended,
             Some(noted) if noted.alive => Observation::Running,
             Some(_) => Observation::Vanished(DoubtCause::SupervisorLost),
@@ -197,14 +270,25 @@ impl Hands for SimHands {
     }
 
     async fn attach(&self, run: &RunId, step: &StepId, attempt: u32) -> Report {
-        let ended =
-            self.world().ledger.get(&(step.clone(), attempt)).and_then(|noted| noted.ended.clone());
-        match ended {
-            Some(report) => report,
-            None => {
+        self.pace.step().await;
+        loop {
+            let ended = self.ended.notified();
+            let left = {
+                let mut world = self.world();
+                let mut dispatches = world.ledger.range_mut(all_terms(step, attempt));
+                let Some((key, noted)) = dispatches.find(|(_, noted)| noted.accepted) else {
+                    panic!("nobody attaches to what was never accepted");
+                };
+                if let Some(report) = &noted.ended {
+                    return report.clone();
+                }
+                std::mem::take(&mut noted.left).then(|| key.clone())
+            };
+            if let Some(key) = left {
                 self.have_effect(run, step, attempt).await;
-                self.note(step, attempt)
+                return self.note(&key);
             }
+            ended.await;
         }
     }
 
@@ -220,6 +304,11 @@ impl Hands for SimHands {
     }
 
     async fn stop(&self, _: &RunId, _: &StepId, _: u32) {}
+}
+
+/// Each term's dispatch of an attempt.
+fn all_terms(step: &StepId, attempt: u32) -> RangeInclusive<(StepId, u32, Epoch)> {
+    (step.clone(), attempt, Epoch(0))..=(step.clone(), attempt, Epoch(u64::MAX))
 }
 
 /// A clock that moves by hand.

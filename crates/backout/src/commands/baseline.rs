@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -12,12 +13,14 @@ use backout_engine::hands::World;
 use backout_engine::start;
 use backout_exec::baseline::capture;
 use backout_exec::secrets::Secrets;
+use backout_exec::tree::Progress;
 
 use super::Done;
 use crate::app::{App, who};
 use crate::cli::BaselineArgs;
 use crate::failure::{Exit, Failure};
 use crate::view::table::columns;
+use crate::view::waiting::Waiting;
 
 /// The folder a plan's relative paths start from.
 pub(super) fn folder_of(plan: &std::path::Path) -> Result<String, Failure> {
@@ -47,7 +50,20 @@ pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
     let mut failed = Vec::new();
     for (id, how) in &read.plan.baselines {
         let mut secrets = Secrets::default();
-        match capture(how, &world, &mut secrets, app.now()).await {
+        let progress = Arc::new(Progress::default());
+        let mut waiting = Waiting::default();
+        let capturing = capture(how, &world, &mut secrets, app.now(), &progress);
+        tokio::pin!(capturing);
+        let captured = loop {
+            tokio::select! {
+                captured = &mut capturing => break captured,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {
+                    waiting.tick(&format!("capturing {id}"), progress.shown());
+                }
+            }
+        };
+        waiting.end();
+        match captured {
             Ok(fact) => {
                 facts.insert(id.clone(), fact);
             }

@@ -345,9 +345,10 @@ async fn compare(app: &App, layout: &Layout, state: &RunState) -> Result<(), Fai
         let before =
             used.and_then(|facts| facts.get(id)).ok_or_else(|| failed("a baseline is missing"))?;
         let mut secrets = Default::default();
-        let now = backout_exec::baseline::capture(how, &world, &mut secrets, app.now())
-            .await
-            .map_err(failed)?;
+        let now =
+            backout_exec::baseline::capture(how, &world, &mut secrets, app.now(), &Arc::default())
+                .await
+                .map_err(failed)?;
         let matches = now.digest == before.digest;
         same &= matches;
         let verdict = if matches { "✓ the same" } else { "✗ different" };

@@ -16,12 +16,12 @@ use crate::stage::Stage;
 
 const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
-fn id(name: &str) -> StepId {
+pub(crate) fn id(name: &str) -> StepId {
     StepId::new(name).expect("a name")
 }
 
 /// The graph whose edges are the bits of `edges`, over `size` steps.
-fn graph(size: usize, edges: u32, effect: impl Fn(usize) -> Effect) -> Value {
+pub(crate) fn graph(size: usize, edges: u32, effect: impl Fn(usize) -> Effect) -> Value {
     let mut bit = 0;
     let mut steps = Vec::new();
     for (step, name) in NAMES.iter().enumerate().take(size) {
@@ -42,7 +42,7 @@ fn edges_of(size: usize) -> u32 {
 }
 
 /// What must be true at the end of every story.
-fn judge(stage: &Stage, size: usize, effect: impl Fn(usize) -> Effect, story: &str) {
+pub(crate) fn judge(stage: &Stage, size: usize, effect: impl Fn(usize) -> Effect, story: &str) {
     assert_eq!(stage.hands.without_intent(), [], "{story}");
     for (index, name) in NAMES.iter().enumerate().take(size) {
         let times = stage.hands.effects(&id(name));

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod journals;
+mod owners;
 mod people;
 mod stage;
 mod transitions;

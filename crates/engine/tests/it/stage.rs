@@ -8,11 +8,12 @@ use backout_core::event::{Event, Outcome, ResolvedBy};
 use backout_core::ids::{RunId, StepId};
 use backout_core::plan::Plan;
 use backout_core::question::{QuestionKind, questions};
-use backout_core::record::{Actor, Record};
+use backout_core::record::{Actor, Chain, Record};
 use backout_core::state::RunState;
 use backout_engine::act::{Acted, act};
 use backout_engine::conductor::Observer;
 use backout_engine::{Conductor, Control, End, Patience, RunLog, Stopped, start};
+use backout_testkit::sim::Pace;
 use backout_testkit::{MemoryJournal, SimClock, SimHands, plans};
 use tokio::sync::mpsc;
 
@@ -52,8 +53,13 @@ pub(crate) fn lead() -> Actor {
 
 impl Stage {
     pub(crate) async fn new(plan: Plan) -> Self {
-        let journal = Arc::new(MemoryJournal::default());
-        let hands = Arc::new(SimHands::new(Arc::clone(&journal)));
+        Self::paced(plan, Arc::default()).await
+    }
+
+    /// A stage on which everybody lets the others go first now and then.
+    pub(crate) async fn paced(plan: Plan, pace: Arc<Pace>) -> Self {
+        let journal = Arc::new(MemoryJournal::paced(Arc::clone(&pace)));
+        let hands = Arc::new(SimHands::paced(Arc::clone(&journal), pace));
         let clock = SimClock::at("2026-06-06T02:00:00Z".parse().expect("a time"));
         let planned = plans::planned(plan);
         let at = "2026-06-06T02:00:00Z".parse().expect("a time");
@@ -64,6 +70,13 @@ impl Stage {
 
     pub(crate) async fn log(&self) -> RunLog<MemoryJournal> {
         RunLog::open(Arc::clone(&self.journal), &self.run).await.expect("a whole log")
+    }
+
+    /// Everything in the log.
+    pub(crate) async fn records(&self) -> Vec<Record> {
+        let mut chain = Chain::new(self.run.clone());
+        let stored = self.journal.bytes(&self.run);
+        stored.iter().map(|bytes| chain.read(bytes).expect("a whole chain")).collect()
     }
 
     /// One coordinator, until it ends, stops, or everything dies.

@@ -1,0 +1,36 @@
+//! What is said while something takes longer than a second.
+
+use std::io::{IsTerminal, Write};
+
+/// One line on stderr that is rewritten each second on a terminal; elsewhere a
+/// line every ten seconds, so that a log shows life without drowning in it.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    seconds: u32,
+    drawn: bool,
+}
+
+impl Waiting {
+    /// Another second has gone by.
+    pub(crate) fn tick(&mut self, what: &str, how_far: Option<String>) {
+        self.seconds += 1;
+        let far = how_far.map(|far| format!(", {far}")).unwrap_or_default();
+        let line = format!("{what}: {} s{far}", self.seconds);
+        let mut stderr = std::io::stderr();
+        let terminal = stderr.is_terminal();
+        // Nobody loses anything when it cannot be shown.
+        let _ = match terminal {
+            true => write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush()),
+            false if self.seconds.is_multiple_of(10) => writeln!(stderr, "{line}"),
+            false => Ok(()),
+        };
+        self.drawn |= terminal;
+    }
+
+    /// It is over; the line goes away.
+    pub(crate) fn end(self) {
+        if self.drawn {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
