@@ -1,0 +1,11 @@
+//! Speed and quality of the forecast. `bench/forecast/run` runs it beside its peers.
+
+mod montecarlo;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("montecarlo") => montecarlo::main(),
+        _ => eprintln!("one of: montecarlo"),
+    }
+}

@@ -1,0 +1,394 @@
+//! Ten thousand nights in a few milliseconds.
+//!
+//! A block of samples goes through the network step by step: for each step, the
+//! block's starts (the latest end of what it waits for), the block's durations
+//! (one random word and one table look-up each), the block's ends. Everything is
+//! arrays of single-precision numbers that stay in the second-level cache, in
+//! loops a compiler turns into vector instructions; there are three builds of
+//! the same loops, for what the processor can do. No build fuses a product and a
+//! sum, so all of them give the same bits.
+
+use crate::network::Network;
+use crate::random::{LANES, Stream};
+use crate::table::{Lines, Table, Tail};
+
+/// How to simulate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// What the random numbers come from.
+    pub seed: u64,
+    /// How many nights; rounded up to whole blocks.
+    pub samples: usize,
+    /// On how many threads; the result does not depend on it.
+    pub threads: usize,
+    /// Whether to count how often each step is critical.
+    pub criticality: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { seed: 1, samples: 20_000, threads: 1, criticality: true }
+    }
+}
+
+/// What came out.
+#[derive(Debug, Clone)]
+pub struct Simulated {
+    /// When the last step ended, each night, sorted; seconds from now.
+    pub finishes: Vec<f32>,
+    /// How often each step was on the chain that made the finish what it was, 0
+    /// to 1. Empty if that was not asked for.
+    pub critical: Vec<f64>,
+}
+
+/// The key of the random numbers of the night itself.
+const NIGHT: u64 = u64::MAX;
+
+/// Cells in which "how much of this step's time is gone" is tabulated over nights.
+const NIGHTS: usize = 256;
+
+/// Past this share of a running step's distribution nothing is known any more:
+/// it has outlasted what was thought possible.
+pub(crate) const OUTLASTED: f64 = 0.995;
+
+/// A step as the loops want it.
+struct Step<'a> {
+    lines: &'a Lines,
+    key: u64,
+    scale: f32,
+    offset: f32,
+    cap: f32,
+    release: f32,
+    night: bool,
+    running: Option<Running>,
+    before: Vec<u32>,
+    slot: usize,
+}
+
+/// A step that is under way.
+struct Running {
+    elapsed: f32,
+    /// The share of its distribution that lies before `elapsed`, at each of
+    /// [`NIGHTS`] + 1 places of the night's distribution.
+    gone: Vec<f32>,
+}
+
+struct Compiled<'a> {
+    steps: Vec<Step<'a>>,
+    night: &'a Lines,
+    /// Steps nobody waits for, by position in `steps`.
+    last: Vec<usize>,
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seven digits are enough for a night")]
+fn compile(network: &Network) -> Compiled<'_> {
+    let mut place = vec![0_u32; network.activities.len()];
+    for (position, &index) in network.order.iter().enumerate() {
+        place[index] = position as u32;
+    }
+    let mut waited_for = vec![false; network.activities.len()];
+    let steps: Vec<Step<'_>> = network
+        .order
+        .iter()
+        .map(|&index| {
+            let activity = &network.activities[index];
+            let duration = &activity.duration;
+            activity.before.iter().for_each(|&first| waited_for[place[first] as usize] = true);
+            let night = duration.feels_the_night;
+            Step {
+                lines: duration.table.lines(),
+                key: activity.key,
+                scale: duration.scale as f32,
+                offset: duration.offset as f32,
+                cap: duration.cap as f32,
+                release: activity.release as f32,
+                night,
+                running: activity.elapsed.map(|elapsed| Running {
+                    elapsed: elapsed as f32,
+                    gone: gone(duration, elapsed, night.then_some(&network.night)),
+                }),
+                before: activity.before.iter().map(|&first| place[first]).collect(),
+                slot: index,
+            }
+        })
+        .collect();
+    let last = (0..steps.len()).filter(|&position| !waited_for[position]).collect();
+    Compiled { steps, night: network.night.lines(), last }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a share needs no more digits")]
+fn gone(
+    duration: &crate::network::Duration,
+    elapsed: f64,
+    night: Option<&Table>,
+) -> Vec<f32> {
+    (0..=NIGHTS)
+        .map(|cell| {
+            let place = (cell as f64 / NIGHTS as f64).clamp(1e-4, 1.0 - 1e-4);
+            let factor = night.map_or(1.0, |night| night.quantile(Tail::at(place)));
+            if elapsed >= duration.cap {
+                return 1.0;
+            }
+            let own = (elapsed / factor - duration.offset) / duration.scale;
+            duration.table.probability(own) as f32
+        })
+        .collect()
+}
+
+/// Whether a running step has outlasted what was thought possible on a middling night.
+#[must_use]
+pub fn has_outlasted(duration: &crate::network::Duration, elapsed: f64, night: &Table) -> bool {
+    let night = duration.feels_the_night.then_some(night);
+    f64::from(gone(duration, elapsed, night)[NIGHTS / 2]) > OUTLASTED
+}
+
+/// Simulates a network.
+#[must_use]
+pub fn simulate(network: &Network, settings: Settings) -> Simulated {
+    let compiled = compile(network);
+    // A block's numbers should fill half of the second-level cache and no more.
+    match compiled.steps.len() {
+        0..=250 => run::<512>(&compiled, settings),
+        251..=1000 => run::<128>(&compiled, settings),
+        _ => run::<32>(&compiled, settings),
+    }
+}
+
+fn run<const BLOCK: usize>(compiled: &Compiled<'_>, settings: Settings) -> Simulated {
+    let blocks = settings.samples.max(1).div_ceil(BLOCK);
+    let threads = settings.threads.clamp(1, blocks);
+    let share = blocks.div_ceil(threads);
+    let work = |first: usize| {
+        let last = (first + share).min(blocks);
+        part::<BLOCK>(compiled, settings, first as u64..last as u64)
+    };
+    let parts: Vec<(Vec<u32>, Vec<u64>)> = if threads == 1 {
+        vec![work(0)]
+    } else {
+        std::thread::scope(|scope| {
+            let work = &work;
+            let starts = (0..blocks).step_by(share);
+            let handles: Vec<_> = starts.map(|first| scope.spawn(move || work(first))).collect();
+            let joined = handles.into_iter().map(std::thread::ScopedJoinHandle::join);
+            // A panic of a part is a panic of the whole.
+            joined.map(|part| part.unwrap_or_else(|why| std::panic::resume_unwind(why))).collect()
+        })
+    };
+    let mut critical = vec![0_u64; compiled.steps.len()];
+    let mut finishes = Vec::with_capacity(blocks * BLOCK);
+    for (part, counts) in parts {
+        finishes.extend(part);
+        critical.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    }
+    // Times are not negative, and so their bits are in the order of their values.
+    finishes.sort_unstable();
+    let finishes: Vec<f32> = finishes.into_iter().map(f32::from_bits).collect();
+    let nights = finishes.len() as f64;
+    let critical = match settings.criticality {
+        true => critical.into_iter().map(|count| count as f64 / nights).collect(),
+        false => Vec::new(),
+    };
+    Simulated { finishes, critical }
+}
+
+/// Blocks one after the other, with the best instructions this processor has.
+fn part<const BLOCK: usize>(
+    compiled: &Compiled<'_>,
+    settings: Settings,
+    blocks: std::ops::Range<u64>,
+) -> (Vec<u32>, Vec<u64>) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+        {
+            #[expect(unsafe_code, reason = "the processor was asked and has these instructions")]
+            return unsafe { part_avx512::<BLOCK>(compiled, settings, blocks) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            #[expect(unsafe_code, reason = "the processor was asked and has these instructions")]
+            return unsafe { part_avx2::<BLOCK>(compiled, settings, blocks) };
+        }
+    }
+    part_plain::<BLOCK>(compiled, settings, blocks)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn part_avx512<const BLOCK: usize>(
+    compiled: &Compiled<'_>,
+    settings: Settings,
+    blocks: std::ops::Range<u64>,
+) -> (Vec<u32>, Vec<u64>) {
+    part_plain::<BLOCK>(compiled, settings, blocks)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn part_avx2<const BLOCK: usize>(
+    compiled: &Compiled<'_>,
+    settings: Settings,
+    blocks: std::ops::Range<u64>,
+) -> (Vec<u32>, Vec<u64>) {
+    part_plain::<BLOCK>(compiled, settings, blocks)
+}
+
+#[inline(always)]
+fn later(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+#[inline(always)]
+fn part_plain<const BLOCK: usize>(
+    compiled: &Compiled<'_>,
+    settings: Settings,
+    blocks: std::ops::Range<u64>,
+) -> (Vec<u32>, Vec<u64>) {
+    let count = compiled.steps.len();
+    let mut finishes = Vec::with_capacity((blocks.end - blocks.start) as usize * BLOCK);
+    let mut critical = vec![0_u64; count];
+    let mut ends = vec![[0.0_f32; BLOCK]; count];
+    let mut marks = vec![[0_u32; BLOCK]; if settings.criticality { count } else { 0 }];
+    let ordinary = [1.0_f32; BLOCK];
+    for block in blocks {
+        let mut night = [1.0_f32; BLOCK];
+        // Where in its distribution the night lies, for steps under way.
+        let mut place = [0.5_f32; BLOCK];
+        let words = draw_words::<BLOCK>(&mut Stream::new(settings.seed, block, NIGHT));
+        for sample in 0..BLOCK {
+            night[sample] = compiled.night.draw(words[sample]);
+            place[sample] = probability(words[sample]);
+        }
+        for (position, step) in compiled.steps.iter().enumerate() {
+            let mut start = [step.release; BLOCK];
+            for &first in &step.before {
+                let end = &ends[first as usize];
+                for sample in 0..BLOCK {
+                    start[sample] = later(start[sample], end[sample]);
+                }
+            }
+            let mut stream = Stream::new(settings.seed, block, step.key);
+            let end = &mut ends[position];
+            if let Some(running) = &step.running {
+                still_running(step, running, &mut stream, &night, &place, end);
+                continue;
+            }
+            let words = draw_words::<BLOCK>(&mut stream);
+            let factor = if step.night { &night } else { &ordinary };
+            // Copies, so that nothing can alias and the loop becomes gathers.
+            let (lines, scale, offset, cap) = (step.lines, step.scale, step.offset, step.cap);
+            let mut taken = [0.0_f32; BLOCK];
+            for sample in 0..BLOCK {
+                let drawn = (offset + scale * lines.draw(words[sample])) * factor[sample];
+                taken[sample] = if drawn < cap { drawn } else { cap };
+            }
+            for sample in 0..BLOCK {
+                end[sample] = start[sample] + taken[sample];
+            }
+        }
+        let mut finish = [0.0_f32; BLOCK];
+        for &last in &compiled.last {
+            for sample in 0..BLOCK {
+                finish[sample] = later(finish[sample], ends[last][sample]);
+            }
+        }
+        finishes.extend(finish.iter().map(|time| later(*time, 0.0).to_bits()));
+        if settings.criticality {
+            mark_critical(compiled, &ends, &finish, &mut marks);
+            for (position, step) in compiled.steps.iter().enumerate() {
+                critical[step.slot] += u64::from(marks[position].iter().sum::<u32>());
+            }
+        }
+    }
+    (finishes, critical)
+}
+
+/// A block's random words.
+#[inline(always)]
+fn draw_words<const BLOCK: usize>(stream: &mut Stream) -> [u32; BLOCK] {
+    let mut words = [0; BLOCK];
+    for chunk in words.chunks_exact_mut(LANES) {
+        chunk.copy_from_slice(&stream.next());
+    }
+    words
+}
+
+#[inline(always)]
+fn probability(word: u32) -> f32 {
+    let distance = ((word & 0x7fff_ffff) as i32 as f32 + 0.5) * (1.0 / 4_294_967_296.0);
+    if word >> 31 == 0 { distance } else { 1.0 - distance }
+}
+
+/// The ends of a step that began before now: its time so far is a fact, and the
+/// rest is what its distribution holds beyond that, night by night.
+fn still_running<const BLOCK: usize>(
+    step: &Step<'_>,
+    running: &Running,
+    stream: &mut Stream,
+    night: &[f32; BLOCK],
+    place: &[f32; BLOCK],
+    end: &mut [f32; BLOCK],
+) {
+    let words = draw_words::<BLOCK>(stream);
+    for sample in 0..BLOCK {
+        let factor = if step.night { night[sample] } else { 1.0 };
+        let cell = place[sample] * NIGHTS as f32;
+        let (left, part) = ((cell as usize).min(NIGHTS - 1), cell.fract());
+        let gone = running.gone[left] * (1.0 - part) + running.gone[left + 1] * part;
+        if f64::from(gone) > OUTLASTED {
+            // It has outlasted what was thought possible: count as if it began anew.
+            let drawn = step.offset + step.scale * step.lines.draw(words[sample]);
+            end[sample] = (drawn * factor).min(step.cap);
+            continue;
+        }
+        let beyond = (1.0 - probability(words[sample])) * (1.0 - gone);
+        let word = if beyond < 0.5 { (1 << 31) | ticks(beyond) } else { ticks(1.0 - beyond) };
+        let drawn = step.offset + step.scale * step.lines.draw(word);
+        let whole = (drawn * factor).min(step.cap);
+        end[sample] = (whole - running.elapsed).max(0.0);
+    }
+}
+
+/// A distance from an end as the lower bits of a random word.
+fn ticks(distance: f32) -> u32 {
+    ((distance * 4_294_967_296.0) as u32).min(0x7fff_ffff)
+}
+
+/// Marks, backwards from the finish, each step whose end made the start of a
+/// marked one.
+#[inline(always)]
+fn mark_critical<const BLOCK: usize>(
+    compiled: &Compiled<'_>,
+    ends: &[[f32; BLOCK]],
+    finish: &[f32; BLOCK],
+    marks: &mut [[u32; BLOCK]],
+) {
+    marks.iter_mut().for_each(|mark| *mark = [0; BLOCK]);
+    for &last in &compiled.last {
+        for sample in 0..BLOCK {
+            marks[last][sample] = u32::from(ends[last][sample] == finish[sample]);
+        }
+    }
+    for position in (0..compiled.steps.len()).rev() {
+        let step = &compiled.steps[position];
+        if step.running.is_some() || step.before.is_empty() {
+            continue;
+        }
+        let own = marks[position];
+        let mut start = [step.release; BLOCK];
+        for &first in &step.before {
+            let end = &ends[first as usize];
+            for sample in 0..BLOCK {
+                start[sample] = later(start[sample], end[sample]);
+            }
+        }
+        for &first in &step.before {
+            let (end, mark) = (&ends[first as usize], &mut marks[first as usize]);
+            for sample in 0..BLOCK {
+                mark[sample] |= own[sample] & u32::from(end[sample] == start[sample]);
+            }
+        }
+    }
+}

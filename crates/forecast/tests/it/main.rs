@@ -1,0 +1,3 @@
+//! The mathematics, against what is known exactly.
+
+mod exact;
