@@ -16,7 +16,7 @@ use backout_core::record::{Actor, Record};
 use backout_core::state::RunState;
 use backout_engine::clock::{Clock, SystemClock};
 use backout_engine::conductor::Observer;
-use backout_engine::hands::{Hands, Patience as AskFor, Report, Task, Verdict, World};
+use backout_engine::hands::{Hands, Patience as AskFor, Report, Task, Unreadable, Verdict, World};
 use backout_engine::{Conductor, Control, End, Patience, RunLog, start};
 use backout_sqlite::SqliteJournal;
 use backout_testkit::plans;
@@ -34,8 +34,14 @@ impl Hands for Idle {
         self.first.get_or_init(Instant::now);
         Report::Done(Evidence::default())
     }
-    async fn observe(&self, _: &RunId, _: &StepId, _: u32, _: Epoch) -> Observation {
-        Observation::NeverAccepted
+    async fn observe(
+        &self,
+        _: &RunId,
+        _: &StepId,
+        _: u32,
+        _: Epoch,
+    ) -> Result<Observation, Unreadable> {
+        Ok(Observation::NeverAccepted)
     }
     async fn attach(&self, _: &RunId, _: &StepId, _: u32) -> Report {
         Report::Done(Evidence::default())

@@ -1,11 +1,13 @@
 //! Speed and quality of the forecast. `bench/forecast/run` runs it beside its peers.
 
 mod montecarlo;
+mod psplib;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("montecarlo") => montecarlo::main(),
+        Some("psplib") => psplib::main(&arguments[1..]),
         _ => eprintln!("one of: montecarlo"),
     }
 }

@@ -48,7 +48,10 @@ pub(crate) fn main() {
                 assert!(simulated.finishes[0] > 0.0);
             }
             let rate = (steps * samples) as f64 / best / 1e9;
-            println!("{steps:>6} steps, criticality {criticality}: {:.2} ms, {rate:.2} G step-samples/s", best * 1e3);
+            println!(
+                "{steps:>6} steps, criticality {criticality}: {:.2} ms, {rate:.2} G step-samples/s",
+                best * 1e3
+            );
         }
     }
 }

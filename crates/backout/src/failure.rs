@@ -171,6 +171,9 @@ impl From<backout_engine::Stopped> for Failure {
             backout_engine::Stopped::Write(error) => error.into(),
             backout_engine::Stopped::Open(error) => error.into(),
             fenced @ backout_engine::Stopped::Fenced(_) => Self::of(&fenced),
+            unreadable @ backout_engine::Stopped::Hands(_) => Self::of(&unreadable).hint(
+                "nothing was decided about the step; free the disk or mend the folder, then `backout resume RUN`",
+            ),
         }
     }
 }

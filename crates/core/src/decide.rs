@@ -90,8 +90,9 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
         intents.extend(next_for_active(state, index, now));
     }
     if state.held.is_none() && !state.is_halted() {
-        let starts = startable(state);
+        let (starts, wake) = startable(state, now);
         intents.extend(starts.into_iter().map(|step| Intent::Start { step }));
+        intents.extend(wake.map(|at| Intent::Wake { at }));
     }
     intents
 }
@@ -177,38 +178,55 @@ fn occupies_lane(state: &RunState, index: usize) -> bool {
     matches!(state.states[index].status, Status::Running | Status::Acted | Status::InDoubt)
 }
 
-/// Ready steps that may start now, in plan order, given that people do one
-/// manual step at a time in their frozen order, and lanes hold one step.
-fn startable(state: &RunState) -> Vec<usize> {
-    let mut lanes: Vec<&str> = state
-        .active()
-        .filter(|&i| occupies_lane(state, i))
-        .filter_map(|i| state.steps[i].exclusive.as_deref())
-        .collect();
-    let manual = |step: &Step| step.action.is_manual();
-    let mut hands = state.ready.iter().any(|&i| manual(&state.steps[i])).then(|| free_hands(state));
-    let mut starts = Vec::new();
+/// Ready steps that may start now, given that people do one manual step at a time
+/// and lanes hold one step, both in the frozen order; and when to ask again
+/// because a step may not start before then.
+fn startable(state: &RunState, now: Timestamp) -> (Vec<usize>, Option<Timestamp>) {
+    let ready = |wanted: fn(&Step) -> bool| state.ready.iter().any(|&i| wanted(&state.steps[i]));
+    let hands = ready(|step| step.action.is_manual()).then(|| free_hands(state));
+    let lanes = ready(|step| step.exclusive.is_some()).then(|| free_lanes(state));
+    let (mut starts, mut wake) = (Vec::new(), None::<Timestamp>);
     for &index in &state.ready {
         let step = &state.steps[index];
-        if let Some(lane) = step.exclusive.as_deref()
-            && lanes.contains(&lane)
+        if let (Some(lane), Some(lanes)) = (step.exclusive.as_deref(), &lanes)
+            && lanes.get(lane) != Some(&index)
         {
             continue;
         }
-        if let (true, Some(hands)) = (manual(step), hands.as_mut()) {
-            let Some(next) = state.doer(index).and_then(|doer| hands.get_mut(&doer)) else {
-                // A manual step of nobody waits for nobody.
-                starts.push(index);
-                continue;
-            };
-            if !next.contains(&index) {
-                continue;
-            }
+        // A manual step of nobody waits for nobody.
+        if let (true, Some(hands), Some(doer)) =
+            (step.action.is_manual(), &hands, state.doer(index))
+            && hands.get(&doer).is_some_and(|next| !next.contains(&index))
+        {
+            continue;
         }
-        lanes.extend(step.exclusive.as_deref());
-        starts.push(index);
+        match state.not_before.get(&step.id) {
+            Some(&at) if now < at => wake = Some(wake.map_or(at, |wake| wake.min(at))),
+            _ => starts.push(index),
+        }
     }
-    starts
+    (starts, wake)
+}
+
+/// For each lane, the step whose turn it is: the first of the frozen order that
+/// is neither settled nor blocked. A step in the lane keeps it.
+fn free_lanes(state: &RunState) -> BTreeMap<&str, usize> {
+    let blocked = state.blocked();
+    let mut lanes: BTreeMap<&str, usize> = BTreeMap::new();
+    for index in state.active().filter(|&i| occupies_lane(state, i)) {
+        if let Some(lane) = state.steps[index].exclusive.as_deref() {
+            lanes.insert(lane, index);
+        }
+    }
+    for &index in &state.order {
+        if state.states[index].status == Status::Pending
+            && !blocked.contains(&index)
+            && let Some(lane) = state.steps[index].exclusive.as_deref()
+        {
+            lanes.entry(lane).or_insert(index);
+        }
+    }
+    lanes
 }
 
 /// For each person, the manual steps that are theirs to do now: the first ones
@@ -218,7 +236,7 @@ fn free_hands(state: &RunState) -> BTreeMap<String, Vec<usize>> {
     let blocked = state.blocked();
     let mut hands: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
-    for &index in &state.graph.order {
+    for &index in &state.order {
         let (step, status) = (&state.steps[index], state.states[index].status);
         let waits = matches!(status, Status::Pending | Status::Running);
         if !step.action.is_manual() || !waits || blocked.contains(&index) {

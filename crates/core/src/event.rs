@@ -52,6 +52,12 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The order in which people and lanes take up the steps was made anew,
+    /// after a departure from the plan.
+    OrderFrozen {
+        /// Every step that is not settled, first to last.
+        order: Vec<StepId>,
+    },
     /// The run ended.
     RunFinished {
         /// How.
@@ -187,6 +193,9 @@ pub enum Event {
         /// These steps wait for it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         before: Vec<StepId>,
+        /// It does not start before this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<Timestamp>,
         /// Why.
         reason: String,
     },
@@ -194,6 +203,9 @@ pub enum Event {
     StepReplaced {
         /// The new step, in full; it keeps the old one's name.
         step: Box<Step>,
+        /// It does not start before this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<Timestamp>,
         /// Why.
         reason: String,
     },
@@ -243,6 +255,13 @@ pub struct RunPlanned {
     /// The components of a partial backout; empty for a whole one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<ComponentId>,
+    /// The order in which people and lanes take up the steps, frozen from the
+    /// forecast's schedule; empty for the plan's own order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<StepId>,
+    /// Steps that do not start before a time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_before: BTreeMap<StepId, Timestamp>,
     /// The facts steps are verified against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baselines: Option<UsedBaselines>,
@@ -438,6 +457,7 @@ impl Event {
             | Self::RunHeld { .. }
             | Self::RunReleased { .. }
             | Self::OptionChosen { .. }
+            | Self::OrderFrozen { .. }
             | Self::RunFinished { .. }
             | Self::ActProposed { .. }
             | Self::ActRefused { .. } => None,

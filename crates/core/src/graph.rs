@@ -100,6 +100,26 @@ impl Graph {
         Self::new(steps, &vec![true; steps.len()], &[])
     }
 
+    /// The steps in an order that respects all waits and otherwise `rank`, lowest
+    /// first.
+    #[must_use]
+    pub fn ordered_by(&self, rank: &[usize]) -> Vec<usize> {
+        let mut open: Vec<usize> = self.before.iter().map(Vec::len).collect();
+        let start = self.order.iter().filter(|&&step| open[step] == 0);
+        let mut free: BTreeSet<(usize, usize)> = start.map(|&step| (rank[step], step)).collect();
+        let mut order = Vec::with_capacity(self.order.len());
+        while let Some((_, step)) = free.pop_first() {
+            order.push(step);
+            for &next in &self.behind[step] {
+                open[next] -= 1;
+                if open[next] == 0 {
+                    free.insert((rank[next], next));
+                }
+            }
+        }
+        order
+    }
+
     /// Whether there is a path from `first` to `then`.
     #[must_use]
     pub fn leads_to(&self, first: usize, then: usize) -> bool {

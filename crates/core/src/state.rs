@@ -5,7 +5,7 @@
 //! hand (which steps are ready, which are stuck), so that deciding costs what
 //! is going on and not what the plan holds.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,11 @@ pub struct RunState {
     pub selected: Vec<bool>,
     /// What each waits for.
     pub graph: Graph,
+    /// The chosen steps in the order in which people and lanes take them up: each
+    /// behind what it waits for, otherwise as frozen.
+    pub order: Vec<usize>,
+    /// Steps that do not start before a time.
+    pub not_before: BTreeMap<StepId, Timestamp>,
     /// The option in force.
     pub option: Option<OptionId>,
     /// Why nothing new starts, if so.
@@ -86,6 +91,7 @@ pub struct RunState {
     pub(crate) active: BTreeSet<usize>,
     /// How many selected steps are not settled.
     pub(crate) unsettled: usize,
+    frozen: Vec<StepId>,
     extra: Vec<(StepId, StepId)>,
     open: Vec<usize>,
     index: HashMap<StepId, usize>,
@@ -106,6 +112,9 @@ impl RunState {
             states: vec![StepState::new(); steps.len()],
             selected: vec![false; steps.len()],
             graph: Graph::default(),
+            order: Vec::new(),
+            not_before: planned.not_before.clone(),
+            frozen: planned.order.clone(),
             option: planned.option.clone(),
             steps,
             held: None,
@@ -311,7 +320,12 @@ impl RunState {
                 self.choose(option)?;
                 self.deviates(format!("moved to option {option}"), reason, record);
             }
-            Event::StepAdded { step, behind, before, reason } => {
+            Event::OrderFrozen { order } => {
+                self.frozen.clone_from(order);
+                self.rebuild()?;
+            }
+            Event::StepAdded { step, behind, before, not_before, reason } => {
+                self.not_before.extend(not_before.map(|at| (step.id.clone(), at)));
                 self.insert(step, behind.as_ref(), before)?;
                 self.deviates(format!("added step {}", step.id), reason, record);
             }
@@ -411,7 +425,9 @@ impl RunState {
                 state.note = Some(reason.clone());
                 self.deviates(format!("skipped {id}"), reason, record);
             }
-            Event::StepReplaced { step, reason } => {
+            Event::StepReplaced { step, not_before, reason } => {
+                self.not_before.remove(&id);
+                self.not_before.extend(not_before.map(|at| (id.clone(), at)));
                 self.steps[index] = step.as_ref().clone();
                 // Another action: nothing of the old one's key or counts is its own.
                 let known = &mut self.states[index];
@@ -482,6 +498,7 @@ impl RunState {
     fn rebuild(&mut self) -> Result<(), Illegal> {
         self.index = self.steps.iter().enumerate().map(|(i, s)| (s.id.clone(), i)).collect();
         self.graph = Graph::new(&self.steps, &self.selected, &self.extra)?;
+        self.order = self.graph.ordered_by(&self.ranks());
         let settled = |i: &&usize| self.states[**i].status.is_settled();
         let open = self.graph.before.iter();
         self.open =
@@ -492,6 +509,22 @@ impl RunState {
         self.unsettled = chosen.filter(|&i| !self.states[i].status.is_settled()).count();
         (0..self.steps.len()).for_each(|index| self.refile(index));
         Ok(())
+    }
+
+    /// Each step's place in the frozen order; a step that is not in it comes
+    /// right behind the one above it in the list.
+    fn ranks(&self) -> Vec<usize> {
+        if self.frozen.is_empty() {
+            return (0..self.steps.len()).collect();
+        }
+        let places: HashMap<&StepId, usize> =
+            self.frozen.iter().enumerate().map(|(place, id)| (id, place + 1)).collect();
+        let mut above = 0;
+        let place = |step: &Step| {
+            above = places.get(&step.id).copied().unwrap_or(above);
+            above
+        };
+        self.steps.iter().map(place).collect()
     }
 
     fn choose(&mut self, option: &OptionId) -> Result<(), Illegal> {

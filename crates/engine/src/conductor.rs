@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use backout_core::decide::{Intent, Purpose, decide};
 use backout_core::doubt::{self, Recovery};
 use backout_core::event::{Event, FailureEffect, Outcome};
-use backout_core::ids::{Digest, Epoch, StepId};
+use backout_core::ids::{Epoch, StepId};
 use backout_core::plan::Action;
 use backout_core::question::questions;
 use backout_core::record::{Actor, Record};
@@ -28,7 +28,7 @@ use backout_core::status::Status;
 
 use crate::clock::Clock;
 use crate::fault::{self, Point};
-use crate::hands::{Hands, Patience as AskFor, Report, Task, Verdict, World};
+use crate::hands::{Hands, Patience as AskFor, Report, Task, Unreadable, Verdict, World};
 use crate::journal::{AppendError, Journal};
 use crate::log::{OpenError, RunLog, WriteError};
 
@@ -75,6 +75,9 @@ pub enum Stopped {
     /// The log could not be read.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What was noted about a step could not be read.
+    #[error(transparent)]
+    Hands(#[from] Unreadable),
 }
 
 /// Whoever wants to see what happens: a terminal, a script, a test.
@@ -208,7 +211,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             .collect();
         for (step, attempt) in left {
             let run = self.log.state().run.clone();
-            let observation = self.hands.observe(&run, &step, attempt, self.epoch).await;
+            let observation = self.hands.observe(&run, &step, attempt, self.epoch).await?;
             match doubt::on_recovery(observation) {
                 Recovery::Dispatch => self.dispatch(&step),
                 Recovery::Attach | Recovery::TakeResult => self.attach(&step, attempt),
@@ -299,12 +302,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             true => known.key.clone(),
             false => format!("{}/{}/{}", state.run, step.id, known.attempt + 1),
         };
-        let action = serde_json::to_vec(step).unwrap_or_default();
         Event::StepIntent {
             step: step.id.clone(),
             attempt: known.attempt + 1,
             key,
-            action: Digest::of(&action),
+            action: step.action_digest(),
             effect: step.effect(),
         }
     }

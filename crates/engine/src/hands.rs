@@ -89,6 +89,12 @@ impl Verdict {
     }
 }
 
+/// What was noted about a step is there and cannot be read, or not be fenced.
+/// Nothing may be concluded from that.
+#[derive(Debug, thiserror::Error)]
+#[error("what was noted about a step cannot be read: {0}")]
+pub struct Unreadable(pub String);
+
 /// What carries out steps.
 ///
 /// The contract that recovery rests on: `perform` notes durably that it accepts
@@ -101,13 +107,16 @@ pub trait Hands: Send + Sync + 'static {
 
     /// What is noted about an attempt that a coordinator of an earlier term than
     /// `by` dispatched.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: the coordinator stops, and the run can be resumed.
     fn observe(
         &self,
         run: &RunId,
         step: &StepId,
         attempt: u32,
         by: Epoch,
-    ) -> impl Future<Output = Observation> + Send;
+    ) -> impl Future<Output = Result<Observation, Unreadable>> + Send;
 
     /// Waits for the end of an attempt that is running, or reads how it ended.
     fn attach(

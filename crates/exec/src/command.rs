@@ -251,7 +251,7 @@ async fn end_all(child: &mut Child, group: Option<Pid>, alone: bool) {
     // The whole group has the time to end in order, not only its leader.
     let all_gone = async {
         let _ = child.wait().await;
-        while rustix::process::test_kill_process_group(group).is_ok() {
+        while in_group(group) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -287,6 +287,7 @@ fn alive() -> Vec<String> {
 struct Process {
     pid: i32,
     parent: i32,
+    group: i32,
     session: i32,
 }
 
@@ -304,11 +305,19 @@ fn processes() -> Vec<Process> {
             stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
         let number = |index: usize| fields.get(index).and_then(|field| field.parse::<i32>().ok());
         let is_zombie = fields.first().is_some_and(|state| *state == "Z");
-        if let (Some(parent), Some(session), false) = (number(1), number(3), is_zombie) {
-            found.push(Process { pid, parent, session });
+        if let (Some(parent), Some(group), Some(session), false) =
+            (number(1), number(2), number(3), is_zombie)
+        {
+            found.push(Process { pid, parent, group, session });
         }
     }
     found
+}
+
+/// Whether anything of a group is alive. The kernel's own answer counts the dead
+/// that nobody has collected yet.
+fn in_group(group: Pid) -> bool {
+    processes().iter().any(|process| process.group == group.as_raw_nonzero().get())
 }
 
 /// Living processes of a session, its leader left out.

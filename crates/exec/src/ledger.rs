@@ -177,7 +177,8 @@ impl Ledger {
         Ok(found.into_iter().map(|(_, folder)| Dispatch { folder }).collect())
     }
 
-    /// The latest dispatch of any attempt at a step, with its number.
+    /// The latest dispatch of any attempt at a step that somebody accepted or may
+    /// still accept, with the attempt's number.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -192,7 +193,8 @@ impl Ledger {
             let name = entry.file_name().to_string_lossy().into_owned();
             let Some((attempt, epoch)) = name.split_once('.') else { continue };
             let (Ok(attempt), Ok(epoch)) = (attempt.parse(), epoch.parse()) else { continue };
-            if latest.as_ref().is_none_or(|(a, e, _)| (*a, *e) < (attempt, epoch)) {
+            let newer = latest.as_ref().is_none_or(|(a, e, _)| (*a, *e) < (attempt, epoch));
+            if newer && !Dispatch::at(&entry.path()).is_fenced()? {
                 latest = Some((attempt, epoch, entry.path()));
             }
         }
@@ -203,27 +205,39 @@ impl Ledger {
     /// now on no dispatch of an earlier term that was not accepted can be accepted
     /// any more, not even one that its coordinator has yet to make: such a
     /// coordinator may have been held up between its intent and its dispatch.
-    #[must_use]
-    pub fn observe(&self, run: &RunId, step: &StepId, attempt: u32, by: Epoch) -> Observation {
-        let lost = Observation::Vanished(DoubtCause::LedgerLost);
-        if !self.run_folder(run).join("ledger").exists() {
-            return lost;
+    ///
+    /// # Errors
+    /// When the ledger is there and cannot be read or written: then nothing is
+    /// known and nothing may be concluded.
+    pub fn observe(
+        &self,
+        run: &RunId,
+        step: &StepId,
+        attempt: u32,
+        by: Epoch,
+    ) -> io::Result<Observation> {
+        if !self.run_folder(run).join("ledger").try_exists()? {
+            return Ok(Observation::Vanished(DoubtCause::LedgerLost));
         }
         let folder = self.step_folder(run, step);
-        for earlier in 1..by.0 {
-            if fence(&folder.join(format!("{attempt}.{earlier}"))).is_err() {
-                return lost;
+        let mut seen = Observation::NeverAccepted;
+        for dispatch in self.dispatches(run, step, attempt)? {
+            let observed = match dispatch.term() <= Some(by.0) {
+                true => dispatch.observe()?,
+                // A later term is its own coordinator's business.
+                false => dispatch.look()?.unwrap_or(Observation::NeverAccepted),
+            };
+            if observed != Observation::NeverAccepted {
+                seen = observed;
+                break;
             }
         }
-        let Ok(dispatches) = self.dispatches(run, step, attempt) else { return lost };
-        for dispatch in dispatches {
-            match dispatch.observe() {
-                Ok(Observation::NeverAccepted) => {}
-                Ok(other) => return other,
-                Err(_) => return lost,
+        if seen == Observation::NeverAccepted {
+            for earlier in 1..by.0 {
+                fence(&folder.join(format!("{attempt}.{earlier}")))?;
             }
         }
-        Observation::NeverAccepted
+        Ok(seen)
     }
 
     fn step_folder(&self, run: &RunId, step: &StepId) -> PathBuf {
@@ -259,7 +273,13 @@ impl Dispatch {
     pub fn claim(&self, claim: &Claim) -> io::Result<bool> {
         let text = serde_json::to_vec(claim).map_err(io::Error::other)?;
         let own = self.folder.join(format!("claim.{}", std::process::id()));
-        let mut file = File::create(&own)?;
+        // What a killed process of this number left may be a link to the claim
+        // itself: it must not be written through.
+        match fs::remove_file(&own) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::options().write(true).create_new(true).open(&own)?;
         file.write_all(&text)?;
         file.sync_all()?;
         let linked = fs::hard_link(&own, self.folder.join("claim.json"));
@@ -352,9 +372,10 @@ impl Dispatch {
         if !is_locked(&self.folder.join("supervisor.lock"))? {
             return Ok(None);
         }
-        match read_whole(&self.folder.join("claim.json"))? {
-            Claim::Supervisor { pid, .. } => Ok(Some(pid)),
-            Claim::Fenced => Ok(None),
+        // It takes its lock before it makes its claim.
+        match self.claimed()? {
+            Some(Claim::Supervisor { pid, .. }) => Ok(Some(pid)),
+            Some(Claim::Fenced) | None => Ok(None),
         }
     }
 
@@ -366,7 +387,7 @@ impl Dispatch {
 
     /// Living processes of the supervisor's session, the supervisor left out.
     fn session(&self) -> io::Result<Vec<i32>> {
-        let Claim::Supervisor { pid, boot } = read_whole(&self.folder.join("claim.json"))? else {
+        let Some(Claim::Supervisor { pid, boot }) = self.claimed()? else {
             return Ok(Vec::new());
         };
         // After a restart of the machine the number belongs to somebody else.
@@ -393,29 +414,60 @@ impl Dispatch {
         claimed.ok()?.elapsed().ok()
     }
 
+    /// What is noted about it; one that nobody accepted is fenced.
     fn observe(&self) -> io::Result<Observation> {
-        if self.claim(&Claim::Fenced)? {
-            return Ok(Observation::NeverAccepted);
+        if let Some(seen) = self.look()? {
+            return Ok(seen);
         }
-        if read_whole::<Claim>(&self.folder.join("claim.json"))? == Claim::Fenced {
-            return Ok(Observation::NeverAccepted);
+        match self.claim(&Claim::Fenced)? {
+            true => Ok(Observation::NeverAccepted),
+            false => Ok(self.look()?.unwrap_or(Observation::NeverAccepted)),
+        }
+    }
+
+    /// What is noted about it, only looking; `None` when nobody has claimed it.
+    fn look(&self) -> io::Result<Option<Observation>> {
+        match self.claimed()? {
+            None => return Ok(None),
+            Some(Claim::Fenced) => return Ok(Some(Observation::NeverAccepted)),
+            Some(Claim::Supervisor { .. }) => {}
         }
         if self.end()?.is_some() {
-            return Ok(Observation::Ended);
+            return Ok(Some(Observation::Ended));
         }
         for lock in ["supervisor.lock", "processes.lock"] {
             if is_locked(&self.folder.join(lock))? {
-                return Ok(Observation::Running);
+                return Ok(Some(Observation::Running));
             }
         }
         if self.is_alive_by_session()? {
-            return Ok(Observation::Running);
+            return Ok(Some(Observation::Running));
         }
         // It may have ended between the two looks.
-        Ok(match self.end()? {
+        Ok(Some(match self.end()? {
             Some(_) => Observation::Ended,
             None => Observation::Vanished(DoubtCause::SupervisorLost),
-        })
+        }))
+    }
+
+    /// Who decides about it, if anybody has said so.
+    fn claimed(&self) -> io::Result<Option<Claim>> {
+        match read_whole(&self.folder.join("claim.json")) {
+            Ok(claim) => Ok(Some(claim)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it will never be accepted.
+    fn is_fenced(&self) -> io::Result<bool> {
+        Ok(self.claimed()? == Some(Claim::Fenced))
+    }
+
+    /// The term of the coordinator that made it.
+    fn term(&self) -> Option<u64> {
+        let name = self.folder.file_name()?.to_str()?;
+        name.split_once('.')?.1.parse().ok()
     }
 }
 
@@ -490,7 +542,7 @@ mod tests {
         let ledger = Ledger::new(folder.path());
         let late = request(1);
         ledger.begin_run(&late.run).expect("begun");
-        let seen = ledger.observe(&late.run, &late.step.id, 1, Epoch(2));
+        let seen = ledger.observe(&late.run, &late.step.id, 1, Epoch(2)).expect("readable");
         assert_eq!(seen, Observation::NeverAccepted);
         // Now the first coordinator wakes up and dispatches.
         let dispatch = ledger.begin(&late).expect("made");
@@ -499,7 +551,45 @@ mod tests {
         let dispatch = ledger.begin(&request(2)).expect("made");
         assert!(dispatch.claim(&supervisor()).expect("asked"));
         dispatch.note_end(&Report::Done(Default::default())).expect("noted");
-        let seen = ledger.observe(&late.run, &late.step.id, 1, Epoch(3));
+        let seen = ledger.observe(&late.run, &late.step.id, 1, Epoch(3)).expect("readable");
         assert_eq!(seen, Observation::Ended);
+        // Whoever wants to see its output finds the dispatch that was accepted.
+        let (_, latest) = ledger.latest(&late.run, &late.step.id).expect("readable").expect("one");
+        assert_eq!(latest.folder(), dispatch.folder());
+    }
+
+    #[test]
+    fn an_earlier_term_does_not_fence_a_later_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let later = request(3);
+        ledger.begin_run(&later.run).expect("begun");
+        let dispatch = ledger.begin(&later).expect("made");
+        ledger.observe(&later.run, &later.step.id, 1, Epoch(2)).expect("readable");
+        assert!(dispatch.claim(&supervisor()).expect("asked"), "it was fenced");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_not_written_through() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dispatch = Dispatch::at(folder.path());
+        assert!(dispatch.claim(&Claim::Fenced).expect("claimed"));
+        let left = folder.path().join(format!("claim.{}", std::process::id()));
+        fs::hard_link(folder.path().join("claim.json"), left).expect("linked");
+        assert!(!dispatch.claim(&supervisor()).expect("asked"));
+        assert!(dispatch.is_fenced().expect("readable"));
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_written_is_not_a_lost_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let request = request(1);
+        ledger.begin_run(&request.run).expect("begun");
+        // A file where the folder of the step's dispatches has to be.
+        let steps = ledger.run_folder(&request.run).join("steps");
+        fs::write(steps.join("restore"), "").expect("written");
+        let seen = ledger.observe(&request.run, &request.step.id, 1, Epoch(2));
+        assert!(seen.is_err(), "{seen:?}");
     }
 }

@@ -14,7 +14,7 @@ use backout_core::event::{DoubtCause, Evidence, FailureEffect};
 use backout_core::ids::{Epoch, RunId, StepId};
 use backout_core::plan::Step;
 use backout_engine::fault::{self, Point};
-use backout_engine::hands::{Hands, Patience, Report, Task, Verdict, World};
+use backout_engine::hands::{Hands, Patience, Report, Task, Unreadable, Verdict, World};
 
 use crate::ledger::{Dispatch, Ledger, Request};
 use crate::probe;
@@ -91,7 +91,14 @@ impl Hands for LocalHands {
             return nothing_happened(error);
         }
         // A supervisor that died may have left its command alive: wait for that too.
-        match self.ledger.observe(&task.run, &step, task.attempt, task.epoch) {
+        // While the ledger cannot be read nothing may be concluded, so wait.
+        let observed = loop {
+            match self.ledger.observe(&task.run, &step, task.attempt, task.epoch) {
+                Ok(observed) => break observed,
+                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
+        };
+        match observed {
             Observation::Running => self.attach(&task.run, &step, task.attempt).await,
             Observation::NeverAccepted => {
                 nothing_happened(std::io::Error::other("its supervisor did not accept it"))
@@ -100,8 +107,15 @@ impl Hands for LocalHands {
         }
     }
 
-    async fn observe(&self, run: &RunId, step: &StepId, attempt: u32, by: Epoch) -> Observation {
-        self.ledger.observe(run, step, attempt, by)
+    async fn observe(
+        &self,
+        run: &RunId,
+        step: &StepId,
+        attempt: u32,
+        by: Epoch,
+    ) -> Result<Observation, Unreadable> {
+        let observed = self.ledger.observe(run, step, attempt, by);
+        observed.map_err(|error| Unreadable(error.to_string()))
     }
 
     async fn attach(&self, run: &RunId, step: &StepId, attempt: u32) -> Report {

@@ -1,8 +1,15 @@
 //! How long, how likely, until when.
 #![doc = include_str!("../README.md")]
 
+pub mod finish;
+pub mod fix;
+pub mod learning;
 pub mod network;
+pub mod outlook;
 mod random;
+pub mod schedule;
+pub mod sensitivity;
 pub mod shape;
 pub mod simulate;
+mod special;
 pub mod table;

@@ -31,7 +31,8 @@ impl Stream {
         let key = mix64(mix64(mix64(seed).wrapping_add(block)).wrapping_add(step << 1 | 1));
         let mut state = [[0; LANES]; 4];
         for (word, lanes) in state.iter_mut().enumerate() {
-            let base = mix64(key.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(word as u64 + 1)));
+            let base =
+                mix64(key.wrapping_add(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(word as u64 + 1)));
             #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
             let (low, high) = (base as u32, (base >> 32) as u32);
             for (lane, state) in lanes.iter_mut().enumerate() {
@@ -45,6 +46,7 @@ impl Stream {
             }
         }
         // A state of all zeros never leaves it.
+        #[expect(clippy::needless_range_loop, reason = "a column of four rows")]
         for lane in 0..LANES {
             state[0][lane] |= u32::from(state[1][lane] | state[2][lane] | state[3][lane] == 0);
         }

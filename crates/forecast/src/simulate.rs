@@ -117,11 +117,7 @@ fn compile(network: &Network) -> Compiled<'_> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a share needs no more digits")]
-fn gone(
-    duration: &crate::network::Duration,
-    elapsed: f64,
-    night: Option<&Table>,
-) -> Vec<f32> {
+fn gone(duration: &crate::network::Duration, elapsed: f64, night: Option<&Table>) -> Vec<f32> {
     (0..=NIGHTS)
         .map(|cell| {
             let place = (cell as f64 / NIGHTS as f64).clamp(1e-4, 1.0 - 1e-4);

@@ -190,11 +190,6 @@ impl Table {
     pub(crate) fn lines(&self) -> &Lines {
         &self.lines
     }
-
-    /// Whether two tables are one.
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.lines, &other.lines)
-    }
 }
 
 impl Lines {

@@ -5,12 +5,15 @@
 //! a time that it shows twice is an error too unless the two readings do not
 //! matter, and they always matter for a deadline.
 
+use std::collections::BTreeMap;
+
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
 use backout_core::event::Instants;
-use backout_core::plan::Window;
+use backout_core::ids::StepId;
+use backout_core::plan::{Plan, Step, Window};
 
 /// A local time that is not exactly one instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,6 +95,23 @@ pub fn instants(window: Option<&Window>) -> Instants {
         deploy_end: window.deploy.and_then(|range| find(range.end.at)),
         backout_by: window.backout_by.and_then(|time| find(time.at)),
     }
+}
+
+/// The instant before which a step does not start, if it has one.
+#[must_use]
+pub fn release(step: &Step, window: Option<&Window>) -> Option<Timestamp> {
+    let zone = zone(&window?.timezone)?;
+    step.not_before.and_then(|time| instant(time.at, &zone).ok())
+}
+
+/// The instants before which steps do not start.
+#[must_use]
+pub fn not_before(plan: &Plan) -> BTreeMap<StepId, Timestamp> {
+    let releases = plan
+        .steps
+        .iter()
+        .filter_map(|step| release(step, plan.window.as_ref()).map(|at| (step.id.clone(), at)));
+    releases.collect()
 }
 
 /// An instant as a wall clock in the plan's zone shows it: `04:10 BST`, with the

@@ -57,6 +57,8 @@ pub fn planned(plan: Plan) -> RunPlanned {
         mode: Mode::Live,
         option: plan.default_option().cloned(),
         only: Vec::new(),
+        order: Vec::new(),
+        not_before: Default::default(),
         baselines: None,
         reason: None,
         plan,

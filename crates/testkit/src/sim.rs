@@ -16,7 +16,7 @@ use backout_core::ids::{Epoch, RunId, Seq, StepId};
 use backout_core::plan::Step;
 use backout_core::record::Record;
 use backout_engine::clock::Clock;
-use backout_engine::hands::{Hands, Patience, Report, Task, Verdict, World};
+use backout_engine::hands::{Hands, Patience, Report, Task, Unreadable, Verdict, World};
 use backout_engine::journal::Journal;
 
 use crate::memory::MemoryJournal;
@@ -250,23 +250,29 @@ impl Hands for SimHands {
         supervisor.await.unwrap_or_else(|error| panic!("a supervisor does not panic: {error}"))
     }
 
-    async fn observe(&self, _: &RunId, step: &StepId, attempt: u32, by: Epoch) -> Observation {
+    async fn observe(
+        &self,
+        _: &RunId,
+        step: &StepId,
+        attempt: u32,
+        by: Epoch,
+    ) -> Result<Observation, Unreadable> {
         self.pace.step().await;
         let mut world = self.world();
         if world.lost {
-            return Observation::Vanished(DoubtCause::LedgerLost);
+            return Ok(Observation::Vanished(DoubtCause::LedgerLost));
         }
         for earlier in 1..by.0 {
             let noted = world.ledger.entry((step.clone(), attempt, Epoch(earlier))).or_default();
             noted.refused |= !noted.accepted;
         }
         let mut dispatches = world.ledger.range(all_terms(step, attempt)).map(|(_, noted)| noted);
-        match dispatches.find(|noted| noted.accepted) {
+        Ok(match dispatches.find(|noted| noted.accepted) {
             None => Observation::NeverAccepted,
             Some(noted) if noted.ended.is_some() => Observation::Ended,
             Some(noted) if noted.alive => Observation::Running,
             Some(_) => Observation::Vanished(DoubtCause::SupervisorLost),
-        }
+        })
     }
 
     async fn attach(&self, run: &RunId, step: &StepId, attempt: u32) -> Report {

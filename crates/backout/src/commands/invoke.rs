@@ -79,6 +79,8 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         mode: if args.demo { Mode::Demo } else { Mode::Live },
         option,
         only,
+        order: Vec::new(),
+        not_before: times::not_before(plan),
         baselines,
         reason: args.reason.clone(),
         plan: plan.clone(),

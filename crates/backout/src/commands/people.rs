@@ -12,7 +12,7 @@ use backout_core::state::{Illegal, RunState};
 use backout_core::status::Status;
 use backout_engine::RunLog;
 use backout_engine::act::{Acted, act};
-use backout_plan::read_step;
+use backout_plan::{read_step, times};
 use backout_sqlite::SqliteJournal;
 
 use super::Done;
@@ -262,8 +262,14 @@ pub(super) async fn add(app: &App, args: &AddArgs) -> Done {
         args.before.iter().map(|before| step_of(log.state(), before)).collect::<Result<_, _>>()?;
     let id = step.id.clone();
     let what = Act::Add { step: id.clone(), what: digest_of(&step)? };
-    let event =
-        Event::StepAdded { step: Box::new(step), behind, before, reason: args.reason.clone() };
+    let not_before = times::release(&step, log.state().planned.plan.window.as_ref());
+    let event = Event::StepAdded {
+        step: Box::new(step),
+        behind,
+        before,
+        not_before,
+        reason: args.reason.clone(),
+    };
     let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
         Ok(vec![event.clone()])
     })
@@ -280,7 +286,9 @@ pub(super) async fn replace(app: &App, args: &ReplaceArgs) -> Done {
     let mut step = read_step_file(&args.file, log.state())?;
     step.id = old.clone();
     let what = Act::Replace { step: old.clone(), what: digest_of(&step)? };
-    let event = Event::StepReplaced { step: Box::new(step), reason: args.reason.clone() };
+    let not_before = times::release(&step, log.state().planned.plan.window.as_ref());
+    let event =
+        Event::StepReplaced { step: Box::new(step), not_before, reason: args.reason.clone() };
     let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
         Ok(vec![event.clone()])
     })

@@ -58,6 +58,7 @@ fn said(event: &Event, by: &str) -> Option<String> {
         Event::OptionChosen { option, reason } => {
             format!("moved to option {option} by {by}: {reason}")
         }
+        Event::OrderFrozen { .. } => "the order of work was made anew".to_owned(),
         Event::RunFinished { outcome } => match outcome {
             Outcome::Reverted => "finished: everything on this way is done and verified".to_owned(),
             Outcome::Partial => "finished in part: steps that matter were left out".to_owned(),

@@ -17,7 +17,14 @@ impl Waiting {
         let far = how_far.map(|far| format!(", {far}")).unwrap_or_default();
         let line = format!("{what}: {} s{far}", self.seconds);
         let mut stderr = std::io::stderr();
-        let terminal = stderr.is_terminal();
+        let clever = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+        let terminal = stderr.is_terminal() && clever;
+        // A line that wraps would not be taken back whole.
+        let width = rustix::termios::tcgetwinsize(&stderr).map_or(80, |size| size.ws_col);
+        let line: String = match terminal {
+            true => line.chars().take(usize::from(width.max(20)) - 1).collect(),
+            false => line,
+        };
         // Nobody loses anything when it cannot be shown.
         let _ = match terminal {
             true => write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush()),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cargo_metadata::MetadataCommand;
 
 /// Crates that decide and nothing else: no runtime, no files, no network, no clock.
-const PURE: [&str; 1] = ["backout-core"];
+const PURE: [&str; 2] = ["backout-core", "backout-forecast"];
 const IMPURE: [&str; 9] = [
     "tokio",
     "rusqlite",
@@ -21,7 +21,8 @@ const IMPURE: [&str; 9] = [
 /// Who may depend on whom, beside everybody on the core.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("backout-core", &[]),
-    ("backout-plan", &["backout-core"]),
+    ("backout-forecast", &["backout-core"]),
+    ("backout-plan", &["backout-core", "backout-forecast"]),
     ("backout-engine", &["backout-core"]),
     ("backout-exec", &["backout-core", "backout-engine"]),
     ("backout-sqlite", &["backout-core", "backout-engine"]),
@@ -31,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "backout",
         &[
             "backout-core",
+            "backout-forecast",
             "backout-plan",
             "backout-engine",
             "backout-exec",
@@ -39,6 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("backout-fuzz", &["backout-core", "backout-plan"]),
+    ("backout-bench-forecast", &["backout-core", "backout-forecast"]),
     ("backout-bench", &["backout-core", "backout-engine", "backout-sqlite", "backout-testkit"]),
 ];
 

@@ -327,6 +327,28 @@ written_as_text!(
 );
 written_as_text!(Percent, "^\\s*[0-9.]+\\s*%\\s*$", "A percentage such as 95%.");
 
+/// What the forecast assumes where nothing was measured. All of it may be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assumed {
+    /// Everything takes this many times as long in earnest as stated or
+    /// rehearsed, from 0.1 to 10. Default: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.1, max = 10.0))]
+    pub stress: Option<f64>,
+    /// How much nights differ: on two nights of three everything takes at most
+    /// this much more or less. Default: 15%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad_night: Option<Percent>,
+    /// How unsure a duration stated as one figure is, on two nights of three.
+    /// Default: 50%.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_figure: Option<Percent>,
+    /// How long until somebody tries again when a step without `retry` fails. Default: 5m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<Span>,
+}
+
 /// A place facts are read from or effects are sent to. Exactly one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

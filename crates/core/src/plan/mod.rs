@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub use action::{Action, Copy, Http, Method, RestoreTree, Run, Sql, Stdin, Wait};
 pub use context::{
-    Alternatives, Approval, Backup, BadPercent, BadTime, Change, ChangeKind, Component, DataPolicy,
-    FixForward, LocalRange, LocalTime, Percent, Rehearsed, Release, RestoreTested, Review, Risk,
-    Source, Unrecoverable, Window, weekday_name,
+    Alternatives, Approval, Assumed, Backup, BadPercent, BadTime, Change, ChangeKind, Component,
+    DataPolicy, FixForward, LocalRange, LocalTime, Percent, Rehearsed, Release, RestoreTested,
+    Review, Risk, Source, Unrecoverable, Window, weekday_name,
 };
 pub use many::Many;
 pub use people::{
@@ -70,6 +70,9 @@ pub struct Plan {
     /// The way back, step by step. Each step follows the one before it unless it says `after`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// What the forecast assumes where nothing was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Assumed>,
     /// Several ways back, from light to heavy. Without this section there is one: all steps.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub options: IndexMap<OptionId, WayBack>,

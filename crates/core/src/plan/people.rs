@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Many;
-use crate::duration::Span;
+use crate::duration::{Estimate, Span};
 use crate::ids::RoleId;
 
 /// A role and the person or team that holds it.
@@ -27,6 +27,9 @@ pub struct Role {
     /// How many manual steps the team can do at once. One if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<TeamSize>,
+    /// How long until they are at work after they are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responds: Option<Estimate>,
     /// On site, on call, or otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability: Option<String>,

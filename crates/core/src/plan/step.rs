@@ -5,9 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Copy, Http, Many, RestoreTree, Run, Sql, Verification, Wait};
+use super::{Action, Copy, Http, LocalTime, Many, RestoreTree, Run, Sql, Verification, Wait};
 use crate::duration::{Estimate, Span};
-use crate::ids::{ComponentId, RoleId, StepId};
+use crate::ids::{ComponentId, Digest, RoleId, StepId};
 
 /// A unit of the way back: owner, action, verification, duration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +37,8 @@ pub struct Step {
     pub on_failure: OnFailure,
     /// A lane only one step may use at a time, such as `restore`.
     pub exclusive: Option<String>,
+    /// It does not start before this local time, in the window's time zone.
+    pub not_before: Option<LocalTime>,
     /// Leaving it out does not make the backout partial.
     pub optional: bool,
     /// Why there is no way back after it.
@@ -52,6 +54,15 @@ impl Step {
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect.unwrap_or_else(|| self.action.default_effect())
+    }
+
+    /// What the action is known by: the same action, the same digest, whatever the
+    /// step around it says.
+    #[must_use]
+    pub fn action_digest(&self) -> Digest {
+        let kind = self.action.kind();
+        let whole = serde_json::to_value(self).unwrap_or_default();
+        Digest::of(serde_json::json!({kind: whole.get(kind)}).to_string().as_bytes())
     }
 
     /// The title, or the name if there is none.
@@ -209,6 +220,9 @@ struct Written {
     /// A lane only one step may use at a time, such as `restore`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exclusive: Option<String>,
+    /// It does not start before this local time, in the window's time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before: Option<LocalTime>,
     /// Leaving it out does not make the backout partial.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     optional: bool,
@@ -271,6 +285,7 @@ impl TryFrom<Written> for Step {
             retry: written.retry,
             on_failure: written.on_failure,
             exclusive: written.exclusive,
+            not_before: written.not_before,
             optional: written.optional,
             irreversible: written.irreversible,
             if_in_doubt: written.if_in_doubt,
@@ -306,6 +321,7 @@ impl From<Step> for Written {
             retry: step.retry,
             on_failure: step.on_failure,
             exclusive: step.exclusive,
+            not_before: step.not_before,
             optional: step.optional,
             irreversible: step.irreversible,
             if_in_doubt: step.if_in_doubt,

@@ -118,6 +118,7 @@ async fn an_added_step_runs_between_its_neighbours() {
     let mut log = stage.log().await;
     say(&mut log, &Act::Add { step: id("x"), what: backout_core::ids::Digest::ZERO }, |_| {
         Event::StepAdded {
+            not_before: None,
             step: Box::new(added.clone()),
             behind: Some(id("b")),
             before: Vec::new(),
@@ -350,6 +351,7 @@ async fn an_added_step_never_lets_its_follower_go_early() {
     let mut log = stage.log().await;
     let what = backout_core::ids::Digest::ZERO;
     say(&mut log, &Act::Add { step: id("n"), what }, |_| Event::StepAdded {
+        not_before: None,
         step: Box::new(added.clone()),
         behind: Some(id("a")),
         before: Vec::new(),

@@ -64,7 +64,10 @@ fn events() -> Vec<(&'static str, Event)> {
         ("stop asked", Event::StepStopAsked { step: step.clone(), attempt: 1, reason: reason() }),
         ("retried", Event::StepRetried { step: step.clone(), reason: reason() }),
         ("skipped", Event::StepSkipped { step: step.clone(), reason: reason() }),
-        ("replaced", Event::StepReplaced { step: Box::new(replaced), reason: reason() }),
+        (
+            "replaced",
+            Event::StepReplaced { step: Box::new(replaced), not_before: None, reason: reason() },
+        ),
         ("assigned", Event::StepAssigned { step, to: "Bob".to_owned(), reason: reason() }),
     ]
 }

@@ -13,9 +13,10 @@ fn exponential(rate: f64) -> Duration {
 }
 
 fn network(before: &[&[usize]], duration: impl Fn(usize) -> Duration) -> Network {
-    let activities = before.iter().enumerate().map(|(index, before)| {
-        Activity::new(index as u64, before.to_vec(), duration(index))
-    });
+    let activities = before
+        .iter()
+        .enumerate()
+        .map(|(index, before)| Activity::new(index as u64, before.to_vec(), duration(index)));
     Network::new(activities.collect(), Table::point(1.0)).expect("a network")
 }
 
@@ -120,7 +121,6 @@ fn moments(simulated: &Simulated) -> (f64, f64) {
     let square = simulated.finishes.iter().map(|t| (f64::from(*t) - mean).powi(2)).sum::<f64>();
     (mean, square / (count - 1.0))
 }
-
 
 /// As many as the promise is about.
 const NIGHTS: usize = 10_000_000;

@@ -1,5 +1,7 @@
 //! Does every name in the plan name something?
 
+mod instants;
+
 use backout_core::graph::Graph;
 use backout_core::plan::{Action, Baseline, Check, Plan, Source, Step, WayBack};
 
@@ -7,7 +9,6 @@ use super::{Defined, Twice, keys_of, listed, step_ids};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{Document, Path};
 use crate::lower::did_you_mean;
-use crate::times;
 use crate::yaml::Node;
 
 /// Every name the file defines, also in parts that could not be read.
@@ -65,7 +66,7 @@ pub(super) fn check(
     }
     checker.options();
     checker.rest();
-    checker.window();
+    checker.times();
     checker.cycle();
     checker.empty_text();
 }
@@ -449,38 +450,6 @@ impl Checker<'_> {
                     hint,
                 );
             }
-        }
-    }
-
-    fn window(&mut self) {
-        let Some(window) = &self.plan.window else { return };
-        let at = Path::root().key("window");
-        let Some(zone) = times::zone(&window.timezone) else {
-            let message = format!("there is no time zone `{}`", window.timezone);
-            let known = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
-            // An abbreviation is not a misspelling: `BST` is not `EST`.
-            let spelt_out = window.timezone.contains('/');
-            let near = did_you_mean(&window.timezone, known.iter().map(String::as_str))
-                .filter(|_| spelt_out);
-            let hint = match near {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "use an IANA name such as `Europe/London` or `UTC`".to_owned(),
-            };
-            self.report(codes::NO_SUCH_TIME, message, &at.key("timezone"), hint);
-            return;
-        };
-        let deploy = window.deploy.map(|range| [range.start, range.end]);
-        let deploy = deploy.iter().flatten().map(|time| (time, "deploy"));
-        let times = deploy.chain(window.backout_by.iter().map(|time| (time, "backout_by")));
-        let mut wrong = Vec::new();
-        for (time, key) in times {
-            if let Err(error) = times::instant(time.at, &zone) {
-                wrong.push((error.to_string(), key));
-            }
-        }
-        for (message, key) in wrong {
-            let hint = "choose a time that the clock shows exactly once".to_owned();
-            self.report(codes::NO_SUCH_TIME, message, &at.key(key), hint);
         }
     }
 

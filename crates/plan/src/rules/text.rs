@@ -24,12 +24,9 @@ pub(super) const RULES: &[Rule] = &[
             for (path, subject, text) in texts(facts) {
                 // Reasons why a finding is accepted may name what they are about.
                 let excuse = subject.as_deref() == Some("accepted");
-                let mut blanks: Vec<&str> = BLANKS
-                    .captures_iter(text)
-                    .filter_map(|blank| blank.get(1))
-                    .map(|blank| blank.as_str())
-                    .filter(|blank| blank.len() < LONGEST_BLANK)
-                    .collect();
+                let mut blanks: Vec<&str> =
+                    BLANKS.find_iter(text).map(|blank| blank.as_str().trim()).collect();
+                blanks.extend(named_blanks(text));
                 blanks.dedup();
                 for blank in blanks.into_iter().filter(|_| !excuse) {
                     say(
@@ -55,14 +52,9 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// What stands between `<` and `>` for longer than this is not a blank but text.
-/// (Counted here and not by the pattern: a counted class of letters takes longer to
-/// compile than a plan takes to check.)
-const LONGEST_BLANK: usize = 100;
-
 static BLANKS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r#"(?x)(
+        r#"(?x)
         \b(?:TBD|TBC|TBA|tbd|tbc|tba|TODO|FIXME|XXX+|xxxx+)\b
         | (?i:\b[0-9x]*xx+[-\ ][0-9x]*xx+)
         | (?:YYYYMMDD|yyyymmdd|YYYY-MM-DD|yyyy-mm-dd)
@@ -71,13 +63,47 @@ static BLANKS: LazyLock<Regex> = LazyLock::new(|| {
         | \[(?:NAME|DATE|TIME|VERSION|PHONE|EMAIL|HOST|TICKET|[A-Z]{3,}(?:_[A-Z]+)+)\]
         | \{\+.*?\+\} | _{5,} | \{\{[^}]*\}\} | @@[A-Z_]+@@
         | (?:^|\s)\?{2,}(?:\s|$)
-        | ^<[A-Za-z[:^ascii:]][^<>\n]*>$
-        | (?:[\s(:=,]|/)<[A-Za-z[:^ascii:]][A-Za-z0-9_\ [:^ascii:]-]*>(?:[\s),.:;]|$)
-        | ^<[A-Za-z[:^ascii:]][A-Za-z0-9_\ [:^ascii:]-]*>[\s,.:;]
-        )"#,
+        "#,
     )
     .expect("a pattern of this file")
 });
+
+/// Blanks written as `<name of the host>`: words between angle brackets that are
+/// neither a comparison, a redirection, a type, an address, a key nor a tag.
+fn named_blanks(text: &str) -> Vec<&str> {
+    const KEYS_AND_TAGS: [&str; 21] = [
+        "enter", "return", "esc", "escape", "tab", "space", "del", "up", "down", "left", "right",
+        "br", "p", "b", "i", "hr", "div", "span", "ul", "li", "pre",
+    ];
+    let mut found = Vec::new();
+    for (start, _) in text.match_indices('<') {
+        let inside = &text[start + 1..];
+        let Some(end) = inside.find(['<', '>', '\n']) else { continue };
+        let (inside, close) = inside.split_at(end);
+        let words = inside.chars().all(|c| c.is_alphanumeric() || " _-/.'".contains(c));
+        let begins = inside.chars().next().is_some_and(char::is_alphanumeric);
+        let named = inside.chars().any(char::is_alphabetic);
+        let compares = inside.contains(" and ") || inside.contains(" or ");
+        let lower = inside.to_lowercase();
+        let key = KEYS_AND_TAGS.contains(&lower.as_str())
+            || ["ctrl-", "alt-", "shift-", "cmd-"].iter().any(|key| lower.starts_with(key));
+        // `Vec<String>`, `a<b`: what stands right behind a word belongs to it.
+        let attached = text[..start].chars().next_back().is_some_and(char::is_alphanumeric);
+        if close.starts_with('>')
+            && begins
+            && named
+            && words
+            && !inside.ends_with(' ')
+            && inside.chars().count() <= 80
+            && !compares
+            && !key
+            && !attached
+        {
+            found.push(&text[start..=start + 1 + end]);
+        }
+    }
+    found
+}
 
 /// What a secret looks like, and how to name it.
 const SECRET_KINDS: [(&str, &str); 11] = [
@@ -202,5 +228,45 @@ fn collect(value: &Value, path: &Path, subject: Option<&str>, found: &mut Vec<Pl
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named_blanks;
+
+    #[test]
+    fn blanks_between_angle_brackets_are_told_from_everything_else() {
+        for text in [
+            "<name>",
+            "https://<host>/x",
+            "ssh <user>@host",
+            "/srv/<ver>/bin",
+            "'<name>'",
+            "x <name>! y",
+            "<3 digits>",
+            "call <name/phone> now",
+            "<名前>",
+        ] {
+            assert_eq!(named_blanks(text).len(), 1, "{text}");
+        }
+        assert_eq!(named_blanks("Call <NAME> <PHONE> now"), ["<NAME>", "<PHONE>"]);
+        for text in [
+            "Vec<String>",
+            "a<b>c",
+            "a < b and c > d",
+            "WHERE a <b and c> d",
+            "sort <in >out",
+            "press <Enter>, then <Ctrl-C>",
+            "<jane@example.org>",
+            "<https://example.org/x>",
+            "one<br>two <br> three",
+            "a <\u{2192}> b",
+            "<U+00A0>",
+            "<=>",
+            "x <5> y",
+        ] {
+            assert!(named_blanks(text).is_empty(), "{text}: {:?}", named_blanks(text));
+        }
     }
 }

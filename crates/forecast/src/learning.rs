@@ -1,0 +1,590 @@
+//! From what is stated and what was measured to distributions.
+//!
+//! A handful of rehearsals says little about how long a step may take, and the
+//! two easy ways to use them are both wrong: the sample's own mean and spread
+//! promise 95 % and keep 86 %, and the textbook predictive distribution (a
+//! Student's t on the logarithm, with the step's own variance) has tails so long
+//! that a plan of a hundred steps becomes thousands of times too late. So:
+//!
+//! * The logarithms of measured durations are split into what belongs to the
+//!   step, what belongs to the night (everything was slow on that night), and the
+//!   rest: `ln dⱼᵣ = mⱼ + cᵣ + eⱼᵣ`.
+//! * The variance of the rest is *pooled*: each step's own is drawn towards that
+//!   of steps of its kind, the more the fewer measurements it has (scaled
+//!   inverse-χ² prior fitted by moments of its logarithm; Smyth, SAGMB 3(1), 2004).
+//! * The next night is a draw from the nights: a factor all steps share (linear
+//!   association; Trietsch et al., EJOR 216(2), 2012). Independence is the most
+//!   dangerous default there is: it averages bad luck away.
+//! * Every step is cut off at its time-out, so that means exist.
+//!
+//! Without measurements the stated low, likely and high make a PERT distribution,
+//! and a single figure the middle of a log-normal one. What each step's duration
+//! rests on is part of the result.
+
+use crate::network::Duration;
+use crate::shape;
+use crate::special::{digamma, trigamma, trigamma_inverse};
+use crate::table::{POINTS, Table, Tail, point};
+
+/// What the plan says about a step's duration, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Stated {
+    /// Nothing.
+    Nothing,
+    /// One figure.
+    Point(f64),
+    /// Three.
+    Range {
+        /// If all goes well.
+        low: f64,
+        /// Most of the time.
+        likely: f64,
+        /// On a bad night.
+        high: f64,
+    },
+}
+
+impl Stated {
+    /// The single figure that stands for it.
+    #[must_use]
+    pub fn likely(self) -> Option<f64> {
+        match self {
+            Self::Nothing => None,
+            Self::Point(likely) | Self::Range { likely, .. } => Some(likely),
+        }
+    }
+}
+
+/// A measured duration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sample {
+    /// Which run it comes from: steps of one run share its night.
+    pub night: usize,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// Everything known about a step's duration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// What the plan says.
+    pub stated: Stated,
+    /// What was measured.
+    pub samples: Vec<Sample>,
+    /// After this, seconds, it is stopped; infinite if it is not.
+    pub time_out: f64,
+    /// Steps of one kind share their variance: people's work, machines' work.
+    pub kind: usize,
+    /// Tries that failed in earlier runs.
+    pub failed: u32,
+    /// Tries in earlier runs.
+    pub tried: u32,
+    /// How often it is tried in all, and the pause between, seconds.
+    pub retry: Option<(u32, f64)>,
+}
+
+/// What a duration rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// Nothing at all: there is no forecast.
+    Nothing,
+    /// One stated figure, spread as assumed.
+    Point,
+    /// Three stated figures.
+    Range,
+    /// This many measurements.
+    Measured(usize),
+}
+
+/// What is assumed where nothing was measured. All of it can be set in the plan.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Assumptions {
+    /// Everything takes this many times as long in earnest.
+    pub stress: f64,
+    /// The spread of nights: standard deviation of the logarithm of the factor
+    /// that all steps of a night share.
+    pub night: f64,
+    /// The spread of a step whose plan states one figure, of the logarithm.
+    pub point_spread: f64,
+    /// The spread of repeated measurements of one step, of the logarithm.
+    pub spread: f64,
+    /// How many measurements that last figure is worth.
+    pub spread_worth: f64,
+    /// How many nights the spread of nights is worth.
+    pub night_worth: f64,
+    /// How long until somebody tries again when a step without `retry` fails, seconds.
+    pub help: f64,
+}
+
+impl Default for Assumptions {
+    fn default() -> Self {
+        Self {
+            stress: 1.0,
+            night: 0.15,
+            point_spread: 0.5,
+            spread: 0.4,
+            spread_worth: 8.0,
+            night_worth: 8.0,
+            help: 300.0,
+        }
+    }
+}
+
+/// Durations, and what they rest on.
+#[derive(Debug, Clone)]
+pub struct Learned {
+    /// One per step.
+    pub durations: Vec<Duration>,
+    /// One per step.
+    pub basis: Vec<Basis>,
+    /// The factor all steps share.
+    pub night: Table,
+    /// Its spread.
+    pub night_spread: f64,
+    /// How many earlier nights were measured.
+    pub nights: usize,
+}
+
+/// A cap where a step has no time-out: this many times its middle.
+const ENDLESS: f64 = 10.0;
+
+/// How sure we are without measurements that a try does not fail: one in twenty,
+/// worth ten tries.
+const FAILS: (f64, f64) = (0.5, 9.5);
+
+/// Distributions for each step.
+#[must_use]
+pub fn learn(known: &[Known], assumed: &Assumptions) -> Learned {
+    let split = Split::new(known, assumed);
+    let kinds = known.iter().map(|known| known.kind + 1).max().unwrap_or(0);
+    let pools: Vec<Pool> = (0..kinds).map(|kind| Pool::new(known, &split, kind, assumed)).collect();
+    let mut durations = Vec::with_capacity(known.len());
+    let mut basis = Vec::with_capacity(known.len());
+    let mut cached: Vec<(u64, shape::Deviations)> = Vec::new();
+    for (step, known) in known.iter().enumerate() {
+        let (duration, rests_on) = match (known.samples.len(), known.stated) {
+            (0, Stated::Nothing) => (Duration::exactly(0.0), Basis::Nothing),
+            (0, Stated::Point(likely)) => (stated_once(likely, assumed), Basis::Point),
+            (0, Stated::Range { low, likely, high }) => {
+                (stated_range(low, likely, high), Basis::Range)
+            }
+            (count, _) => {
+                let pool = &pools[known.kind];
+                let freedom = pool.worth + split.freedom[step];
+                let variance = (pool.worth * pool.variance
+                    + split.freedom[step] * split.variance[step])
+                    / freedom;
+                let spread = libm::sqrt(variance * (1.0 + 1.0 / count as f64));
+                let deviations = student(&mut cached, freedom);
+                let table = exponential_of(&deviations, spread);
+                let middle = libm::exp(split.middle[step]);
+                (Duration { scale: middle, ..Duration::of(table) }, Basis::Measured(count))
+            }
+        };
+        let mut duration = duration;
+        duration.scale *= assumed.stress;
+        duration.offset *= assumed.stress;
+        duration.feels_the_night = true;
+        let middle = duration.quantile(0.5);
+        duration.cap =
+            known.time_out.min(ENDLESS * middle.max(known.stated.likely().unwrap_or(0.0)));
+        durations.push(with_retries(duration, known, assumed));
+        basis.push(rests_on);
+    }
+    let (night, night_spread) = split.next_night(known, assumed);
+    Learned { durations, basis, night, night_spread, nights: split.nights }
+}
+
+/// A factor `exp(spread × z)` with z as given.
+fn exponential_of(deviations: &[f64], spread: f64) -> Table {
+    let side = |sign: f64| -> Vec<f64> {
+        deviations.iter().map(|z| libm::exp(sign * spread * z)).collect()
+    };
+    Table::from_sides(&side(-1.0), &side(1.0))
+}
+
+fn student(cached: &mut Vec<(u64, shape::Deviations)>, freedom: f64) -> shape::Deviations {
+    // A hundredth of a degree of freedom is nothing anybody could see.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small, positive")]
+    let key = (freedom.min(1e6) * 100.0) as u64;
+    if let Some((_, found)) = cached.iter().find(|(known, _)| *known == key) {
+        return found.clone();
+    }
+    let made = if key > 20_000 { shape::normal() } else { shape::student(key as f64 / 100.0) };
+    cached.push((key, made.clone()));
+    made
+}
+
+fn stated_once(likely: f64, assumed: &Assumptions) -> Duration {
+    let table = exponential_of(&shape::normal(), assumed.point_spread);
+    Duration { scale: likely, ..Duration::of(table) }
+}
+
+fn stated_range(low: f64, likely: f64, high: f64) -> Duration {
+    if high <= low {
+        return Duration::exactly(likely);
+    }
+    let (lower, upper) = shape::pert((likely - low) / (high - low));
+    let table = Table::from_sides(&lower, &upper);
+    Duration { scale: high - low, offset: low, ..Duration::of(table) }
+}
+
+/// The measured logarithms, split into steps, nights and the rest.
+struct Split {
+    middle: Vec<f64>,
+    /// Each step's own variance of the rest.
+    variance: Vec<f64>,
+    /// What that variance is worth.
+    freedom: Vec<f64>,
+    /// Each night's effect, drawn towards nothing.
+    effect: Vec<f64>,
+    /// How unsure each effect is, as a variance.
+    unsure: Vec<f64>,
+    nights: usize,
+}
+
+impl Split {
+    /// Alternates between the steps' middles and the nights' effects until they
+    /// settle. A night seen by few steps is drawn towards an ordinary one.
+    fn new(known: &[Known], assumed: &Assumptions) -> Self {
+        let all = known.iter().flat_map(|known| &known.samples);
+        let nights = all.clone().map(|sample| sample.night + 1).max().unwrap_or(0);
+        let mut seen = vec![0_usize; nights];
+        all.for_each(|sample| seen[sample.night] += 1);
+        let mut effect = vec![0.0; nights];
+        let mut middle = vec![0.0; known.len()];
+        let noise = assumed.spread * assumed.spread;
+        let between = (assumed.night * assumed.night).max(1e-9);
+        // Where each step was measured once only, nights and steps cannot be told apart.
+        let repeated = known.iter().any(|known| known.samples.len() > 1);
+        let rounds = if repeated { 60 } else { 1 };
+        for _ in 0..rounds {
+            for (step, known) in known.iter().enumerate() {
+                let count = known.samples.len().max(1) as f64;
+                let logs = known.samples.iter().map(|s| log(s.seconds) - effect[s.night]);
+                middle[step] = logs.sum::<f64>() / count;
+            }
+            if !repeated {
+                break;
+            }
+            let mut sum = vec![0.0; nights];
+            for (step, known) in known.iter().enumerate() {
+                if known.samples.len() > 1 {
+                    known
+                        .samples
+                        .iter()
+                        .for_each(|s| sum[s.night] += log(s.seconds) - middle[step]);
+                }
+            }
+            for night in 0..nights {
+                effect[night] = sum[night] / (seen[night] as f64 + noise / between);
+            }
+            // What all nights share belongs to the steps.
+            let mean = effect.iter().sum::<f64>() / nights.max(1) as f64;
+            effect.iter_mut().for_each(|effect| *effect -= mean);
+        }
+        let unsure: Vec<f64> =
+            seen.iter().map(|seen| 1.0 / (*seen as f64 / noise + 1.0 / between)).collect();
+        let (mut variance, mut freedom) = (vec![0.0; known.len()], vec![0.0; known.len()]);
+        for (step, known) in known.iter().enumerate() {
+            let count = known.samples.len();
+            if count < 2 {
+                continue;
+            }
+            let rest =
+                known.samples.iter().map(|s| log(s.seconds) - effect[s.night] - middle[step]);
+            let squares: f64 = rest.map(|rest| rest * rest).sum();
+            // Each night's effect was fitted to this step too, and used up a part.
+            let used = known.samples.iter().map(|s| 1.0 / (seen[s.night] as f64 + noise / between));
+            let used = used.sum::<f64>() / count as f64;
+            freedom[step] = (count - 1) as f64 * (1.0 - used);
+            variance[step] = squares / freedom[step].max(1e-9);
+        }
+        Self { middle, variance, freedom, effect, unsure, nights }
+    }
+
+    /// The factor of the next night, seen from the nights measured: its own
+    /// spread, and that the measured nights were not quite average either.
+    fn next_night(&self, known: &[Known], assumed: &Assumptions) -> (Table, f64) {
+        let worth = assumed.night_worth;
+        let mut sum = worth * assumed.night * assumed.night;
+        let mut freedom = worth;
+        let repeated = known.iter().any(|known| known.samples.len() > 1);
+        if repeated && self.nights > 1 {
+            let squares = self.effect.iter().zip(&self.unsure).map(|(c, v)| c * c + v);
+            sum += squares.sum::<f64>();
+            freedom += (self.nights - 1) as f64;
+        }
+        let variance = sum / freedom;
+        // Weighted by how long steps are: the long ones decide.
+        let (mut weight, mut unknown) = (0.0, 0.0);
+        for (step, known) in known.iter().enumerate() {
+            let seconds = match known.samples.len() {
+                0 => known.stated.likely().unwrap_or(0.0),
+                _ => libm::exp(self.middle[step]),
+            };
+            weight += seconds;
+            if !known.samples.is_empty() {
+                unknown += seconds / known.samples.len() as f64;
+            }
+        }
+        let shared = if weight > 0.0 { unknown / weight } else { 0.0 };
+        let spread = libm::sqrt(variance * (1.0 + shared));
+        if spread <= 0.0 {
+            return (Table::point(1.0), 0.0);
+        }
+        let deviations = student(&mut Vec::new(), freedom);
+        (exponential_of(&deviations, spread), spread)
+    }
+}
+
+fn log(seconds: f64) -> f64 {
+    // A step that took no time at all says nothing about how long it may take.
+    libm::log(seconds.max(0.1))
+}
+
+/// What steps of a kind have in common.
+struct Pool {
+    variance: f64,
+    worth: f64,
+}
+
+impl Pool {
+    fn new(known: &[Known], split: &Split, kind: usize, assumed: &Assumptions) -> Self {
+        let ours: Vec<usize> = (0..known.len())
+            .filter(|&step| known[step].kind == kind && split.freedom[step] > 0.2)
+            .collect();
+        let (mut sum, mut total) =
+            (assumed.spread_worth * assumed.spread * assumed.spread, assumed.spread_worth);
+        for &step in &ours {
+            sum += split.freedom[step] * split.variance[step];
+            total += split.freedom[step];
+        }
+        // Few steps: their own average, drawn towards what is assumed.
+        let simple = Self { variance: sum / total, worth: assumed.spread_worth };
+        if ours.len() < 8 {
+            return simple;
+        }
+        let half = |step: &usize| 0.5 * split.freedom[*step];
+        let logs: Vec<f64> = ours
+            .iter()
+            .map(|step| {
+                libm::log(split.variance[*step].max(1e-8)) - digamma(half(step))
+                    + libm::log(half(step))
+            })
+            .collect();
+        let count = logs.len() as f64;
+        let mean = logs.iter().sum::<f64>() / count;
+        let scatter =
+            logs.iter().map(|log| (log - mean) * (log - mean)).sum::<f64>() / (count - 1.0);
+        let expected = ours.iter().map(|step| trigamma(half(step))).sum::<f64>() / count;
+        // No more scatter than chance gives: the variances are all one.
+        let worth = match scatter - expected {
+            more if more > 0.02 => (2.0 * trigamma_inverse(more)).clamp(2.5, 100.0),
+            _ => 100.0,
+        };
+        let centre = mean + digamma(0.5 * worth) - libm::log(0.5 * worth);
+        Self { variance: libm::exp(centre).clamp(1e-6, 4.0), worth }
+    }
+}
+
+/// The time of all tries together: the next one begins when one has failed.
+fn with_retries(duration: Duration, known: &Known, assumed: &Assumptions) -> Duration {
+    let (most, pause) = match known.retry {
+        Some(retry) => retry,
+        None if known.failed > 0 => (3, assumed.help),
+        None => return duration,
+    };
+    let (mut fails, holds) = (
+        FAILS.0 + f64::from(known.failed),
+        FAILS.1 + f64::from(known.tried.saturating_sub(known.failed)),
+    );
+    // The probability of exactly k failures before a success; Beta-distributed
+    // chances make it a product of odds.
+    let (mut weights, mut left) = (Vec::new(), 1.0);
+    for _ in 1..most.clamp(1, 20) {
+        let fail = fails / (fails + holds);
+        weights.push(left * (1.0 - fail));
+        left *= fail;
+        fails += 1.0;
+        if left < 1e-7 {
+            break;
+        }
+    }
+    weights.push(left);
+    let tries = weights.len() as f64;
+    let cap = duration.cap * tries + pause * (tries - 1.0);
+    let table = sum_of_tries(&duration, &weights, pause);
+    Duration { cap, feels_the_night: duration.feels_the_night, ..Duration::of(table) }
+}
+
+/// Cells on which sums of durations are worked out.
+const CELLS: usize = 1024;
+
+fn sum_of_tries(duration: &Duration, weights: &[f64], pause: f64) -> Table {
+    let top = duration.quantile(1.0 - 1e-6).min(duration.cap) * 1.0001 + 1e-9;
+    let width = top / CELLS as f64;
+    let cell_of = |seconds: f64| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+        let cell = (seconds / width) as usize;
+        cell
+    };
+    let mut once = vec![0.0; CELLS + 1];
+    const PARTS: usize = 8192;
+    for part in 0..PARTS {
+        let seconds = duration.quantile((part as f64 + 0.5) / PARTS as f64);
+        once[cell_of(seconds).min(CELLS)] += 1.0 / PARTS as f64;
+    }
+    let gap = cell_of(pause);
+    let mut tries = once.clone();
+    let mut all: Vec<f64> = Vec::new();
+    for (failures, weight) in weights.iter().enumerate() {
+        if failures > 0 {
+            let mut next = vec![0.0; tries.len() + gap + CELLS];
+            for (i, p) in tries.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+                for (j, q) in once.iter().enumerate() {
+                    next[i + j + gap] += p * q;
+                }
+            }
+            tries = next;
+        }
+        all.resize(all.len().max(tries.len()), 0.0);
+        all.iter_mut().zip(&tries).for_each(|(sum, p)| *sum += weight * p);
+    }
+    let mut below = Vec::with_capacity(all.len());
+    let mut sum = 0.0;
+    for p in &all {
+        sum += p;
+        below.push(sum);
+    }
+    // The far side counts from the top, so that its small numbers keep their digits.
+    let mut above = vec![0.0; all.len() + 1];
+    for cell in (0..all.len()).rev() {
+        above[cell] = above[cell + 1] + all[cell];
+    }
+    let inside = |cell: usize, part: f64| width * (cell as f64 + part.clamp(0.0, 1.0));
+    let lower: Vec<f64> = (0..POINTS)
+        .map(|index| {
+            let wanted = point(index) * sum;
+            let cell = below.partition_point(|p| *p < wanted).min(all.len() - 1);
+            inside(cell, 1.0 - (below[cell] - wanted) / all[cell].max(1e-300))
+        })
+        .collect();
+    let upper: Vec<f64> = (0..POINTS)
+        .map(|index| {
+            let wanted = point(index) * sum;
+            let cell = above.partition_point(|p| *p > wanted).clamp(1, all.len()) - 1;
+            inside(cell, (above[cell] - wanted) / all[cell].max(1e-300))
+        })
+        .collect();
+    Table::from_sides(&lower, &upper)
+}
+
+/// How much a night already under way deviates, from the steps that have ended:
+/// the posterior of the shared factor's logarithm, normal in both parts.
+///
+/// `ended` holds, for each finished step, its logarithm less its middle's, and
+/// the variance of its own part.
+#[must_use]
+pub fn night_so_far(before: f64, ended: &[(f64, f64)]) -> (f64, f64) {
+    let prior = 1.0 / (before * before).max(1e-12);
+    let precision = prior + ended.iter().map(|(_, variance)| 1.0 / variance.max(1e-4)).sum::<f64>();
+    let sum: f64 = ended.iter().map(|(rest, variance)| rest / variance.max(1e-4)).sum();
+    (sum / precision, libm::sqrt(1.0 / precision))
+}
+
+/// A night whose logarithm has this mean and spread.
+#[must_use]
+pub fn night_table(mean: f64, spread: f64) -> Table {
+    Table::new(|tail: Tail| libm::exp(mean + spread * shape::normal_quantile(tail)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(stated: Stated, seconds: &[f64]) -> Known {
+        let samples = seconds.iter().enumerate();
+        Known {
+            stated,
+            samples: samples.map(|(night, seconds)| Sample { night, seconds: *seconds }).collect(),
+            time_out: f64::INFINITY,
+            kind: 0,
+            failed: 0,
+            tried: 0,
+            retry: None,
+        }
+    }
+
+    #[test]
+    fn what_is_stated_is_used_as_stated() {
+        let range = Stated::Range { low: 600.0, likely: 900.0, high: 1800.0 };
+        let learned =
+            learn(&[known(range, &[]), known(Stated::Point(60.0), &[])], &Assumptions::default());
+        assert_eq!(learned.basis, [Basis::Range, Basis::Point]);
+        assert!((learned.durations[0].mean() - 1000.0).abs() < 0.1);
+        assert!((learned.durations[1].quantile(0.5) - 60.0).abs() < 0.1);
+        let p95 = 60.0 * libm::exp(0.5 * 1.6449);
+        assert!((learned.durations[1].quantile(0.95) - p95).abs() < 0.5);
+    }
+
+    #[test]
+    fn few_measurements_mean_wide_predictions() {
+        let assumed = Assumptions::default();
+        let p95 = |seconds: &[f64]| {
+            learn(&[known(Stated::Nothing, seconds)], &assumed).durations[0].quantile(0.95)
+        };
+        let (one, three, ten) = (p95(&[100.0]), p95(&[90.0, 100.0, 111.0]), {
+            let many: Vec<f64> =
+                (0..10).map(|i| 100.0 * libm::exp(0.1 * (i as f64 - 4.5) / 4.5)).collect();
+            p95(&many)
+        });
+        assert!(one > three && three > ten && ten > 110.0, "{one} {three} {ten}");
+        assert!(one < 400.0, "{one}");
+    }
+
+    #[test]
+    fn a_time_out_is_a_cap() {
+        let mut step = known(Stated::Point(60.0), &[]);
+        step.time_out = 70.0;
+        assert_eq!(learn(&[step], &Assumptions::default()).durations[0].quantile(0.999), 70.0);
+    }
+
+    #[test]
+    fn tries_add_up() {
+        let mut step = known(Stated::Point(100.0), &[]);
+        step.retry = Some((3, 10.0));
+        (step.failed, step.tried) = (5, 10);
+        let once = learn(&[known(Stated::Point(100.0), &[])], &Assumptions::default());
+        let learned = learn(&[step], &Assumptions::default());
+        // 5.5 of 20 fail, then 6.5 of 21.
+        let (p1, p2) = (5.5 / 20.0, 5.5 / 20.0 * 6.5 / 21.0);
+        let mean = once.durations[0].table.mean() * 100.0 * (1.0 + p1 + p2) + 10.0 * (p1 + p2);
+        let found = learned.durations[0].table.mean();
+        assert!((found / mean - 1.0).abs() < 0.003, "{found} {mean}");
+    }
+
+    #[test]
+    fn a_slow_night_is_told_from_slow_steps() {
+        // Ten steps on three nights; the third was half as slow again.
+        let steps: Vec<Known> = (0..10)
+            .map(|i| {
+                let base = 100.0 + 10.0 * i as f64;
+                known(Stated::Nothing, &[base * 0.98, base * 1.02, base * 1.5])
+            })
+            .collect();
+        let learned = learn(&steps, &Assumptions::default());
+        assert!(learned.night_spread > 0.17, "{}", learned.night_spread);
+        // What is left for each step on its own is small.
+        let own = learned.durations[0].quantile(0.95) / learned.durations[0].quantile(0.5);
+        assert!(own < 1.45, "{own}");
+    }
+
+    #[test]
+    fn the_night_so_far_is_the_normal_posterior() {
+        let (mean, spread) = night_so_far(0.15, &[(0.3, 0.04), (0.2, 0.04)]);
+        let precision = 1.0 / 0.0225 + 50.0;
+        assert!((mean - 0.5 / 0.04 / precision).abs() < 1e-12);
+        assert!((spread - libm::sqrt(1.0 / precision)).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,18 @@
+//! The forecast of a plan, or of a run of it: what people and programs ask.
+//!
+//! ```text
+//!  plan + state + history ─ inputs ─► Known ─ learn ─► Durations
+//!                        └─ model ──► Problem ─ solve ─► orders ─ freeze ─► Network
+//!                                                             (the best by P95) │
+//!            Outlook ◄─ point of no return, what matters ◄─ simulate ◄──────────┘
+//! ```
+
+mod answer;
+pub mod history;
+mod inputs;
+mod model;
+
+pub use answer::{Along, Outlook, Row, Settings, Unforeseeable, better_team, look, rehearsed};
+pub use history::{History, Observation};
+pub use inputs::assumptions;
+pub use model::{Now, Situation};

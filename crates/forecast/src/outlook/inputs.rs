@@ -1,0 +1,86 @@
+//! What is known about each step, from the plan and from earlier runs.
+
+use std::collections::BTreeMap;
+
+use backout_core::duration::Estimate;
+use backout_core::ids::RunId;
+use backout_core::plan::{Action, Plan, Step};
+
+use super::history::History;
+use crate::learning::{Assumptions, Known, Sample, Stated};
+
+/// How long a command may take, if it does not say; as the executor has it.
+const RUN_TIME_OUT: f64 = 3600.0;
+
+/// What the plan assumes.
+#[must_use]
+pub fn assumptions(plan: &Plan) -> Assumptions {
+    let usual = Assumptions::default();
+    let Some(said) = plan.forecast else { return usual };
+    // A percentage is what lies above the middle on one night of six: one
+    // standard deviation of the logarithm.
+    let spread = |percent: backout_core::plan::Percent| libm::log1p(percent.0 / 100.0);
+    Assumptions {
+        stress: said.stress.unwrap_or(usual.stress),
+        night: said.bad_night.map_or(usual.night, spread),
+        point_spread: said.one_figure.map_or(usual.point_spread, spread),
+        help: said.help.map_or(usual.help, |help| help.get().as_secs_f64()),
+        ..usual
+    }
+}
+
+/// An estimate in seconds.
+pub(super) fn stated(estimate: Option<Estimate>) -> Stated {
+    let seconds = |span: backout_core::duration::Span| span.get().as_secs_f64();
+    match estimate {
+        None => Stated::Nothing,
+        Some(Estimate::Point(span)) => Stated::Point(seconds(span)),
+        Some(Estimate::Range { low, likely, high }) => {
+            Stated::Range { low: seconds(low), likely: seconds(likely), high: seconds(high) }
+        }
+    }
+}
+
+/// When a step is stopped, seconds; infinite for people.
+fn time_out(step: &Step) -> f64 {
+    let seconds = |span: backout_core::duration::Span| span.get().as_secs_f64();
+    let action = match &step.action {
+        Action::Manual(_) => return f64::INFINITY,
+        Action::Run(run) => run.timeout.map_or(RUN_TIME_OUT, seconds),
+        Action::Http(http) => http.timeout.map_or(30.0, seconds),
+        Action::Sql(sql) => sql.timeout.map_or(300.0, seconds),
+        Action::Wait(wait) => seconds(wait.up_to),
+        Action::RestoreTree(_) | Action::Copy(_) => return f64::INFINITY,
+    };
+    // What is stated may count more than the action itself: the person around it.
+    let stated = step.takes.map_or(0.0, |takes| seconds(takes.high()));
+    action.max(stated)
+}
+
+/// Everything known about these steps. Nights are numbered over all of them.
+pub(super) fn known(steps: &[&Step], history: &History) -> Vec<Known> {
+    let mut nights: BTreeMap<&RunId, usize> = BTreeMap::new();
+    let mut all = Vec::with_capacity(steps.len());
+    for step in steps {
+        let mut known = Known {
+            stated: stated(step.takes),
+            samples: Vec::new(),
+            time_out: time_out(step),
+            kind: usize::from(step.action.is_manual()),
+            failed: 0,
+            tried: 0,
+            retry: step.retry.map(|retry| (retry.attempts, retry.pause.get().as_secs_f64())),
+        };
+        for seen in history.of(step) {
+            known.failed += seen.failed;
+            known.tried += seen.failed + u32::from(seen.seconds.is_some());
+            if let Some(seconds) = seen.seconds {
+                let next = nights.len();
+                let night = *nights.entry(&seen.run).or_insert(next);
+                known.samples.push(Sample { night, seconds });
+            }
+        }
+        all.push(known);
+    }
+    all
+}
