@@ -56,6 +56,20 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Explain a rule or an error code, such as BOP-115 or BK108.
     Explain(ExplainArgs),
+    /// How long going back takes, how likely it ends in time, and until when it can begin.
+    ///
+    /// Of a plan: an invocation at the start of its window (or now, if it is that
+    /// night). Of a run: from where it stands. Durations come from earlier runs
+    /// where there are any, else from what the plan states; what each rests on is
+    /// shown. The same plan, history and --seed give the same figures everywhere.
+    Forecast(Box<ForecastArgs>),
+    /// What steps took in earlier runs.
+    History(RunsArgs),
+    /// Propose durations for a plan from what its steps took.
+    ///
+    /// Shows old and new figures, from how many measurements, and the change to
+    /// the file as a patch; --write makes it. Comments and layout stay.
+    Calibrate(CalibrateArgs),
     /// Capture the plan's baselines, before the deployment.
     ///
     /// Facts such as row counts and checksums are kept with the change. `invoke`
@@ -221,6 +235,71 @@ pub(crate) struct StayArgs {
     /// Print a line per event, on a terminal too.
     #[arg(long, conflicts_with = "json")]
     pub(crate) plain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForecastArgs {
+    /// A plan file; or a run, or its change.
+    #[arg(value_name = "PLAN|RUN", value_hint = ValueHint::FilePath)]
+    pub(crate) target: String,
+    /// The moment of the invocation: `02:30`, `2026-06-06T02:30`, in the plan's time zone.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// This option of the plan. Default: the default one in full, the others beside it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) option: Option<String>,
+    /// Back out only these components, and what they need.
+    #[arg(long, value_name = "COMPONENT", num_args = 1.., value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Show which components could stay, against the point of no return.
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// Compare with fixing forward, which takes `45m`, or `LOW/LIKELY/HIGH`.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) fix: Option<String>,
+    /// Take measured durations from this file instead of the runs of this machine.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) history: Option<PathBuf>,
+    /// Everything takes this many times as long as stated or rehearsed.
+    #[arg(long, value_name = "FACTOR")]
+    pub(crate) stress: Option<f64>,
+    /// How much longer everything takes on a bad night: `15%`.
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) bad_night: Option<String>,
+    /// What the random numbers come from.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many nights to simulate.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
+    pub(crate) nights: u32,
+    /// Draw the schedule into this SVG file too.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) svg: Option<PathBuf>,
+    /// Write everything into this HTML file too.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CalibrateArgs {
+    /// The plan file.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) plan: PathBuf,
+    /// Take measured durations from this file instead of the runs of this machine.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) history: Option<PathBuf>,
+    /// How many measurements a step needs.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) least: u32,
+    /// Change the file.
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

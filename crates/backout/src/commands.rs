@@ -1,7 +1,9 @@
 //! One function per verb.
 
 mod baseline;
+mod calibrate;
 mod demo;
+pub(crate) mod forecast;
 mod invoke;
 mod look;
 mod people;
@@ -26,6 +28,9 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
             Command::Schema => plans::schema(),
             Command::Check(args) => plans::check(&args),
             Command::Explain(args) => plans::explain(&args.code),
+            Command::Forecast(args) => forecast::forecast(&app()?, &args).await,
+            Command::History(args) => forecast::show_history(&app()?, args.json).await,
+            Command::Calibrate(args) => calibrate::calibrate(&app()?, &args).await,
             Command::Baseline(args) => baseline::baseline(&app()?, &args).await,
             Command::Invoke(args) => invoke::invoke(&app()?, args).await,
             Command::Resume(args) => invoke::resume(&app()?, args).await,

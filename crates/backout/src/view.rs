@@ -1,7 +1,9 @@
 //! What people and scripts see: projections of a run's log, nothing else.
 
+pub(crate) mod chart;
 pub(crate) mod dry_run;
 pub(crate) mod events;
+pub(crate) mod forecast;
 pub(crate) mod live;
 pub(crate) mod status;
 pub(crate) mod table;

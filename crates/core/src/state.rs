@@ -162,6 +162,26 @@ impl RunState {
         Ok(())
     }
 
+    /// The state there would be after these events.
+    ///
+    /// # Errors
+    /// [`Illegal`] when one of them cannot happen.
+    pub fn with(&self, events: &[Event], actor: &Actor, at: Timestamp) -> Result<Self, Illegal> {
+        let record = Record {
+            v: crate::record::FORMAT,
+            run: self.run.clone(),
+            seq: self.seq.next(),
+            epoch: self.epoch,
+            at,
+            actor: actor.clone(),
+            events: events.to_vec(),
+            prev: self.tail,
+        };
+        let mut then = self.clone();
+        then.apply(&record, self.tail)?;
+        Ok(then)
+    }
+
     /// Whether an event would be legal now, without applying it.
     ///
     /// # Errors

@@ -422,7 +422,9 @@ fn with_retries(duration: Duration, known: &Known, assumed: &Assumptions) -> Dur
 const CELLS: usize = 1024;
 
 fn sum_of_tries(duration: &Duration, weights: &[f64], pause: f64) -> Table {
-    let top = duration.quantile(1.0 - 1e-6).min(duration.cap) * 1.0001 + 1e-9;
+    // Beside a long pause a short try needs no finer cells than the pause.
+    let longest = duration.quantile(1.0 - 1e-6).min(duration.cap) * 1.0001;
+    let top = longest.max(pause).max(0.001);
     let width = top / CELLS as f64;
     let cell_of = |seconds: f64| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
@@ -562,6 +564,15 @@ mod tests {
         let mean = once.durations[0].table.mean() * 100.0 * (1.0 + p1 + p2) + 10.0 * (p1 + p2);
         let found = learned.durations[0].table.mean();
         assert!((found / mean - 1.0).abs() < 0.003, "{found} {mean}");
+    }
+
+    #[test]
+    fn a_long_pause_beside_a_moment_is_no_trouble() {
+        let mut step = known(Stated::Point(0.0), &[]);
+        step.retry = Some((20, 3600.0));
+        let learned = learn(&[step], &Assumptions::default());
+        assert!(learned.durations[0].quantile(0.5) < 4.0);
+        assert!(learned.durations[0].table.mean() > 100.0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod fix;
 pub mod learning;
 pub mod network;
 pub mod outlook;
+pub mod partial;
 mod random;
 pub mod schedule;
 pub mod sensitivity;

@@ -8,11 +8,15 @@
 //! ```
 
 mod answer;
+mod calibration;
 pub mod history;
 mod inputs;
 mod model;
 
-pub use answer::{Along, Outlook, Row, Settings, Unforeseeable, better_team, look, rehearsed};
+pub use answer::{
+    Along, Helper, Outlook, Row, Search, Settings, Unforeseeable, better_team, look, rehearsed,
+};
+pub use calibration::{Proposal, propose};
 pub use history::{History, Observation};
 pub use inputs::assumptions;
 pub use model::{Now, Situation};

@@ -52,6 +52,15 @@ pub struct Document {
 }
 
 impl Document {
+    /// The node at a path, if the path leads to one.
+    pub(crate) fn node(&self, path: &Path) -> Option<&Node> {
+        path.0.iter().try_fold(&self.root, |node, segment| match (segment, &node.kind) {
+            (Segment::Key(key), _) => node.get(key).map(|(_, value)| value),
+            (Segment::Index(index), Kind::List(items)) => items.get(*index),
+            (Segment::Index(_), _) => None,
+        })
+    }
+
     /// Where the value at a path stands. Where the path ends early, the last
     /// thing on it counts: a missing `owner` is reported at its step.
     #[must_use]

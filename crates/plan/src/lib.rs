@@ -13,6 +13,7 @@
 pub mod check;
 pub mod diagnostic;
 pub mod document;
+pub mod edit;
 mod lower;
 pub mod read;
 pub mod rules;

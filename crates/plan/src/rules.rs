@@ -28,6 +28,7 @@ use backout_core::event::Instants;
 use backout_core::graph::Graph;
 use backout_core::plan::Plan;
 use backout_core::schedule::Schedule;
+use backout_forecast::outlook::{self, History, Outlook, Search, Settings, Situation};
 
 use crate::diagnostic::Level;
 use crate::document::Path;
@@ -84,6 +85,10 @@ pub struct Facts<'a> {
     pub plan: &'a Plan,
     /// All steps and what each waits for.
     pub graph: Graph,
+    /// The steps of the default way back.
+    chosen: Graph,
+    /// The forecast, made when the first rule wants it.
+    outlook: OnceCell<Option<Outlook>>,
     /// The plain schedule with the likely figures.
     pub schedule: Schedule,
     /// The plain schedule of a bad night: with the high figures, unless the plan
@@ -115,12 +120,31 @@ impl<'a> Facts<'a> {
         Self {
             plan,
             graph,
+            chosen,
+            outlook: OnceCell::new(),
             schedule,
             bad_night,
             window: times::instants(plan.window.as_ref()),
             texts: OnceCell::new(),
             destroyed: OnceCell::new(),
         }
+    }
+
+    /// The forecast for an invocation at the start of the deployment; nothing
+    /// where the plan does not say enough for one.
+    fn outlook(&self) -> Option<&Outlook> {
+        let look = || {
+            let at = self.window.deploy_start.or(self.window.deploy_end)?;
+            self.window.backout_by?;
+            let not_before = times::not_before(self.plan);
+            let situation =
+                Situation::of_plan(self.plan, &self.chosen, at, self.window, not_before);
+            let nights = (2_000_000 / self.plan.steps.len().max(1)).clamp(2000, 20_000);
+            let settings =
+                Settings { nights, thorough: false, search: Search::Glance, ..Settings::default() };
+            outlook::look(&situation, &History::default(), settings).ok()
+        };
+        self.outlook.get_or_init(look).as_ref()
     }
 
     /// What a step destroys, if anything.

@@ -24,6 +24,7 @@ use backout_sqlite::{Lease, SqliteJournal};
 
 use super::Done;
 use super::baseline::folder_of;
+use super::forecast::{frozen_order, history_of_state};
 use super::plans::must_read;
 use crate::app::{App, coordinator_id, who};
 use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
@@ -71,6 +72,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     let baselines = start::latest_baselines(&journal, &plan.change.id).await?;
     require_baselines(plan, &selected, baselines.as_ref())?;
     warn(&read, baselines.as_ref(), app.now());
+    let history = history_of_state(app).await?;
     let planned = RunPlanned {
         plan_digest: read.digest,
         source: read.source.clone(),
@@ -79,7 +81,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         mode: if args.demo { Mode::Demo } else { Mode::Live },
         option,
         only,
-        order: Vec::new(),
+        order: if args.demo { Vec::new() } else { frozen_order(plan, &graph, app.now(), &history) },
         not_before: times::not_before(plan),
         baselines,
         reason: args.reason.clone(),
@@ -112,7 +114,7 @@ async fn refuse_a_second_run(journal: &Arc<SqliteJournal>, plan: &Plan) -> Resul
     Ok(())
 }
 
-fn chosen_option(plan: &Plan, said: Option<&str>) -> Result<Option<OptionId>, Failure> {
+pub(super) fn chosen_option(plan: &Plan, said: Option<&str>) -> Result<Option<OptionId>, Failure> {
     let Some(said) = said else { return Ok(plan.default_option().cloned()) };
     let known = plan.options.keys().find(|id| id.as_str() == said);
     known.cloned().map(Some).ok_or_else(|| {
@@ -125,7 +127,7 @@ fn chosen_option(plan: &Plan, said: Option<&str>) -> Result<Option<OptionId>, Fa
     })
 }
 
-fn chosen_components(plan: &Plan, said: &[String]) -> Result<Vec<ComponentId>, Failure> {
+pub(super) fn chosen_components(plan: &Plan, said: &[String]) -> Result<Vec<ComponentId>, Failure> {
     let mut only = BTreeSet::new();
     for name in said {
         let known = plan.components.keys().find(|id| id.as_str() == name);
@@ -231,7 +233,8 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
 /// Coordinates a run until it ends, waits, or is left.
 async fn coordinate(app: &App, log: RunLog<SqliteJournal>, lease: Lease, stay: &StayArgs) -> Done {
     let zone = words::zone(&log.state().planned.plan);
-    let mut view = View::choose(stay.json, stay.plain, zone);
+    let history = history_of_state(app).await?;
+    let mut view = View::choose(stay.json, stay.plain, zone, history);
     let patience = patience(stay, view.is_live())?;
     // The executable of this process, also after it was replaced on disk.
     let supervisor = PathBuf::from("/proc/self/exe");

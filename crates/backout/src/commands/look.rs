@@ -15,6 +15,7 @@ use backout_exec::terminal::printable;
 use backout_exec::tree;
 
 use super::Done;
+use super::forecast::{glance, history_of_state};
 use crate::app::App;
 use crate::cli::{LogArgs, RunsArgs, StatusArgs, TailArgs, VerifyArgs};
 use crate::failure::{Exit, Failure};
@@ -26,13 +27,16 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
     let run = run_ref::find(app, args.run.as_deref()).await?;
     let log = app.open(&run).await?;
     let coordinator = app.coordinator(&run);
+    let history = history_of_state(app).await?;
+    let outlook = glance(log.state(), &history, app.now());
+    let outlook = outlook.as_ref();
     if args.json {
-        let view = StatusView::new(log.state(), coordinator);
+        let view = StatusView::new(log.state(), coordinator, outlook);
         anstream::println!("{}", serde_json::to_string_pretty(&view)?);
         return Ok(Exit::Done);
     }
     let (width, _) = live::size();
-    for line in lines(log.state(), coordinator.as_deref(), app.now(), width, usize::MAX) {
+    for line in lines(log.state(), coordinator.as_deref(), app.now(), outlook, width, usize::MAX) {
         anstream::println!("{line}");
     }
     for line in footer(log.state()) {

@@ -15,7 +15,10 @@ use backout_engine::act::{Acted, act};
 use backout_plan::{read_step, times};
 use backout_sqlite::SqliteJournal;
 
+use backout_forecast::outlook::History;
+
 use super::Done;
+use super::forecast::{history_of_state, order_anew};
 use crate::app::{App, who};
 use crate::cli::{
     AckArgs, AddArgs, AssignArgs, EscalateArgs, ReplaceArgs, ResolveArgs, RunActArgs, StepArgs,
@@ -37,7 +40,21 @@ pub(super) async fn say(
         return Err(Failure::usage("the reason is empty").hint("it is what the review will read"));
     }
     let (person, actor) = who(&log.state().planned.plan, as_who)?;
-    let acted = act(log, &person, &actor, app.now(), what, reason, events).await?;
+    let now = app.now();
+    let history = match log.state().planned.order.is_empty() {
+        true => History::default(),
+        false => history_of_state(app).await?,
+    };
+    let events = |state: &RunState| {
+        let mut events = events(state)?;
+        // Whoever departs from the plan gets an order of work for what is left.
+        if events.iter().any(departs) {
+            let then = state.with(&events, &actor, now)?;
+            events.extend(order_anew(&then, &history, now));
+        }
+        Ok(events)
+    };
+    let acted = act(log, &person, &actor, now, what, reason, events).await?;
     match acted {
         Acted::Done { .. } => Ok(Exit::Done),
         Acted::Needs { who, more } => {
@@ -50,6 +67,19 @@ pub(super) async fn say(
         }
         Acted::Denied { why } => Err(Failure::refused(why).hint("this was noted in the log")),
     }
+}
+
+/// Whether an event changes what is left to do, or who does it.
+fn departs(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::StepAdded { .. }
+            | Event::StepReplaced { .. }
+            | Event::StepSkipped { .. }
+            | Event::StepRetried { .. }
+            | Event::StepAssigned { .. }
+            | Event::OptionChosen { .. }
+    )
 }
 
 /// Tells what happens now that an act is in the log.

@@ -9,8 +9,10 @@ use backout_core::record::Record;
 use backout_core::state::RunState;
 use backout_engine::clock::{Clock, SystemClock};
 use backout_engine::conductor::Observer;
+use backout_forecast::outlook::History;
 
 use super::{events, status, words};
+use crate::commands::forecast::glance;
 
 /// How to show a run.
 pub(crate) enum View {
@@ -23,12 +25,12 @@ pub(crate) enum View {
 }
 
 impl View {
-    pub(crate) fn choose(json: bool, plain: bool, zone: TimeZone) -> Self {
+    pub(crate) fn choose(json: bool, plain: bool, zone: TimeZone, history: History) -> Self {
         let terminal = std::io::stdout().is_terminal()
             && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
         match (json, terminal && !plain) {
             (true, _) => Self::Json,
-            (false, true) => Self::Live(Live::default()),
+            (false, true) => Self::Live(Live { drawn: 0, history }),
             (false, false) => Self::Lines(zone),
         }
     }
@@ -81,9 +83,10 @@ fn print(text: &str) {
 }
 
 /// A region of the terminal that is drawn again and again.
-#[derive(Default)]
 pub(crate) struct Live {
     drawn: usize,
+    /// What steps took in earlier runs.
+    history: History,
 }
 
 impl Live {
@@ -93,8 +96,9 @@ impl Live {
         let asked = if with_questions { events::questions(state) } else { Vec::new() };
         // What is asked comes before what is pending: the table takes what is left.
         let asked_room = asked.len().min(height / 2);
-        let rows = height.saturating_sub(9 + asked_room).max(3);
-        let mut lines = status::lines(state, Some("here"), now, width, rows);
+        let rows = height.saturating_sub(10 + asked_room).max(3);
+        let outlook = glance(state, &self.history, now);
+        let mut lines = status::lines(state, Some("here"), now, outlook.as_ref(), width, rows);
         if with_questions {
             if !asked.is_empty() {
                 lines.push(String::new());

@@ -13,7 +13,9 @@ use backout_core::record::Actor;
 use backout_core::schedule::Schedule;
 use backout_core::state::{Deviation, RunState};
 use backout_core::status::Status;
+use backout_forecast::outlook::Outlook;
 
+use super::forecast;
 use super::words::{between, clock, length, moment, one_line, sign, style, time_left, zone};
 
 /// A run in one word.
@@ -100,6 +102,7 @@ pub(crate) struct StatusView<'a> {
     steps: Vec<StepView<'a>>,
     questions: Vec<Question>,
     deviations: &'a [Deviation],
+    forecast: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -154,7 +157,11 @@ fn planned_at(state: &RunState, offset: Duration) -> Option<Timestamp> {
 }
 
 impl<'a> StatusView<'a> {
-    pub(crate) fn new(state: &'a RunState, coordinator: Option<String>) -> Self {
+    pub(crate) fn new(
+        state: &'a RunState,
+        coordinator: Option<String>,
+        outlook: Option<&Result<Outlook, String>>,
+    ) -> Self {
         let planned = &state.planned;
         let schedule = schedule(state);
         let step = |index: usize| {
@@ -221,6 +228,10 @@ impl<'a> StatusView<'a> {
             steps: (0..state.steps.len()).map(step).collect(),
             questions: questions(state),
             deviations: &state.deviations,
+            forecast: outlook.map(|looked| match looked {
+                Ok(outlook) => forecast::one_line_json(outlook),
+                Err(why) => serde_json::json!({"unknown": why}),
+            }),
         }
     }
 }
@@ -230,6 +241,7 @@ pub(crate) fn lines(
     state: &RunState,
     coordinator: Option<&str>,
     now: Timestamp,
+    outlook: Option<&Result<Outlook, String>>,
     width: usize,
     rows: usize,
 ) -> Vec<String> {
@@ -261,6 +273,11 @@ pub(crate) fn lines(
         facts.push(format!("option {option}"));
     }
     lines.push(facts.join(" · "));
+    match outlook {
+        Some(Ok(outlook)) => lines.push(forecast::one_line(outlook, &zone)),
+        Some(Err(why)) => lines.push(format!("forecast: unknown, {why}")),
+        None => {}
+    }
     if let Some(held) = &state.held {
         lines.push(format!("held by {}: {}", held.by, held.reason));
     }

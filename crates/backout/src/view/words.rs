@@ -54,6 +54,12 @@ pub(crate) fn time_left(by: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How many columns the terminal has; 100 where there is none.
+pub(crate) fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout());
+    size.map_or(100, |size| usize::from(size.ws_col)).clamp(60, 160)
+}
+
 /// The colour of a status.
 pub(crate) fn style(status: Status) -> Style {
     let plain = Style::new();

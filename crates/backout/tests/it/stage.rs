@@ -215,6 +215,7 @@ pub(crate) fn redacted(text: &str, stage: &Stage) -> String {
         (r"process \d+ on [\w.-]+", "process [PID] on [HOST]"),
         (r"\b\d+(\.\d+)?(ms|s)\b", "[LENGTH]"),
         (r" +\[LENGTH\]", " [LENGTH]"),
+        (r"\bby \d\d:\d\d\b", "by [CLOCK]"),
     ] {
         let pattern = Regex::new(pattern).expect("a pattern");
         text = pattern.replace_all(&text, word).into_owned();

@@ -27,11 +27,29 @@ pub struct Settings {
     pub confidence: f64,
     /// Whether to work out what matters, which takes longer.
     pub thorough: bool,
+    /// How much to do about the order of work.
+    pub search: Search,
+}
+
+/// How much to do about the order of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// A good order at once: milliseconds.
+    Glance,
+    /// Many orders, compared by the finish they are sure of.
+    Thorough,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { seed: 1, nights: 100_000, threads: 1, confidence: 0.95, thorough: true }
+        Self {
+            seed: 1,
+            nights: 100_000,
+            threads: 1,
+            confidence: 0.95,
+            thorough: true,
+            search: Search::Thorough,
+        }
     }
 }
 
@@ -142,6 +160,15 @@ pub struct Outlook {
     pub seed: u64,
 }
 
+impl Outlook {
+    /// Whether no order of work could end sooner; `None` if none was searched for.
+    /// The search counts in whole seconds, so each step may be half a second off.
+    #[must_use]
+    pub fn is_shortest(&self) -> Option<bool> {
+        self.bound.map(|bound| self.planned_end <= bound + self.rows.len() as f64)
+    }
+}
+
 /// How many orders are compared by the finish they are sure of.
 const ORDERS: usize = 24;
 /// Nights for comparing them; all see the same random numbers.
@@ -184,7 +211,7 @@ fn look_with(
         threads: settings.threads,
         criticality: true,
     };
-    let (order, bound) = order_of(situation, &model, confidence, simulation)?;
+    let (order, bound) = order_of(situation, &model, confidence, simulation, settings.search)?;
     let nonsense = |error: crate::network::BadNetwork| Unforeseeable::Nonsense(error.to_string());
     let network = model.network(&order).map_err(nonsense)?;
     let (slots, path) = model.planned(&network);
@@ -211,9 +238,7 @@ fn look_with(
         .collect();
     let rank: Vec<usize> = rank_of(&order);
     let mut places: Vec<usize> = (0..count).collect();
-    places.sort_by(|a, b| {
-        rows[*a].start.total_cmp(&rows[*b].start).then(rank[*a].cmp(&rank[*b]))
-    });
+    places.sort_by(|a, b| rows[*a].start.total_cmp(&rows[*b].start).then(rank[*a].cmp(&rank[*b])));
     let planned_end = rows.iter().map(|row| row.end).fold(0.0, f64::max);
     let mut weights = match settings.thorough {
         true => weights(&network, &finish, &critical, confidence, 6, simulation),
@@ -261,6 +286,7 @@ fn order_of(
     model: &Model,
     confidence: f64,
     simulation: simulate::Settings,
+    search: Search,
 ) -> Result<(Vec<usize>, Option<f64>), Unforeseeable> {
     if let Some(order) = situation.order {
         let mut place = vec![usize::MAX; situation.steps.len()];
@@ -268,23 +294,28 @@ fn order_of(
         let known = order.iter().map(|&step| place[step]).filter(|place| *place != usize::MAX);
         return Ok((known.collect(), None));
     }
-    let problem =
-        model.problem().map_err(|error| Unforeseeable::Nonsense(error.to_string()))?;
+    let problem = model.problem().map_err(|error| Unforeseeable::Nonsense(error.to_string()))?;
     let mut budget = Budget::for_size(problem.len(), simulation.seed);
-    budget.keep = if problem.len() <= 1000 { ORDERS } else { 1 };
+    match search {
+        Search::Glance => {
+            budget.keep = 1;
+            budget.schedules = (60_000 / problem.len().max(1) as u64).clamp(3, 1000);
+        }
+        Search::Thorough => budget.keep = (20_000 / problem.len().max(1)).clamp(1, ORDERS),
+    }
     let solution: Solution = solve(&problem, budget);
     let bound = Some(f64::from(solution.bound));
-    let mut candidates = solution.others;
-    if candidates.is_empty() {
-        candidates.push(solution.starts);
+    let candidates = solution.others;
+    if candidates.len() < 2 {
+        let best = problem.order_of(&solution.starts);
+        return Ok((best, bound));
     }
     let few = simulate::Settings { samples: FEW, criticality: false, ..simulation };
     let mut best: Option<(f64, Vec<usize>)> = None;
     for starts in candidates {
         let order = problem.order_of(&starts);
-        let network = model
-            .network(&order)
-            .map_err(|error| Unforeseeable::Nonsense(error.to_string()))?;
+        let network =
+            model.network(&order).map_err(|error| Unforeseeable::Nonsense(error.to_string()))?;
         let sure = Finish::from(simulate(&network, few)).quantile(confidence).value;
         if best.as_ref().is_none_or(|(best, _)| sure < *best) {
             best = Some((sure, order));
@@ -315,9 +346,8 @@ fn until_when(
         moved.at = at;
         let assumed = outlook.assumed;
         let model = Model::new(&moved, known, &assumed);
-        let network = model
-            .network(order)
-            .map_err(|error| Unforeseeable::Nonsense(error.to_string()))?;
+        let network =
+            model.network(order).map_err(|error| Unforeseeable::Nonsense(error.to_string()))?;
         let settings = simulate::Settings { samples: 4 * FEW, criticality: false, ..simulation };
         Ok((Finish::from(simulate(&network, settings)), moved.seconds_to(by)))
     };
@@ -342,7 +372,8 @@ fn until_when(
     };
     if !begun {
         let instant = |seconds: f64| later(situation.at, seconds);
-        outlook.point_of_no_return = Some([instant(pnr.value), instant(pnr.low), instant(pnr.high)]);
+        outlook.point_of_no_return =
+            Some([instant(pnr.value), instant(pnr.low), instant(pnr.high)]);
         outlook.decide_by = outlook.deciding.map(|deciding| instant(pnr.low - deciding));
         let from = outlook.at.min(by);
         for at in moments(from, by) {

@@ -177,11 +177,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(
-        situation: &Situation<'_>,
-        known: &[Known],
-        assumed: &Assumptions,
-    ) -> Self {
+    pub(super) fn new(situation: &Situation<'_>, known: &[Known], assumed: &Assumptions) -> Self {
         let steps = situation.ahead();
         let mut learned = learn(known, assumed);
         let place: BTreeMap<usize, usize> =
@@ -234,9 +230,9 @@ impl Model {
             let mut before = self.before[place].clone();
             // What is under way keeps what it holds.
             for other in 0..count {
-                let shares = self.holds[other].iter().any(|r| {
-                    self.holds[place].contains(r) && self.resources[*r].size == 1
-                });
+                let shares = self.holds[other]
+                    .iter()
+                    .any(|r| self.holds[place].contains(r) && self.resources[*r].size == 1);
                 if self.is_running(other) && !self.is_running(place) && shares {
                     before.push(other);
                 }
@@ -279,10 +275,7 @@ impl Model {
     /// A team of `n` takes up a step when at most `n − 1` of those before it in
     /// the order are unfinished; the network says that all but the `n − 1` that
     /// end last on an ordinary night are done, which is never sooner.
-    pub(super) fn network(
-        &self,
-        order: &[usize],
-    ) -> Result<Network, crate::network::BadNetwork> {
+    pub(super) fn network(&self, order: &[usize]) -> Result<Network, crate::network::BadNetwork> {
         let count = self.steps.len();
         let mut activities: Vec<Activity> = (0..count)
             .map(|place| {
@@ -303,7 +296,11 @@ impl Model {
             })
             .collect();
         for (reach, duration) in self.reaches.iter().enumerate() {
-            activities.push(Activity::new(u64::MAX - 1 - reach as u64, Vec::new(), duration.clone()));
+            activities.push(Activity::new(
+                u64::MAX - 1 - reach as u64,
+                Vec::new(),
+                duration.clone(),
+            ));
         }
         let mut ends = vec![0.0_f64; count];
         let mut queues: Vec<Vec<usize>> = vec![Vec::new(); self.resources.len()];
@@ -437,7 +434,9 @@ fn night_of(situation: &Situation<'_>, known: &[Known], learned: &Learned) -> Ta
     let ended: Vec<(f64, f64)> = situation
         .took
         .iter()
-        .filter(|(step, _)| known[*step].stated.likely().is_some() || !known[*step].samples.is_empty())
+        .filter(|(step, _)| {
+            known[*step].stated.likely().is_some() || !known[*step].samples.is_empty()
+        })
         .filter_map(|&(step, seconds)| {
             let duration = &learned.durations[step];
             let middle = duration.quantile(0.5);

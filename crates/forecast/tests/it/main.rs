@@ -1,3 +1,5 @@
 //! The mathematics, against what is known exactly.
 
 mod exact;
+mod networks;
+mod schedules;

@@ -59,6 +59,19 @@ pub(super) const RULES: &[Rule] = &[
                 );
                 found.plan(Path::root().key("window").key("backout_by"), message);
                 found.hint(format!("the critical path is {}", critical(facts)));
+                return;
+            }
+            if let Some((outlook, in_time)) =
+                facts.outlook().and_then(|outlook| Some((outlook, outlook.in_time?)))
+                && in_time.high < outlook.confidence
+            {
+                let message = format!(
+                    "backing out ends in time on {} of 100 nights if it is invoked as soon as the deployment starts; the plan wants {}",
+                    out_of_100(in_time.value),
+                    out_of_100(outlook.confidence)
+                );
+                found.plan(Path::root().key("window").key("backout_by"), message);
+                found.hint(format!("the critical path is {}", critical(facts)));
             }
         },
     },
@@ -146,10 +159,20 @@ pub(super) const RULES: &[Rule] = &[
                 return;
             };
             let left = Duration::try_from(by.duration_since(end)).unwrap_or_default();
-            if by > end && left < facts.bad_night.total {
+            let outlook = facts.outlook();
+            let too_late = match outlook.and_then(|outlook| outlook.point_of_no_return) {
+                Some([_, last, _]) => last < end,
+                None => left < facts.bad_night.total,
+            };
+            if by > end && too_late {
+                let share = outlook.map(|outlook| {
+                    let in_time = outlook.finish.probability(left.as_secs_f64()).value;
+                    format!(", enough on {} of 100 nights", out_of_100(in_time))
+                });
                 let message = format!(
-                    "only {} are left after the deployment window; {}",
+                    "only {} are left after the deployment window{}; {}",
                     Span::from(left),
+                    share.unwrap_or_default(),
                     last_moment(facts)
                 );
                 found.plan(Path::root().key("window").key("backout_by"), message);
@@ -260,7 +283,24 @@ fn critical(facts: &Facts<'_>) -> String {
     facts.schedule.critical.iter().map(named).collect::<Vec<_>>().join(" → ")
 }
 
+/// A share as whole nights of a hundred, never rounded up.
+fn out_of_100(share: f64) -> String {
+    format!("{:.0}", (share * 100.0 + 1e-9).floor())
+}
+
+/// Until when going back is possible, in words.
 fn last_moment(facts: &Facts<'_>) -> String {
+    let named = facts.plan.window.as_ref().and_then(|window| times::zone(&window.timezone));
+    if let Some(outlook) = facts.outlook()
+        && let Some([_, last, _]) = outlook.point_of_no_return
+    {
+        let minute = jiff::Timestamp::from_second(last.as_second().div_euclid(60) * 60);
+        return format!(
+            "the point of no return is {}: invoked later, less than {} of 100 nights end in time",
+            times::wall_clock(minute.unwrap_or(last), named.as_ref(), facts.window.backout_by),
+            out_of_100(outlook.confidence)
+        );
+    }
     let total = Span::from(facts.bad_night.total);
     let bad = match facts.bad_night.total > facts.schedule.total {
         true => " on a bad night",

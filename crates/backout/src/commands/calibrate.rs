@@ -1,0 +1,96 @@
+//! `calibrate`: durations from what steps took.
+
+use serde_json::json;
+
+use backout_forecast::outlook::{Proposal, propose};
+use backout_plan::edit::{self, Edit};
+use similar::TextDiff;
+
+use super::Done;
+use super::forecast::history;
+use super::plans::must_read;
+use crate::app::App;
+use crate::cli::CalibrateArgs;
+use crate::failure::{Exit, Failure};
+use crate::view::table::columns;
+
+pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
+    let read = must_read(&args.plan)?;
+    let history = history(app, args.history.as_ref()).await?;
+    if args.history.is_some()
+        && !read.plan.steps.iter().any(|step| history.of(step).next().is_some())
+    {
+        let same =
+            |seen: &&backout_forecast::outlook::Observation| read.plan.step(&seen.step).is_some();
+        let failure =
+            Failure::new(Exit::Failed, "nothing in this history is about a step of this plan");
+        return Err(match history.history.iter().find(same) {
+            Some(seen) => failure.hint(format!(
+                "`{}` is there, but does something else now: another action is another step",
+                seen.step
+            )),
+            None => failure.hint("it is the history of another plan"),
+        });
+    }
+    let proposals = propose(&read.plan, &history, args.least as usize);
+    let mut edits: Vec<Edit> = Vec::new();
+    let mut by_hand: Vec<&Proposal> = Vec::new();
+    for proposal in &proposals {
+        match edit::takes(&read.document, &read.source, proposal.step, proposal.new) {
+            Some(changes) => edits.extend(changes),
+            None => by_hand.push(proposal),
+        }
+    }
+    let changed = edit::apply(&read.source, &edits);
+    let name = |proposal: &Proposal| read.plan.steps[proposal.step].id.to_string();
+    if args.json {
+        let listed: Vec<_> = proposals
+            .iter()
+            .map(|p| json!({"step": name(p), "old": p.old, "new": p.new, "measurements": p.count}))
+            .collect();
+        let value = json!({"plan": args.plan, "proposals": listed, "written": args.write && !edits.is_empty()});
+        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+    } else {
+        if proposals.is_empty() {
+            anstream::println!(
+                "Nothing to change: no step was measured {} times or more with another result.",
+                args.least
+            );
+            return Ok(Exit::Done);
+        }
+        let mut rows = vec![["step", "stated", "measured", ""].map(str::to_owned).to_vec()];
+        for proposal in &proposals {
+            let times = if proposal.count == 1 { "time" } else { "times" };
+            rows.push(vec![
+                name(proposal),
+                proposal.old.map_or("nothing".to_owned(), |old| old.to_string()),
+                proposal.new.to_string(),
+                format!("{} {times}", proposal.count),
+            ]);
+        }
+        columns(&rows).iter().for_each(|line| anstream::println!("{line}"));
+        for proposal in &by_hand {
+            anstream::println!("{}: written on one line; change `takes` by hand", name(proposal));
+        }
+        let file = args.plan.display().to_string();
+        let diff = TextDiff::from_lines(&read.source, &changed);
+        anstream::print!("\n{}", diff.unified_diff().context_radius(2).header(&file, &file));
+    }
+    if args.write && !edits.is_empty() {
+        // What is written must still be a plan, and nothing is lost on the way.
+        backout_plan::read_bytes(changed.as_bytes()).map_err(|_| {
+            Failure::new(Exit::Bug, "the changed plan cannot be read; nothing was written")
+        })?;
+        let new = args.plan.with_extension("yaml.new");
+        std::fs::write(&new, &changed)?;
+        std::fs::set_permissions(&new, std::fs::metadata(&args.plan)?.permissions())?;
+        std::fs::File::open(&new)?.sync_all()?;
+        std::fs::rename(&new, &args.plan)?;
+        if !args.json {
+            anstream::println!("\nWrote {}.", args.plan.display());
+        }
+    } else if !args.json && !edits.is_empty() {
+        anstream::println!("\n`--write` makes the change.");
+    }
+    Ok(Exit::Done)
+}

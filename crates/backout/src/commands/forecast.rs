@@ -1,0 +1,476 @@
+//! `forecast`: how long, how likely, until when.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+
+use backout_core::duration::{Estimate, Span};
+use backout_core::event::Event;
+use backout_core::graph::Graph;
+use backout_core::ids::{ComponentId, OptionId, RunId, Seq};
+use backout_core::plan::Plan;
+use backout_core::record::{Chain, Record};
+use backout_core::state::{RunState, select};
+use backout_engine::Journal;
+use backout_engine::log::OpenError;
+use backout_forecast::fix::{FixOrBack, fix_or_back};
+use backout_forecast::learning::{Assumptions, Known, Stated, learn};
+use backout_forecast::outlook::{
+    self, History, Outlook, Settings, Situation, better_team, look, rehearsed,
+};
+use backout_forecast::partial::{Choice, front};
+use backout_plan::times;
+use backout_sqlite::SqliteJournal;
+
+use super::Done;
+use super::invoke::{chosen_components, chosen_option};
+use super::plans::must_read;
+use crate::app::App;
+use crate::cli::ForecastArgs;
+use crate::failure::{Exit, Failure};
+use crate::run_ref;
+use crate::view::forecast::{self as view, Shown};
+use crate::view::{chart, words};
+
+/// How many threads to simulate on. The answer does not depend on it.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+pub(super) async fn forecast(app: &App, args: &ForecastArgs) -> Done {
+    let path = Path::new(&args.target);
+    let looks_like_a_file = args.target.contains(['/', '.']);
+    if path.exists() || looks_like_a_file {
+        of_plan(app, args, path).await
+    } else {
+        of_run(app, args).await
+    }
+}
+
+fn settings(args: &ForecastArgs) -> Settings {
+    Settings {
+        seed: args.seed,
+        nights: args.nights as usize,
+        threads: threads(),
+        ..Settings::default()
+    }
+}
+
+async fn of_plan(app: &App, args: &ForecastArgs, path: &Path) -> Done {
+    let mut read = must_read(path)?;
+    assume(&mut read.plan, args)?;
+    let plan = &read.plan;
+    let zone = words::zone(plan);
+    let window = times::instants(plan.window.as_ref());
+    let history = history(app, args.history.as_ref()).await?;
+    let only = chosen_components(plan, &args.only)?;
+    let at = match &args.at {
+        Some(said) => moment(said, &zone, window.deploy_start.unwrap_or(app.now()))?,
+        None => natural_moment(app.now(), &window),
+    };
+    // Without --option: every option, the default one in full.
+    let main = chosen_option(plan, args.option.as_deref())?;
+    let mut ways: Vec<Option<OptionId>> = vec![main.clone()];
+    if args.option.is_none() {
+        let others = plan.options.keys().filter(|id| Some(*id) != main.as_ref());
+        ways.extend(others.cloned().map(Some));
+    }
+    let mut looked: Vec<(Option<OptionId>, Outlook)> = Vec::new();
+    for (index, way) in ways.iter().enumerate() {
+        let selected = select(plan, way.as_ref(), &only)?;
+        let graph = Graph::new(&plan.steps, &selected, &[]).map_err(|e| Failure::of(&e))?;
+        let situation = Situation::of_plan(plan, &graph, at, window, times::not_before(plan));
+        let settings = Settings { thorough: index == 0, ..settings(args) };
+        looked.push((way.clone(), foretell(look(&situation, &history, settings))?));
+    }
+    let selected = select(plan, main.as_ref(), &only)?;
+    let graph = Graph::new(&plan.steps, &selected, &[]).map_err(|e| Failure::of(&e))?;
+    let situation = Situation::of_plan(plan, &graph, at, window, times::not_before(plan));
+    let (way, outlook) = looked.remove(0);
+    let helpers = foretell(better_team(&situation, &history, settings(args), &outlook))?;
+    let now = outlook.finish.quantile(outlook.confidence).value;
+    let mut rehearsals = Vec::new();
+    for times in [1, 3] {
+        let then = foretell(rehearsed(&situation, &history, settings(args), &outlook, times))?;
+        rehearsals.push((times, now - then));
+    }
+    let fix = args.fix.as_deref().map(|said| compare_fix(said, plan, &outlook)).transpose()?;
+    let partial = match args.partial {
+        true => Some(parts(plan, main.as_ref(), at, &history, settings(args))?),
+        false => None,
+    };
+    let shown = Shown {
+        plan,
+        steps: &plan.steps,
+        doer: situation.doer.clone(),
+        run: None,
+        option: way,
+        only: only.iter().map(ToString::to_string).collect(),
+        outlook,
+        others: looked,
+        helpers,
+        rehearsals,
+        fix,
+        partial,
+        zone,
+        window,
+    };
+    show(args, &shown)
+}
+
+async fn of_run(app: &App, args: &ForecastArgs) -> Done {
+    if args.partial || args.option.is_some() || !args.only.is_empty() {
+        return Err(Failure::usage(format!("`{}` is a run, and its way is chosen", args.target))
+            .hint("`--partial`, `--option` and `--only` ask about plans"));
+    }
+    let run = run_ref::find(app, Some(&args.target)).await?;
+    let log = app.open(&run).await?;
+    let mut state = log.state().clone();
+    if let Some((outcome, at)) = &state.finished {
+        let _ = outcome;
+        return Err(Failure::usage(format!(
+            "{run} ended at {}; there is nothing left to forecast",
+            words::moment(*at, &words::zone(&state.planned.plan))
+        ))
+        .hint(format!("`backout log {run}` tells what happened")));
+    }
+    assume(&mut state.planned.plan, args)?;
+    let zone = words::zone(&state.planned.plan);
+    let history = history(app, args.history.as_ref()).await?;
+    let at = match &args.at {
+        Some(said) => moment(said, &zone, app.now())?,
+        None => app.now(),
+    };
+    let situation = Situation::of_run(&state, at);
+    let outlook = foretell(look(&situation, &history, settings(args)))?;
+    let plan = &state.planned.plan;
+    let fix = args.fix.as_deref().map(|said| compare_fix(said, plan, &outlook)).transpose()?;
+    let shown = Shown {
+        plan,
+        steps: &state.steps,
+        doer: situation.doer.clone(),
+        run: Some(run.to_string()),
+        option: state.option.clone(),
+        only: state.planned.only.iter().map(ToString::to_string).collect(),
+        outlook,
+        others: Vec::new(),
+        helpers: Vec::new(),
+        rehearsals: Vec::new(),
+        fix,
+        partial: None,
+        zone,
+        window: state.planned.window,
+    };
+    show(args, &shown)
+}
+
+/// A run's outlook for the views that follow it, quickly; or why there is none.
+/// `None` for a run that is over, and for a demonstration, which has its own pace.
+pub(crate) fn glance(
+    state: &RunState,
+    history: &History,
+    at: Timestamp,
+) -> Option<Result<Outlook, String>> {
+    if state.finished.is_some() || state.is_demo() {
+        return None;
+    }
+    let nights = (2_000_000 / state.steps.len().max(1)).clamp(1000, 20_000);
+    let settings = Settings { nights, thorough: false, ..Settings::default() };
+    let looked = look(&Situation::of_run(state, at), history, settings);
+    Some(looked.map_err(|why| why.to_string()))
+}
+
+/// The order made anew for what is left of a run, after a departure from the plan;
+/// nothing where the run follows the plan's own order, or nothing can be said.
+pub(super) fn order_anew(state: &RunState, history: &History, at: Timestamp) -> Option<Event> {
+    if state.planned.order.is_empty() {
+        return None;
+    }
+    let mut situation = Situation::of_run(state, at);
+    situation.order = None;
+    let settings =
+        Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
+    let outlook = look(&situation, history, settings).ok()?;
+    let order = outlook.order.iter().map(|&step| state.steps[step].id.clone()).collect();
+    Some(Event::OrderFrozen { order })
+}
+
+/// The order in which people and lanes take up the steps of a new run.
+pub(crate) fn frozen_order(
+    plan: &Plan,
+    graph: &Graph,
+    at: Timestamp,
+    history: &History,
+) -> Vec<backout_core::ids::StepId> {
+    let window = times::instants(plan.window.as_ref());
+    let situation = Situation::of_plan(plan, graph, at, window, times::not_before(plan));
+    let settings =
+        Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
+    match look(&situation, history, settings) {
+        Ok(outlook) => outlook.order.iter().map(|&step| plan.steps[step].id.clone()).collect(),
+        // Without durations there is nothing to choose by: the plan's own order.
+        Err(_) => Vec::new(),
+    }
+}
+
+fn foretell<T>(looked: Result<T, outlook::Unforeseeable>) -> Result<T, Failure> {
+    looked.map_err(|why| {
+        let failure = Failure::new(Exit::Failed, format!("there is no forecast: {why}"));
+        match why {
+            outlook::Unforeseeable::NoDuration(_) => {
+                failure.hint("say how long it takes: `takes: {low: 10m, likely: 15m, high: 30m}`")
+            }
+            outlook::Unforeseeable::Nonsense(_) => failure,
+        }
+    })
+}
+
+/// What was said on the command line takes the place of what the plan assumes.
+fn assume(plan: &mut Plan, args: &ForecastArgs) -> Result<(), Failure> {
+    if args.stress.is_none() && args.bad_night.is_none() {
+        return Ok(());
+    }
+    let mut assumed = plan.forecast.unwrap_or_default();
+    if let Some(stress) = args.stress {
+        if !(0.1..=10.0).contains(&stress) {
+            return Err(Failure::usage(format!("a stress of {stress} makes no sense"))
+                .hint("a number from 0.1 to 10; 1 means as stated"));
+        }
+        assumed.stress = Some(stress);
+    }
+    if let Some(said) = &args.bad_night {
+        let percent = said.parse().map_err(|error| Failure::usage(format!("{error}")))?;
+        assumed.bad_night = Some(percent);
+    }
+    plan.forecast = Some(assumed);
+    Ok(())
+}
+
+/// When somebody who says nothing means: now, if it is the night; else the start
+/// of the deployment.
+fn natural_moment(now: Timestamp, window: &backout_core::event::Instants) -> Timestamp {
+    let (from, to) = (window.deploy_start.or(window.deploy_end), window.backout_by);
+    match (from, to) {
+        (Some(from), Some(to)) if (from..=to).contains(&now) => now,
+        (Some(from), _) => from,
+        _ => now,
+    }
+}
+
+/// A moment as people write it: `02:30`, `2026-06-06T02:30`, or with an offset.
+fn moment(said: &str, zone: &TimeZone, near: Timestamp) -> Result<Timestamp, Failure> {
+    if let Ok(at) = said.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let bad = || {
+        Failure::usage(format!("`{said}` is not a time"))
+            .hint("write it like `02:30`, `2026-06-06T02:30`, or `2026-06-06T02:30+01:00`")
+    };
+    let at: DateTime = match said.parse::<DateTime>() {
+        Ok(at) if said.contains(':') => at,
+        _ => {
+            let time: Time = said.parse().map_err(|_| bad())?;
+            let day: Date = near.to_zoned(zone.clone()).date();
+            day.to_datetime(time)
+        }
+    };
+    times::instant(at, zone).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// What earlier runs took: from a file, else from the runs of this state folder.
+pub(super) async fn history(
+    app: &App,
+    file: Option<&std::path::PathBuf>,
+) -> Result<History, Failure> {
+    match file {
+        Some(path) => read_history(path),
+        None => history_of_state(app).await,
+    }
+}
+
+fn read_history(path: &Path) -> Result<History, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))?;
+    let history: History = serde_json::from_str(&text).map_err(|error| {
+        Failure::new(Exit::Failed, format!("{} is not a history: {error}", path.display()))
+            .hint("`backout history --json` writes one")
+    })?;
+    let absurd = |seconds: f64| !(0.0..=31_622_400.0).contains(&seconds);
+    if let Some(bad) = history.history.iter().find(|seen| seen.seconds.is_some_and(absurd)) {
+        return Err(Failure::new(
+            Exit::Failed,
+            format!("{}: step {} of {} took an absurd time", path.display(), bad.step, bad.run),
+        ));
+    }
+    Ok(history)
+}
+
+/// What the runs of this state folder took. A log that cannot be read is left
+/// out, and said so.
+pub(crate) async fn history_of_state(app: &App) -> Result<History, Failure> {
+    let mut history = History::default();
+    let Ok(journal) = app.existing_journal() else { return Ok(history) };
+    for (run, _) in journal.runs().await? {
+        if run.is_baselines() {
+            continue;
+        }
+        match records(&journal, &run).await {
+            Ok(records) => history.add_run(&records),
+            Err(why) => anstream::eprintln!("warning: {run} does not count: {why}"),
+        }
+    }
+    Ok(history)
+}
+
+async fn records(journal: &SqliteJournal, run: &RunId) -> Result<Vec<Record>, OpenError> {
+    let stored = journal.read(run, Seq(0)).await?;
+    let mut chain = Chain::new(run.clone());
+    Ok(stored.iter().map(|bytes| chain.read(bytes)).collect::<Result<_, _>>()?)
+}
+
+/// `45m`, or `30m/45m/2h`.
+fn compare_fix(said: &str, plan: &Plan, outlook: &Outlook) -> Result<FixOrBack, Failure> {
+    let bad = |error: String| {
+        Failure::usage(error).hint("how long the fix takes: `--fix 45m` or `--fix 30m/45m/2h`")
+    };
+    let parts: Vec<Span> = said
+        .split('/')
+        .map(|part| part.trim().parse::<Span>())
+        .collect::<Result<_, _>>()
+        .map_err(|error| bad(error.to_string()))?;
+    let estimate = match parts[..] {
+        [likely] => Estimate::Point(likely),
+        [low, likely, high] if low <= likely && likely <= high => {
+            Estimate::Range { low, likely, high }
+        }
+        _ => return Err(bad(format!("`{said}` is neither one duration nor three that rise"))),
+    };
+    let Some(deadline) = outlook.deadline else {
+        return Err(Failure::usage("the plan has no `backout_by` to make")
+            .hint("add `window: {timezone: …, backout_by: …}`"));
+    };
+    let seconds = |span: Span| span.get().as_secs_f64();
+    let stated = match estimate {
+        Estimate::Point(span) => Stated::Point(seconds(span)),
+        Estimate::Range { low, likely, high } => {
+            Stated::Range { low: seconds(low), likely: seconds(likely), high: seconds(high) }
+        }
+    };
+    let known = Known {
+        stated,
+        samples: Vec::new(),
+        time_out: f64::INFINITY,
+        kind: 0,
+        failed: 0,
+        tried: 0,
+        retry: None,
+    };
+    // A repair is a guess about the unknown; its spread is that of one figure.
+    let assumed = Assumptions { stress: 1.0, ..outlook::assumptions(plan) };
+    let repair = learn(&[known], &assumed).durations.remove(0);
+    let table = repair.table.map(|value| value * repair.scale + repair.offset);
+    let room = deadline.duration_since(outlook.at).as_secs_f64();
+    Ok(fix_or_back(&table, &outlook.finish, room, outlook.confidence, 60.0))
+}
+
+/// What could stay, against until when.
+fn parts(
+    plan: &Plan,
+    option: Option<&OptionId>,
+    at: Timestamp,
+    history: &History,
+    settings: Settings,
+) -> Result<Vec<Choice<ComponentId>>, Failure> {
+    let touched: Vec<ComponentId> = plan
+        .components
+        .keys()
+        .filter(|id| plan.steps.iter().any(|step| step.component.as_ref() == Some(*id)))
+        .cloned()
+        .collect();
+    if touched.len() > 12 {
+        return Err(Failure::usage(format!(
+            "{} components are too many to try all",
+            touched.len()
+        ))
+        .hint("`--only COMPONENT…` forecasts the part you have in mind"));
+    }
+    let quick = Settings { nights: 10_000, thorough: false, ..settings };
+    let window = times::instants(plan.window.as_ref());
+    let mut choices = Vec::new();
+    for mask in 1_u32..1 << touched.len() {
+        let inside = |place: usize| mask >> place & 1 == 1;
+        let back: Vec<ComponentId> =
+            (0..touched.len()).filter(|&p| inside(p)).map(|p| touched[p].clone()).collect();
+        let selected = select(plan, option, &back)?;
+        // What this choice really takes back: what it needs comes along.
+        let taken = |id: &ComponentId| {
+            plan.steps
+                .iter()
+                .zip(&selected)
+                .any(|(step, on)| *on && step.component.as_ref() == Some(id))
+        };
+        let kept: Vec<ComponentId> = touched.iter().filter(|id| !taken(id)).cloned().collect();
+        if touched.len() - kept.len() != back.len() {
+            continue;
+        }
+        let graph = Graph::new(&plan.steps, &selected, &[]).map_err(|e| Failure::of(&e))?;
+        let situation = Situation::of_plan(plan, &graph, at, window, times::not_before(plan));
+        let outlook = foretell(look(&situation, history, quick))?;
+        let needed = outlook.finish.quantile(outlook.confidence).high;
+        choices.push(Choice { back, kept, needed });
+    }
+    Ok(front(choices))
+}
+
+fn show(args: &ForecastArgs, shown: &Shown<'_>) -> Done {
+    for (path, text) in [
+        (&args.svg, args.svg.as_ref().map(|_| chart::svg(shown))),
+        (&args.html, args.html.as_ref().map(|_| chart::html(shown))),
+    ] {
+        if let (Some(path), Some(text)) = (path, text) {
+            std::fs::write(path, text).map_err(|error| {
+                Failure::usage(format!("{} cannot be written: {error}", path.display()))
+            })?;
+            anstream::eprintln!("Wrote {}.", path.display());
+        }
+    }
+    if args.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&view::json(shown))?);
+    } else {
+        for line in view::lines(shown, words::width()) {
+            anstream::println!("{line}");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// `history`: what steps took.
+pub(super) async fn show_history(app: &App, json: bool) -> Done {
+    let history = history_of_state(app).await?;
+    if json {
+        anstream::println!("{}", serde_json::to_string_pretty(&history)?);
+        return Ok(Exit::Done);
+    }
+    if history.history.is_empty() {
+        anstream::println!("Nothing was measured yet: no step of a real run has ended.");
+        return Ok(Exit::Done);
+    }
+    let mut by_step: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for seen in &history.history {
+        by_step.entry(seen.step.to_string()).or_default().extend(seen.seconds);
+    }
+    let rows: Vec<Vec<String>> = by_step
+        .iter()
+        .map(|(step, seconds)| {
+            let shown: Vec<String> = seconds.iter().map(|s| view::span(*s)).collect();
+            vec![step.clone(), format!("{}×", seconds.len()), shown.join(", ")]
+        })
+        .collect();
+    for line in crate::view::table::columns(&rows) {
+        anstream::println!("{line}");
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,692 @@
+//! A forecast for people under stress, and for scripts.
+
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use backout_core::event::Instants;
+use backout_core::ids::{ComponentId, OptionId};
+use backout_core::plan::{Plan, Step};
+use backout_forecast::finish::Figure;
+use backout_forecast::fix::{FixOrBack, Patience};
+use backout_forecast::learning::Basis;
+use backout_forecast::outlook::{Helper, Outlook, Row};
+use backout_forecast::partial::Choice;
+
+use super::table::columns;
+use super::words;
+
+/// Everything a forecast shows.
+pub(crate) struct Shown<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) steps: &'a [Step],
+    pub(crate) doer: Vec<Option<String>>,
+    pub(crate) run: Option<String>,
+    pub(crate) option: Option<OptionId>,
+    pub(crate) only: Vec<String>,
+    pub(crate) outlook: Outlook,
+    pub(crate) others: Vec<(Option<OptionId>, Outlook)>,
+    pub(crate) helpers: Vec<Helper>,
+    pub(crate) rehearsals: Vec<(usize, f64)>,
+    pub(crate) fix: Option<FixOrBack>,
+    pub(crate) partial: Option<Vec<Choice<ComponentId>>>,
+    pub(crate) zone: TimeZone,
+    pub(crate) window: Instants,
+}
+
+impl Shown<'_> {
+    /// A moment so many seconds from the forecast's.
+    pub(crate) fn after(&self, seconds: f64) -> Timestamp {
+        later(self.outlook.at, seconds)
+    }
+
+    /// A wall clock in the plan's zone, to the minute; with the date where it is
+    /// another day than the forecast's. Rounded down: in doubt, earlier.
+    pub(crate) fn clock(&self, at: Timestamp) -> String {
+        let minute = Timestamp::from_second(at.as_second().div_euclid(60) * 60).unwrap_or(at);
+        backout_plan::times::wall_clock(minute, Some(&self.zone), Some(self.outlook.at))
+    }
+
+    pub(crate) fn title(&self) -> String {
+        let change = &self.plan.change;
+        match &self.run {
+            Some(run) => format!("{} · {run}", change.title),
+            None => format!("{} · {}", change.title, change.id),
+        }
+    }
+
+    /// Which way back, in words.
+    pub(crate) fn way(&self) -> String {
+        let count = self.outlook.rows.len();
+        let steps = if count == 1 { "1 step".to_owned() } else { format!("{count} steps") };
+        let left = if self.run.is_some() { " left" } else { "" };
+        let option = self.option.as_ref().map_or(String::new(), |id| format!("option {id}, "));
+        let only = match self.only.is_empty() {
+            true => String::new(),
+            false => format!("only {}, ", self.only.join(", ")),
+        };
+        format!("{option}{only}{steps}{left}")
+    }
+}
+
+fn later(at: Timestamp, seconds: f64) -> Timestamp {
+    let seconds = seconds.clamp(-1e9, 1e9);
+    #[expect(clippy::cast_possible_truncation, reason = "clamped")]
+    at.checked_add(SignedDuration::from_millis((seconds * 1000.0) as i64)).unwrap_or(at)
+}
+
+/// Seconds as people say them, with the digits they deserve.
+pub(crate) fn span(seconds: f64) -> String {
+    let seconds = seconds.max(0.0);
+    let rounded = match seconds {
+        s if s < 60.0 => s.round(),
+        s if s < 600.0 => (s / 10.0).round() * 10.0,
+        s => (s / 60.0).round() * 60.0,
+    };
+    match rounded {
+        r if r < 1.0 => "0s".to_owned(),
+        r => words::length(Duration::from_secs_f64(r)),
+    }
+}
+
+/// A probability, never rounded to certainty.
+pub(crate) fn chance(figure: Figure) -> String {
+    let share = figure.value;
+    match share {
+        s if s >= 0.9995 => "more than 99.9 %".to_owned(),
+        s if s < 0.0005 => "less than 0.1 %".to_owned(),
+        s if s < 0.01 => "less than 1 %".to_owned(),
+        s if s > 0.99 => format!("{:.1} %", (s * 1000.0).floor() / 10.0),
+        s => format!("{:.0} %", (s * 100.0).floor()),
+    }
+}
+
+/// "19 nights of 20".
+fn nights(share: f64) -> String {
+    for (of, low) in [(2.0, 0.5), (5.0, 0.8), (10.0, 0.9), (20.0, 0.95), (100.0, 0.99)] {
+        if (share - low).abs() < 1e-9 {
+            return format!("{:.0} nights of {of:.0}", share * of);
+        }
+    }
+    format!("{:.0} nights of 100", share * 100.0)
+}
+
+fn style(colour: AnsiColor) -> Style {
+    Style::new().fg_color(Some(colour.into())).bold()
+}
+
+/// How good a chance is: red, yellow, green. The words say it too.
+fn mood(share: f64, confidence: f64) -> Style {
+    match share {
+        s if s >= confidence => style(AnsiColor::Green),
+        s if s >= 0.5 => style(AnsiColor::Yellow),
+        _ => style(AnsiColor::Red),
+    }
+}
+
+/// What a run's forecast says in one line, for whoever watches it.
+pub(crate) fn one_line(outlook: &Outlook, zone: &TimeZone) -> String {
+    let clock = |seconds: f64| words::clock(later(outlook.at, seconds), zone);
+    let (middle, sure) = (outlook.finish.quantile(0.5), outlook.finish.quantile(0.95));
+    let mut line = format!(
+        "forecast: done by {} on 1 night of 2, by {} on 19 of 20",
+        &clock(middle.value)[..5],
+        &clock(sure.high)[..5]
+    );
+    if let (Some(by), Some(in_time)) = (outlook.deadline, outlook.in_time) {
+        let spare = by.duration_since(outlook.at).as_secs_f64()
+            - outlook.finish.quantile(outlook.confidence).high;
+        let mood = mood(in_time.value, outlook.confidence);
+        let room = match spare > 0.0 {
+            true => format!("a decision may take {}", span(spare)),
+            false => "no time left to decide".to_owned(),
+        };
+        line.push_str(&format!(" · {mood}{} in time{mood:#} · {room}", chance(in_time)));
+    }
+    line
+}
+
+/// The same for scripts.
+pub(crate) fn one_line_json(outlook: &Outlook) -> Value {
+    let spare = outlook.deadline.map(|by| {
+        by.duration_since(outlook.at).as_secs_f64()
+            - outlook.finish.quantile(outlook.confidence).high
+    });
+    let mut value = outlook_json(None, outlook);
+    if let Some(object) = value.as_object_mut() {
+        object.retain(|key, _| {
+            ["at", "confidence", "finish", "backout_by", "in_time"].contains(&key.as_str())
+        });
+    }
+    value["spare_s"] = json!(spare);
+    value
+}
+
+/// The whole forecast as lines.
+pub(crate) fn lines(shown: &Shown<'_>, width: usize) -> Vec<String> {
+    let mut lines = headline(shown);
+    lines.push(String::new());
+    lines.extend(gantt(shown, width));
+    lines.extend(people(shown, width));
+    lines.extend(others(shown));
+    lines.extend(along(shown));
+    lines.extend(fix(shown));
+    lines.extend(partial(shown));
+    lines.extend(matters(shown));
+    lines.extend(footing(shown));
+    lines
+}
+
+fn headline(shown: &Shown<'_>) -> Vec<String> {
+    let outlook = &shown.outlook;
+    let bold = Style::new().bold();
+    let mut lines = vec![
+        format!("{bold}{}{bold:#}", shown.title()),
+        format!("{}, {} on an ordinary night", shown.way(), span(outlook.planned_end)),
+        String::new(),
+    ];
+    let at = |share: f64| shown.clock(shown.after(outlook.finish.quantile(share).high));
+    let from = match &shown.run {
+        Some(_) => "From here it is".to_owned(),
+        None => format!("Invoked at {}, it is", shown.clock(outlook.at)),
+    };
+    lines.push(format!(
+        "{from} done by {} on 1 night of 2, by {} on 4 of 5, by {} on 19 of 20.",
+        at(0.5),
+        at(0.8),
+        at(0.95)
+    ));
+    if let (Some(by), Some(figure)) = (outlook.deadline, outlook.in_time) {
+        let mood = mood(figure.value, outlook.confidence);
+        lines.push(format!(
+            "In time for {}: {mood}{}{mood:#}. The plan wants {:.0} %.",
+            shown.clock(by),
+            chance(figure),
+            outlook.confidence * 100.0
+        ));
+    }
+    lines.push(String::new());
+    match outlook.point_of_no_return {
+        Some([_, low, high]) => {
+            let error = high.duration_since(low).as_secs_f64() / 2.0;
+            let passed = low < outlook.at;
+            let mood = if passed { style(AnsiColor::Red) } else { bold };
+            let said = if passed { " (that is past)" } else { "" };
+            lines.push(format!(
+                "{mood}Point of no return  {}{mood:#}{said}   invoked by then, {} end in time (± {} from simulating)",
+                shown.clock(low),
+                nights(outlook.confidence),
+                span(error)
+            ));
+            match (outlook.decide_by, outlook.deciding) {
+                (Some(decide), Some(deciding)) => lines.push(format!(
+                    "{mood}Ask for the decision by  {}{mood:#}   deciding may take {}",
+                    shown.clock(decide),
+                    span(deciding)
+                )),
+                _ => lines.push(
+                    "Ask for the decision by: unknown; the plan does not say how long deciding takes (`decision: … within`)"
+                        .to_owned(),
+                ),
+            }
+        }
+        None if outlook.deadline.is_none() => lines.push(
+            "Point of no return: unknown; the plan does not say by when the backout must be finished (`window: {backout_by: …}`)"
+                .to_owned(),
+        ),
+        None => {}
+    }
+    for row in outlook.rows.iter().filter(|row| row.outlasted) {
+        lines.push(format!(
+            "{red}{} has been running for longer than was thought possible{red:#}; it counts as if it began anew.",
+            shown.steps[row.step].id,
+            red = style(AnsiColor::Red)
+        ));
+    }
+    lines
+}
+
+/// A bar from `start` to `end` on a scale of `cells`.
+fn bar(start: f64, end: f64, total: f64, cells: usize, full: char) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+    let cell =
+        |seconds: f64| ((seconds / total * cells as f64).round().max(0.0) as usize).min(cells);
+    let from = cell(start).min(cells - 1);
+    let to = cell(end).max(from + 1);
+    let blank = |count| std::iter::repeat_n('·', count);
+    blank(from).chain(std::iter::repeat_n(full, to - from)).chain(blank(cells - to)).collect()
+}
+
+fn gantt(shown: &Shown<'_>, width: usize) -> Vec<String> {
+    let outlook = &shown.outlook;
+    let total = outlook.planned_end.max(1.0);
+    let name_width = outlook
+        .rows
+        .iter()
+        .map(|row| shown.steps[row.step].id.as_str().chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(28);
+    let owner_width = outlook
+        .rows
+        .iter()
+        .map(|row| shown.doer[row.step].as_deref().unwrap_or("-").chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(18);
+    let cells = width.saturating_sub(name_width + owner_width + 22).clamp(12, 60);
+    let mut lines = vec![format!(
+        "{:name_width$}  {:owner_width$}  {}",
+        "step",
+        "who",
+        axis(shown, total, cells)
+    )];
+    let red = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+    // A fleet does not fit on a screen; its critical path does.
+    let many = outlook.rows.len() > 120;
+    for row in outlook.rows.iter().filter(|row| !many || row.on_path) {
+        let step = &shown.steps[row.step];
+        let full = if row.on_path { '█' } else { '▒' };
+        let drawn = bar(row.start, row.end, total, cells, full);
+        let drawn = if row.on_path { format!("{red}{drawn}{red:#}") } else { drawn };
+        lines.push(format!(
+            "{:name_width$}  {:owner_width$}  {drawn}  {}",
+            words::one_line(step.id.as_str(), name_width.max(1)),
+            words::one_line(shown.doer[row.step].as_deref().unwrap_or("-"), owner_width.max(1)),
+            taking(row)
+        ));
+    }
+    if many {
+        lines.push(format!(
+            "({} more steps are not on the critical path; `--json` and `--html` have them)",
+            outlook.rows.len() - outlook.path.len()
+        ));
+    }
+    lines.push(format!(
+        "█ on the critical path, {}; ▒ with time to spare",
+        match outlook.bound {
+            Some(_) if outlook.is_shortest() == Some(true) =>
+                "and no other order of work is shorter".to_owned(),
+            Some(bound) => format!(
+                "at most {:.0} % longer than any order of work could be",
+                ((outlook.planned_end / bound.max(1.0) - 1.0) * 100.0).ceil()
+            ),
+            None => "in the order the run follows".to_owned(),
+        }
+    ));
+    lines
+}
+
+fn axis(shown: &Shown<'_>, total: f64, cells: usize) -> String {
+    let mut axis: Vec<char> = std::iter::repeat_n(' ', cells + 6).collect();
+    let marks = (cells / 14).clamp(1, 4);
+    for mark in 0..=marks {
+        let seconds = total * mark as f64 / marks as f64;
+        let at = shown.after(seconds).to_zoned(shown.zone.clone()).strftime("%H:%M").to_string();
+        let place = (cells * mark / marks).saturating_sub(if mark == 0 { 0 } else { 5 });
+        for (offset, letter) in at.chars().enumerate() {
+            if let Some(cell) = axis.get_mut(place + offset) {
+                *cell = letter;
+            }
+        }
+    }
+    axis.into_iter().collect::<String>().trim_end().to_owned()
+}
+
+/// How long a step takes, and what that rests on.
+fn taking(row: &Row) -> String {
+    let [middle, _, sure] = row.takes;
+    let about = match (sure - middle) > 0.05 * middle.max(1.0) {
+        true => format!("{} to {}", span(middle), span(sure)),
+        false => span(middle),
+    };
+    let rests = match row.basis {
+        Basis::Nothing => "nothing",
+        Basis::Point => "stated",
+        Basis::Range => "stated",
+        Basis::Measured(count) => return format!("{about}  measured {count}×"),
+    };
+    format!("{about}  {rests}")
+}
+
+/// Who is busy when.
+fn people(shown: &Shown<'_>, width: usize) -> Vec<String> {
+    let outlook = &shown.outlook;
+    let total = outlook.planned_end.max(1.0);
+    let mut busy: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+    for row in &outlook.rows {
+        let step = &shown.steps[row.step];
+        let lane = step.exclusive.as_ref().map(|lane| format!("[{lane}]"));
+        let person = shown.doer[row.step].clone().filter(|_| step.action.is_manual());
+        for name in [person, lane].into_iter().flatten() {
+            match busy.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, slots)) => slots.push((row.start, row.end)),
+                None => busy.push((name, vec![(row.start, row.end)])),
+            }
+        }
+    }
+    if busy.is_empty() || busy.len() > 40 {
+        return Vec::new();
+    }
+    let name_width = busy.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(28);
+    let cells = width.saturating_sub(name_width + 16).clamp(12, 60);
+    let mut lines = vec![String::new(), "Who is busy when".to_owned()];
+    for (name, slots) in busy {
+        let mut drawn: Vec<char> = std::iter::repeat_n('·', cells).collect();
+        for (start, end) in &slots {
+            let one = bar(*start, *end, total, cells, '█');
+            for (cell, letter) in drawn.iter_mut().zip(one.chars()) {
+                if letter == '█' {
+                    *cell = letter;
+                }
+            }
+        }
+        let work: f64 = slots.iter().map(|(start, end)| end - start).sum();
+        lines.push(format!(
+            "{:name_width$}  {}  {}",
+            words::one_line(&name, name_width.max(1)),
+            drawn.into_iter().collect::<String>(),
+            span(work)
+        ));
+    }
+    lines
+}
+
+/// Every option side by side.
+fn others(shown: &Shown<'_>) -> Vec<String> {
+    if shown.others.is_empty() {
+        return Vec::new();
+    }
+    let mut rows = vec![
+        ["option", "ordinary", "19 of 20 nights", "in time", "point of no return"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let first = std::iter::once((&shown.option, &shown.outlook));
+    for (option, outlook) in first.chain(shown.others.iter().map(|(id, outlook)| (id, outlook))) {
+        rows.push(vec![
+            option.as_ref().map_or("(all steps)".to_owned(), ToString::to_string),
+            span(outlook.planned_end),
+            span(outlook.finish.quantile(0.95).high),
+            outlook.in_time.map_or("-".to_owned(), chance),
+            outlook.point_of_no_return.map_or("-".to_owned(), |[_, low, _]| shown.clock(low)),
+        ]);
+    }
+    let mut lines = vec![String::new(), "The ways back".to_owned()];
+    lines.extend(columns(&rows).into_iter().map(|line| format!("  {line}")));
+    lines
+}
+
+fn along(shown: &Shown<'_>) -> Vec<String> {
+    let along = &shown.outlook.along;
+    if along.len() < 2 {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new(), "If it is invoked at".to_owned()];
+    for moment in along {
+        let share = moment.in_time.value;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 20")]
+        let cells = (share * 20.0).floor() as usize;
+        let mood = mood(share, shown.outlook.confidence);
+        let drawn: String =
+            std::iter::repeat_n('█', cells).chain(std::iter::repeat_n('·', 20 - cells)).collect();
+        lines.push(format!(
+            "  {}  {mood}{drawn}{mood:#}  {}",
+            shown.clock(moment.at),
+            chance(moment.in_time)
+        ));
+    }
+    lines
+}
+
+fn fix(shown: &Shown<'_>) -> Vec<String> {
+    let Some(fix) = &shown.fix else { return Vec::new() };
+    let late = |p: &Patience| chance(Figure { value: 1.0 - p.late, low: 0.0, high: 0.0 });
+    let mut rows = vec![
+        ["", "in time", "expected downtime"].map(str::to_owned).to_vec(),
+        vec!["go back now".to_owned(), late(&fix.back), span(fix.back.down)],
+    ];
+    let best = fix.give_up;
+    if let Some(best) = best {
+        rows.push(vec![
+            format!("fix, give up at {}", shown.clock(shown.after(best.seconds))),
+            late(&best),
+            span(best.down),
+        ]);
+    }
+    if let Some(last) = fix.curve.last() {
+        rows.push(vec!["fix, never give up".to_owned(), late(last), span(last.down)]);
+    }
+    let mut lines = vec![String::new(), "Fix forward, or back out".to_owned()];
+    lines.extend(columns(&rows).into_iter().map(|line| format!("  {line}")));
+    lines.push(match best {
+        Some(best) => format!(
+            "Fixing may be tried until {}; it works by then on {}.",
+            shown.clock(shown.after(best.seconds)),
+            chance(Figure { value: best.fixed, low: 0.0, high: 0.0 }).replace('%', "% of nights")
+        ),
+        None => "There is no time to try a fix first and keep what the plan wants.".to_owned(),
+    });
+    lines
+}
+
+fn partial(shown: &Shown<'_>) -> Vec<String> {
+    let Some(choices) = &shown.partial else { return Vec::new() };
+    let names = |ids: &[ComponentId]| match ids.is_empty() {
+        true => "nothing".to_owned(),
+        false => ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let mut rows =
+        vec![["keep", "back out", "sure within", "point of no return"].map(str::to_owned).to_vec()];
+    for choice in choices {
+        let until = shown.outlook.deadline.map(|by| shown.clock(later(by, -choice.needed)));
+        rows.push(vec![
+            names(&choice.kept),
+            names(&choice.back),
+            span(choice.needed),
+            until.unwrap_or_else(|| "unknown".to_owned()),
+        ]);
+    }
+    let mut lines = vec![String::new(), "What could stay".to_owned()];
+    lines.extend(columns(&rows).into_iter().map(|line| format!("  {line}")));
+    lines
+}
+
+fn matters(shown: &Shown<'_>) -> Vec<String> {
+    let outlook = &shown.outlook;
+    let sure = outlook.finish.quantile(outlook.confidence).value;
+    let mut lines = Vec::new();
+    if !outlook.weights.is_empty() {
+        lines.extend([String::new(), "What matters most".to_owned()]);
+    }
+    let mut rows = Vec::new();
+    for weight in outlook.weights.iter().take(3) {
+        rows.push(vec![
+            format!("  {}", shown.steps[weight.step].id),
+            format!("decides on {:.0} % of nights", weight.critical * 100.0),
+            format!(
+                "a good one makes it {} sooner, a bad one {} later",
+                span(sure - weight.good),
+                span(weight.bad - sure)
+            ),
+        ]);
+    }
+    lines.extend(columns(&rows));
+    for helper in shown.helpers.iter().take(3) {
+        lines.push(format!(
+            "  One more person beside {} makes the sure finish {} sooner.",
+            helper.who,
+            span(helper.gain)
+        ));
+    }
+    if !outlook.weights.is_empty() && shown.run.is_none() && shown.helpers.is_empty() {
+        lines.push("  One more person would change nothing.".to_owned());
+    }
+    let worth = shown.rehearsals.iter().find(|(_, gain)| *gain > 0.01 * sure);
+    match (worth, shown.rehearsals.last()) {
+        (Some((times, gain)), _) => lines.push(format!(
+            "  {} more that {} as expected would make the sure finish {} sooner: less is left to guess.",
+            if *times == 1 { "One rehearsal".to_owned() } else { format!("{times} rehearsals") },
+            if *times == 1 { "goes" } else { "go" },
+            span(*gain)
+        )),
+        (None, Some((times, _))) => lines.push(format!(
+            "  {times} rehearsals more would not make it sooner, but surer: what is stated has never been measured by them."
+        )),
+        (None, None) => {}
+    }
+    lines
+}
+
+fn footing(shown: &Shown<'_>) -> Vec<String> {
+    let outlook = &shown.outlook;
+    let measured =
+        outlook.rows.iter().filter(|row| matches!(row.basis, Basis::Measured(_))).count();
+    let (night, seen) = outlook.night;
+    let nights = match seen {
+        0 => "assumed".to_owned(),
+        1 => "1 night measured".to_owned(),
+        seen => format!("{seen} nights measured"),
+    };
+    vec![
+        String::new(),
+        format!(
+            "Rests on: {measured} of {} durations measured, the rest as stated; on a bad night everything takes {:.0} % longer ({nights}); stress ×{}; {} nights simulated, seed {}.",
+            outlook.rows.len(),
+            (night.exp() - 1.0) * 100.0,
+            outlook.assumed.stress,
+            outlook.finish.nights(),
+            outlook.seed
+        ),
+    ]
+}
+
+/// The forecast for scripts. Fields are added, never changed.
+pub(crate) fn json(shown: &Shown<'_>) -> Value {
+    let mut value = outlook_json(shown.option.as_ref(), &shown.outlook);
+    let outlook = &shown.outlook;
+    value["change"] = json!(shown.plan.change.id);
+    value["run"] = json!(shown.run);
+    value["only"] = json!(shown.only);
+    value["timezone"] = json!(shown.zone.iana_name());
+    value["deploy_start"] = json!(shown.window.deploy_start);
+    value["deploy_end"] = json!(shown.window.deploy_end);
+    value["along"] = outlook
+        .along
+        .iter()
+        .map(|moment| json!({"at": moment.at, "in_time": figure(moment.in_time)}))
+        .collect();
+    value["steps"] = outlook
+        .rows
+        .iter()
+        .map(|row| {
+            let step = &shown.steps[row.step];
+            json!({
+                "id": step.id,
+                "title": step.title,
+                "doer": shown.doer[row.step],
+                "start": shown.after(row.start),
+                "end": shown.after(row.end),
+                "start_s": row.start,
+                "end_s": row.end,
+                "takes_s": {"p50": row.takes[0], "p80": row.takes[1], "p95": row.takes[2]},
+                "rests_on": basis(row.basis),
+                "criticality": row.critical,
+                "on_critical_path": row.on_path,
+                "outlasted": row.outlasted,
+            })
+        })
+        .collect();
+    let ids = |steps: &[usize]| -> Value {
+        steps.iter().map(|&step| json!(shown.steps[step].id)).collect()
+    };
+    value["critical_path"] = ids(&outlook.path);
+    value["order"] = ids(&outlook.order);
+    value["matters"] = outlook
+        .weights
+        .iter()
+        .map(|weight| {
+            json!({
+                "step": shown.steps[weight.step].id,
+                "criticality": weight.critical,
+                "sensitivity": weight.sensitivity,
+                "good_s": weight.good,
+                "bad_s": weight.bad,
+            })
+        })
+        .collect();
+    value["one_more_person"] =
+        shown.helpers.iter().map(|h| json!({"beside": h.who, "sooner_s": h.gain})).collect();
+    value["rehearsals"] = shown
+        .rehearsals
+        .iter()
+        .map(|(times, gain)| json!({"times": times, "sooner_s": gain}))
+        .collect();
+    value["options"] = std::iter::once((&shown.option, &shown.outlook))
+        .chain(shown.others.iter().map(|(id, outlook)| (id, outlook)))
+        .map(|(id, outlook)| outlook_json(id.as_ref(), outlook))
+        .collect();
+    let patience = |p: &Patience| json!({"seconds": p.seconds, "at": shown.after(p.seconds), "fixed": p.fixed, "late": p.late, "downtime_s": p.down});
+    value["fix"] = json!(shown.fix.as_ref().map(|fix| json!({
+        "back_out_now": patience(&fix.back),
+        "give_up": fix.give_up.as_ref().map(patience),
+        "curve": fix.curve.iter().step_by((fix.curve.len() / 60).max(1)).map(patience).collect::<Vec<_>>(),
+    })));
+    value["partial"] = json!(shown.partial.as_ref().map(|choices| {
+        choices
+            .iter()
+            .map(|choice| {
+                let until = outlook.deadline.map(|by| later(by, -choice.needed));
+                json!({"keep": choice.kept, "back_out": choice.back, "needed_s": choice.needed, "point_of_no_return": until})
+            })
+            .collect::<Vec<_>>()
+    }));
+    value["assumed"] = json!({
+        "stress": outlook.assumed.stress,
+        "night_spread": outlook.night.0,
+        "nights_measured": outlook.night.1,
+        "one_figure_spread": outlook.assumed.point_spread,
+        "help_s": outlook.assumed.help,
+        "seed": outlook.seed,
+        "nights": outlook.finish.nights(),
+    });
+    value
+}
+
+fn figure(figure: Figure) -> Value {
+    json!({"value": figure.value, "low": figure.low, "high": figure.high})
+}
+
+fn basis(basis: Basis) -> Value {
+    match basis {
+        Basis::Nothing => json!({"kind": "nothing"}),
+        Basis::Point => json!({"kind": "stated_point"}),
+        Basis::Range => json!({"kind": "stated_range"}),
+        Basis::Measured(count) => json!({"kind": "measured", "count": count}),
+    }
+}
+
+fn outlook_json(option: Option<&OptionId>, outlook: &Outlook) -> Value {
+    let quantile = |share: f64| {
+        let found = outlook.finish.quantile(share);
+        json!({"seconds": figure(found), "at": later(outlook.at, found.value)})
+    };
+    json!({
+        "option": option,
+        "at": outlook.at,
+        "confidence": outlook.confidence,
+        "planned_end": later(outlook.at, outlook.planned_end),
+        "planned_s": outlook.planned_end,
+        "bound_s": outlook.bound,
+        "optimal": outlook.is_shortest(),
+        "finish": {"p50": quantile(0.5), "p80": quantile(0.8), "p95": quantile(0.95), "mean_s": outlook.finish.mean()},
+        "backout_by": outlook.deadline,
+        "in_time": outlook.in_time.map(figure),
+        "point_of_no_return": outlook.point_of_no_return.map(|[value, low, high]| json!({"at": low, "value": value, "low": low, "high": high})),
+        "decide_by": outlook.decide_by,
+        "deciding_s": outlook.deciding,
+    })
+}
