@@ -163,7 +163,8 @@ fn filtered(middle: f64, spread: f64, elapsed: f64, nights: usize) -> Vec<f64> {
     let mut kept = Vec::new();
     for _ in 0..nights {
         let first = middle * libm::exp(spread * normal_quantile(Tail::at(uniform().max(1e-12))));
-        let second = 0.5 * middle * libm::exp(0.2 * normal_quantile(Tail::at(uniform().max(1e-12))));
+        let second =
+            0.5 * middle * libm::exp(0.2 * normal_quantile(Tail::at(uniform().max(1e-12))));
         if first > elapsed {
             kept.push(first - elapsed + second);
         }
