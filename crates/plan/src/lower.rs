@@ -280,8 +280,24 @@ impl<'de> Deserializer<'de> for Lower<'_> {
         read.map_err(|error| error.at(&self.0.span))
     }
 
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if let Some(error) = self.empty() {
+            return Err(error);
+        }
+        let number =
+            self.0.text().filter(|_| matches!(self.0.kind, Kind::Scalar { plain: true, .. }));
+        match number.and_then(|text| text.parse::<f64>().ok()).filter(|number| number.is_finite()) {
+            Some(number) => {
+                visitor.visit_f64(number).map_err(|error: Error| error.at(&self.0.span))
+            }
+            None => Err(Error::new(codes::WRONG_VALUE, "expected a number".to_owned())
+                .hint("write it without quotes, such as `1.2`")
+                .at(&self.0.span)),
+        }
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 char bytes byte_buf
         unit unit_struct seq tuple tuple_struct map struct ignored_any
     }
 }

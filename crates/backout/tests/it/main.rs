@@ -3,6 +3,7 @@
 mod contract;
 mod crashes;
 mod documents;
+mod foresight;
 mod house;
 mod nights;
 mod people;
