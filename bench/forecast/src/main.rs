@@ -1,5 +1,6 @@
 //! Speed and quality of the forecast. `bench/forecast/run` runs it beside its peers.
 
+mod calibration;
 mod montecarlo;
 mod psplib;
 
@@ -7,6 +8,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("montecarlo") => montecarlo::main(),
+        Some("calibration") => calibration::main(&arguments[1..]),
         Some("psplib") => psplib::main(&arguments[1..]),
         _ => eprintln!("one of: montecarlo"),
     }
