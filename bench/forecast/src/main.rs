@@ -2,6 +2,7 @@
 
 mod calibration;
 mod montecarlo;
+mod owners;
 mod psplib;
 
 fn main() {
@@ -9,6 +10,8 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("montecarlo") => montecarlo::main(),
         Some("calibration") => calibration::main(&arguments[1..]),
+        Some("owners") => owners::main(&arguments[1..]),
+        Some("plan") => owners::write(&arguments[1..]),
         Some("psplib") => psplib::main(&arguments[1..]),
         _ => eprintln!("one of: montecarlo"),
     }

@@ -100,7 +100,7 @@ pub(crate) fn main(arguments: &[String]) {
             let (mut over_chain, mut over_best, mut equal, mut known) = (0.0, 0.0, 0, 0);
             let begin = Instant::now();
             for (name, problem) in &problems {
-                let found = solve(problem, Budget { seed: 1, schedules, keep: 0 });
+                let found = solve(problem, Budget { seed: 1, schedules, keep: 0, proof: 0 });
                 assert_eq!(check::check(problem, &found.starts), Ok(found.end), "{name}");
                 assert!(found.bound <= found.end);
                 over_chain += f64::from(found.end) / f64::from(chain(problem)) - 1.0;

@@ -8,7 +8,9 @@
 //! 2. forward–backward improvement and a genetic search over orders
 //!    ([`search`]), deterministic by seed and by number of schedules, never by
 //!    the clock;
-//! 3. lower bounds ([`bound`]), so that a gap can be stated.
+//! 3. lower bounds ([`bound`]), so that a gap can be stated;
+//! 4. the question whether anything ends sooner, put to a solver that can say no
+//!    and mean it ([`proof`]).
 //!
 //! [`check`] looks at any schedule with none of the code that made it.
 
@@ -16,6 +18,7 @@ pub mod bound;
 pub mod check;
 pub mod problem;
 mod profile;
+pub mod proof;
 pub mod search;
 pub mod serial;
 

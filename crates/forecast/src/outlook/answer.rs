@@ -299,6 +299,7 @@ fn order_of(
     match search {
         Search::Glance => {
             budget.keep = 1;
+            budget.proof = 0;
             budget.schedules = (60_000 / problem.len().max(1) as u64).clamp(3, 1000);
         }
         Search::Thorough => budget.keep = (20_000 / problem.len().max(1)).clamp(1, ORDERS),

@@ -11,6 +11,7 @@
 use std::collections::HashSet;
 
 use super::bound::lower_bound;
+use super::proof::{Answer, ends_by};
 use super::serial::{Serial, order_by};
 use super::{Problem, check};
 use crate::random::Dice;
@@ -24,6 +25,9 @@ pub struct Budget {
     pub schedules: u64,
     /// How many different good orders to keep.
     pub keep: usize,
+    /// How many decisions a solver may take to prove that nothing is shorter, or to
+    /// find what is; zero not to ask.
+    pub proof: u64,
 }
 
 impl Budget {
@@ -31,7 +35,9 @@ impl Budget {
     #[must_use]
     pub fn for_size(steps: usize, seed: u64) -> Self {
         let schedules = (4_000_000 / steps.max(1) as u64).clamp(60, 5_000);
-        Self { seed, schedules, keep: 30 }
+        // A proof is for plans people can take in; fleets get a gap.
+        let proof = if steps <= 200 { 20_000 } else { 0 };
+        Self { seed, schedules, keep: 30, proof }
     }
 }
 
@@ -75,7 +81,30 @@ struct Individual {
 /// Searches for a short schedule.
 #[must_use]
 pub fn solve(problem: &Problem, budget: Budget) -> Solution {
-    Search::new(problem, budget).run()
+    let mut found = Search::new(problem, budget).run();
+    if budget.proof > 0 {
+        prove(problem, budget.proof, &mut found);
+    }
+    found
+}
+
+/// Asks for something one unit shorter until there is nothing, or patience ends.
+fn prove(problem: &Problem, effort: u64, found: &mut Solution) {
+    while found.end > found.bound {
+        match ends_by(problem, found.end - 1, effort) {
+            Answer::No => found.bound = found.end,
+            Answer::Unknown => return,
+            Answer::Yes(starts) => match check::check(problem, &starts) {
+                Ok(end) if end < found.end => {
+                    found.end = end;
+                    found.starts.clone_from(&starts);
+                    found.others.insert(0, starts);
+                }
+                // A solver that is wrong is not believed.
+                _ => return,
+            },
+        }
+    }
 }
 
 struct Search<'a> {

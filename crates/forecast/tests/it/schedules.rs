@@ -25,7 +25,7 @@ fn problem(most: usize) -> impl Strategy<Value = Problem> {
 }
 
 fn budget(schedules: u64) -> Budget {
-    Budget { seed: 7, schedules, keep: 5 }
+    Budget { seed: 7, schedules, keep: 5, proof: 0 }
 }
 
 /// The shortest schedule there is: every order, each task as early as it will go.
@@ -141,7 +141,7 @@ fn long_plans_are_feasible_too() {
         }
     });
     let problem = Problem::new(tasks.collect(), vec![1; 40]).expect("sound");
-    let found = solve(&problem, Budget { seed: 1, schedules: 9, keep: 0 });
+    let found = solve(&problem, Budget { seed: 1, schedules: 9, keep: 0, proof: 0 });
     assert_eq!(check::check(&problem, &found.starts), Ok(found.end));
     assert!(found.gap() < 0.5, "{}", found.gap());
 }
