@@ -71,7 +71,8 @@ impl Truth {
     /// What each step takes on a night.
     fn night(&self, dice: &mut Dice) -> Vec<f64> {
         let shared = NIGHT * dice.normal();
-        let step = |(middle, spread): (&f64, &f64)| middle * libm::exp(shared + spread * dice.normal());
+        let step =
+            |(middle, spread): (&f64, &f64)| middle * libm::exp(shared + spread * dice.normal());
         self.middle.iter().zip(&self.spread).map(step).collect()
     }
 
@@ -142,10 +143,8 @@ pub(crate) fn main(arguments: &[String]) {
                 let earnest = truth.night(&mut dice);
                 let exact = earnest.iter().map(|took| Duration::exactly(*took)).collect();
                 let network = truth.network(exact, Table::point(1.0));
-                let took = network
-                    .finish_times(|index| earnest[index])
-                    .into_iter()
-                    .fold(0.0, f64::max);
+                let took =
+                    network.finish_times(|index| earnest[index]).into_iter().fold(0.0, f64::max);
                 kept += u32::from(took <= promised);
                 cost.push(promised / truth.p95());
             }
@@ -162,7 +161,9 @@ pub(crate) fn main(arguments: &[String]) {
         }
     }
     if missed.is_empty() {
-        println!("\nEvery goal is met: 93 to 98 % with 3 and 5 rehearsals, at most 1.3 times on 100 steps.");
+        println!(
+            "\nEvery goal is met: 93 to 98 % with 3 and 5 rehearsals, at most 1.3 times on 100 steps."
+        );
     } else {
         println!("\nMISSED: {}", missed.join("; "));
         std::process::exit(1);

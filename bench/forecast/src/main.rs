@@ -8,11 +8,13 @@ mod psplib;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("montecarlo") => montecarlo::main(),
+        Some("network") => montecarlo::write(&arguments[1..]),
+        Some("time") => montecarlo::time(&arguments[1..]),
+        Some("answers") => montecarlo::answers(),
         Some("calibration") => calibration::main(&arguments[1..]),
         Some("owners") => owners::main(&arguments[1..]),
         Some("plan") => owners::write(&arguments[1..]),
         Some("psplib") => psplib::main(&arguments[1..]),
-        _ => eprintln!("one of: montecarlo"),
+        _ => eprintln!("see bench/forecast/run"),
     }
 }

@@ -45,8 +45,7 @@ pub(crate) fn main(arguments: &[String]) {
     let number = |index: usize| -> u64 { arguments[index].parse().expect("a number") };
     let problem = plan(number(0) as usize, number(1) as usize, number(2));
     let effort = number(3);
-    let all: Vec<u64> =
-        arguments[4..].iter().map(|text| text.parse().expect("a number")).collect();
+    let all: Vec<u64> = arguments[4..].iter().map(|text| text.parse().expect("a number")).collect();
     let run = |schedules, proof, name: &str| {
         let begin = Instant::now();
         let found = solve(&problem, Budget { seed: 1, schedules, keep: 0, proof });

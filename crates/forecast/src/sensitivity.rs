@@ -22,7 +22,9 @@ pub struct Weight {
 
 /// Nights for each bar of the tornado. All bars see the same random numbers, so
 /// few are enough to tell them apart.
-const NIGHTS: usize = 4096;
+fn nights(steps: usize) -> usize {
+    (1_000_000 / steps.max(1)).clamp(1024, 4096)
+}
 
 /// The steps that matter most, most first: at most `count`.
 #[must_use]
@@ -46,7 +48,8 @@ pub fn weights(
     all.sort_by(|a, b| by(b).partial_cmp(&by(a)).unwrap_or(std::cmp::Ordering::Equal));
     all.truncate(count);
     all.retain(|weight| weight.critical > 0.0);
-    let settings = Settings { samples: NIGHTS, criticality: false, ..settings };
+    let samples = nights(network.activities.len());
+    let settings = Settings { samples, criticality: false, ..settings };
     let mut changed = network.clone();
     for weight in &mut all {
         let original = changed.activities[weight.step].clone();
