@@ -89,7 +89,7 @@ def schedule(binary, plans=100):
     print("500 steps, 20 owners: within one second")
     gaps, ends = [], []
     for number in range(8):
-        line = ours(binary, "owners", 500, 20, number, 0, 8000)[0]
+        line = ours(binary, "owners", 500, 20, number, 200_000, 2000)[-1]
         peer = cpsat(tasks_of(binary, 500, 20, number), 1)
         gaps.append(100 * (int(line[1]) / int(line[2]) - 1))
         ends.append((int(line[1]), peer["end"], float(line[3])))
@@ -97,7 +97,7 @@ def schedule(binary, plans=100):
     print(f"  CP-SAT  (end, or none found): {[e[1] for e in ends]}; ours: {[e[0] for e in ends]}\n")
 
     print("10,000 steps, 200 owners")
-    for number in (1, 2):
+    for number in (1, 4):
         lines = ours(binary, "owners", 10_000, 200, number, 0, 1, 60, 400)
         peer = cpsat(tasks_of(binary, 10_000, 200, number), 120)
         for line in lines:

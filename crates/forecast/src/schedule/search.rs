@@ -36,7 +36,7 @@ impl Budget {
     pub fn for_size(steps: usize, seed: u64) -> Self {
         let schedules = (4_000_000 / steps.max(1) as u64).clamp(60, 5_000);
         // A proof is for plans people can take in; fleets get a gap.
-        let proof = if steps <= 200 { 20_000 } else { 0 };
+        let proof = if steps <= 600 { 20_000 } else { 0 };
         Self { seed, schedules, keep: 30, proof }
     }
 }
