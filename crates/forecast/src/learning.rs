@@ -21,6 +21,8 @@
 //! and a single figure the middle of a log-normal one. What each step's duration
 //! rests on is part of the result.
 
+use std::collections::HashMap;
+
 use crate::network::Duration;
 use crate::shape;
 use crate::special::{digamma, trigamma, trigamma_inverse};
@@ -161,12 +163,13 @@ pub fn learn(known: &[Known], assumed: &Assumptions) -> Learned {
     let mut durations = Vec::with_capacity(known.len());
     let mut basis = Vec::with_capacity(known.len());
     let mut cached: Vec<(u64, shape::Deviations)> = Vec::new();
+    let mut made = Made::default();
     for (step, known) in known.iter().enumerate() {
         let (duration, rests_on) = match (known.samples.len(), known.stated) {
             (0, Stated::Nothing) => (Duration::exactly(0.0), Basis::Nothing),
-            (0, Stated::Point(likely)) => (stated_once(likely, assumed), Basis::Point),
+            (0, Stated::Point(likely)) => (made.once(likely, assumed), Basis::Point),
             (0, Stated::Range { low, likely, high }) => {
-                (stated_range(low, likely, high), Basis::Range)
+                (made.range(low, likely, high), Basis::Range)
             }
             (count, _) => {
                 let pool = &pools[known.kind];
@@ -215,18 +218,32 @@ fn student(cached: &mut Vec<(u64, shape::Deviations)>, freedom: f64) -> shape::D
     made
 }
 
-fn stated_once(likely: f64, assumed: &Assumptions) -> Duration {
-    let table = exponential_of(&shape::normal(), assumed.point_spread);
-    Duration { scale: likely, ..Duration::of(table) }
+/// Shapes that were made already: many steps of a plan have the same one.
+#[derive(Default)]
+struct Made {
+    once: Option<Table>,
+    ranges: HashMap<u64, Table>,
 }
 
-fn stated_range(low: f64, likely: f64, high: f64) -> Duration {
-    if high <= low {
-        return Duration::exactly(likely);
+impl Made {
+    fn once(&mut self, likely: f64, assumed: &Assumptions) -> Duration {
+        let make = || exponential_of(&shape::normal(), assumed.point_spread);
+        let table = self.once.get_or_insert_with(make).clone();
+        Duration { scale: likely, ..Duration::of(table) }
     }
-    let (lower, upper) = shape::pert((likely - low) / (high - low));
-    let table = Table::from_sides(&lower, &upper);
-    Duration { scale: high - low, offset: low, ..Duration::of(table) }
+
+    fn range(&mut self, low: f64, likely: f64, high: f64) -> Duration {
+        if high <= low {
+            return Duration::exactly(likely);
+        }
+        let mode = (likely - low) / (high - low);
+        let make = || {
+            let (lower, upper) = shape::pert(mode);
+            Table::from_sides(&lower, &upper)
+        };
+        let table = self.ranges.entry(mode.to_bits()).or_insert_with(make).clone();
+        Duration { scale: high - low, offset: low, ..Duration::of(table) }
+    }
 }
 
 /// The measured logarithms, split into steps, nights and the rest.

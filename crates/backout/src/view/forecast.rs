@@ -13,7 +13,7 @@ use backout_core::plan::{Plan, Step};
 use backout_forecast::finish::Figure;
 use backout_forecast::fix::{FixOrBack, Patience};
 use backout_forecast::learning::Basis;
-use backout_forecast::outlook::{Helper, Outlook, Row};
+use backout_forecast::outlook::{Helper, Now, Outlook, Row};
 use backout_forecast::partial::Choice;
 
 use super::table::columns;
@@ -25,6 +25,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) steps: &'a [Step],
     pub(crate) doer: Vec<Option<String>>,
     pub(crate) run: Option<String>,
+    /// Whether the run is held.
+    pub(crate) held: bool,
     pub(crate) option: Option<OptionId>,
     pub(crate) only: Vec<String>,
     pub(crate) outlook: Outlook,
@@ -128,11 +130,17 @@ fn mood(share: f64, confidence: f64) -> Style {
 }
 
 /// What a run's forecast says in one line, for whoever watches it.
-pub(crate) fn one_line(outlook: &Outlook, zone: &TimeZone) -> String {
+pub(crate) fn one_line(outlook: &Outlook, held: bool, zone: &TimeZone) -> String {
     let clock = |seconds: f64| words::clock(later(outlook.at, seconds), zone);
     let (middle, sure) = (outlook.finish.quantile(0.5), outlook.finish.quantile(0.95));
+    let stuck = outlook.rows.iter().any(|row| row.now == Now::Stuck);
+    let unless = match (held, stuck) {
+        (true, _) => ", if it went on now",
+        (false, true) => ", if what is stuck is seen to at once",
+        (false, false) => "",
+    };
     let mut line = format!(
-        "forecast: done by {} on 1 night of 2, by {} on 19 of 20",
+        "forecast{unless}: done by {} on 1 night of 2, by {} on 19 of 20",
         &clock(middle.value)[..5],
         &clock(sure.high)[..5]
     );
@@ -238,6 +246,17 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
                 .to_owned(),
         ),
         None => {}
+    }
+    for row in outlook.rows.iter().filter(|row| row.now == Now::Stuck) {
+        lines.push(format!(
+            "{red}{} has to be seen to{red:#}; it counts as done again, beginning in {}.",
+            shown.steps[row.step].id,
+            span(outlook.assumed.help),
+            red = style(AnsiColor::Red)
+        ));
+    }
+    if shown.held {
+        lines.push("The run is held; this is if it went on now.".to_owned());
     }
     for row in outlook.rows.iter().filter(|row| row.outlasted) {
         lines.push(format!(
@@ -597,6 +616,7 @@ pub(crate) fn json(shown: &Shown<'_>) -> Value {
                 "criticality": row.critical,
                 "on_critical_path": row.on_path,
                 "outlasted": row.outlasted,
+                "stuck": row.now == Now::Stuck,
             })
         })
         .collect();

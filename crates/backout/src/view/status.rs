@@ -274,7 +274,7 @@ pub(crate) fn lines(
     }
     lines.push(facts.join(" · "));
     match outlook {
-        Some(Ok(outlook)) => lines.push(forecast::one_line(outlook, &zone)),
+        Some(Ok(outlook)) => lines.push(forecast::one_line(outlook, state.held.is_some(), &zone)),
         Some(Err(why)) => lines.push(format!("forecast: unknown, {why}")),
         None => {}
     }

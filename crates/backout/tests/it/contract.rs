@@ -61,6 +61,18 @@ fn the_shape_of_json() {
 }
 
 #[test]
+fn the_shape_of_a_forecast() {
+    let stage = Stage::new();
+    stage.plan_with(
+        "  - {id: a, title: A, component: web, owner: ann, takes: 5m, manual: Do it.}\n  - {id: b, owner: bob, takes: {low: 1m, likely: 2m, high: 9m}, manual: Do it.}\n",
+        "components: {web: {}}\noptions: {light: {title: L, steps: [a]}, full: {title: F}}\ndecision: {critical: {action: back-out, within: 5m}}\nwindow: {timezone: UTC, deploy: 2030-06-01T04:00 / 2030-06-01T05:00, backout_by: 2030-06-01T06:00}\n",
+    );
+    let told = stage.say("forecast plan.backout.yaml --json --partial --fix 10m").expect(0).json();
+    assert_snapshot!("forecast", shape_of(&told));
+    assert_snapshot!("history", shape_of(&stage.say("history --json").expect(0).json()));
+}
+
+#[test]
 fn runs_are_newest_first() {
     let stage = Stage::new();
     stage.say("runs --json").expect(0);

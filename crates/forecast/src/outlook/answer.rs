@@ -95,6 +95,8 @@ pub struct Row {
     pub on_path: bool,
     /// It has been under way for longer than was thought possible.
     pub outlasted: bool,
+    /// Where it stands.
+    pub now: Now,
 }
 
 /// The probability of finishing in time for an invocation at a time.
@@ -233,6 +235,7 @@ fn look_with(
                 on_path: path.contains(&place),
                 outlasted: elapsed
                     .is_some_and(|elapsed| has_outlasted(duration, elapsed, &network.night)),
+                now: situation.now[model.steps[place]],
             }
         })
         .collect();

@@ -230,11 +230,11 @@ impl<'a> Search<'a> {
         let mut end = self.serial.forward(&order, &mut starts);
         let mut hash = 0;
         // As long as it gets shorter, once more.
-        loop {
+        while self.serial.made < self.budget.schedules {
             let justified = self.serial.justify(end, &mut starts, &mut order);
             let shorter = justified < end;
             end = justified;
-            if !shorter || self.serial.made >= self.budget.schedules {
+            if !shorter {
                 break;
             }
         }
