@@ -16,22 +16,7 @@ use crate::view::table::columns;
 
 pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
     let read = must_read(&args.plan)?;
-    let history = history(app, args.history.as_ref()).await?;
-    if args.history.is_some()
-        && !read.plan.steps.iter().any(|step| history.of(step).next().is_some())
-    {
-        let same =
-            |seen: &&backout_forecast::outlook::Observation| read.plan.step(&seen.step).is_some();
-        let failure =
-            Failure::new(Exit::Failed, "nothing in this history is about a step of this plan");
-        return Err(match history.history.iter().find(same) {
-            Some(seen) => failure.hint(format!(
-                "`{}` is there, but does something else now: another action is another step",
-                seen.step
-            )),
-            None => failure.hint("it is the history of another plan"),
-        });
-    }
+    let history = history(app, args.history.as_ref(), &read.plan).await?;
     let proposals = propose(&read.plan, &history, args.least as usize);
     let mut edits: Vec<Edit> = Vec::new();
     let mut by_hand: Vec<&Proposal> = Vec::new();

@@ -1,7 +1,7 @@
 //! `forecast`: how long, how likely, until when.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
@@ -65,7 +65,7 @@ async fn of_plan(app: &App, args: &ForecastArgs, path: &Path) -> Done {
     let plan = &read.plan;
     let zone = words::zone(plan);
     let window = times::instants(plan.window.as_ref());
-    let history = history(app, args.history.as_ref()).await?;
+    let history = history(app, args.history.as_ref(), plan).await?;
     let only = chosen_components(plan, &args.only)?;
     let at = match &args.at {
         Some(said) => moment(said, &zone, window.deploy_start.unwrap_or(app.now()))?,
@@ -140,7 +140,7 @@ async fn of_run(app: &App, args: &ForecastArgs) -> Done {
     }
     assume(&mut state.planned.plan, args)?;
     let zone = words::zone(&state.planned.plan);
-    let history = history(app, args.history.as_ref()).await?;
+    let history = history(app, args.history.as_ref(), &state.planned.plan).await?;
     let at = match &args.at {
         Some(said) => moment(said, &zone, app.now())?,
         None => app.now(),
@@ -282,15 +282,29 @@ fn moment(said: &str, zone: &TimeZone, near: Timestamp) -> Result<Timestamp, Fai
     times::instant(at, zone).map_err(|error| Failure::usage(error.to_string()))
 }
 
-/// What earlier runs took: from a file, else from the runs of this state folder.
+/// What earlier runs took: from a file, which must be about this plan, else from
+/// the runs of this state folder.
 pub(super) async fn history(
     app: &App,
-    file: Option<&std::path::PathBuf>,
+    file: Option<&PathBuf>,
+    plan: &Plan,
 ) -> Result<History, Failure> {
-    match file {
-        Some(path) => read_history(path),
-        None => history_of_state(app).await,
+    let Some(path) = file else { return history_of_state(app).await };
+    let history = read_history(path)?;
+    if plan.steps.iter().any(|step| history.of(step).next().is_some()) {
+        return Ok(history);
     }
+    let failure = Failure::new(
+        Exit::Failed,
+        format!("{}: nothing in it is about a step of this plan", path.display()),
+    );
+    Err(match history.history.iter().find(|seen| plan.step(&seen.step).is_some()) {
+        Some(seen) => failure.hint(format!(
+            "`{}` is there, but does something else now: another action is another step",
+            seen.step
+        )),
+        None => failure.hint("it is the history of another plan"),
+    })
 }
 
 fn read_history(path: &Path) -> Result<History, Failure> {

@@ -234,6 +234,7 @@ fn a_history_that_is_none_or_another_plans_is_refused() {
     let other = "{\"history\": [{\"run\": \"CHG1-1\", \"step\": \"x\", \"action\": \"sha256:0000000000000000000000000000000000000000000000000000000000000000\", \"seconds\": 5, \"failed\": 0}]}";
     stage.write("other.json", other);
     stage.say("calibrate plan.backout.yaml --history other.json").expect(1).says("another plan");
+    stage.say("forecast plan.backout.yaml --history other.json").expect(1).says("another plan");
     stage.write("absurd.json", &other.replace("\"seconds\": 5", "\"seconds\": -5"));
     stage.say("forecast plan.backout.yaml --history absurd.json").expect(1).says("absurd");
 }
