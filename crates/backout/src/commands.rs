@@ -3,7 +3,7 @@
 mod baseline;
 mod calibrate;
 mod demo;
-pub(crate) mod forecast;
+mod forecast;
 mod invoke;
 mod look;
 mod people;

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod errors;
 mod failure;
+mod foresight;
 mod run_ref;
 mod view;
 

@@ -14,3 +14,4 @@ pub mod shape;
 pub mod simulate;
 mod special;
 pub mod table;
+mod tries;

@@ -4,8 +4,10 @@
 
 pub mod conformance;
 pub mod memory;
+pub mod pace;
 pub mod plans;
 pub mod sim;
 
 pub use memory::MemoryJournal;
+pub use pace::Pace;
 pub use sim::{Die, SimClock, SimHands};

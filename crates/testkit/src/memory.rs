@@ -9,7 +9,7 @@ use backout_core::ids::{RunId, Seq};
 use backout_core::record::Sealed;
 use backout_engine::journal::{AppendError, Journal, ReadError};
 
-use crate::sim::Pace;
+use crate::pace::Pace;
 
 /// What happens to an append that is told to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

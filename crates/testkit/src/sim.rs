@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use backout_engine::hands::{Hands, Patience, Report, Task, Unreadable, Verdict, 
 use backout_engine::journal::Journal;
 
 use crate::memory::MemoryJournal;
+use crate::pace::Pace;
 
 /// Where everything dies while a step is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,33 +58,6 @@ struct Noted {
     alive: bool,
     /// Its coordinator died and left it; its effect waits for whoever attaches.
     left: bool,
-}
-
-/// How often a task lets the others go first: the same seed, the same interleaving.
-#[derive(Debug, Default)]
-pub struct Pace(AtomicU64);
-
-impl Pace {
-    /// A pace by a seed; zero never lets anybody go first.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self(AtomicU64::new(seed))
-    }
-
-    /// Lets the others go first, some times.
-    pub async fn step(&self) {
-        let state = self.0.load(Ordering::Relaxed);
-        if state == 0 {
-            return;
-        }
-        // Knuth's MMIX generator; its high bits are good enough to shuffle with.
-        let next =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0.store(next.max(1), Ordering::Relaxed);
-        for _ in 0..next >> 61 {
-            tokio::task::yield_now().await;
-        }
-    }
 }
 
 /// What is true of the simulated world.

@@ -8,14 +8,10 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
 use backout_core::duration::{Estimate, Span};
-use backout_core::event::Event;
 use backout_core::graph::Graph;
-use backout_core::ids::{ComponentId, OptionId, RunId, Seq};
+use backout_core::ids::{ComponentId, OptionId};
 use backout_core::plan::Plan;
-use backout_core::record::{Chain, Record};
-use backout_core::state::{RunState, select};
-use backout_engine::Journal;
-use backout_engine::log::OpenError;
+use backout_core::state::select;
 use backout_forecast::fix::{FixOrBack, fix_or_back};
 use backout_forecast::learning::{Assumptions, Known, Stated, learn};
 use backout_forecast::outlook::{
@@ -23,7 +19,6 @@ use backout_forecast::outlook::{
 };
 use backout_forecast::partial::{Choice, front};
 use backout_plan::times;
-use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use super::invoke::{chosen_components, chosen_option};
@@ -31,14 +26,10 @@ use super::plans::must_read;
 use crate::app::App;
 use crate::cli::ForecastArgs;
 use crate::failure::{Exit, Failure};
+use crate::foresight::{history_of_state, threads};
 use crate::run_ref;
 use crate::view::forecast::{self as view, Shown};
 use crate::view::{chart, words};
-
-/// How many threads to simulate on. The answer does not depend on it.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
 
 pub(super) async fn forecast(app: &App, args: &ForecastArgs) -> Done {
     let path = Path::new(&args.target);
@@ -169,55 +160,6 @@ async fn of_run(app: &App, args: &ForecastArgs) -> Done {
     show(args, &shown)
 }
 
-/// A run's outlook for the views that follow it, quickly; or why there is none.
-/// `None` for a run that is over, and for a demonstration, which has its own pace.
-pub(crate) fn glance(
-    state: &RunState,
-    history: &History,
-    at: Timestamp,
-) -> Option<Result<Outlook, String>> {
-    if state.finished.is_some() || state.is_demo() {
-        return None;
-    }
-    let nights = (2_000_000 / state.steps.len().max(1)).clamp(1000, 20_000);
-    let settings = Settings { nights, thorough: false, ..Settings::default() };
-    let looked = look(&Situation::of_run(state, at), history, settings);
-    Some(looked.map_err(|why| why.to_string()))
-}
-
-/// The order made anew for what is left of a run, after a departure from the plan;
-/// nothing where the run follows the plan's own order, or nothing can be said.
-pub(super) fn order_anew(state: &RunState, history: &History, at: Timestamp) -> Option<Event> {
-    if state.planned.order.is_empty() {
-        return None;
-    }
-    let mut situation = Situation::of_run(state, at);
-    situation.order = None;
-    let settings =
-        Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
-    let outlook = look(&situation, history, settings).ok()?;
-    let order = outlook.order.iter().map(|&step| state.steps[step].id.clone()).collect();
-    Some(Event::OrderFrozen { order })
-}
-
-/// The order in which people and lanes take up the steps of a new run.
-pub(crate) fn frozen_order(
-    plan: &Plan,
-    graph: &Graph,
-    at: Timestamp,
-    history: &History,
-) -> Vec<backout_core::ids::StepId> {
-    let window = times::instants(plan.window.as_ref());
-    let situation = Situation::of_plan(plan, graph, at, window, times::not_before(plan));
-    let settings =
-        Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
-    match look(&situation, history, settings) {
-        Ok(outlook) => outlook.order.iter().map(|&step| plan.steps[step].id.clone()).collect(),
-        // Without durations there is nothing to choose by: the plan's own order.
-        Err(_) => Vec::new(),
-    }
-}
-
 fn foretell<T>(looked: Result<T, outlook::Unforeseeable>) -> Result<T, Failure> {
     looked.map_err(|why| {
         let failure = Failure::new(Exit::Failed, format!("there is no forecast: {why}"));
@@ -322,29 +264,6 @@ fn read_history(path: &Path) -> Result<History, Failure> {
         ));
     }
     Ok(history)
-}
-
-/// What the runs of this state folder took. A log that cannot be read is left
-/// out, and said so.
-pub(crate) async fn history_of_state(app: &App) -> Result<History, Failure> {
-    let mut history = History::default();
-    let Ok(journal) = app.existing_journal() else { return Ok(history) };
-    for (run, _) in journal.runs().await? {
-        if run.is_baselines() {
-            continue;
-        }
-        match records(&journal, &run).await {
-            Ok(records) => history.add_run(&records),
-            Err(why) => anstream::eprintln!("warning: {run} does not count: {why}"),
-        }
-    }
-    Ok(history)
-}
-
-async fn records(journal: &SqliteJournal, run: &RunId) -> Result<Vec<Record>, OpenError> {
-    let stored = journal.read(run, Seq(0)).await?;
-    let mut chain = Chain::new(run.clone());
-    Ok(stored.iter().map(|bytes| chain.read(bytes)).collect::<Result<_, _>>()?)
 }
 
 /// `45m`, or `30m/45m/2h`.

@@ -24,11 +24,11 @@ use backout_sqlite::{Lease, SqliteJournal};
 
 use super::Done;
 use super::baseline::folder_of;
-use super::forecast::{frozen_order, history_of_state};
 use super::plans::must_read;
 use crate::app::{App, coordinator_id, who};
 use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
 use crate::failure::{Exit, Failure};
+use crate::foresight::{frozen_order, history_of_state};
 use crate::run_ref;
 use crate::view::live::View;
 use crate::view::{dry_run, events, status, words};

@@ -15,10 +15,10 @@ use backout_exec::terminal::printable;
 use backout_exec::tree;
 
 use super::Done;
-use super::forecast::{glance, history_of_state};
 use crate::app::App;
 use crate::cli::{LogArgs, RunsArgs, StatusArgs, TailArgs, VerifyArgs};
 use crate::failure::{Exit, Failure};
+use crate::foresight::{glance, history_of_state};
 use crate::run_ref;
 use crate::view::status::{StatusView, Word, footer, lines};
 use crate::view::{events, live, table, words};

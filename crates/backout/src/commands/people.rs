@@ -18,13 +18,13 @@ use backout_sqlite::SqliteJournal;
 use backout_forecast::outlook::History;
 
 use super::Done;
-use super::forecast::{history_of_state, order_anew};
 use crate::app::{App, who};
 use crate::cli::{
     AckArgs, AddArgs, AssignArgs, EscalateArgs, ReplaceArgs, ResolveArgs, RunActArgs, StepArgs,
     Verdict,
 };
 use crate::failure::{Exit, Failure, colour};
+use crate::foresight::{history_of_state, order_anew};
 use crate::run_ref;
 
 /// Carries out an act and says how it ended.

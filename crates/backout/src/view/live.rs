@@ -12,7 +12,7 @@ use backout_engine::conductor::Observer;
 use backout_forecast::outlook::History;
 
 use super::{events, status, words};
-use crate::commands::forecast::glance;
+use crate::foresight::glance;
 
 /// How to show a run.
 pub(crate) enum View {

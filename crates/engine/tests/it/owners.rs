@@ -8,7 +8,7 @@ use backout_core::event::{Event, Outcome};
 use backout_core::plan::Effect;
 use backout_engine::log::WriteError;
 use backout_engine::{Conductor, Control, Patience, RunLog, Stopped};
-use backout_testkit::sim::Pace;
+use backout_testkit::Pace;
 use backout_testkit::{MemoryJournal, SimHands, plans};
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 use serde_json::Value;

@@ -13,7 +13,7 @@ use backout_core::state::RunState;
 use backout_engine::act::{Acted, act};
 use backout_engine::conductor::Observer;
 use backout_engine::{Conductor, Control, End, Patience, RunLog, Stopped, start};
-use backout_testkit::sim::Pace;
+use backout_testkit::Pace;
 use backout_testkit::{MemoryJournal, SimClock, SimHands, plans};
 use tokio::sync::mpsc;
 

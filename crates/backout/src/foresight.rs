@@ -1,0 +1,96 @@
+//! What commands and views ask the forecast in passing: a run's outlook, the order
+//! of work, what earlier runs took.
+
+use jiff::Timestamp;
+
+use backout_core::event::Event;
+use backout_core::graph::Graph;
+use backout_core::ids::{RunId, Seq, StepId};
+use backout_core::plan::Plan;
+use backout_core::record::{Chain, Record};
+use backout_core::state::RunState;
+use backout_engine::Journal;
+use backout_engine::log::OpenError;
+use backout_forecast::outlook::{History, Outlook, Settings, Situation, look};
+use backout_plan::times;
+use backout_sqlite::SqliteJournal;
+
+use crate::app::App;
+use crate::failure::Failure;
+
+/// How many threads to simulate on. The answer does not depend on it.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A run's outlook for the views that follow it, quickly; or why there is none.
+/// `None` for a run that is over, and for a demonstration, which has its own pace.
+pub(crate) fn glance(
+    state: &RunState,
+    history: &History,
+    at: Timestamp,
+) -> Option<Result<Outlook, String>> {
+    if state.finished.is_some() || state.is_demo() {
+        return None;
+    }
+    let nights = (2_000_000 / state.steps.len().max(1)).clamp(1000, 20_000);
+    let settings = Settings { nights, thorough: false, ..Settings::default() };
+    let looked = look(&Situation::of_run(state, at), history, settings);
+    Some(looked.map_err(|why| why.to_string()))
+}
+
+/// The order made anew for what is left of a run, after a departure from the plan;
+/// nothing where the run follows the plan's own order, or nothing can be said.
+pub(crate) fn order_anew(state: &RunState, history: &History, at: Timestamp) -> Option<Event> {
+    if state.planned.order.is_empty() {
+        return None;
+    }
+    let mut situation = Situation::of_run(state, at);
+    situation.order = None;
+    let settings =
+        Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
+    let outlook = look(&situation, history, settings).ok()?;
+    let order = outlook.order.iter().map(|&step| state.steps[step].id.clone()).collect();
+    Some(Event::OrderFrozen { order })
+}
+
+/// The order in which people and lanes take up the steps of a new run.
+pub(crate) fn frozen_order(
+    plan: &Plan,
+    graph: &Graph,
+    at: Timestamp,
+    history: &History,
+) -> Vec<StepId> {
+    let window = times::instants(plan.window.as_ref());
+    let situation = Situation::of_plan(plan, graph, at, window, times::not_before(plan));
+    let settings =
+        Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
+    match look(&situation, history, settings) {
+        Ok(outlook) => outlook.order.iter().map(|&step| plan.steps[step].id.clone()).collect(),
+        // Without durations there is nothing to choose by: the plan's own order.
+        Err(_) => Vec::new(),
+    }
+}
+
+/// What the runs of this state folder took. A log that cannot be read is left
+/// out, and said so.
+pub(crate) async fn history_of_state(app: &App) -> Result<History, Failure> {
+    let mut history = History::default();
+    let Ok(journal) = app.existing_journal() else { return Ok(history) };
+    for (run, _) in journal.runs().await? {
+        if run.is_baselines() {
+            continue;
+        }
+        match records(&journal, &run).await {
+            Ok(records) => history.add_run(&records),
+            Err(why) => anstream::eprintln!("warning: {run} does not count: {why}"),
+        }
+    }
+    Ok(history)
+}
+
+async fn records(journal: &SqliteJournal, run: &RunId) -> Result<Vec<Record>, OpenError> {
+    let stored = journal.read(run, Seq(0)).await?;
+    let mut chain = Chain::new(run.clone());
+    Ok(stored.iter().map(|bytes| chain.read(bytes)).collect::<Result<_, _>>()?)
+}
