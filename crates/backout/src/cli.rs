@@ -269,9 +269,9 @@ pub(crate) struct ForecastArgs {
     /// What the random numbers come from.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How many nights to simulate.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
-    pub(crate) nights: u32,
+    /// How many nights to simulate. Default: 100,000, fewer for plans of more than 300 steps.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1000..=20_000_000))]
+    pub(crate) nights: Option<u32>,
     /// Draw the schedule into this SVG file too.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) svg: Option<PathBuf>,

@@ -35,7 +35,7 @@ pub(crate) fn glance(
     }
     let nights = (2_000_000 / state.steps.len().max(1)).clamp(1000, 20_000);
     let settings = Settings { nights, thorough: false, ..Settings::default() };
-    let looked = look(&Situation::of_run(state, at), history, settings);
+    let looked = look(&Situation::of_run(state, at), &history.without(&state.run), settings);
     Some(looked.map_err(|why| why.to_string()))
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn order_anew(state: &RunState, history: &History, at: Timestamp) -> 
     situation.order = None;
     let settings =
         Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
-    let outlook = look(&situation, history, settings).ok()?;
+    let outlook = look(&situation, &history.without(&state.run), settings).ok()?;
     let order = outlook.order.iter().map(|&step| state.steps[step].id.clone()).collect();
     Some(Event::OrderFrozen { order })
 }

@@ -243,10 +243,9 @@ fn free_hands(state: &RunState) -> BTreeMap<String, Vec<usize>> {
             continue;
         }
         let Some(doer) = state.doer(index) else { continue };
-        let size = *sizes.entry(doer.clone()).or_insert_with(|| {
-            let role = step.owner.as_ref().and_then(|owner| state.planned.plan.roles.get(owner));
-            role.and_then(|role| role.team).map_or(1, |team| team.0.max(1) as usize)
-        });
+        let size = *sizes
+            .entry(doer.clone())
+            .or_insert_with(|| state.planned.plan.team_of(&doer) as usize);
         let next = hands.entry(doer).or_default();
         if next.len() < size {
             next.push(index);

@@ -174,10 +174,15 @@ pub fn learn(known: &[Known], assumed: &Assumptions) -> Learned {
                 let variance = (pool.worth * pool.variance
                     + split.freedom[step] * split.variance[step])
                     / freedom;
-                let spread = libm::sqrt(variance * (1.0 + 1.0 / count as f64));
+                // What is stated counts as one measurement more: it keeps a single odd
+                // one from being the whole truth.
+                let stated = known.stated.likely().filter(|likely| *likely > 0.0);
+                let worth = count as f64 + f64::from(u8::from(stated.is_some()));
+                let sum = split.middle[step] * count as f64 + stated.map_or(0.0, log);
+                let spread = libm::sqrt(variance * (1.0 + 1.0 / worth));
                 let deviations = student(&mut cached, freedom);
                 let table = exponential_of(&deviations, spread);
-                let middle = libm::exp(split.middle[step]);
+                let middle = libm::exp(sum / worth);
                 (Duration { scale: middle, ..Duration::of(table) }, Basis::Measured(count))
             }
         };
@@ -402,23 +407,38 @@ impl Pool {
     }
 }
 
-/// How much a night already under way deviates, from the steps that have ended:
-/// the posterior of the shared factor's logarithm, normal in both parts.
-///
-/// `ended` holds, for each finished step, its logarithm less its middle's, and
-/// the variance of its own part.
-#[must_use]
-pub fn night_so_far(before: f64, ended: &[(f64, f64)]) -> (f64, f64) {
-    let prior = 1.0 / (before * before).max(1e-12);
-    let precision = prior + ended.iter().map(|(_, variance)| 1.0 / variance.max(1e-4)).sum::<f64>();
-    let sum: f64 = ended.iter().map(|(rest, variance)| rest / variance.max(1e-4)).sum();
-    (sum / precision, libm::sqrt(1.0 / precision))
-}
+/// Cells in which the night is weighed anew.
+const NIGHTS: usize = 400;
 
-/// A night whose logarithm has this mean and spread.
+/// A night already under way: each possible factor of `before`, weighed by how
+/// likely what was seen is on such a night. `likelihood` gives the logarithm.
 #[must_use]
-pub fn night_table(mean: f64, spread: f64) -> Table {
-    Table::new(|tail: Tail| libm::exp(mean + spread * shape::normal_quantile(tail)))
+pub fn night_seen(before: &Table, likelihood: impl Fn(f64) -> f64) -> Table {
+    let low = libm::log(before.quantile(Tail::Lower(1e-6)).max(1e-9));
+    let high = libm::log(before.quantile(Tail::Upper(1e-6)).max(1e-9));
+    if high - low < 1e-9 {
+        return before.clone();
+    }
+    let edge = |cell: usize| libm::exp(low + (high - low) * cell as f64 / NIGHTS as f64);
+    let below: Vec<f64> = (0..=NIGHTS).map(|cell| before.probability(edge(cell))).collect();
+    let seen: Vec<f64> =
+        (0..NIGHTS).map(|cell| likelihood(libm::sqrt(edge(cell) * edge(cell + 1)))).collect();
+    let most = seen.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    let mut sums = vec![0.0];
+    for cell in 0..NIGHTS {
+        sum += (below[cell + 1] - below[cell]).max(1e-12) * libm::exp(seen[cell] - most);
+        sums.push(sum);
+    }
+    Table::new(|tail| {
+        let wanted = match tail {
+            Tail::Lower(w) => w * sum,
+            Tail::Upper(w) => (1.0 - w) * sum,
+        };
+        let cell = sums.partition_point(|s| *s < wanted).clamp(1, NIGHTS) - 1;
+        let part = (wanted - sums[cell]) / (sums[cell + 1] - sums[cell]).max(1e-300);
+        libm::exp(low + (high - low) * (cell as f64 + part.clamp(0.0, 1.0)) / NIGHTS as f64)
+    })
 }
 
 #[cfg(test)]
@@ -465,11 +485,17 @@ mod tests {
         assert!(one < 400.0, "{one}");
     }
 
+    /// Half of the tries reach a time-out at the middle; each costs it and the help.
     #[test]
-    fn a_time_out_is_a_cap() {
-        let mut step = known(Stated::Point(60.0), &[]);
-        step.time_out = 70.0;
-        assert_eq!(learn(&[step], &Assumptions::default()).durations[0].quantile(0.999), 70.0);
+    fn a_step_cut_off_is_not_done() {
+        let mut step = known(Stated::Point(100.0), &[]);
+        step.time_out = 100.0;
+        let learned = learn(&[step], &Assumptions::default());
+        let table = &learned.durations[0].table;
+        // What works takes less than 100; one failure is 100 and five minutes more.
+        assert!(table.quantile(Tail::at(0.45)) < 100.0);
+        assert!(table.quantile(Tail::at(0.55)) > 400.0);
+        assert!(table.quantile(Tail::at(0.8)) > 800.0);
     }
 
     #[test]
@@ -511,11 +537,21 @@ mod tests {
         assert!(own < 1.45, "{own}");
     }
 
+    /// With a normal prior and normal observations the posterior is normal too:
+    /// precision 1/τ² + Σ 1/s², mean Σ rest/s² over precision.
     #[test]
     fn the_night_so_far_is_the_normal_posterior() {
-        let (mean, spread) = night_so_far(0.15, &[(0.3, 0.04), (0.2, 0.04)]);
+        let before = Table::new(|tail| libm::exp(0.15 * shape::normal_quantile(tail)));
+        let seen = [(0.3, 0.04), (0.2, 0.04)];
+        let night = night_seen(&before, |factor| {
+            let log = libm::log(factor);
+            seen.iter().map(|(rest, v): &(f64, f64)| -0.5 * (rest - log).powi(2) / v).sum()
+        });
         let precision = 1.0 / 0.0225 + 50.0;
-        assert!((mean - 0.5 / 0.04 / precision).abs() < 1e-12);
-        assert!((spread - libm::sqrt(1.0 / precision)).abs() < 1e-12);
+        let (mean, spread) = (0.5 / 0.04 / precision, libm::sqrt(1.0 / precision));
+        for share in [0.05, 0.5, 0.95] {
+            let exact = libm::exp(mean + spread * shape::normal_quantile(Tail::at(share)));
+            assert!((night.quantile(Tail::at(share)) / exact - 1.0).abs() < 0.003, "{share}");
+        }
     }
 }

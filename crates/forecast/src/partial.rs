@@ -9,6 +9,8 @@ pub struct Choice<T> {
     pub kept: Vec<T>,
     /// How long going back takes, with the confidence wanted, seconds.
     pub needed: f64,
+    /// The latest invocation that is in time, seconds from now, if there is one.
+    pub latest: Option<f64>,
 }
 
 /// The choices nothing beats: for each, no other keeps as much and takes less
@@ -45,6 +47,7 @@ mod tests {
             back: back.to_vec(),
             kept: kept.to_vec(),
             needed,
+            latest: None,
         };
         let found = front(vec![
             choice(&["a"], &["b", "c"], 10.0),

@@ -42,6 +42,10 @@ pub fn takes(
     estimate: Estimate,
 ) -> Option<Vec<Edit>> {
     let node = document.node(&Path::step(step))?;
+    // A step written as `{…}` or in JSON leaves no line of its own to change.
+    if source[node.span.clone()].trim_start().starts_with('{') {
+        return None;
+    }
     let written = match estimate {
         Estimate::Point(span) => span.to_string(),
         Estimate::Range { low, likely, high } => {
@@ -52,7 +56,13 @@ pub fn takes(
         return insert(node, source, &written).map(|edit| vec![edit]);
     };
     match &value.kind {
-        Kind::Scalar { .. } if !value.span.is_empty() => {
+        // Not a block scalar: its sign would stay behind.
+        Kind::Scalar { .. }
+            if !value.span.is_empty() && !source[value.span.clone()].contains('\n') && {
+                let line = source[..value.span.start].rfind('\n').map_or(0, |at| at + 1);
+                source[line..value.span.start].contains("takes")
+            } =>
+        {
             Some(vec![Edit { range: value.span.clone(), text: written }])
         }
         Kind::Map(_) => {
@@ -75,12 +85,16 @@ fn insert(node: &Node, source: &str, written: &str) -> Option<Edit> {
     let line = source[..key.span.start].rfind('\n').map_or(0, |at| at + 1);
     let lead = &source[line..key.span.start];
     let end = value.span.end + source[value.span.end..].find('\n')?;
+    let (end, new_line) = match source[..end].ends_with('\r') {
+        true => (end - 1, "\r\n"),
+        false => (end, "\n"),
+    };
     // `- {id: …}` on one line has no place for another.
-    if source[line..end].contains('{') || !lead.chars().all(|c| c == ' ' || c == '-') {
+    if source[line..key.span.start].contains('{') || !lead.chars().all(|c| c == ' ' || c == '-') {
         return None;
     }
     let indent = lead.replace('-', " ");
-    Some(Edit { range: end..end, text: format!("\n{indent}takes: {written}") })
+    Some(Edit { range: end..end, text: format!("{new_line}{indent}takes: {written}") })
 }
 
 #[cfg(test)]
@@ -122,6 +136,12 @@ mod tests {
             "{found}"
         );
         crate::read_bytes(found.as_bytes()).expect("still a plan");
+        for odd in [
+            "steps:\n  - {\n    id: a,\n    owner: me,\n    takes: 5m,\n    manual: Do.\n  }\n",
+            "steps:\n  - id: a\n    owner: me\n    takes: >-\n      5m\n    manual: Do.\n",
+        ] {
+            assert_eq!(changed(&format!("{HEAD}{odd}"), NEW), None, "{odd}");
+        }
         let flow = "steps: [{id: a, owner: me, manual: Do.}]\n";
         assert_eq!(changed(&format!("{HEAD}{flow}"), NEW), None);
     }

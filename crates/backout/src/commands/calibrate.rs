@@ -22,8 +22,9 @@ pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
     let mut by_hand: Vec<&Proposal> = Vec::new();
     for proposal in &proposals {
         match edit::takes(&read.document, &read.source, proposal.step, proposal.new) {
-            Some(changes) => edits.extend(changes),
-            None => by_hand.push(proposal),
+            // What would not be a plan any more is left to a person.
+            Some(changes) if still_a_plan(&read.source, &changes) => edits.extend(changes),
+            _ => by_hand.push(proposal),
         }
     }
     let changed = edit::apply(&read.source, &edits);
@@ -31,7 +32,10 @@ pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
     if args.json {
         let listed: Vec<_> = proposals
             .iter()
-            .map(|p| json!({"step": name(p), "old": p.old, "new": p.new, "measurements": p.count}))
+            .map(|p| {
+                let by_hand = by_hand.iter().any(|other| other.step == p.step);
+                json!({"step": name(p), "old": p.old, "new": p.new, "measurements": p.count, "by_hand": by_hand})
+            })
             .collect();
         let value = json!({"plan": args.plan, "proposals": listed, "written": args.write && !edits.is_empty()});
         anstream::println!("{}", serde_json::to_string_pretty(&value)?);
@@ -55,7 +59,10 @@ pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
         }
         columns(&rows).iter().for_each(|line| anstream::println!("{line}"));
         for proposal in &by_hand {
-            anstream::println!("{}: written on one line; change `takes` by hand", name(proposal));
+            anstream::println!(
+                "{}: written in a way that cannot be changed in place; change `takes` by hand",
+                name(proposal)
+            );
         }
         let file = args.plan.display().to_string();
         let diff = TextDiff::from_lines(&read.source, &changed);
@@ -66,11 +73,13 @@ pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
         backout_plan::read_bytes(changed.as_bytes()).map_err(|_| {
             Failure::new(Exit::Bug, "the changed plan cannot be read; nothing was written")
         })?;
-        let new = args.plan.with_extension("yaml.new");
+        // A link stays a link; what it leads to is changed.
+        let file = std::fs::canonicalize(&args.plan)?;
+        let new = file.with_extension("yaml.new");
         std::fs::write(&new, &changed)?;
-        std::fs::set_permissions(&new, std::fs::metadata(&args.plan)?.permissions())?;
+        std::fs::set_permissions(&new, std::fs::metadata(&file)?.permissions())?;
         std::fs::File::open(&new)?.sync_all()?;
-        std::fs::rename(&new, &args.plan)?;
+        std::fs::rename(&new, &file)?;
         if !args.json {
             anstream::println!("\nWrote {}.", args.plan.display());
         }
@@ -78,4 +87,8 @@ pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
         anstream::println!("\n`--write` makes the change.");
     }
     Ok(Exit::Done)
+}
+
+fn still_a_plan(source: &str, edits: &[Edit]) -> bool {
+    backout_plan::read_bytes(edit::apply(source, edits).as_bytes()).is_ok()
 }

@@ -8,6 +8,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
 use backout_core::duration::{Estimate, Span};
+use backout_core::event::Instants;
 use backout_core::graph::Graph;
 use backout_core::ids::{ComponentId, OptionId};
 use backout_core::plan::Plan;
@@ -41,13 +42,11 @@ pub(super) async fn forecast(app: &App, args: &ForecastArgs) -> Done {
     }
 }
 
-fn settings(args: &ForecastArgs) -> Settings {
-    Settings {
-        seed: args.seed,
-        nights: args.nights as usize,
-        threads: threads(),
-        ..Settings::default()
-    }
+fn settings(args: &ForecastArgs, steps: usize) -> Settings {
+    // A fleet needs fewer nights for an answer in seconds; what was asked for is done.
+    let fitting = (30_000_000 / steps.max(1)).clamp(2_000, 100_000);
+    let nights = args.nights.map_or(fitting, |nights| nights as usize);
+    Settings { seed: args.seed, nights, threads: threads(), ..Settings::default() }
 }
 
 async fn of_plan(app: &App, args: &ForecastArgs, path: &Path) -> Done {
@@ -59,9 +58,16 @@ async fn of_plan(app: &App, args: &ForecastArgs, path: &Path) -> Done {
     let history = history(app, args.history.as_ref(), plan).await?;
     let only = chosen_components(plan, &args.only)?;
     let at = match &args.at {
-        Some(said) => moment(said, &zone, window.deploy_start.unwrap_or(app.now()))?,
+        Some(said) => moment(said, &zone, &window, app.now())?,
         None => natural_moment(app.now(), &window),
     };
+    if window.backout_by.is_some_and(|by| by < app.now()) && args.at.is_none() {
+        let by = words::moment(window.backout_by.unwrap_or(at), &zone);
+        anstream::eprintln!(
+            "warning: this window ended {by}; the forecast is for an invocation at {}",
+            words::moment(at, &zone)
+        );
+    }
     // Without --option: every option, the default one in full.
     let main = chosen_option(plan, args.option.as_deref())?;
     let mut ways: Vec<Option<OptionId>> = vec![main.clone()];
@@ -69,28 +75,48 @@ async fn of_plan(app: &App, args: &ForecastArgs, path: &Path) -> Done {
         let others = plan.options.keys().filter(|id| Some(*id) != main.as_ref());
         ways.extend(others.cloned().map(Some));
     }
+    if !select(plan, main.as_ref(), &only)?.contains(&true) {
+        return Err(Failure::new(
+            Exit::Failed,
+            "there is nothing to forecast: no step is on this way back",
+        ));
+    }
+    certain_enough(plan, settings(args, plan.steps.len()).nights)?;
     let mut looked: Vec<(Option<OptionId>, Outlook)> = Vec::new();
     for (index, way) in ways.iter().enumerate() {
         let selected = select(plan, way.as_ref(), &only)?;
         let graph = Graph::new(&plan.steps, &selected, &[]).map_err(|e| Failure::of(&e))?;
         let situation = Situation::of_plan(plan, &graph, at, window, times::not_before(plan));
-        let settings = Settings { thorough: index == 0, ..settings(args) };
+        let settings = Settings { thorough: index == 0, ..settings(args, plan.steps.len()) };
         looked.push((way.clone(), foretell(look(&situation, &history, settings))?));
     }
     let selected = select(plan, main.as_ref(), &only)?;
     let graph = Graph::new(&plan.steps, &selected, &[]).map_err(|e| Failure::of(&e))?;
     let situation = Situation::of_plan(plan, &graph, at, window, times::not_before(plan));
     let (way, outlook) = looked.remove(0);
-    let helpers = foretell(better_team(&situation, &history, settings(args), &outlook))?;
+    // What more people or rehearsals would buy takes many forecasts.
+    let small = plan.steps.len() <= 300;
+    let helpers = if !small {
+        Vec::new()
+    } else {
+        foretell(better_team(&situation, &history, settings(args, plan.steps.len()), &outlook))?
+    };
     let now = outlook.finish.quantile(outlook.confidence).value;
     let mut rehearsals = Vec::new();
-    for times in [1, 3] {
-        let then = foretell(rehearsed(&situation, &history, settings(args), &outlook, times))?;
+    for times in if small { &[1, 3][..] } else { &[] } {
+        let times = *times;
+        let then = foretell(rehearsed(
+            &situation,
+            &history,
+            settings(args, plan.steps.len()),
+            &outlook,
+            times,
+        ))?;
         rehearsals.push((times, now - then));
     }
     let fix = args.fix.as_deref().map(|said| compare_fix(said, plan, &outlook)).transpose()?;
     let partial = match args.partial {
-        true => Some(parts(plan, main.as_ref(), at, &history, settings(args))?),
+        true => Some(parts(plan, main.as_ref(), at, &history, settings(args, plan.steps.len()))?),
         false => None,
     };
     let shown = Shown {
@@ -133,11 +159,12 @@ async fn of_run(app: &App, args: &ForecastArgs) -> Done {
     let zone = words::zone(&state.planned.plan);
     let history = history(app, args.history.as_ref(), &state.planned.plan).await?;
     let at = match &args.at {
-        Some(said) => moment(said, &zone, app.now())?,
+        Some(said) => moment(said, &zone, &state.planned.window, app.now())?,
         None => app.now(),
     };
+    let history = history.without(&run);
     let situation = Situation::of_run(&state, at);
-    let outlook = foretell(look(&situation, &history, settings(args)))?;
+    let outlook = foretell(look(&situation, &history, settings(args, state.steps.len())))?;
     let plan = &state.planned.plan;
     let fix = args.fix.as_deref().map(|said| compare_fix(said, plan, &outlook)).transpose()?;
     let shown = Shown {
@@ -158,6 +185,22 @@ async fn of_run(app: &App, args: &ForecastArgs) -> Done {
         window: state.planned.window,
     };
     show(args, &shown)
+}
+
+/// A quantile so far out that fewer than fifty nights lie beyond it is not known.
+fn certain_enough(plan: &Plan, nights: usize) -> Result<(), Failure> {
+    let wanted = plan.window.as_ref().and_then(|window| window.confidence);
+    let Some(wanted) = wanted else { return Ok(()) };
+    let beyond = nights as f64 * (1.0 - wanted.0 / 100.0).min(wanted.0 / 100.0);
+    if beyond >= 50.0 {
+        return Ok(());
+    }
+    let enough = 50.0 / (1.0 - wanted.0 / 100.0).min(wanted.0 / 100.0);
+    let failure = Failure::usage(format!("{nights} nights cannot tell {wanted}"));
+    Err(match enough <= 20e6 {
+        true => failure.hint(format!("`--nights {enough:.0}` can")),
+        false => failure.hint("no simulation can; ask for a confidence that means something"),
+    })
 }
 
 fn foretell<T>(looked: Result<T, outlook::Unforeseeable>) -> Result<T, Failure> {
@@ -186,7 +229,10 @@ fn assume(plan: &mut Plan, args: &ForecastArgs) -> Result<(), Failure> {
         assumed.stress = Some(stress);
     }
     if let Some(said) = &args.bad_night {
-        let percent = said.parse().map_err(|error| Failure::usage(format!("{error}")))?;
+        let percent = said.parse().map_err(|_| {
+            Failure::usage(format!("`{said}` is not a percentage"))
+                .hint("above 0% and below 100%: `--bad-night 20%`")
+        })?;
         assumed.bad_night = Some(percent);
     }
     plan.forecast = Some(assumed);
@@ -195,17 +241,27 @@ fn assume(plan: &mut Plan, args: &ForecastArgs) -> Result<(), Failure> {
 
 /// When somebody who says nothing means: now, if it is the night; else the start
 /// of the deployment.
-fn natural_moment(now: Timestamp, window: &backout_core::event::Instants) -> Timestamp {
+fn natural_moment(now: Timestamp, window: &Instants) -> Timestamp {
     let (from, to) = (window.deploy_start.or(window.deploy_end), window.backout_by);
     match (from, to) {
-        (Some(from), Some(to)) if (from..=to).contains(&now) => now,
+        // A day after the end somebody is still asking about tonight.
+        (Some(from), Some(to))
+            if now >= from && now.duration_since(to) < jiff::SignedDuration::from_hours(24) =>
+        {
+            now
+        }
         (Some(from), _) => from,
         _ => now,
     }
 }
 
 /// A moment as people write it: `02:30`, `2026-06-06T02:30`, or with an offset.
-fn moment(said: &str, zone: &TimeZone, near: Timestamp) -> Result<Timestamp, Failure> {
+fn moment(
+    said: &str,
+    zone: &TimeZone,
+    window: &Instants,
+    near: Timestamp,
+) -> Result<Timestamp, Failure> {
     if let Ok(at) = said.parse::<Timestamp>() {
         return Ok(at);
     }
@@ -217,11 +273,22 @@ fn moment(said: &str, zone: &TimeZone, near: Timestamp) -> Result<Timestamp, Fai
         Ok(at) if said.contains(':') => at,
         _ => {
             let time: Time = said.parse().map_err(|_| bad())?;
-            let day: Date = near.to_zoned(zone.clone()).date();
-            day.to_datetime(time)
+            // The window may go over midnight: the day on which it is this time
+            // inside it, else the day it begins.
+            let day: Date = window.deploy_start.unwrap_or(near).to_zoned(zone.clone()).date();
+            let inside = |at: &DateTime| {
+                let at = times::instant(*at, zone).ok();
+                let (from, to) = (window.deploy_start, window.backout_by);
+                at.zip(from).zip(to).is_some_and(|((at, from), to)| (from..=to).contains(&at))
+            };
+            let days = [Some(day), day.tomorrow().ok()].into_iter().flatten();
+            let moments: Vec<DateTime> = days.map(|day| day.to_datetime(time)).collect();
+            moments.iter().find(|at| inside(at)).copied().unwrap_or(moments[0])
         }
     };
-    times::instant(at, zone).map_err(|error| Failure::usage(error.to_string()))
+    times::instant(at, zone).map_err(|error| {
+        Failure::usage(error.to_string()).hint("write the offset too: `2026-10-25T01:30+01:00`")
+    })
 }
 
 /// What earlier runs took: from a file, which must be about this plan, else from
@@ -283,6 +350,10 @@ fn compare_fix(said: &str, plan: &Plan, outlook: &Outlook) -> Result<FixOrBack, 
         }
         _ => return Err(bad(format!("`{said}` is neither one duration nor three that rise"))),
     };
+    if plan.steps.iter().any(|step| step.not_before.is_some()) {
+        return Err(Failure::usage("this way back waits for a time of day")
+            .hint("leave `--fix` out, and compare `--at` one moment with `--at` another"));
+    }
     let Some(deadline) = outlook.deadline else {
         return Err(Failure::usage("the plan has no `backout_by` to make")
             .hint("add `window: {timezone: …, backout_by: …}`"));
@@ -355,7 +426,10 @@ fn parts(
         let situation = Situation::of_plan(plan, &graph, at, window, times::not_before(plan));
         let outlook = foretell(look(&situation, history, quick))?;
         let needed = outlook.finish.quantile(outlook.confidence).high;
-        choices.push(Choice { back, kept, needed });
+        let latest = outlook
+            .point_of_no_return
+            .map(|[_, low, _]| low.duration_since(outlook.at).as_secs_f64());
+        choices.push(Choice { back, kept, needed, latest });
     }
     Ok(front(choices))
 }

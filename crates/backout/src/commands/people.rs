@@ -77,6 +77,7 @@ fn departs(event: &Event) -> bool {
             | Event::StepReplaced { .. }
             | Event::StepSkipped { .. }
             | Event::StepRetried { .. }
+            | Event::StepResolved { .. }
             | Event::StepAssigned { .. }
             | Event::OptionChosen { .. }
     )

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::forecast::{Shown, chance, lines, span};
+use super::forecast::{Shown, chance, lines, percent, span};
 
 /// Text that means itself in SVG and HTML.
 fn escaped(text: &str) -> String {
@@ -132,7 +132,7 @@ pub(crate) fn html(shown: &Shown<'_>) -> String {
     let at = |share: f64| shown.clock(shown.after(outlook.finish.quantile(share).high));
     fact("Done by, 19 nights of 20", at(0.95), format!("1 of 2: {}; 4 of 5: {}", at(0.5), at(0.8)));
     if let (Some(by), Some(figure)) = (outlook.deadline, outlook.in_time) {
-        let wanted = format!("the plan wants {:.0} %", outlook.confidence * 100.0);
+        let wanted = format!("the plan wants {} %", percent(outlook.confidence));
         fact(&format!("In time for {}", shown.clock(by)), chance(figure), wanted);
     }
     if let Some([_, low, _]) = outlook.point_of_no_return {

@@ -106,6 +106,12 @@ pub(crate) fn chance(figure: Figure) -> String {
     }
 }
 
+/// A share in percent, with the digits it was written with.
+pub(crate) fn percent(share: f64) -> String {
+    let text = format!("{:.6}", share * 100.0);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// "19 nights of 20".
 fn nights(share: f64) -> String {
     for (of, low) in [(2.0, 0.5), (5.0, 0.8), (10.0, 0.9), (20.0, 0.95), (100.0, 0.99)] {
@@ -113,7 +119,7 @@ fn nights(share: f64) -> String {
             return format!("{:.0} nights of {of:.0}", share * of);
         }
     }
-    format!("{:.0} nights of 100", share * 100.0)
+    format!("{} nights of 100", percent(share))
 }
 
 fn style(colour: AnsiColor) -> Style {
@@ -131,7 +137,11 @@ fn mood(share: f64, confidence: f64) -> Style {
 
 /// What a run's forecast says in one line, for whoever watches it.
 pub(crate) fn one_line(outlook: &Outlook, held: bool, zone: &TimeZone) -> String {
-    let clock = |seconds: f64| words::clock(later(outlook.at, seconds), zone);
+    let clock = |seconds: f64| {
+        let at = later(outlook.at, seconds).to_zoned(zone.clone());
+        let today = at.date() == outlook.at.to_zoned(zone.clone()).date();
+        at.strftime(if today { "%H:%M" } else { "%a %-d %b %H:%M" }).to_string()
+    };
     let (middle, sure) = (outlook.finish.quantile(0.5), outlook.finish.quantile(0.95));
     let stuck = outlook.rows.iter().any(|row| row.now == Now::Stuck);
     let unless = match (held, stuck) {
@@ -141,8 +151,8 @@ pub(crate) fn one_line(outlook: &Outlook, held: bool, zone: &TimeZone) -> String
     };
     let mut line = format!(
         "forecast{unless}: done by {} on 1 night of 2, by {} on 19 of 20",
-        &clock(middle.value)[..5],
-        &clock(sure.high)[..5]
+        clock(middle.value),
+        clock(sure.high)
     );
     if let (Some(by), Some(in_time)) = (outlook.deadline, outlook.in_time) {
         let spare = by.duration_since(outlook.at).as_secs_f64()
@@ -199,7 +209,10 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
     let at = |share: f64| shown.clock(shown.after(outlook.finish.quantile(share).high));
     let from = match &shown.run {
         Some(_) => "From here it is".to_owned(),
-        None => format!("Invoked at {}, it is", shown.clock(outlook.at)),
+        None => {
+            let day = outlook.at.to_zoned(shown.zone.clone()).strftime("%a %-d %b").to_string();
+            format!("Invoked {day} at {}, it is", shown.clock(outlook.at))
+        }
     };
     lines.push(format!(
         "{from} done by {} on 1 night of 2, by {} on 4 of 5, by {} on 19 of 20.",
@@ -210,10 +223,10 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
     if let (Some(by), Some(figure)) = (outlook.deadline, outlook.in_time) {
         let mood = mood(figure.value, outlook.confidence);
         lines.push(format!(
-            "In time for {}: {mood}{}{mood:#}. The plan wants {:.0} %.",
+            "In time for {}: {mood}{}{mood:#}. The plan wants {} %.",
             shown.clock(by),
             chance(figure),
-            outlook.confidence * 100.0
+            percent(outlook.confidence)
         ));
     }
     lines.push(String::new());
@@ -241,6 +254,10 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
                 ),
             }
         }
+        None if outlook.never => lines.push(format!(
+            "{red}No invocation from now on ends in time{red:#} with the confidence the plan wants.",
+            red = style(AnsiColor::Red)
+        )),
         None if outlook.deadline.is_none() => lines.push(
             "Point of no return: unknown; the plan does not say by when the backout must be finished (`window: {backout_by: …}`)"
                 .to_owned(),
@@ -501,7 +518,7 @@ fn partial(shown: &Shown<'_>) -> Vec<String> {
     let mut rows =
         vec![["keep", "back out", "sure within", "point of no return"].map(str::to_owned).to_vec()];
     for choice in choices {
-        let until = shown.outlook.deadline.map(|by| shown.clock(later(by, -choice.needed)));
+        let until = choice.latest.map(|latest| shown.clock(shown.after(latest)));
         rows.push(vec![
             names(&choice.kept),
             names(&choice.back),
@@ -565,6 +582,26 @@ fn footing(shown: &Shown<'_>) -> Vec<String> {
     let outlook = &shown.outlook;
     let measured =
         outlook.rows.iter().filter(|row| matches!(row.basis, Basis::Measured(_))).count();
+    let odd: Vec<&str> = outlook
+        .rows
+        .iter()
+        .filter(|row| matches!(row.basis, Basis::Measured(_)))
+        .filter_map(|row| {
+            let step = &shown.steps[row.step];
+            let takes = step.takes?;
+            let likely = takes.likely().get().as_secs_f64();
+            let far = row.takes[0] < 0.4 * likely
+                || row.takes[0] > 2.5 * takes.high().get().as_secs_f64();
+            far.then_some(step.id.as_str())
+        })
+        .collect();
+    let odd = match odd.is_empty() {
+        true => String::new(),
+        false => format!(
+            " Measured far from what is stated: {}; one of the two is wrong.",
+            odd.join(", ")
+        ),
+    };
     let (night, seen) = outlook.night;
     let nights = match seen {
         0 => "assumed".to_owned(),
@@ -574,7 +611,7 @@ fn footing(shown: &Shown<'_>) -> Vec<String> {
     vec![
         String::new(),
         format!(
-            "Rests on: {measured} of {} durations measured, the rest as stated; on a bad night everything takes {:.0} % longer ({nights}); stress ×{}; {} nights simulated, seed {}.",
+            "Rests on: {measured} of {} durations measured, the rest as stated; on a bad night everything takes {:.0} % longer ({nights}); stress ×{}; every step is taken to work in the end; {} nights simulated, seed {}.{odd}",
             outlook.rows.len(),
             (night.exp() - 1.0) * 100.0,
             outlook.assumed.stress,
@@ -660,7 +697,7 @@ pub(crate) fn json(shown: &Shown<'_>) -> Value {
         choices
             .iter()
             .map(|choice| {
-                let until = outlook.deadline.map(|by| later(by, -choice.needed));
+                let until = choice.latest.map(|latest| shown.after(latest));
                 json!({"keep": choice.kept, "back_out": choice.back, "needed_s": choice.needed, "point_of_no_return": until})
             })
             .collect::<Vec<_>>()
@@ -707,6 +744,7 @@ fn outlook_json(option: Option<&OptionId>, outlook: &Outlook) -> Value {
         "backout_by": outlook.deadline,
         "in_time": outlook.in_time.map(figure),
         "point_of_no_return": outlook.point_of_no_return.map(|[value, low, high]| json!({"at": low, "value": value, "low": low, "high": high})),
+        "never_in_time": outlook.never,
         "decide_by": outlook.decide_by,
         "deciding_s": outlook.deciding,
     })

@@ -105,6 +105,15 @@ impl Plan {
         marked.or_else(|| self.options.last()).map(|(id, _)| id)
     }
 
+    /// How many manual steps a person or team of this name does at once: what its
+    /// role says, one if no role is named so.
+    #[must_use]
+    pub fn team_of(&self, name: &str) -> u32 {
+        let named = self.roles.iter().filter(|(id, _)| self.person(id) == name);
+        let sizes = named.filter_map(|(_, role)| role.team);
+        sizes.map(|team| team.0.clamp(1, 1000)).max().unwrap_or(1)
+    }
+
     /// How a role is shown to people: its holder's name if it has one, else the role.
     #[must_use]
     pub fn person(&self, role: &RoleId) -> String {

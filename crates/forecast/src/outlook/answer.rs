@@ -143,6 +143,8 @@ pub struct Outlook {
     pub in_time: Option<Figure>,
     /// The latest invocation that is still in time, with its error.
     pub point_of_no_return: Option<[Timestamp; 3]>,
+    /// Nothing that is invoked from now on ends in time.
+    pub never: bool,
     /// The latest moment to ask for the decision; `None` where the plan does not
     /// say how long deciding takes.
     pub decide_by: Option<Timestamp>,
@@ -263,6 +265,7 @@ fn look_with(
         deadline: situation.window.backout_by,
         in_time: None,
         point_of_no_return: None,
+        never: false,
         decide_by: None,
         deciding: deciding(situation.plan),
         along: Vec::new(),
@@ -355,6 +358,7 @@ fn until_when(
         let settings = simulate::Settings { samples: 4 * FEW, criticality: false, ..simulation };
         Ok((Finish::from(simulate(&network, settings)), moved.seconds_to(by)))
     };
+    let mut never = false;
     let pnr: Figure = if fixed_times && !begun {
         // The sure finish never comes sooner for starting later: halve.
         let (mut low, mut high) = (0.0_f64, room.max(0.0));
@@ -369,11 +373,16 @@ fn until_when(
             }
             Figure { value: low, low, high }
         } else {
-            outlook.finish.point_of_no_return(room, share)
+            never = true;
+            Figure { value: 0.0, low: 0.0, high: 0.0 }
         }
     } else {
         outlook.finish.point_of_no_return(room, share)
     };
+    outlook.never = never;
+    if !begun && never {
+        return Ok(());
+    }
     if !begun {
         let instant = |seconds: f64| later(situation.at, seconds);
         outlook.point_of_no_return =

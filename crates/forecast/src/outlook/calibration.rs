@@ -5,7 +5,7 @@ use backout_core::plan::Plan;
 
 use super::history::History;
 use super::inputs;
-use crate::learning::{Basis, Known, learn};
+use crate::learning::{Basis, Known, Stated, learn};
 
 /// A new estimate for a step.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ pub fn propose(plan: &Plan, history: &History, least: usize) -> Vec<Proposal> {
     // Tries that failed belong to the forecast and not to how long one try takes.
     let known: Vec<Known> = inputs::known(&steps, history)
         .into_iter()
-        .map(|known| Known { retry: None, failed: 0, ..known })
+        .map(|known| Known { retry: None, failed: 0, stated: Stated::Nothing, ..known })
         .collect();
     let assumed = crate::learning::Assumptions { stress: 1.0, ..inputs::assumptions(plan) };
     let learned = learn(&known, &assumed);

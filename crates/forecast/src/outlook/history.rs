@@ -85,6 +85,14 @@ impl History {
         }
     }
 
+    /// What other runs than this one took: a run's own steps tell what night it is,
+    /// and must not be what they are compared with.
+    #[must_use]
+    pub fn without(&self, run: &RunId) -> Self {
+        let other = self.history.iter().filter(|seen| seen.run != *run);
+        Self { history: other.cloned().collect() }
+    }
+
     /// What is known of a step with this very action.
     pub fn of<'a>(&'a self, step: &'a Step) -> impl Iterator<Item = &'a Observation> {
         let action = step.action_digest();

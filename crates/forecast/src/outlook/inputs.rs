@@ -75,7 +75,13 @@ pub(super) fn known(steps: &[&Step], history: &History) -> Vec<Known> {
         for seen in history.of(step) {
             known.failed += seen.failed;
             known.tried += seen.failed + u32::from(seen.seconds.is_some());
-            if let Some(seconds) = seen.seconds {
+            // A step of an hour that somebody acknowledged within seconds was not
+            // measured; it was clicked away.
+            let least = match (step.action.is_manual(), known.stated) {
+                (true, Stated::Point(low) | Stated::Range { low, .. }) => 0.1 * low,
+                _ => 0.0,
+            };
+            if let Some(seconds) = seen.seconds.filter(|seconds| *seconds >= least) {
                 let next = nights.len();
                 let night = *nights.entry(&seen.run).or_insert(next);
                 known.samples.push(Sample { night, seconds });

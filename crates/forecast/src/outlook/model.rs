@@ -142,10 +142,7 @@ impl<'a> Situation<'a> {
 
     /// How many a person or team counts as.
     fn size(&self, doer: &str) -> u32 {
-        let named = |role: &&backout_core::ids::RoleId| self.plan.person(role) == doer;
-        let role = self.plan.roles.keys().find(named).and_then(|role| self.plan.roles.get(role));
-        let team = role.and_then(|role| role.team).map_or(1, |team| team.0.clamp(1, 1000));
-        team + self.more.get(doer).copied().unwrap_or(0)
+        self.plan.team_of(doer) + self.more.get(doer).copied().unwrap_or(0)
     }
 }
 
@@ -211,8 +208,8 @@ impl Model {
             release.push(from.unwrap_or(0.0).max(wait));
         }
         let (reach, reaches) = responses(situation, &steps, assumed);
-        // What the finished steps say about this night.
-        if !situation.took.is_empty() && learned.night_spread > 0.0 {
+        // What this run's steps say about its night.
+        if learned.night_spread > 0.0 {
             learned.night = night_of(situation, known, &learned);
         }
         let now = steps.iter().map(|&step| situation.now[step]).collect();
@@ -304,7 +301,10 @@ impl Model {
         }
         let mut ends = vec![0.0_f64; count];
         let mut queues: Vec<Vec<usize>> = vec![Vec::new(); self.resources.len()];
-        for &place in order {
+        // What is under way holds its person and its lane, wherever it stands.
+        let under_way = order.iter().filter(|&&place| self.is_running(place));
+        let ahead = order.iter().filter(|&&place| !self.is_running(place));
+        for &place in under_way.chain(ahead) {
             let mut start = self.release[place].max(self.reach_middle(place));
             for &first in &self.before[place] {
                 start = start.max(ends[first]);
@@ -429,14 +429,15 @@ fn responses(
     (reach, learn(&known, assumed).durations)
 }
 
-/// The night, seen from the steps that have ended.
+/// The night, seen from the steps that have ended and from those that have lasted
+/// this long.
 fn night_of(situation: &Situation<'_>, known: &[Known], learned: &Learned) -> Table {
+    let told =
+        |step: usize| known[step].stated.likely().is_some() || !known[step].samples.is_empty();
     let ended: Vec<(f64, f64)> = situation
         .took
         .iter()
-        .filter(|(step, _)| {
-            known[*step].stated.likely().is_some() || !known[*step].samples.is_empty()
-        })
+        .filter(|(step, _)| told(*step))
         .filter_map(|&(step, seconds)| {
             let duration = &learned.durations[step];
             let middle = duration.quantile(0.5);
@@ -448,6 +449,28 @@ fn night_of(situation: &Situation<'_>, known: &[Known], learned: &Learned) -> Ta
             (middle >= 1.0).then_some((rest.clamp(-limit, limit), spread * spread))
         })
         .collect();
-    let (mean, spread) = crate::learning::night_so_far(learned.night_spread, &ended);
-    crate::learning::night_table(mean, spread)
+    let lasting: Vec<(&crate::network::Duration, f64)> = (0..situation.steps.len())
+        .filter(|&step| told(step))
+        .filter_map(|step| match situation.now[step] {
+            Now::Running(elapsed) if elapsed < learned.durations[step].cap => {
+                Some((&learned.durations[step], elapsed))
+            }
+            _ => None,
+        })
+        .collect();
+    if ended.is_empty() && lasting.is_empty() {
+        return learned.night.clone();
+    }
+    crate::learning::night_seen(&learned.night, |factor| {
+        let logarithm = libm::log(factor);
+        let of_ended = ended.iter().map(|(rest, variance)| {
+            let off = rest - logarithm;
+            -0.5 * off * off / variance.max(1e-4)
+        });
+        let of_lasting = lasting.iter().map(|(duration, elapsed)| {
+            let own = (elapsed / factor - duration.offset) / duration.scale.max(1e-9);
+            libm::log((1.0 - duration.table.probability(own)).max(1e-9))
+        });
+        of_ended.sum::<f64>() + of_lasting.sum::<f64>()
+    })
 }

@@ -165,7 +165,9 @@ pub(super) const RULES: &[Rule] = &[
                 None => left < facts.bad_night.total,
             };
             if by > end && too_late {
-                let share = outlook.map(|outlook| {
+                // With steps that wait for a time of day the share is another each minute.
+                let waits = facts.plan.steps.iter().any(|step| step.not_before.is_some());
+                let share = outlook.filter(|_| !waits).map(|outlook| {
                     let in_time = outlook.finish.probability(left.as_secs_f64()).value;
                     format!(", enough on {} of 100 nights", out_of_100(in_time))
                 });
