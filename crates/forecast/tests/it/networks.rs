@@ -150,6 +150,56 @@ proptest! {
     }
 }
 
+/// Several steps under way tell what night it is: the forecast is that of the
+/// nights on which all of them have lasted this long.
+#[test]
+fn steps_under_way_tell_the_night() {
+    const MIDDLES: [f64; 4] = [60.0, 80.0, 100.0, 120.0];
+    let (elapsed, spread, nights) = (110.0, 0.15, 0.2);
+    let prior = lognormal(nights);
+    let own = lognormal(spread);
+    let night = backout_forecast::learning::night_seen(&prior, |factor| {
+        let lasts = |middle: &f64| 1.0 - own.probability(elapsed / factor / middle);
+        MIDDLES.iter().map(|middle| libm::log(lasts(middle).max(1e-12))).sum()
+    });
+    let mut steps: Vec<Activity> = MIDDLES
+        .iter()
+        .enumerate()
+        .map(|(index, middle)| Activity {
+            elapsed: Some(elapsed),
+            ..step(index, Vec::new(), *middle, spread, true)
+        })
+        .collect();
+    steps.push(step(4, vec![0, 1, 2, 3], 50.0, spread, true));
+    let network = Network::new(steps, night).expect("a network");
+    let asked = finish(&network, 200_000);
+    // By brute force: nights on which one of them has ended are left out.
+    let mut seed = 4_u64;
+    let mut normal = move || {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = seed;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        normal_quantile(Tail::at((((z ^ (z >> 31)) >> 11) as f64 + 0.5) / (1_u64 << 53) as f64))
+    };
+    let mut kept = Vec::new();
+    while kept.len() < 20_000 {
+        let shared = libm::exp(nights * normal());
+        let took: Vec<f64> =
+            MIDDLES.iter().map(|m| m * shared * libm::exp(spread * normal())).collect();
+        let last = 50.0 * shared * libm::exp(spread * normal());
+        if took.iter().all(|took| *took > elapsed) {
+            kept.push(took.into_iter().fold(0.0, f64::max) - elapsed + last);
+        }
+    }
+    kept.sort_by(f64::total_cmp);
+    for wanted in [0.1, 0.5, 0.9, 0.95] {
+        let found = asked.quantile(wanted).value;
+        let place = kept.partition_point(|time| *time <= found) as f64 / kept.len() as f64;
+        assert!((place - wanted).abs() < 0.012, "{wanted}: {place}");
+    }
+}
+
 /// Sampled by brute force: the rest of the first step and the second one, on
 /// nights on which the first lasts longer than `elapsed`.
 fn filtered(middle: f64, spread: f64, elapsed: f64, nights: usize) -> Vec<f64> {
