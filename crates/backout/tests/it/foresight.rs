@@ -343,3 +343,77 @@ fn assumptions_can_be_seen_and_changed() {
     stage.plan_with(STEPS, "forecast: {stress: 0}\n");
     stage.say("forecast plan.backout.yaml").expect(1).says("makes no sense");
 }
+
+#[test]
+fn a_window_over_midnight_and_one_that_has_passed() {
+    let stage = Stage::new();
+    let over = "window: {timezone: Europe/London, deploy: 2026-06-05T22:00 / 2026-06-06T01:00, backout_by: 2026-06-06T06:00}\n";
+    stage.plan_with("  - {id: a, owner: ann, takes: 1h, manual: Do it.}\n", over);
+    assert_eq!(forecast(&stage, "--at 03:30")["at"], "2026-06-06T02:30:00Z");
+    assert_eq!(forecast(&stage, "--at 23:00")["at"], "2026-06-05T22:00:00Z");
+    stage.say("forecast plan.backout.yaml").expect(0).says("this window ended").says("Fri 5 Jun");
+}
+
+#[test]
+fn a_step_stopped_at_its_time_out_is_not_done() {
+    let stage = Stage::new();
+    let step = |timeout: &str| {
+        format!(
+            "  - {{id: a, owner: ann, takes: 40m, run: {{argv: ['true'], timeout: {timeout}}}}}\n"
+        )
+    };
+    stage.plan_with(&step("61m"), WINDOW);
+    let tight = number(&forecast(&stage, "")["finish"]["p95"]["seconds"]["value"]);
+    stage.plan_with(&step("5h"), WINDOW);
+    let wide = number(&forecast(&stage, "")["finish"]["p95"]["seconds"]["value"]);
+    assert!(tight > wide, "{tight} {wide}");
+}
+
+#[test]
+fn a_run_is_not_its_own_history() {
+    let stage = Stage::new();
+    stage.plan_with(
+        "  - {id: a, owner: ann, takes: 50m, run: {argv: ['true']}}\n  - {id: b, owner: bob, takes: 20m, manual: Do it.}\n",
+        "",
+    );
+    stage.say("invoke plan.backout.yaml --as lead").expect(20);
+    let own = stage.say("forecast CHG7 --json --at 2030-01-01T00:00:00Z").expect(0).json();
+    stage.write("none.json", "{\"history\": []}");
+    // A file without anything about the plan is refused, so compare with none at all.
+    stage.say("forecast CHG7 --history none.json").expect(1);
+    assert_eq!(own["steps"][0]["rests_on"]["kind"], "stated_point");
+    stage.say("ack CHG7 b --as bob").expect(0);
+}
+
+#[test]
+fn a_confidence_no_sample_can_tell_is_refused() {
+    let stage = Stage::new();
+    let sure = WINDOW.replace(
+        "backout_by: 2026-06-06T06:00",
+        "backout_by: 2026-06-06T06:00, confidence: 99.99%",
+    );
+    stage.plan_with(STEPS, &sure);
+    stage
+        .say("forecast plan.backout.yaml")
+        .expect(64)
+        .says("cannot tell 99.99%")
+        .says("--nights 500000");
+    stage
+        .say("forecast plan.backout.yaml --nights 600000")
+        .expect(0)
+        .says("The plan wants 99.99 %");
+}
+
+#[test]
+fn whoever_a_step_is_handed_to_counts_as_they_are() {
+    let stage = Stage::new();
+    let roles = "backout: 1\nchange: {id: CHG7, title: A change, owner: lead}\nroles:\n  lead: {name: Lena Lead}\n  bob: {name: Bob}\n  ops: {name: Operations, team: 3}\nsteps:\n  - {id: b1, owner: bob, takes: 10m, after: [], manual: One.}\n  - {id: o1, owner: ops, takes: 10m, after: [], manual: Two.}\n  - {id: o2, owner: ops, takes: 10m, after: [], manual: Three.}\n";
+    stage.write("plan.backout.yaml", roles);
+    stage.say("invoke plan.backout.yaml --as lead").expect(20);
+    // Bob is one person, also for what a team of three would do at once.
+    for step in ["o1", "o2"] {
+        stage.say(&format!("assign CHG7 {step} Bob --reason ill --as lead")).expect(0);
+    }
+    let told = stage.say("forecast CHG7 --json").expect(0).json();
+    assert!(number(&told["planned_s"]) > 500.0, "{told}");
+}
