@@ -30,15 +30,17 @@ use crate::failure::{Exit, Failure};
 use crate::foresight::{history_of_state, threads};
 use crate::run_ref;
 use crate::view::forecast::{self as view, Shown};
+use crate::view::waiting::Working;
 use crate::view::{chart, words};
 
 pub(super) async fn forecast(app: &App, args: &ForecastArgs) -> Done {
+    let working = Working::on("forecasting");
     let path = Path::new(&args.target);
     let looks_like_a_file = args.target.contains(['/', '.']);
     if path.exists() || looks_like_a_file {
-        of_plan(app, args, path).await
+        of_plan(app, args, path, working).await
     } else {
-        of_run(app, args).await
+        of_run(app, args, working).await
     }
 }
 
@@ -49,7 +51,7 @@ fn settings(args: &ForecastArgs, steps: usize) -> Settings {
     Settings { seed: args.seed, nights, threads: threads(), ..Settings::default() }
 }
 
-async fn of_plan(app: &App, args: &ForecastArgs, path: &Path) -> Done {
+async fn of_plan(app: &App, args: &ForecastArgs, path: &Path, working: Working) -> Done {
     let mut read = must_read(path)?;
     assume(&mut read.plan, args)?;
     let plan = &read.plan;
@@ -136,10 +138,11 @@ async fn of_plan(app: &App, args: &ForecastArgs, path: &Path) -> Done {
         zone,
         window,
     };
+    drop(working);
     show(args, &shown)
 }
 
-async fn of_run(app: &App, args: &ForecastArgs) -> Done {
+async fn of_run(app: &App, args: &ForecastArgs, working: Working) -> Done {
     if args.partial || args.option.is_some() || !args.only.is_empty() {
         return Err(Failure::usage(format!("`{}` is a run, and its way is chosen", args.target))
             .hint("`--partial`, `--option` and `--only` ask about plans"));
@@ -184,6 +187,7 @@ async fn of_run(app: &App, args: &ForecastArgs) -> Done {
         zone,
         window: state.planned.window,
     };
+    drop(working);
     show(args, &shown)
 }
 

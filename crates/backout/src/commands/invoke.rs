@@ -133,8 +133,11 @@ pub(super) fn chosen_components(plan: &Plan, said: &[String]) -> Result<Vec<Comp
         let known = plan.components.keys().find(|id| id.as_str() == name);
         only.insert(known.cloned().ok_or_else(|| {
             let names: Vec<&str> = plan.components.keys().map(|id| id.as_str()).collect();
-            Failure::usage(format!("the plan has no component `{name}`"))
-                .hint(format!("its components are {}", names.join(", ")))
+            let hint = match names.is_empty() {
+                true => "it names no components at all; leave `--only` out".to_owned(),
+                false => format!("its components are {}", names.join(", ")),
+            };
+            Failure::usage(format!("the plan has no component `{name}`")).hint(hint)
         })?);
     }
     let touched =

@@ -404,8 +404,16 @@ fn people(shown: &Shown<'_>, width: usize) -> Vec<String> {
             }
         }
     }
+    let mut called: Vec<String> = Vec::new();
+    for (name, middle, sure) in &outlook.responses {
+        called.push(format!(
+            "{name} is at work {} to {} after the call.",
+            span(*middle),
+            span(*sure)
+        ));
+    }
     if busy.is_empty() || busy.len() > 40 {
-        return Vec::new();
+        return called;
     }
     let name_width = busy.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(28);
     let cells = width.saturating_sub(name_width + 16).clamp(12, 60);
@@ -428,6 +436,7 @@ fn people(shown: &Shown<'_>, width: usize) -> Vec<String> {
             span(work)
         ));
     }
+    lines.extend(called);
     lines
 }
 
@@ -661,6 +670,11 @@ pub(crate) fn json(shown: &Shown<'_>) -> Value {
     let ids = |steps: &[usize]| -> Value {
         steps.iter().map(|&step| json!(shown.steps[step].id)).collect()
     };
+    value["responses"] = outlook
+        .responses
+        .iter()
+        .map(|(who, middle, sure)| json!({"who": who, "p50_s": middle, "p95_s": sure}))
+        .collect();
     value["critical_path"] = ids(&outlook.path);
     value["order"] = ids(&outlook.order);
     value["matters"] = outlook

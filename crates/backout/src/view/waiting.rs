@@ -2,6 +2,34 @@
 
 use std::io::{IsTerminal, Write};
 
+/// Says each second that something is being worked on, until it is dropped.
+pub(crate) struct Working(Option<std::sync::mpsc::Sender<()>>, Option<std::thread::JoinHandle<()>>);
+
+impl Working {
+    /// Begins to say so, if it lasts.
+    pub(crate) fn on(what: &'static str) -> Self {
+        let (done, told) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let mut waiting = Waiting::default();
+            let second = std::time::Duration::from_secs(1);
+            while told.recv_timeout(second) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                waiting.tick(what, None);
+            }
+            waiting.end();
+        });
+        Self(Some(done), Some(thread))
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        if let Some(thread) = self.1.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// One line on stderr that is rewritten each second on a terminal; elsewhere a
 /// line every ten seconds, so that a log shows life without drowning in it.
 #[derive(Default)]

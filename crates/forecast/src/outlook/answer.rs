@@ -132,6 +132,10 @@ pub struct Outlook {
     pub order: Vec<usize>,
     /// The planned end, seconds from now.
     pub planned_end: f64,
+    /// The same, with each step's duration in whole seconds.
+    pub whole_end: f64,
+    /// How long people take to be at work: name, middle and P95, seconds.
+    pub responses: Vec<(String, f64, f64)>,
     /// Nothing can be planned to end sooner, seconds from now; `None` if the order
     /// was given and not searched for.
     pub bound: Option<f64>,
@@ -166,10 +170,10 @@ pub struct Outlook {
 
 impl Outlook {
     /// Whether no order of work could end sooner; `None` if none was searched for.
-    /// The search counts in whole seconds, so each step may be half a second off.
+    /// Told in the whole seconds the search counts in.
     #[must_use]
     pub fn is_shortest(&self) -> Option<bool> {
-        self.bound.map(|bound| self.planned_end <= bound + self.rows.len() as f64)
+        self.bound.map(|bound| self.whole_end <= bound)
     }
 }
 
@@ -260,6 +264,8 @@ fn look_with(
         path: path.into_iter().map(|place| model.steps[place]).collect(),
         order: order.iter().map(|&place| model.steps[place]).collect(),
         planned_end,
+        whole_end: model.whole_end(&network),
+        responses: model.responses(),
         bound,
         finish,
         deadline: situation.window.backout_by,

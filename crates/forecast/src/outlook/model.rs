@@ -170,6 +170,8 @@ pub(super) struct Model {
     reach: Vec<Option<usize>>,
     /// How long people take to be at work: positions behind the steps'.
     reaches: Vec<crate::network::Duration>,
+    /// Whose they are.
+    people: Vec<String>,
     keys: Vec<u64>,
 }
 
@@ -207,7 +209,7 @@ impl Model {
             let from = situation.not_before.get(&step.id).map(|&at| situation.seconds_to(at));
             release.push(from.unwrap_or(0.0).max(wait));
         }
-        let (reach, reaches) = responses(situation, &steps, assumed);
+        let (reach, reaches, people) = responses(situation, &steps, assumed);
         // What this run's steps say about its night.
         if learned.night_spread > 0.0 {
             learned.night = night_of(situation, known, &learned);
@@ -216,7 +218,19 @@ impl Model {
         // A step keeps its random numbers whatever else is on the way.
         let keys = steps.iter().map(|&step| key(&situation.steps[step].id)).collect();
         let learned = pick(learned, &steps);
-        Self { steps, learned, resources, holds, before, now, release, reach, reaches, keys }
+        Self {
+            steps,
+            learned,
+            resources,
+            holds,
+            before,
+            now,
+            release,
+            reach,
+            reaches,
+            people,
+            keys,
+        }
     }
 
     /// The problem: each step's middle duration, whole seconds.
@@ -334,6 +348,22 @@ impl Model {
         Network::new(activities, self.learned.night.clone())
     }
 
+    /// The planned end in the whole seconds the search counts in.
+    pub(super) fn whole_end(&self, network: &Network) -> f64 {
+        let count = self.steps.len();
+        let ends = network.finish_times(|index| match index < count {
+            true => f64::from(whole(self.middle(index))),
+            false => f64::from(whole(self.reaches[index - count].quantile(0.5))),
+        });
+        ends.into_iter().take(count).fold(0.0, f64::max)
+    }
+
+    /// How long each person takes to be at work: name, middle and P95, seconds.
+    pub(super) fn responses(&self) -> Vec<(String, f64, f64)> {
+        let figures = self.reaches.iter().map(|d| (d.quantile(0.5), d.quantile(0.95)));
+        self.people.iter().zip(figures).map(|(name, (p50, p95))| (name.clone(), p50, p95)).collect()
+    }
+
     /// When each step starts and ends on an ordinary night, seconds from now, and
     /// the chain that makes the end: through waits, people and lanes.
     pub(super) fn planned(&self, network: &Network) -> (Vec<(f64, f64)>, Vec<usize>) {
@@ -390,7 +420,7 @@ fn responses(
     situation: &Situation<'_>,
     steps: &[usize],
     assumed: &Assumptions,
-) -> (Vec<Option<usize>>, Vec<crate::network::Duration>) {
+) -> (Vec<Option<usize>>, Vec<crate::network::Duration>, Vec<String>) {
     let mut people: Vec<(String, usize)> = Vec::new();
     let mut known: Vec<Known> = Vec::new();
     let at_work = |doer: &str| {
@@ -426,7 +456,8 @@ fn responses(
             Some(known.len() - 1)
         })
         .collect();
-    (reach, learn(&known, assumed).durations)
+    let people = people.into_iter().map(|(name, _)| name).collect();
+    (reach, learn(&known, assumed).durations, people)
 }
 
 /// The night, seen from the steps that have ended and from those that have lasted
