@@ -125,17 +125,12 @@ pub(crate) fn main(arguments: &[String]) {
                     (0..rehearsals).map(|_| truth.night(&mut dice)).collect();
                 let known: Vec<Known> = (0..steps)
                     .map(|index| Known {
-                        stated: truth.stated(index),
                         samples: nights
                             .iter()
                             .enumerate()
                             .map(|(night, took)| Sample { night, seconds: took[index] })
                             .collect(),
-                        time_out: f64::INFINITY,
-                        kind: 0,
-                        failed: 0,
-                        tried: 0,
-                        retry: None,
+                        ..Known::stated(truth.stated(index))
                     })
                     .collect();
                 let learned = learn(&known, &Assumptions::default());

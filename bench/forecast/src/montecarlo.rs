@@ -61,13 +61,8 @@ fn learned(steps: &[Step]) -> Network {
             };
             let (low, high) = (middle * (1.0 - spread), middle * (1.0 + 2.0 * spread));
             Known {
-                stated: Stated::Range { low, likely: *middle, high },
                 samples: if index % 2 == 0 { (0..3).map(night).collect() } else { Vec::new() },
-                time_out: f64::INFINITY,
-                kind: 0,
-                failed: 0,
-                tried: 0,
-                retry: None,
+                ..Known::stated(Stated::Range { low, likely: *middle, high })
             }
         })
         .collect();

@@ -76,7 +76,10 @@ pub(crate) fn frozen_order(
 /// out, and said so.
 pub(crate) async fn history_of_state(app: &App) -> Result<History, Failure> {
     let mut history = History::default();
-    let Ok(journal) = app.existing_journal() else { return Ok(history) };
+    if !SqliteJournal::exists(app.state_folder()) {
+        return Ok(history);
+    }
+    let journal = app.journal()?;
     for (run, _) in journal.runs().await? {
         if run.is_baselines() {
             continue;

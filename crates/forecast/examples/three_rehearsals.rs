@@ -65,15 +65,10 @@ fn main() {
         // As the forecast does it.
         let known: Vec<Known> = (0..5)
             .map(|step| Known {
-                stated: Stated::Nothing,
                 samples: (0..3)
                     .map(|night| Sample { night, seconds: rehearsals[night][step] })
                     .collect(),
-                time_out: f64::INFINITY,
-                kind: 0,
-                failed: 0,
-                tried: 0,
-                retry: None,
+                ..Known::stated(Stated::Nothing)
             })
             .collect();
         let learned = learn(&known, &Assumptions::default());

@@ -15,7 +15,8 @@
 //! * The next night is a draw from the nights: a factor all steps share (linear
 //!   association; Trietsch et al., EJOR 216(2), 2012). Independence is the most
 //!   dangerous default there is: it averages bad luck away.
-//! * Every step is cut off at its time-out, so that means exist.
+//! * Nothing takes longer than ten times its middle, so that means exist; a try that
+//!   reaches its time-out is a failed one (`tries`).
 //!
 //! Without measurements the stated low, likely and high make a PERT distribution,
 //! and a single figure the middle of a log-normal one. What each step's duration
@@ -84,6 +85,23 @@ pub struct Known {
     pub tried: u32,
     /// How often it is tried in all, and the pause between, seconds.
     pub retry: Option<(u32, f64)>,
+}
+
+impl Known {
+    /// What is known of a step that was never measured, never failed, and that
+    /// nothing stops.
+    #[must_use]
+    pub fn stated(stated: Stated) -> Self {
+        Self {
+            stated,
+            samples: Vec::new(),
+            time_out: f64::INFINITY,
+            kind: 0,
+            failed: 0,
+            tried: 0,
+            retry: None,
+        }
+    }
 }
 
 /// What a duration rests on.
@@ -448,13 +466,8 @@ mod tests {
     fn known(stated: Stated, seconds: &[f64]) -> Known {
         let samples = seconds.iter().enumerate();
         Known {
-            stated,
             samples: samples.map(|(night, seconds)| Sample { night, seconds: *seconds }).collect(),
-            time_out: f64::INFINITY,
-            kind: 0,
-            failed: 0,
-            tried: 0,
-            retry: None,
+            ..Known::stated(stated)
         }
     }
 

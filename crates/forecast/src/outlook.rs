@@ -18,5 +18,5 @@ pub use answer::{
 };
 pub use calibration::{Proposal, propose};
 pub use history::{History, Observation};
-pub use inputs::assumptions;
+pub use inputs::{assumptions, stated};
 pub use model::{Now, Situation};

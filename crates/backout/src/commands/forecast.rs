@@ -14,7 +14,7 @@ use backout_core::ids::{ComponentId, OptionId};
 use backout_core::plan::Plan;
 use backout_core::state::select;
 use backout_forecast::fix::{FixOrBack, fix_or_back};
-use backout_forecast::learning::{Assumptions, Known, Stated, learn};
+use backout_forecast::learning::{Assumptions, Known, learn};
 use backout_forecast::outlook::{
     self, History, Outlook, Settings, Situation, better_team, look, rehearsed,
 };
@@ -150,8 +150,7 @@ async fn of_run(app: &App, args: &ForecastArgs, working: Working) -> Done {
     let run = run_ref::find(app, Some(&args.target)).await?;
     let log = app.open(&run).await?;
     let mut state = log.state().clone();
-    if let Some((outcome, at)) = &state.finished {
-        let _ = outcome;
+    if let Some((_, at)) = &state.finished {
         return Err(Failure::usage(format!(
             "{run} ended at {}; there is nothing left to forecast",
             words::moment(*at, &words::zone(&state.planned.plan))
@@ -362,22 +361,7 @@ fn compare_fix(said: &str, plan: &Plan, outlook: &Outlook) -> Result<FixOrBack, 
         return Err(Failure::usage("the plan has no `backout_by` to make")
             .hint("add `window: {timezone: …, backout_by: …}`"));
     };
-    let seconds = |span: Span| span.get().as_secs_f64();
-    let stated = match estimate {
-        Estimate::Point(span) => Stated::Point(seconds(span)),
-        Estimate::Range { low, likely, high } => {
-            Stated::Range { low: seconds(low), likely: seconds(likely), high: seconds(high) }
-        }
-    };
-    let known = Known {
-        stated,
-        samples: Vec::new(),
-        time_out: f64::INFINITY,
-        kind: 0,
-        failed: 0,
-        tried: 0,
-        retry: None,
-    };
+    let known = Known::stated(outlook::stated(Some(estimate)));
     // A repair is a guess about the unknown; its spread is that of one figure.
     let assumed = Assumptions { stress: 1.0, ..outlook::assumptions(plan) };
     let repair = learn(&[known], &assumed).durations.remove(0);

@@ -41,14 +41,12 @@ pub(super) async fn say(
     }
     let (person, actor) = who(&log.state().planned.plan, as_who)?;
     let now = app.now();
-    let history = match log.state().planned.order.is_empty() {
-        true => History::default(),
-        false => history_of_state(app).await?,
-    };
+    let anew = departs(what) && !log.state().planned.order.is_empty();
+    let history = if anew { history_of_state(app).await? } else { History::default() };
     let events = |state: &RunState| {
         let mut events = events(state)?;
         // Whoever departs from the plan gets an order of work for what is left.
-        if events.iter().any(departs) {
+        if anew {
             let then = state.with(&events, &actor, now)?;
             events.extend(order_anew(&then, &history, now));
         }
@@ -69,17 +67,17 @@ pub(super) async fn say(
     }
 }
 
-/// Whether an event changes what is left to do, or who does it.
-fn departs(event: &Event) -> bool {
+/// Whether an act changes what is left to do, or who does it.
+fn departs(act: &Act) -> bool {
     matches!(
-        event,
-        Event::StepAdded { .. }
-            | Event::StepReplaced { .. }
-            | Event::StepSkipped { .. }
-            | Event::StepRetried { .. }
-            | Event::StepResolved { .. }
-            | Event::StepAssigned { .. }
-            | Event::OptionChosen { .. }
+        act,
+        Act::Add { .. }
+            | Act::Replace { .. }
+            | Act::Skip { .. }
+            | Act::Retry { .. }
+            | Act::Resolve { .. }
+            | Act::Assign { .. }
+            | Act::Escalate { .. }
     )
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn svg(shown: &Shown<'_>) -> String {
             "Schedule of {} steps, {} on an ordinary night; done by {} with {:.0} % confidence.",
             outlook.rows.len(),
             span(outlook.planned_end),
-            shown.clock(shown.after(sure)),
+            shown.end_clock(sure),
             outlook.confidence * 100.0
         ))
     );
@@ -86,7 +86,7 @@ pub(crate) fn svg(shown: &Shown<'_>) -> String {
         escaped(&format!(
             "{:.0} % of nights are done by {}",
             outlook.confidence * 100.0,
-            shown.clock(shown.after(sure))
+            shown.end_clock(sure)
         ))
     );
     svg.push_str("</svg>\n");
@@ -129,7 +129,7 @@ pub(crate) fn html(shown: &Shown<'_>) -> String {
             escaped(&about)
         );
     };
-    let at = |share: f64| shown.clock(shown.after(outlook.finish.quantile(share).high));
+    let at = |share: f64| shown.end_clock(outlook.finish.quantile(share).high);
     fact("Done by, 19 nights of 20", at(0.95), format!("1 of 2: {}; 4 of 5: {}", at(0.5), at(0.8)));
     if let (Some(by), Some(figure)) = (outlook.deadline, outlook.in_time) {
         let wanted = format!("the plan wants {} %", percent(outlook.confidence));

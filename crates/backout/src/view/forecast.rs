@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use backout_core::event::Instants;
@@ -42,7 +42,7 @@ pub(crate) struct Shown<'a> {
 impl Shown<'_> {
     /// A moment so many seconds from the forecast's.
     pub(crate) fn after(&self, seconds: f64) -> Timestamp {
-        later(self.outlook.at, seconds)
+        self.outlook.after(seconds)
     }
 
     /// A wall clock in the plan's zone, to the minute; with the date where it is
@@ -50,6 +50,11 @@ impl Shown<'_> {
     pub(crate) fn clock(&self, at: Timestamp) -> String {
         let minute = Timestamp::from_second(at.as_second().div_euclid(60) * 60).unwrap_or(at);
         backout_plan::times::wall_clock(minute, Some(&self.zone), Some(self.outlook.at))
+    }
+
+    /// The same for an end, rounded up: whoever waits for it is not told too early.
+    pub(crate) fn end_clock(&self, seconds: f64) -> String {
+        self.clock(minute_up(self.after(seconds)))
     }
 
     pub(crate) fn title(&self) -> String {
@@ -74,10 +79,10 @@ impl Shown<'_> {
     }
 }
 
-fn later(at: Timestamp, seconds: f64) -> Timestamp {
-    let seconds = seconds.clamp(-1e9, 1e9);
-    #[expect(clippy::cast_possible_truncation, reason = "clamped")]
-    at.checked_add(SignedDuration::from_millis((seconds * 1000.0) as i64)).unwrap_or(at)
+/// The whole minute at or after a moment.
+fn minute_up(at: Timestamp) -> Timestamp {
+    let seconds = at.as_second() + i64::from(at.subsec_nanosecond() > 0);
+    Timestamp::from_second(seconds + (-seconds).rem_euclid(60)).unwrap_or(at)
 }
 
 /// Seconds as people say them, with the digits they deserve.
@@ -138,7 +143,7 @@ fn mood(share: f64, confidence: f64) -> Style {
 /// What a run's forecast says in one line, for whoever watches it.
 pub(crate) fn one_line(outlook: &Outlook, held: bool, zone: &TimeZone) -> String {
     let clock = |seconds: f64| {
-        let at = later(outlook.at, seconds).to_zoned(zone.clone());
+        let at = minute_up(outlook.after(seconds)).to_zoned(zone.clone());
         let today = at.date() == outlook.at.to_zoned(zone.clone()).date();
         at.strftime(if today { "%H:%M" } else { "%a %-d %b %H:%M" }).to_string()
     };
@@ -151,7 +156,7 @@ pub(crate) fn one_line(outlook: &Outlook, held: bool, zone: &TimeZone) -> String
     };
     let mut line = format!(
         "forecast{unless}: done by {} on 1 night of 2, by {} on 19 of 20",
-        clock(middle.value),
+        clock(middle.high),
         clock(sure.high)
     );
     if let (Some(by), Some(in_time)) = (outlook.deadline, outlook.in_time) {
@@ -206,7 +211,7 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
         format!("{}, {} on an ordinary night", shown.way(), span(outlook.planned_end)),
         String::new(),
     ];
-    let at = |share: f64| shown.clock(shown.after(outlook.finish.quantile(share).high));
+    let at = |share: f64| shown.end_clock(outlook.finish.quantile(share).high);
     let from = match &shown.run {
         Some(_) => "From here it is".to_owned(),
         None => {
@@ -744,13 +749,13 @@ fn basis(basis: Basis) -> Value {
 fn outlook_json(option: Option<&OptionId>, outlook: &Outlook) -> Value {
     let quantile = |share: f64| {
         let found = outlook.finish.quantile(share);
-        json!({"seconds": figure(found), "at": later(outlook.at, found.value)})
+        json!({"seconds": figure(found), "at": outlook.after(found.value)})
     };
     json!({
         "option": option,
         "at": outlook.at,
         "confidence": outlook.confidence,
-        "planned_end": later(outlook.at, outlook.planned_end),
+        "planned_end": outlook.after(outlook.planned_end),
         "planned_s": outlook.planned_end,
         "bound_s": outlook.bound,
         "optimal": outlook.is_shortest(),

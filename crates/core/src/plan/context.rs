@@ -337,11 +337,11 @@ pub struct Assumed {
     #[schemars(range(min = 0.1, max = 10.0))]
     pub stress: Option<f64>,
     /// How much nights differ: on two nights of three everything takes at most
-    /// this much more or less. Default: 15%.
+    /// this much more or less. Default: 16%.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bad_night: Option<Percent>,
     /// How unsure a duration stated as one figure is, on two nights of three.
-    /// Default: 50%.
+    /// Default: 65%.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub one_figure: Option<Percent>,
     /// How long until somebody tries again when a step without `retry` fails. Default: 5m.

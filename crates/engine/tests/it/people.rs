@@ -68,6 +68,66 @@ async fn a_team_does_as_many_as_it_has_people() {
     assert_eq!(running(&stage).await, ["a", "b"]);
 }
 
+/// Handed to one person, a team's steps are done one at a time.
+#[tokio::test]
+async fn whoever_a_step_is_handed_to_does_as_many_as_they_can() {
+    let steps = json!([
+        manual("gate", "ann", &[]),
+        manual("a", "ops", &["gate"]),
+        manual("b", "ops", &["gate"]),
+        manual("c", "ops", &["gate"]),
+    ]);
+    let more = json!({"roles": {"lead": {"name": "Lena Lead"}, "ann": {"name": "Ann"},
+        "bob": {"name": "Bob"}, "ops": {"name": "Operations", "team": 3}}});
+    let mut stage = Stage::new(plans::plan_with(&steps, &more)).await;
+    stage.coordinate().await;
+    let mut log = stage.log().await;
+    for step in ["a", "b", "c"] {
+        let (step, to) = (id(step), "Bob".to_owned());
+        let act = Act::Assign { step: step.clone(), also: Vec::new(), to: to.clone() };
+        say(&mut log, &act, |_| Event::StepAssigned {
+            step: step.clone(),
+            to: to.clone(),
+            reason: "ops are asleep".to_owned(),
+        })
+        .await;
+    }
+    done(&stage, "gate").await;
+    stage.coordinate().await;
+    assert_eq!(running(&stage).await, ["a"]);
+}
+
+/// People and lanes take up their steps in the order frozen into the run.
+#[tokio::test]
+async fn the_frozen_order_is_followed() {
+    let mut steps = json!([
+        manual("a", "ann", &[]),
+        manual("b", "ann", &[]),
+        manual("c", "bob", &[]),
+        manual("d", "cem", &[]),
+    ]);
+    steps[2]["exclusive"] = json!("restore");
+    steps[3]["exclusive"] = json!("restore");
+    let order = ["d", "b", "c", "a"].map(id).to_vec();
+    let mut stage = Stage::ordered(plans::plan(&steps), order).await;
+    stage.coordinate().await;
+    assert_eq!(running(&stage).await, ["b", "d"]);
+    done(&stage, "d").await;
+    stage.coordinate().await;
+    assert_eq!(running(&stage).await, ["b", "c"]);
+}
+
+/// A step for the morning does not begin at night, and is not forgotten.
+#[tokio::test]
+async fn a_step_waits_for_its_time_of_day() {
+    let steps = json!([plans::automatic("a", Effect::Read, &[])]);
+    let morning: jiff::Timestamp = "2026-06-06T07:00:00Z".parse().expect("a time");
+    let mut stage = Stage::at_times(plans::plan(&steps), [(id("a"), morning)].into()).await;
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
+    let began = stage.log().await.state().states[0].started.expect("it began");
+    assert!(began >= morning, "{began}");
+}
+
 #[tokio::test]
 async fn a_lane_holds_one_step() {
     let mut steps = json!([

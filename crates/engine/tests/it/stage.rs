@@ -1,10 +1,11 @@
 //! Runs a plan through crashes to its end, with a person who answers truthfully.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use backout_core::act::Act;
 use backout_core::act::Answer;
-use backout_core::event::{Event, Outcome, ResolvedBy};
+use backout_core::event::{Event, Outcome, ResolvedBy, RunPlanned};
 use backout_core::ids::{RunId, StepId};
 use backout_core::plan::Plan;
 use backout_core::question::{QuestionKind, questions};
@@ -15,6 +16,7 @@ use backout_engine::conductor::Observer;
 use backout_engine::{Conductor, Control, End, Patience, RunLog, Stopped, start};
 use backout_testkit::Pace;
 use backout_testkit::{MemoryJournal, SimClock, SimHands, plans};
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 /// Notes how many records it saw.
@@ -58,10 +60,23 @@ impl Stage {
 
     /// A stage on which everybody lets the others go first now and then.
     pub(crate) async fn paced(plan: Plan, pace: Arc<Pace>) -> Self {
+        Self::planned(plans::planned(plan), pace).await
+    }
+
+    /// A run whose people and lanes follow this order.
+    pub(crate) async fn ordered(plan: Plan, order: Vec<StepId>) -> Self {
+        Self::planned(RunPlanned { order, ..plans::planned(plan) }, Arc::default()).await
+    }
+
+    /// A run some of whose steps wait for a time.
+    pub(crate) async fn at_times(plan: Plan, not_before: BTreeMap<StepId, Timestamp>) -> Self {
+        Self::planned(RunPlanned { not_before, ..plans::planned(plan) }, Arc::default()).await
+    }
+
+    async fn planned(planned: RunPlanned, pace: Arc<Pace>) -> Self {
         let journal = Arc::new(MemoryJournal::paced(Arc::clone(&pace)));
         let hands = Arc::new(SimHands::paced(Arc::clone(&journal), pace));
         let clock = SimClock::at("2026-06-06T02:00:00Z".parse().expect("a time"));
-        let planned = plans::planned(plan);
         let at = "2026-06-06T02:00:00Z".parse().expect("a time");
         let log = start::begin(&journal, lead(), at, planned, Vec::new()).await.expect("begun");
         let run = log.state().run.clone();

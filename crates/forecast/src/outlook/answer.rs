@@ -164,11 +164,17 @@ pub struct Outlook {
     pub night: (f64, usize),
     /// The simulated network, for further questions.
     pub network: Network,
-    /// How many nights each figure rests on.
+    /// What the random numbers came from.
     pub seed: u64,
 }
 
 impl Outlook {
+    /// The moment so many seconds from the forecast's, never later than it is.
+    #[must_use]
+    pub fn after(&self, seconds: f64) -> Timestamp {
+        later(self.at, seconds)
+    }
+
     /// Whether no order of work could end sooner; `None` if none was searched for.
     /// Told in the whole seconds the search counts in.
     #[must_use]
@@ -191,8 +197,7 @@ pub fn look(
     history: &History,
     settings: Settings,
 ) -> Result<Outlook, Unforeseeable> {
-    let all: Vec<_> = situation.steps.iter().collect();
-    let known = inputs::known(&all, history);
+    let known = inputs::known(situation.steps, history);
     look_with(situation, &known, settings)
 }
 
@@ -349,8 +354,7 @@ fn until_when(
     let share = outlook.confidence;
     let room = situation.seconds_to(by);
     outlook.in_time = Some(outlook.finish.probability(room));
-    let begun = situation.now.iter().any(|now| matches!(now, Now::Running(_) | Now::Stuck))
-        || !situation.took.is_empty();
+    let begun = situation.is_run;
     let fixed_times = situation.not_before.values().any(|at| *at > situation.at);
     // With steps that wait for a time of day, how long it takes depends on when it
     // begins: then each moment is simulated on its own, with the same numbers.
@@ -410,7 +414,7 @@ fn until_when(
 
 fn later(at: Timestamp, seconds: f64) -> Timestamp {
     #[expect(clippy::cast_possible_truncation, reason = "seconds of a night")]
-    let shift = SignedDuration::from_secs(seconds.clamp(-1e9, 1e9).floor() as i64);
+    let shift = SignedDuration::from_millis((seconds.clamp(-1e9, 1e9) * 1000.0).floor() as i64);
     at.checked_add(shift).unwrap_or(at)
 }
 
@@ -484,8 +488,7 @@ pub fn rehearsed(
     outlook: &Outlook,
     times: usize,
 ) -> Result<f64, Unforeseeable> {
-    let all: Vec<_> = situation.steps.iter().collect();
-    let mut known = inputs::known(&all, history);
+    let mut known = inputs::known(situation.steps, history);
     let nights = known.iter().flat_map(|known| &known.samples).map(|sample| sample.night + 1);
     let first = nights.max().unwrap_or(0);
     let expected: Vec<(usize, f64)> =

@@ -24,9 +24,8 @@ pub struct Proposal {
 /// factor stays a factor: it is not worked into the figures.
 #[must_use]
 pub fn propose(plan: &Plan, history: &History, least: usize) -> Vec<Proposal> {
-    let steps: Vec<_> = plan.steps.iter().collect();
     // Tries that failed belong to the forecast and not to how long one try takes.
-    let known: Vec<Known> = inputs::known(&steps, history)
+    let known: Vec<Known> = inputs::known(&plan.steps, history)
         .into_iter()
         .map(|known| Known { retry: None, failed: 0, stated: Stated::Nothing, ..known })
         .collect();

@@ -30,7 +30,8 @@ pub fn assumptions(plan: &Plan) -> Assumptions {
 }
 
 /// An estimate in seconds.
-pub(super) fn stated(estimate: Option<Estimate>) -> Stated {
+#[must_use]
+pub fn stated(estimate: Option<Estimate>) -> Stated {
     let seconds = |span: backout_core::duration::Span| span.get().as_secs_f64();
     match estimate {
         None => Stated::Nothing,
@@ -59,18 +60,15 @@ fn time_out(step: &Step) -> f64 {
 }
 
 /// Everything known about these steps. Nights are numbered over all of them.
-pub(super) fn known(steps: &[&Step], history: &History) -> Vec<Known> {
+pub(super) fn known(steps: &[Step], history: &History) -> Vec<Known> {
     let mut nights: BTreeMap<&RunId, usize> = BTreeMap::new();
     let mut all = Vec::with_capacity(steps.len());
     for step in steps {
         let mut known = Known {
-            stated: stated(step.takes),
-            samples: Vec::new(),
             time_out: time_out(step),
             kind: usize::from(step.action.is_manual()),
-            failed: 0,
-            tried: 0,
             retry: step.retry.map(|retry| (retry.attempts, retry.pause.get().as_secs_f64())),
+            ..Known::stated(stated(step.takes))
         };
         for seen in history.of(step) {
             known.failed += seen.failed;

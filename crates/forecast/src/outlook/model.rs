@@ -1,7 +1,7 @@
 //! From steps, people and lanes to a scheduling problem, and from an order of
 //! work to a network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backout_core::event::Instants;
 use backout_core::graph::Graph;
@@ -55,6 +55,8 @@ pub struct Situation<'a> {
     pub took: Vec<(usize, f64)>,
     /// People more than the plan has, by name.
     pub more: BTreeMap<String, u32>,
+    /// Whether it was invoked already: then it is too late to ask until when.
+    pub is_run: bool,
 }
 
 impl<'a> Situation<'a> {
@@ -82,6 +84,7 @@ impl<'a> Situation<'a> {
             order: None,
             took: Vec::new(),
             more: BTreeMap::new(),
+            is_run: false,
         }
     }
 
@@ -125,6 +128,7 @@ impl<'a> Situation<'a> {
             order: Some(&state.order),
             took,
             more: BTreeMap::new(),
+            is_run: true,
         }
     }
 
@@ -236,17 +240,17 @@ impl Model {
     /// The problem: each step's middle duration, whole seconds.
     pub(super) fn problem(&self) -> Result<Problem, crate::schedule::BadProblem> {
         let count = self.steps.len();
+        let running: Vec<usize> = (0..count).filter(|&place| self.is_running(place)).collect();
         let tasks = (0..count).map(|place| {
             let needs = self.holds[place].iter().map(|&resource| Need { resource, amount: 1 });
             let mut before = self.before[place].clone();
             // What is under way keeps what it holds.
-            for other in 0..count {
-                let shares = self.holds[other]
-                    .iter()
-                    .any(|r| self.holds[place].contains(r) && self.resources[*r].size == 1);
-                if self.is_running(other) && !self.is_running(place) && shares {
-                    before.push(other);
-                }
+            let shares = |other: &&usize| {
+                let mut held = self.holds[**other].iter();
+                held.any(|r| self.holds[place].contains(r) && self.resources[*r].size == 1)
+            };
+            if !self.is_running(place) {
+                before.extend(running.iter().filter(shares));
             }
             before.sort_unstable();
             before.dedup();
@@ -326,13 +330,14 @@ impl Model {
             for &resource in &self.holds[place] {
                 let queue = &queues[resource];
                 let others = self.resources[resource].size as usize - 1;
-                let mut earlier: Vec<usize> = queue.clone();
-                if others == 0 {
-                    earlier.drain(..earlier.len().saturating_sub(1));
+                let earlier: Vec<usize> = if others == 0 {
+                    queue.last().copied().into_iter().collect()
                 } else {
+                    let mut earlier = queue.clone();
                     earlier.sort_by(|a, b| ends[*a].total_cmp(&ends[*b]));
                     earlier.truncate(earlier.len().saturating_sub(others));
-                }
+                    earlier
+                };
                 for &first in &earlier {
                     start = start.max(ends[first]);
                     if !self.is_running(place) {
@@ -423,19 +428,17 @@ fn responses(
 ) -> (Vec<Option<usize>>, Vec<crate::network::Duration>, Vec<String>) {
     let mut people: Vec<(String, usize)> = Vec::new();
     let mut known: Vec<Known> = Vec::new();
-    let at_work = |doer: &str| {
-        (0..situation.steps.len()).any(|index| {
-            situation.doer[index].as_deref() == Some(doer)
-                && (matches!(situation.now[index], Now::Running(_))
-                    || situation.took.iter().any(|(done, _)| *done == index))
-        })
-    };
+    let under_way =
+        (0..situation.steps.len()).filter(|&index| matches!(situation.now[index], Now::Running(_)));
+    let done = situation.took.iter().map(|(step, _)| *step);
+    let at_work: BTreeSet<&str> =
+        under_way.chain(done).filter_map(|index| situation.doer[index].as_deref()).collect();
     let reach = steps
         .iter()
         .map(|&index| {
             let step = &situation.steps[index];
             let doer = situation.doer[index].as_deref().filter(|_| step.action.is_manual())?;
-            if at_work(doer) || situation.now[index] != Now::Ahead {
+            if at_work.contains(doer) || situation.now[index] != Now::Ahead {
                 return None;
             }
             if let Some((_, place)) = people.iter().find(|(name, _)| name == doer) {
@@ -444,15 +447,7 @@ fn responses(
             let role = step.owner.as_ref().and_then(|role| situation.plan.roles.get(role))?;
             let responds = role.responds?;
             people.push((doer.to_owned(), known.len()));
-            known.push(Known {
-                stated: stated(Some(responds)),
-                samples: Vec::new(),
-                time_out: f64::INFINITY,
-                kind: 0,
-                failed: 0,
-                tried: 0,
-                retry: None,
-            });
+            known.push(Known::stated(stated(Some(responds))));
             Some(known.len() - 1)
         })
         .collect();
