@@ -472,7 +472,7 @@ fn night_of(situation: &Situation<'_>, known: &[Known], learned: &Learned) -> Ta
             // A step done in a moment, or one that waited for somebody for hours,
             // says little about the night: nothing counts for more than two spreads.
             let limit = 2.0 * (spread + learned.night_spread);
-            (middle >= 1.0).then_some((rest.clamp(-limit, limit), spread * spread))
+            (middle >= 0.5).then_some((rest.clamp(-limit, limit), spread * spread))
         })
         .collect();
     let lasting: Vec<(&crate::network::Duration, f64)> = (0..situation.steps.len())
