@@ -87,6 +87,10 @@ async fn of_plan(app: &App, args: &ForecastArgs, path: &Path, working: Working) 
     let mut looked: Vec<(Option<OptionId>, Outlook)> = Vec::new();
     for (index, way) in ways.iter().enumerate() {
         let selected = select(plan, way.as_ref(), &only)?;
+        // A way that does nothing is not one that is done at once.
+        if !selected.contains(&true) {
+            continue;
+        }
         let graph = Graph::new(&plan.steps, &selected, &[]).map_err(|e| Failure::of(&e))?;
         let situation = Situation::of_plan(plan, &graph, at, window, times::not_before(plan));
         let settings = Settings { thorough: index == 0, ..settings(args, plan.steps.len()) };

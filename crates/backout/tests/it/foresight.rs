@@ -425,3 +425,24 @@ fn whoever_a_step_is_handed_to_counts_as_they_are() {
     let told = stage.say("forecast CHG7 --json").expect(0).json();
     assert!(number(&told["planned_s"]) > 500.0, "{told}");
 }
+
+/// What ended while nobody was coordinating was not measured; what a person
+/// acknowledged was, at that moment.
+#[test]
+fn the_end_of_an_unwatched_step_is_no_measurement() {
+    let stage = Stage::new();
+    stage.plan("  - {id: a, owner: ann, takes: 1s, manual: Do it.}\n");
+    stage.say("invoke plan.backout.yaml --as lead").expect(20);
+    stage.say("ack CHG7 a --as ann").expect(0);
+    let acted = stage.say("log CHG7 --json").expect(0).out;
+    let at = |event: &str, log: &str| -> jiff::Timestamp {
+        let line = log.lines().find(|line| line.contains(&format!("\"{event}\""))).expect(event);
+        let value: Value = serde_json::from_str(line).expect("JSON");
+        value["at"].as_str().expect("a time").parse().expect("a time")
+    };
+    let expected = at("step_acted", &acted).duration_since(at("step_intent", &acted)).as_secs_f64();
+    stage.say("resume").expect(0);
+    let seen = stage.say("history --json").expect(0).json();
+    let measured = number(&seen["history"][0]["seconds"]);
+    assert!((measured - expected).abs() < 1e-6, "{measured} {expected}");
+}

@@ -44,6 +44,11 @@ impl History {
             began: Timestamp,
             failed: u32,
             seconds: Option<f64>,
+            /// When a person said that it was done.
+            said: Option<Timestamp>,
+            /// Nobody was coordinating for a while: the end in the log is when
+            /// somebody came back, and not when the step ended.
+            unwatched: bool,
         }
         let mut steps: BTreeMap<StepId, Open> = BTreeMap::new();
         for record in records {
@@ -52,8 +57,14 @@ impl History {
                     Event::RunPlanned(planned) if planned.mode == Mode::Demo => return,
                     Event::StepIntent { step, action, .. } => {
                         let failed = steps.get(step).map_or(0, |open| open.failed);
-                        let open =
-                            Open { action: *action, began: record.at, failed, seconds: None };
+                        let open = Open {
+                            action: *action,
+                            began: record.at,
+                            failed,
+                            seconds: None,
+                            said: None,
+                            unwatched: false,
+                        };
                         steps.insert(step.clone(), open);
                     }
                     Event::StepFailed { step, .. } => {
@@ -61,10 +72,20 @@ impl History {
                             open.failed += 1;
                         }
                     }
+                    Event::OwnerAcquired { .. } => {
+                        let open = steps.values_mut().filter(|open| open.seconds.is_none());
+                        open.for_each(|open| open.unwatched = true);
+                    }
+                    Event::StepActed { step, .. } if record.actor.person().is_some() => {
+                        if let Some(open) = steps.get_mut(step) {
+                            open.said = Some(record.at);
+                        }
+                    }
                     Event::StepSucceeded { step, .. } => {
                         if let Some(open) = steps.get_mut(step) {
-                            let took = record.at.duration_since(open.began).as_secs_f64();
-                            open.seconds = (took >= 0.0).then_some(took);
+                            let ended = if open.unwatched { open.said } else { Some(record.at) };
+                            let took = ended.map(|at| at.duration_since(open.began).as_secs_f64());
+                            open.seconds = took.filter(|took| *took >= 0.0);
                         }
                     }
                     // In doubt, attested, skipped: how long it took is not known.
