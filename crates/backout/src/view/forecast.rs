@@ -1,11 +1,13 @@
 //! A forecast for people under stress, and for scripts.
 
+mod json;
+mod schedule;
+
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
 
 use backout_core::event::Instants;
 use backout_core::ids::{ComponentId, OptionId};
@@ -13,8 +15,11 @@ use backout_core::plan::{Plan, Step};
 use backout_forecast::finish::Figure;
 use backout_forecast::fix::{FixOrBack, Patience};
 use backout_forecast::learning::Basis;
-use backout_forecast::outlook::{Helper, Now, Outlook, Row};
+use backout_forecast::outlook::{Helper, Now, Outlook};
 use backout_forecast::partial::Choice;
+
+pub(crate) use json::{json, one_line_json};
+use schedule::{gantt, people};
 
 use super::table::columns;
 use super::words;
@@ -159,9 +164,7 @@ pub(crate) fn one_line(outlook: &Outlook, held: bool, zone: &TimeZone) -> String
         clock(middle.high),
         clock(sure.high)
     );
-    if let (Some(by), Some(in_time)) = (outlook.deadline, outlook.in_time) {
-        let spare = by.duration_since(outlook.at).as_secs_f64()
-            - outlook.finish.quantile(outlook.confidence).high;
+    if let (Some(spare), Some(in_time)) = (spare(outlook), outlook.in_time) {
         let mood = mood(in_time.value, outlook.confidence);
         let room = match spare > 0.0 {
             true => format!("a decision may take {}", span(spare)),
@@ -172,20 +175,10 @@ pub(crate) fn one_line(outlook: &Outlook, held: bool, zone: &TimeZone) -> String
     line
 }
 
-/// The same for scripts.
-pub(crate) fn one_line_json(outlook: &Outlook) -> Value {
-    let spare = outlook.deadline.map(|by| {
-        by.duration_since(outlook.at).as_secs_f64()
-            - outlook.finish.quantile(outlook.confidence).high
-    });
-    let mut value = outlook_json(None, outlook);
-    if let Some(object) = value.as_object_mut() {
-        object.retain(|key, _| {
-            ["at", "confidence", "finish", "backout_by", "in_time"].contains(&key.as_str())
-        });
-    }
-    value["spare_s"] = json!(spare);
-    value
+/// How long a decision may take, seconds; negative when there is no time left.
+fn spare(outlook: &Outlook) -> Option<f64> {
+    let room = outlook.deadline?.duration_since(outlook.at).as_secs_f64();
+    Some(room - outlook.finish.quantile(outlook.confidence).high)
 }
 
 /// The whole forecast as lines.
@@ -287,161 +280,6 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
             red = style(AnsiColor::Red)
         ));
     }
-    lines
-}
-
-/// A bar from `start` to `end` on a scale of `cells`.
-fn bar(start: f64, end: f64, total: f64, cells: usize, full: char) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-    let cell =
-        |seconds: f64| ((seconds / total * cells as f64).round().max(0.0) as usize).min(cells);
-    let from = cell(start).min(cells - 1);
-    let to = cell(end).max(from + 1);
-    let blank = |count| std::iter::repeat_n('·', count);
-    blank(from).chain(std::iter::repeat_n(full, to - from)).chain(blank(cells - to)).collect()
-}
-
-fn gantt(shown: &Shown<'_>, width: usize) -> Vec<String> {
-    let outlook = &shown.outlook;
-    let total = outlook.planned_end.max(1.0);
-    let name_width = outlook
-        .rows
-        .iter()
-        .map(|row| shown.steps[row.step].id.as_str().chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(28);
-    let owner_width = outlook
-        .rows
-        .iter()
-        .map(|row| shown.doer[row.step].as_deref().unwrap_or("-").chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(18);
-    let cells = width.saturating_sub(name_width + owner_width + 22).clamp(12, 60);
-    let mut lines = vec![format!(
-        "{:name_width$}  {:owner_width$}  {}",
-        "step",
-        "who",
-        axis(shown, total, cells)
-    )];
-    let red = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
-    // A fleet does not fit on a screen; its critical path does.
-    let many = outlook.rows.len() > 120;
-    for row in outlook.rows.iter().filter(|row| !many || row.on_path) {
-        let step = &shown.steps[row.step];
-        let full = if row.on_path { '█' } else { '▒' };
-        let drawn = bar(row.start, row.end, total, cells, full);
-        let drawn = if row.on_path { format!("{red}{drawn}{red:#}") } else { drawn };
-        lines.push(format!(
-            "{:name_width$}  {:owner_width$}  {drawn}  {}",
-            words::one_line(step.id.as_str(), name_width.max(1)),
-            words::one_line(shown.doer[row.step].as_deref().unwrap_or("-"), owner_width.max(1)),
-            taking(row)
-        ));
-    }
-    if many {
-        lines.push(format!(
-            "({} more steps are not on the critical path; `--json` and `--html` have them)",
-            outlook.rows.len() - outlook.path.len()
-        ));
-    }
-    lines.push(format!(
-        "█ on the critical path, {}; ▒ with time to spare",
-        match outlook.bound {
-            Some(_) if outlook.is_shortest() == Some(true) =>
-                "and no other order of work is shorter".to_owned(),
-            Some(bound) => format!(
-                "at most {:.0} % longer than any order of work could be",
-                ((outlook.planned_end / bound.max(1.0) - 1.0) * 100.0).ceil()
-            ),
-            None => "in the order the run follows".to_owned(),
-        }
-    ));
-    lines
-}
-
-fn axis(shown: &Shown<'_>, total: f64, cells: usize) -> String {
-    let mut axis: Vec<char> = std::iter::repeat_n(' ', cells + 6).collect();
-    let marks = (cells / 14).clamp(1, 4);
-    for mark in 0..=marks {
-        let seconds = total * mark as f64 / marks as f64;
-        let at = shown.after(seconds).to_zoned(shown.zone.clone()).strftime("%H:%M").to_string();
-        let place = (cells * mark / marks).saturating_sub(if mark == 0 { 0 } else { 5 });
-        for (offset, letter) in at.chars().enumerate() {
-            if let Some(cell) = axis.get_mut(place + offset) {
-                *cell = letter;
-            }
-        }
-    }
-    axis.into_iter().collect::<String>().trim_end().to_owned()
-}
-
-/// How long a step takes, and what that rests on.
-fn taking(row: &Row) -> String {
-    let [middle, _, sure] = row.takes;
-    let about = match (sure - middle) > 0.05 * middle.max(1.0) {
-        true => format!("{} to {}", span(middle), span(sure)),
-        false => span(middle),
-    };
-    let rests = match row.basis {
-        Basis::Nothing => "nothing",
-        Basis::Point => "stated",
-        Basis::Range => "stated",
-        Basis::Measured(count) => return format!("{about}  measured {count}×"),
-    };
-    format!("{about}  {rests}")
-}
-
-/// Who is busy when.
-fn people(shown: &Shown<'_>, width: usize) -> Vec<String> {
-    let outlook = &shown.outlook;
-    let total = outlook.planned_end.max(1.0);
-    let mut busy: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
-    for row in &outlook.rows {
-        let step = &shown.steps[row.step];
-        let lane = step.exclusive.as_ref().map(|lane| format!("[{lane}]"));
-        let person = shown.doer[row.step].clone().filter(|_| step.action.is_manual());
-        for name in [person, lane].into_iter().flatten() {
-            match busy.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, slots)) => slots.push((row.start, row.end)),
-                None => busy.push((name, vec![(row.start, row.end)])),
-            }
-        }
-    }
-    let mut called: Vec<String> = Vec::new();
-    for (name, middle, sure) in &outlook.responses {
-        called.push(format!(
-            "{name} is at work {} to {} after the call.",
-            span(*middle),
-            span(*sure)
-        ));
-    }
-    if busy.is_empty() || busy.len() > 40 {
-        return called;
-    }
-    let name_width = busy.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(28);
-    let cells = width.saturating_sub(name_width + 16).clamp(12, 60);
-    let mut lines = vec![String::new(), "Who is busy when".to_owned()];
-    for (name, slots) in busy {
-        let mut drawn: Vec<char> = std::iter::repeat_n('·', cells).collect();
-        for (start, end) in &slots {
-            let one = bar(*start, *end, total, cells, '█');
-            for (cell, letter) in drawn.iter_mut().zip(one.chars()) {
-                if letter == '█' {
-                    *cell = letter;
-                }
-            }
-        }
-        let work: f64 = slots.iter().map(|(start, end)| end - start).sum();
-        lines.push(format!(
-            "{:name_width$}  {}  {}",
-            words::one_line(&name, name_width.max(1)),
-            drawn.into_iter().collect::<String>(),
-            span(work)
-        ));
-    }
-    lines.extend(called);
     lines
 }
 
@@ -633,138 +471,4 @@ fn footing(shown: &Shown<'_>) -> Vec<String> {
             outlook.seed
         ),
     ]
-}
-
-/// The forecast for scripts. Fields are added, never changed.
-pub(crate) fn json(shown: &Shown<'_>) -> Value {
-    let mut value = outlook_json(shown.option.as_ref(), &shown.outlook);
-    let outlook = &shown.outlook;
-    value["change"] = json!(shown.plan.change.id);
-    value["run"] = json!(shown.run);
-    value["only"] = json!(shown.only);
-    value["timezone"] = json!(shown.zone.iana_name());
-    value["deploy_start"] = json!(shown.window.deploy_start);
-    value["deploy_end"] = json!(shown.window.deploy_end);
-    value["along"] = outlook
-        .along
-        .iter()
-        .map(|moment| json!({"at": moment.at, "in_time": figure(moment.in_time)}))
-        .collect();
-    value["steps"] = outlook
-        .rows
-        .iter()
-        .map(|row| {
-            let step = &shown.steps[row.step];
-            json!({
-                "id": step.id,
-                "title": step.title,
-                "doer": shown.doer[row.step],
-                "start": shown.after(row.start),
-                "end": shown.after(row.end),
-                "start_s": row.start,
-                "end_s": row.end,
-                "takes_s": {"p50": row.takes[0], "p80": row.takes[1], "p95": row.takes[2]},
-                "rests_on": basis(row.basis),
-                "criticality": row.critical,
-                "on_critical_path": row.on_path,
-                "outlasted": row.outlasted,
-                "stuck": row.now == Now::Stuck,
-            })
-        })
-        .collect();
-    let ids = |steps: &[usize]| -> Value {
-        steps.iter().map(|&step| json!(shown.steps[step].id)).collect()
-    };
-    value["responses"] = outlook
-        .responses
-        .iter()
-        .map(|(who, middle, sure)| json!({"who": who, "p50_s": middle, "p95_s": sure}))
-        .collect();
-    value["critical_path"] = ids(&outlook.path);
-    value["order"] = ids(&outlook.order);
-    value["matters"] = outlook
-        .weights
-        .iter()
-        .map(|weight| {
-            json!({
-                "step": shown.steps[weight.step].id,
-                "criticality": weight.critical,
-                "sensitivity": weight.sensitivity,
-                "good_s": weight.good,
-                "bad_s": weight.bad,
-            })
-        })
-        .collect();
-    value["one_more_person"] =
-        shown.helpers.iter().map(|h| json!({"beside": h.who, "sooner_s": h.gain})).collect();
-    value["rehearsals"] = shown
-        .rehearsals
-        .iter()
-        .map(|(times, gain)| json!({"times": times, "sooner_s": gain}))
-        .collect();
-    value["options"] = std::iter::once((&shown.option, &shown.outlook))
-        .chain(shown.others.iter().map(|(id, outlook)| (id, outlook)))
-        .map(|(id, outlook)| outlook_json(id.as_ref(), outlook))
-        .collect();
-    let patience = |p: &Patience| json!({"seconds": p.seconds, "at": shown.after(p.seconds), "fixed": p.fixed, "late": p.late, "downtime_s": p.down});
-    value["fix"] = json!(shown.fix.as_ref().map(|fix| json!({
-        "back_out_now": patience(&fix.back),
-        "give_up": fix.give_up.as_ref().map(patience),
-        "curve": fix.curve.iter().step_by((fix.curve.len() / 60).max(1)).map(patience).collect::<Vec<_>>(),
-    })));
-    value["partial"] = json!(shown.partial.as_ref().map(|choices| {
-        choices
-            .iter()
-            .map(|choice| {
-                let until = choice.latest.map(|latest| shown.after(latest));
-                json!({"keep": choice.kept, "back_out": choice.back, "needed_s": choice.needed, "point_of_no_return": until})
-            })
-            .collect::<Vec<_>>()
-    }));
-    value["assumed"] = json!({
-        "stress": outlook.assumed.stress,
-        "night_spread": outlook.night.0,
-        "nights_measured": outlook.night.1,
-        "one_figure_spread": outlook.assumed.point_spread,
-        "help_s": outlook.assumed.help,
-        "seed": outlook.seed,
-        "nights": outlook.finish.nights(),
-    });
-    value
-}
-
-fn figure(figure: Figure) -> Value {
-    json!({"value": figure.value, "low": figure.low, "high": figure.high})
-}
-
-fn basis(basis: Basis) -> Value {
-    match basis {
-        Basis::Nothing => json!({"kind": "nothing"}),
-        Basis::Point => json!({"kind": "stated_point"}),
-        Basis::Range => json!({"kind": "stated_range"}),
-        Basis::Measured(count) => json!({"kind": "measured", "count": count}),
-    }
-}
-
-fn outlook_json(option: Option<&OptionId>, outlook: &Outlook) -> Value {
-    let quantile = |share: f64| {
-        let found = outlook.finish.quantile(share);
-        json!({"seconds": figure(found), "at": outlook.after(found.value)})
-    };
-    json!({
-        "option": option,
-        "at": outlook.at,
-        "confidence": outlook.confidence,
-        "planned_end": outlook.after(outlook.planned_end),
-        "planned_s": outlook.planned_end,
-        "bound_s": outlook.bound,
-        "optimal": outlook.is_shortest(),
-        "finish": {"p50": quantile(0.5), "p80": quantile(0.8), "p95": quantile(0.95), "mean_s": outlook.finish.mean()},
-        "backout_by": outlook.deadline,
-        "in_time": outlook.in_time.map(figure),
-        "point_of_no_return": outlook.point_of_no_return.map(|[value, low, high]| json!({"at": low, "value": value, "low": low, "high": high})),
-        "never_in_time": outlook.never,
-        "decide_by": outlook.decide_by,
-        "deciding_s": outlook.deciding,
-    })
 }
