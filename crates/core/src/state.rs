@@ -5,6 +5,8 @@
 //! hand (which steps are ready, which are stuck), so that deciding costs what
 //! is going on and not what the plan holds.
 
+mod way;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
@@ -12,12 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
 use crate::event::{Event, Evidence, Mode, Outcome, ResolvedBy, RunPlanned};
-use crate::graph::{Graph, only_components};
+use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
 use crate::plan::Step;
 use crate::record::{Actor, Record};
 use crate::status::{Status, StepState, step_transition};
+pub use way::select;
+use way::selection;
 
 /// Why nothing new starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -513,93 +517,6 @@ impl RunState {
         file(&mut self.ready, index, ready);
         file(&mut self.active, index, active);
     }
-
-    /// Computes everything that follows from the list of steps.
-    fn rebuild(&mut self) -> Result<(), Illegal> {
-        self.index = self.steps.iter().enumerate().map(|(i, s)| (s.id.clone(), i)).collect();
-        self.graph = Graph::new(&self.steps, &self.selected, &self.extra)?;
-        self.order = self.graph.ordered_by(&self.ranks());
-        let settled = |i: &&usize| self.states[**i].status.is_settled();
-        let open = self.graph.before.iter();
-        self.open =
-            open.map(|before| before.len() - before.iter().filter(settled).count()).collect();
-        self.ready.clear();
-        self.active.clear();
-        let chosen = (0..self.steps.len()).filter(|&i| self.selected[i]);
-        self.unsettled = chosen.filter(|&i| !self.states[i].status.is_settled()).count();
-        (0..self.steps.len()).for_each(|index| self.refile(index));
-        Ok(())
-    }
-
-    /// Each step's place in the frozen order; a step that is not in it comes
-    /// right behind the one above it in the list.
-    fn ranks(&self) -> Vec<usize> {
-        if self.frozen.is_empty() {
-            return (0..self.steps.len()).collect();
-        }
-        let places: HashMap<&StepId, usize> =
-            self.frozen.iter().enumerate().map(|(place, id)| (id, place + 1)).collect();
-        let mut above = 0;
-        let place = |step: &Step| {
-            above = places.get(&step.id).copied().unwrap_or(above);
-            above
-        };
-        self.steps.iter().map(place).collect()
-    }
-
-    fn choose(&mut self, option: &OptionId) -> Result<(), Illegal> {
-        let wanted = selection(&self.planned, Some(option))?;
-        let wanted: BTreeSet<&StepId> = self
-            .planned
-            .plan
-            .steps
-            .iter()
-            .zip(wanted)
-            .filter(|(_, on)| *on)
-            .map(|(s, _)| &s.id)
-            .collect();
-        for index in 0..self.steps.len() {
-            // What is done stays done, and what is under way is never forgotten.
-            // A step that failed is over, unless the new way needs it too.
-            let status = self.states[index].status;
-            let touched = !matches!(status, Status::Pending | Status::Failed);
-            let added = self.planned.plan.step(&self.steps[index].id).is_none();
-            self.selected[index] = touched || added || wanted.contains(&self.steps[index].id);
-        }
-        self.option = Some(option.clone());
-        self.rebuild()
-    }
-
-    fn insert(
-        &mut self,
-        step: &Step,
-        behind: Option<&StepId>,
-        before: &[StepId],
-    ) -> Result<(), Illegal> {
-        let at = behind.map_or(Ok(0), |step| self.position(step).map(|index| index + 1))?;
-        for waits in before {
-            let index = self.position(waits)?;
-            if self.states[index].status != Status::Pending {
-                return Err(Illegal::Status {
-                    step: waits.clone(),
-                    status: self.states[index].status,
-                });
-            }
-        }
-        self.steps.insert(at, step.clone());
-        self.states.insert(at, StepState::new());
-        self.selected.insert(at, true);
-        // Standing between two steps adds an order; it takes none away.
-        if let Some(behind) = behind {
-            self.extra.push((behind.clone(), step.id.clone()));
-            let follower = self.steps.get(at + 1).filter(|follower| follower.after.is_none());
-            if let Some(follower) = follower {
-                self.extra.push((behind.clone(), follower.id.clone()));
-            }
-        }
-        self.extra.extend(before.iter().map(|waits| (step.id.clone(), waits.clone())));
-        self.rebuild()
-    }
 }
 
 fn file(set: &mut BTreeSet<usize>, index: usize, wanted: bool) {
@@ -608,36 +525,4 @@ fn file(set: &mut BTreeSet<usize>, index: usize, wanted: bool) {
     } else {
         set.remove(&index);
     }
-}
-
-/// One flag per step of the plan: whether the chosen way holds it.
-fn selection(planned: &RunPlanned, option: Option<&OptionId>) -> Result<Vec<bool>, Illegal> {
-    select(&planned.plan, option, &planned.only)
-}
-
-/// The steps of a plan that an option and a choice of components leave: one
-/// flag per step.
-///
-/// # Errors
-/// [`Illegal::NoOption`] when the plan does not have the option.
-pub fn select(
-    plan: &crate::plan::Plan,
-    option: Option<&OptionId>,
-    only: &[crate::ids::ComponentId],
-) -> Result<Vec<bool>, Illegal> {
-    let mut selected = if only.is_empty() {
-        vec![true; plan.steps.len()]
-    } else {
-        only_components(&plan.steps, &only.iter().cloned().collect())
-    };
-    if let Some(option) = option {
-        let way = plan.options.get(option).ok_or_else(|| Illegal::NoOption(option.clone()))?;
-        if let Some(steps) = &way.steps {
-            let listed: BTreeSet<&StepId> = steps.iter().collect();
-            for (selected, step) in selected.iter_mut().zip(&plan.steps) {
-                *selected &= listed.contains(&step.id);
-            }
-        }
-    }
-    Ok(selected)
 }
