@@ -220,7 +220,7 @@ fn look_with(
     let confidence = confidence.map_or(settings.confidence, |percent| percent.0 / 100.0);
     let simulation = simulate::Settings {
         seed: settings.seed,
-        samples: settings.nights,
+        samples: settings.nights.max(enough(confidence)?),
         threads: settings.threads,
         criticality: true,
     };
@@ -288,6 +288,22 @@ fn look_with(
     };
     until_when(situation, known, &order, simulation, &mut outlook)?;
     Ok(outlook)
+}
+
+/// How many nights a confidence takes: fifty have to lie beyond it.
+fn enough(confidence: f64) -> Result<usize, Unforeseeable> {
+    const MOST: f64 = 1_000_000.0;
+    let nights = (50.0 / confidence.min(1.0 - confidence).max(1e-12)).ceil();
+    if nights > MOST {
+        let why = format!("no simulation can tell a confidence of {} %", 100.0 * confidence);
+        return Err(Unforeseeable::Nonsense(why));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most a million"
+    )]
+    Ok(nights as usize)
 }
 
 fn rank_of(order: &[usize]) -> Vec<usize> {
