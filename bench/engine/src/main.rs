@@ -125,7 +125,7 @@ async fn concurrent(folder: &Path, runs: usize, steps: usize) -> f64 {
         let journal = Arc::clone(&journal);
         tasks.spawn(async move {
             let mut plan = chain(steps, None);
-            plan.change.id = format!("CHG{run}");
+            plan.change.id = Some(format!("CHG{run}"));
             let log = begin(&journal, plan).await;
             conduct(log, Arc::default()).await
         });

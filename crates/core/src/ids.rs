@@ -113,6 +113,18 @@ name!(
     /// One of the plan's ways back.
     OptionId
 );
+name!(
+    /// A condition that calls for a decision.
+    TriggerId
+);
+name!(
+    /// Something that must hold before the deployment.
+    ReadinessId
+);
+name!(
+    /// Something that is said to somebody.
+    MessageId
+);
 
 impl RunId {
     /// The `number`-th run of a change. Characters of the change id that a

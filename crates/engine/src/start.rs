@@ -23,7 +23,7 @@ pub async fn begin<J: Journal>(
     planned: RunPlanned,
     further: Vec<Event>,
 ) -> Result<RunLog<J>, WriteError> {
-    let change = planned.plan.change.id.clone();
+    let change = planned.plan.change.name().to_owned();
     let mut events = vec![Event::RunPlanned(Box::new(planned))];
     events.extend(further);
     loop {

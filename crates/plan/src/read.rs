@@ -27,11 +27,24 @@ mod references;
 const MOST: usize = 50;
 
 /// Sections that are part of the format but that this version does not carry out.
-const NOT_YET: [(&str, &str); 4] = [
-    ("triggers", "watch anything"),
-    ("readiness", "check readiness"),
-    ("stages", "deploy"),
-    ("messages", "send messages"),
+const NOT_YET: [(&str, &str); 1] = [("stages", "deploy")];
+
+/// Keys inside a section that this version does not carry out, and what is
+/// possible instead.
+const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 3] = [
+    (
+        "triggers",
+        &["ratio", "latency", "relative", "gauge", "probe", "webhook", "composite", "every"],
+        "watch anything by itself",
+        "write `judged: …` and let a person watch it",
+    ),
+    (
+        "readiness",
+        &["check"],
+        "check readiness by itself",
+        "write `attest: …` and let a person look",
+    ),
+    ("messages", &["send", "every"], "send messages", "let the `owner` send it"),
 ];
 
 /// A plan that was read without errors.
@@ -189,6 +202,22 @@ fn refuse_what_is_not_carried_out(root: &mut Node, problems: &mut Vec<Diagnostic
                     .hint("take the section out; nobody must rely on it"),
             );
         }
+    }
+    for (section, keys, verb, instead) in NOT_YET_INSIDE {
+        let Some((_, value)) = entries.iter_mut().find(|(key, _)| key.text() == Some(section))
+        else {
+            continue;
+        };
+        let Kind::Map(items) = &mut value.kind else { continue };
+        // The whole item goes: without its condition it would only be an echo.
+        items.retain(|(_, item)| {
+            let Some((key, _)) = keys.iter().find_map(|key| item.get(key)) else { return true };
+            let name = key.text().unwrap_or_default();
+            let message = format!("this version does not {verb}: `{name}` would have no effect");
+            let problem = Diagnostic::error(codes::NOT_YET, message);
+            problems.push(problem.at(key.span.clone()).hint(instead));
+            false
+        });
     }
 }
 

@@ -15,6 +15,7 @@ mod command;
 mod data;
 mod governance;
 mod people;
+mod promises;
 mod restore;
 mod steps;
 mod text;
@@ -62,6 +63,7 @@ pub static ALL: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
     let themes = [
         governance::RULES,
         people::RULES,
+        promises::RULES,
         timing::RULES,
         data::RULES,
         steps::RULES,

@@ -49,6 +49,12 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
 }
 
+/// The time zone of a window, if it names one that exists.
+#[must_use]
+pub fn zone_of(window: &Window) -> Option<TimeZone> {
+    zone(window.timezone.as_deref()?)
+}
+
 /// The one instant at which a wall clock in `zone` shows `at`.
 ///
 /// # Errors
@@ -88,7 +94,7 @@ pub fn instant(at: DateTime, zone: &TimeZone) -> Result<Timestamp, NotAnInstant>
 #[must_use]
 pub fn instants(window: Option<&Window>) -> Instants {
     let Some(window) = window else { return Instants::default() };
-    let Some(zone) = zone(&window.timezone) else { return Instants::default() };
+    let Some(zone) = zone_of(window) else { return Instants::default() };
     let find = |at: DateTime| instant(at, &zone).ok();
     Instants {
         deploy_start: window.deploy.and_then(|range| find(range.start.at)),
@@ -100,7 +106,7 @@ pub fn instants(window: Option<&Window>) -> Instants {
 /// The instant before which a step does not start, if it has one.
 #[must_use]
 pub fn release(step: &Step, window: Option<&Window>) -> Option<Timestamp> {
-    let zone = zone(&window?.timezone)?;
+    let zone = zone_of(window?)?;
     step.not_before.and_then(|time| instant(time.at, &zone).ok())
 }
 

@@ -224,14 +224,9 @@ impl Builder<'_> {
         self.problems.push(diagnostic);
     }
 
-    /// What is on the screen must be what is run: a carriage return or a change
-    /// of reading direction can make a command look like another one.
+    /// What is on the screen must be what is run.
     fn refuse_invisible(&mut self, text: &str, span: &Range<usize>) {
-        let invisible = |c: &char| {
-            (c.is_control() && !matches!(c, '\n' | '\t'))
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-        };
-        if let Some(found) = text.chars().find(invisible) {
+        if let Some(found) = text.chars().find(|c| is_invisible(*c)) {
             let message = format!("this holds an invisible character, U+{:04X}", u32::from(found));
             let diagnostic = Diagnostic::error(codes::WRONG_VALUE, message)
                 .at(span.clone())
@@ -285,4 +280,12 @@ impl Builder<'_> {
             },
         }
     }
+}
+
+/// Characters that a plan must not hold: a carriage return or a change of reading
+/// direction can make a command look like another one.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -81,7 +81,7 @@ pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
         }
         return Err(failure);
     }
-    let change = &read.plan.change.id;
+    let change = read.plan.change.name();
     let journal = app.journal()?;
     let record =
         start::keep_baselines(&journal, actor, app.now(), change, read.digest, facts.clone())

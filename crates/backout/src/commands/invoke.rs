@@ -69,7 +69,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     if !args.again {
         refuse_a_second_run(&journal, plan).await?;
     }
-    let baselines = start::latest_baselines(&journal, &plan.change.id).await?;
+    let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
     require_baselines(plan, &selected, baselines.as_ref())?;
     warn(&read, baselines.as_ref(), app.now());
     let history = history_of_state(app).await?;
@@ -97,11 +97,13 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
 async fn refuse_a_second_run(journal: &Arc<SqliteJournal>, plan: &Plan) -> Result<(), Failure> {
     use backout_engine::Journal;
     for (run, _) in journal.runs().await? {
-        if run.number_for(&plan.change.id).is_none() {
+        if run.number_for(plan.change.name()).is_none() {
             continue;
         }
         let log = RunLog::open(Arc::clone(journal), &run).await?;
-        if log.state().finished.is_none() && log.state().planned.plan.change.id == plan.change.id {
+        if log.state().finished.is_none()
+            && log.state().planned.plan.change.name() == plan.change.name()
+        {
             return Err(Failure::refused(format!(
                 "{run} backs out the same change and is not finished"
             ))
@@ -171,7 +173,7 @@ fn require_baselines(
     }
     Err(Failure::refused(format!(
         "these baselines were never captured for {}: {}",
-        plan.change.id,
+        plan.change.name(),
         missing.join(", ")
     ))
     .hint("they have to be captured before the deployment: `backout baseline PLAN`")

@@ -104,7 +104,7 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
                 let (done, all) = state.progress();
                 json!({
                     "id": state.run,
-                    "change": state.planned.plan.change.id,
+                    "change": state.planned.plan.change.name(),
                     "title": state.planned.plan.change.title,
                     "mode": state.planned.mode,
                     "state": word(state),

@@ -134,7 +134,7 @@ pub(crate) fn json(record: &Record) -> Vec<Value> {
             // The whole plan would drown a reader; it stays in the log.
             Event::RunPlanned(planned) => json!({
                 "event": "run_planned",
-                "change": planned.plan.change.id,
+                "change": planned.plan.change.name(),
                 "title": planned.plan.change.title,
                 "plan_digest": planned.plan_digest,
                 "mode": planned.mode,

@@ -66,7 +66,10 @@ impl Shown<'_> {
         let change = &self.plan.change;
         match &self.run {
             Some(run) => format!("{} · {run}", change.title),
-            None => format!("{} · {}", change.title, change.id),
+            None => match &change.id {
+                Some(id) => format!("{} · {id}", change.title),
+                None => change.title.clone(),
+            },
         }
     }
 

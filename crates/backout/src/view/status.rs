@@ -202,7 +202,7 @@ impl<'a> StatusView<'a> {
         let (done, steps_total) = state.progress();
         Self {
             run: state.run.as_str(),
-            change: &planned.plan.change.id,
+            change: planned.plan.change.name(),
             title: &planned.plan.change.title,
             mode: planned.mode,
             state: Word::of(state, coordinator.is_some()),

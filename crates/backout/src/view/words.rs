@@ -12,7 +12,7 @@ use backout_plan::times;
 
 /// The plan's time zone.
 pub(crate) fn zone(plan: &Plan) -> TimeZone {
-    let named = plan.window.as_ref().and_then(|window| times::zone(&window.timezone));
+    let named = plan.window.as_ref().and_then(times::zone_of);
     named.unwrap_or(TimeZone::UTC)
 }
 

@@ -17,7 +17,8 @@ use crate::ids::{Digest, RoleId, StepId};
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// Its number in the change system: `CHG0031337`.
-    pub id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// What it is, in a few words.
     pub title: String,
     /// The release before and after.
@@ -62,6 +63,14 @@ pub struct Change {
     /// The last full rehearsal of the way back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsed: Option<Rehearsed>,
+}
+
+impl Change {
+    /// What the change is called where it needs a name: its number, else its title.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.id.as_deref().unwrap_or(&self.title)
+    }
 }
 
 /// The release before and after the change.
@@ -123,8 +132,9 @@ pub struct Rehearsed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// An IANA time zone: `Europe/London`.
-    pub timezone: String,
+    /// An IANA time zone: `Europe/London`. Without it, nobody knows when the window is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Start and end of the deployment: `2026-06-06T02:00 / 2026-06-06T06:00`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deploy: Option<LocalRange>,

@@ -10,6 +10,7 @@ mod action;
 mod context;
 mod many;
 mod people;
+mod promises;
 mod secret;
 mod step;
 mod verification;
@@ -28,6 +29,9 @@ pub use many::Many;
 pub use people::{
     Authority, DecisionAction, DecisionRule, Grant, Permission, Reach, Role, Severity, TeamSize,
 };
+pub use promises::{
+    BadLimit, Comparison, FollowUp, Limit, Message, Moment, Note, Readiness, Trigger,
+};
 pub use secret::{BadSecret, Secret, Text};
 pub use step::{Effect, OnFailure, Retry, Step};
 pub use verification::{
@@ -35,7 +39,9 @@ pub use verification::{
 };
 
 use crate::duration::Span;
-use crate::ids::{BaselineId, ComponentId, OptionId, RoleId, SourceId, StepId};
+use crate::ids::{
+    BaselineId, ComponentId, MessageId, OptionId, ReadinessId, RoleId, SourceId, StepId, TriggerId,
+};
 
 /// A backout plan: how to return a system to its last good state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,12 +67,18 @@ pub struct Plan {
     /// Facts captured before the deployment and compared after the backout.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub baselines: IndexMap<BaselineId, Baseline>,
+    /// Conditions that call for a decision.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub triggers: IndexMap<TriggerId, Trigger>,
     /// Who decides what at which severity.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub decision: IndexMap<Severity, DecisionRule>,
     /// Who may depart from the plan, where the defaults do not fit.
     #[serde(default, skip_serializing_if = "Authority::is_default")]
     pub authority: Authority,
+    /// What must hold before the deployment begins.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub readiness: IndexMap<ReadinessId, Readiness>,
     /// The way back, step by step. Each step follows the one before it unless it says `after`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
@@ -76,6 +88,12 @@ pub struct Plan {
     /// Several ways back, from light to heavy. Without this section there is one: all steps.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub options: IndexMap<OptionId, WayBack>,
+    /// What is said to whom, and when.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub messages: IndexMap<MessageId, Message>,
+    /// What is done after the way back, beside the review.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follow_up: Vec<FollowUp>,
     /// What to do instead of, or after, backing out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alternatives: Option<Alternatives>,
@@ -88,6 +106,9 @@ pub struct Plan {
     /// Findings of `check` that were accepted, each with its reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<Accepted>,
+    /// What an imported document said that has no place in the plan yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Note>,
 }
 
 impl Plan {

@@ -65,6 +65,7 @@ pub(super) fn check(
         checker.step(step, &Path::step(index));
     }
     checker.options();
+    checker.promises();
     checker.rest();
     checker.times();
     checker.cycle();
@@ -160,7 +161,7 @@ impl Checker<'_> {
         for (index, approval) in change.approvals.iter().enumerate() {
             self.role(approval.by.as_str(), &at.key("approvals").index(index).key("by"));
         }
-        if change.id.trim().is_empty() {
+        if change.id.as_ref().is_some_and(|id| id.trim().is_empty()) {
             let hint = "write the number of the change: `id: CHG0031337`".to_owned();
             self.report(codes::WRONG_VALUE, "the change has no id".to_owned(), &at.key("id"), hint);
         }
@@ -391,6 +392,35 @@ impl Checker<'_> {
             let message = format!("`{second}` is the second option marked as default");
             let hint = "mark one".to_owned();
             self.report(codes::WRONG_VALUE, message, &root.key(second).key("default"), hint);
+        }
+    }
+
+    fn promises(&mut self) {
+        let root = Path::root();
+        for (id, trigger) in &self.plan.triggers {
+            let at = root.key("triggers").key(id);
+            self.owner(trigger.owner.as_ref(), &at);
+            if let Some(option) = &trigger.option
+                && !self.plan.options.contains_key(option)
+            {
+                let defined = self.plan.options.keys().map(|id| (id.to_string(), 0..0)).collect();
+                self.defined(option.as_str(), "option", "options", &defined, &at.key("option"));
+            }
+        }
+        for (id, ready) in &self.plan.readiness {
+            self.owner(ready.owner.as_ref(), &root.key("readiness").key(id));
+        }
+        for (id, message) in &self.plan.messages {
+            self.owner(message.owner.as_ref(), &root.key("messages").key(id));
+        }
+        for (index, later) in self.plan.follow_up.iter().enumerate() {
+            self.owner(later.owner.as_ref(), &root.key("follow_up").index(index));
+        }
+    }
+
+    fn owner(&mut self, owner: Option<&backout_core::ids::RoleId>, at: &Path) {
+        if let Some(owner) = owner {
+            self.role(owner.as_str(), &at.key("owner"));
         }
     }
 

@@ -33,12 +33,13 @@ pub(super) const RULES: &[Rule] = &[
         level: Warning,
         title: "It is clear when to back out",
         why: "At three in the morning nobody agrees on how bad is bad. The plan has to say beforehand which severity leads to what.",
-        fix: "add a `decision` section: what happens at critical, major and minor, decided by whom, within how long",
+        fix: "add `triggers`, and a `decision` section: what happens at critical, major and minor, decided by whom, within how long",
         clauses: &["NIST SP 800-34 r1, 4.2"],
         fires: "decision: null",
         silent: "decision:\n  critical: {action: back-out, by: lead, within: 5m, tell: [owner]}",
         look: |facts, found| {
-            let said = facts.plan.options.values().any(|way| way.when.is_some());
+            let said = facts.plan.options.values().any(|way| way.when.is_some())
+                || !facts.plan.triggers.is_empty();
             if facts.plan.decision.is_empty() && !said && !facts.plan.steps.is_empty() {
                 found.plan(Path::root().key("decision"), "nothing says when to back out");
             }
@@ -134,12 +135,13 @@ pub(super) const RULES: &[Rule] = &[
         level: Warning,
         title: "Somebody is told",
         why: "Users forgive a failure. They do not forgive silence, and neither does the next team that deploys on top of a half undone change.",
-        fix: "name who is told under `decision.….tell`, or add a step that tells them",
+        fix: "name who is told under `decision.….tell` or `messages`, or add a step that tells them",
         clauses: &["NIST SP 800-53 r5, CP-2f"],
         fires: "decision:\n  critical: {action: back-out, by: lead, within: 5m, tell: null}\nsteps:\n  - {id: restore, component: database, owner: dba, takes: 30m, restore_tree: {from: /backup/db, to: /var/db}, verify: {same_as_baseline: rows}}",
         silent: "decision:\n  critical: {action: back-out, by: lead, within: 5m, tell: owner}",
         look: |facts, found| {
-            let told = facts.plan.decision.values().any(|rule| !rule.tell.is_empty());
+            let told = facts.plan.decision.values().any(|rule| !rule.tell.is_empty())
+                || !facts.plan.messages.is_empty();
             let word = |text: &str| {
                 let text = text.to_lowercase();
                 ["announce", "notify", "inform", "tell ", "communicat", "status page"]

@@ -22,8 +22,9 @@ pub(super) const RULES: &[Rule] = &[
         silent: "roles: {dba: {reach: {phone: \"+44 20 7946 0003\"}}}",
         look: |facts, found| {
             for (path, subject, text) in texts(facts) {
-                // Reasons why a finding is accepted may name what they are about.
-                let excuse = subject.as_deref() == Some("accepted");
+                // Reasons why a finding is accepted, and sentences nobody has read yet,
+                // may name what they are about.
+                let excuse = matches!(subject.as_deref(), Some("accepted" | "notes"));
                 let mut blanks: Vec<&str> =
                     BLANKS.find_iter(text).map(|blank| blank.as_str().trim()).collect();
                 blanks.extend(named_blanks(text));
@@ -179,6 +180,12 @@ fn say(found: &mut Found, path: &Path, subject: Option<&String>, message: String
     };
 }
 
+/// A text as its words, for comparing: lower case, single blanks, no signs at the ends.
+pub(super) fn normal(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '%' && c != '\'');
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
 pub(super) type Place = (Path, Option<String>, String);
 
 /// Every text in the plan, with its place and the step, role or component it
@@ -189,7 +196,16 @@ fn texts<'a>(facts: &'a Facts<'_>) -> &'a [Place] {
 }
 
 fn collected(facts: &Facts<'_>) -> Vec<Place> {
-    const NAMED: [&str; 5] = ["roles", "components", "sources", "baselines", "options"];
+    const NAMED: [&str; 8] = [
+        "roles",
+        "components",
+        "sources",
+        "baselines",
+        "options",
+        "triggers",
+        "readiness",
+        "messages",
+    ];
     let mut found = Vec::new();
     let Ok(Value::Object(sections)) = serde_json::to_value(facts.plan) else { return found };
     for (section, value) in &sections {
@@ -205,7 +221,9 @@ fn collected(facts: &Facts<'_>) -> Vec<Place> {
                     collect(item, &at.key(name), Some(name), &mut found);
                 }
             }
-            value if section == "accepted" => collect(value, &at, Some("accepted"), &mut found),
+            value if section == "accepted" || section == "notes" => {
+                collect(value, &at, Some(section), &mut found);
+            }
             value => collect(value, &at, None, &mut found),
         }
     }

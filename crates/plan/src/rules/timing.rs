@@ -292,7 +292,7 @@ fn out_of_100(share: f64) -> String {
 
 /// Until when going back is possible, in words.
 fn last_moment(facts: &Facts<'_>) -> String {
-    let named = facts.plan.window.as_ref().and_then(|window| times::zone(&window.timezone));
+    let named = facts.plan.window.as_ref().and_then(times::zone_of);
     if let Some(outlook) = facts.outlook()
         && let Some([_, last, _]) = outlook.point_of_no_return
     {
@@ -308,7 +308,7 @@ fn last_moment(facts: &Facts<'_>) -> String {
         true => " on a bad night",
         false => "",
     };
-    let zone = facts.plan.window.as_ref().and_then(|window| times::zone(&window.timezone));
+    let zone = facts.plan.window.as_ref().and_then(times::zone_of);
     let last = facts.window.backout_by.and_then(|by| by.checked_sub(total.signed()).ok());
     match last {
         Some(last) if !facts.schedule.total.is_zero() => format!(

@@ -14,7 +14,7 @@ use super::{Shown, spare};
 pub(crate) fn json(shown: &Shown<'_>) -> Value {
     let mut value = outlook_json(shown.option.as_ref(), &shown.outlook);
     let outlook = &shown.outlook;
-    value["change"] = json!(shown.plan.change.id);
+    value["change"] = json!(shown.plan.change.name());
     value["run"] = json!(shown.run);
     value["only"] = json!(shown.only);
     value["timezone"] = json!(shown.zone.iana_name());

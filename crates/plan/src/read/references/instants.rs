@@ -12,7 +12,8 @@ impl Checker<'_> {
     pub(super) fn times(&mut self) {
         self.assumed();
         let waiting = |step: &Step| step.not_before.is_some();
-        let Some(window) = &self.plan.window else {
+        let named = self.plan.window.as_ref().and_then(|window| window.timezone.as_ref());
+        let (Some(window), Some(timezone)) = (&self.plan.window, named) else {
             if let Some(index) = self.plan.steps.iter().position(waiting) {
                 let message = "a local time needs a time zone".to_owned();
                 let hint = "add `window: {timezone: …}`".to_owned();
@@ -22,13 +23,13 @@ impl Checker<'_> {
             return;
         };
         let at = Path::root().key("window");
-        let Some(zone) = times::zone(&window.timezone) else {
-            let message = format!("there is no time zone `{}`", window.timezone);
+        let Some(zone) = times::zone(timezone) else {
+            let message = format!("there is no time zone `{timezone}`");
             let known = jiff::tz::db().available().map(|name| name.to_string()).collect::<Vec<_>>();
             // An abbreviation is not a misspelling: `BST` is not `EST`.
-            let spelt_out = window.timezone.contains('/');
-            let near = did_you_mean(&window.timezone, known.iter().map(String::as_str))
-                .filter(|_| spelt_out);
+            let spelt_out = timezone.contains('/');
+            let near =
+                did_you_mean(timezone, known.iter().map(String::as_str)).filter(|_| spelt_out);
             let hint = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "use an IANA name such as `Europe/London` or `UTC`".to_owned(),
