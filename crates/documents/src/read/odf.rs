@@ -1,0 +1,107 @@
+//! OpenDocument spreadsheets. A cell or row may say that it is repeated a billion
+//! times, so repeats are counted before they are made.
+
+use std::collections::BTreeMap;
+
+use super::package::{Package, Tag, attribute, walk};
+use super::sheet::{MOST_COLUMNS, Rows, blocks};
+use super::{MOST_BLOCKS, Unreadable};
+use crate::tree::Document;
+
+pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
+    let content = Package::open(bytes)?.part("content.xml")?.unwrap_or_default();
+    let mut document = Document::default();
+    let mut sheet = Sheet::default();
+    let mut failed = None;
+    walk(&content, |tag| {
+        match tag {
+            Tag::Open(start) => {
+                let count = |name: &str| {
+                    attribute(start, name).and_then(|count| count.parse().ok()).unwrap_or(1_usize)
+                };
+                match start.local_name().as_ref() {
+                    "table" if sheet.name.is_none() => {
+                        sheet = Sheet { name: attribute(start, "name"), ..Sheet::default() };
+                    }
+                    "table-row" => {
+                        sheet.repeat_row = count("number-rows-repeated");
+                        sheet.column = 0;
+                        sheet.cells.clear();
+                    }
+                    "table-cell" | "covered-table-cell" => {
+                        sheet.repeat_cell = count("number-columns-repeated");
+                        sheet.text.clear();
+                    }
+                    "p" if !sheet.text.is_empty() => sheet.text.push('\n'),
+                    "line-break" => sheet.text.push('\n'),
+                    "tab" => sheet.text.push('\t'),
+                    "s" => sheet.text.push(' '),
+                    "annotation" => sheet.aside += 1,
+                    _ => {}
+                }
+                sheet.reads |= start.local_name().as_ref() == "p";
+            }
+            Tag::Text(text) if sheet.reads && sheet.aside == 0 => sheet.text.push_str(text),
+            Tag::Text(_) => {}
+            Tag::Close("p") => sheet.reads = false,
+            Tag::Close("annotation") => sheet.aside = sheet.aside.saturating_sub(1),
+            Tag::Close("table-cell" | "covered-table-cell") => sheet.end_cell(),
+            Tag::Close("table-row") => {
+                if !sheet.end_row() {
+                    failed = Some(Unreadable::new("this spreadsheet repeats filled rows or cells too often"));
+                }
+            }
+            Tag::Close("table") => {
+                let done = std::mem::take(&mut sheet);
+                document.blocks.extend(blocks(&done.name.unwrap_or_default(), &done.rows));
+            }
+            Tag::Close(_) => {}
+        }
+        failed.take().map_or(Ok(()), Err)
+    })?;
+    Ok(document)
+}
+
+#[derive(Default)]
+struct Sheet {
+    name: Option<String>,
+    rows: Rows,
+    row: usize,
+    column: usize,
+    cells: BTreeMap<usize, String>,
+    text: String,
+    reads: bool,
+    aside: usize,
+    repeat_row: usize,
+    repeat_cell: usize,
+    filled: usize,
+}
+
+impl Sheet {
+    fn end_cell(&mut self) {
+        let text = std::mem::take(&mut self.text);
+        if !text.trim().is_empty() {
+            let end = usize::min(self.column.saturating_add(self.repeat_cell), MOST_COLUMNS);
+            for column in self.column..end {
+                self.cells.insert(column, text.clone());
+            }
+        }
+        self.column = self.column.saturating_add(self.repeat_cell);
+    }
+
+    /// Whether there were not too many.
+    fn end_row(&mut self) -> bool {
+        let repeat = self.repeat_row.max(1);
+        if !self.cells.is_empty() {
+            self.filled = self.filled.saturating_add(self.cells.len().saturating_mul(repeat));
+            if self.filled > MOST_BLOCKS {
+                return false;
+            }
+            for extra in 1..=repeat {
+                self.rows.insert(self.row + extra, self.cells.clone());
+            }
+        }
+        self.row = self.row.saturating_add(repeat);
+        true
+    }
+}

@@ -1,0 +1,133 @@
+//! Excel workbooks: each sheet is a heading, each block of filled rows a table.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use calamine::{DataRef, Reader, Xlsx};
+
+use super::package::Package;
+use super::{MOST_BLOCKS, Unreadable};
+use crate::tree::{Block, Cell, Document, Inline, Kind, Place, Row, Table, text_of};
+
+/// Columns beyond this are not looked at.
+pub(super) const MOST_COLUMNS: usize = 256;
+
+pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
+    Package::open(bytes)?.guard()?;
+    let damaged = |error: calamine::XlsxError| {
+        Unreadable::new(format!("this workbook cannot be read: {error}"))
+            .hint("open it in its own program and save it again")
+    };
+    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(damaged)?;
+    let mut document = Document::default();
+    for name in workbook.sheet_names() {
+        let mut rows: Rows = BTreeMap::new();
+        let mut count = 0_usize;
+        // Cell by cell: a sheet with one cell at each far corner is no large sheet.
+        let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else { continue };
+        while let Some(cell) = cells.next_cell().map_err(damaged)? {
+            let (row, column) = cell.get_position();
+            let text = shown(cell.get_value());
+            if text.trim().is_empty() || column as usize >= MOST_COLUMNS {
+                continue;
+            }
+            count += 1;
+            if count > MOST_BLOCKS {
+                return Err(Unreadable::new(format!("sheet {name} has more than {MOST_BLOCKS} filled cells")));
+            }
+            rows.entry(row as usize + 1).or_default().insert(column as usize, text);
+        }
+        document.blocks.extend(blocks(&name, &rows));
+    }
+    Ok(document)
+}
+
+pub(super) type Rows = BTreeMap<usize, BTreeMap<usize, String>>;
+
+/// What a cell shows, as far as that can be told without its format.
+fn shown(value: &DataRef<'_>) -> String {
+    match value {
+        DataRef::Int(number) => number.to_string(),
+        DataRef::Float(number) => number.to_string(),
+        DataRef::String(text) => text.clone(),
+        DataRef::SharedString(text) => (*text).to_owned(),
+        DataRef::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+        DataRef::DateTime(at) => moment(at.as_f64(), at.is_duration()),
+        DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text.clone(),
+        DataRef::Error(_) | DataRef::Empty => String::new(),
+    }
+}
+
+/// Excel counts days since the end of 1899. A fraction alone is a time of day or a length.
+fn moment(days: f64, duration: bool) -> String {
+    if !days.is_finite() || !(0.0..2_958_466.0).contains(&days) {
+        return String::new();
+    }
+    let seconds = (days.fract() * 86_400.0).round() as i64;
+    let clock = |seconds: i64| format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if duration || days < 1.0 {
+        return clock((days * 86_400.0).round() as i64);
+    }
+    let first = jiff::civil::date(1899, 12, 30);
+    let Ok(date) = first.checked_add(jiff::Span::new().days(days as i64)) else { return String::new() };
+    if seconds == 0 { date.to_string() } else { format!("{date} {}", clock(seconds)) }
+}
+
+/// The rows of a sheet as blocks: a filled cell alone in its row is a line of
+/// text, rows without a gap between them are a table.
+pub(super) fn blocks(name: &str, rows: &Rows) -> Vec<Block> {
+    let place = Place { unit: format!("sheet {name}, row").into(), number: 1 };
+    let mut blocks = Vec::new();
+    if rows.is_empty() {
+        return blocks;
+    }
+    blocks.push(Block { place: place.clone(), kind: Kind::Heading(1, vec![Inline::plain(name)]) });
+    let mut group: Vec<(usize, &BTreeMap<usize, String>)> = Vec::new();
+    let mut previous = 0;
+    for (number, cells) in rows {
+        if *number > previous + 1 {
+            flush(&place, &mut group, &mut blocks);
+        }
+        group.push((*number, cells));
+        previous = *number;
+    }
+    flush(&place, &mut group, &mut blocks);
+    blocks
+}
+
+fn flush(place: &Place, group: &mut Vec<(usize, &BTreeMap<usize, String>)>, blocks: &mut Vec<Block>) {
+    let mut rows = std::mem::take(group);
+    // Titles above a table: lone cells in the first rows.
+    let wide = rows.iter().any(|(_, cells)| cells.len() > 1);
+    while let Some((number, cells)) = rows.first() {
+        if cells.len() > 1 || !wide && rows.len() > 1 {
+            break;
+        }
+        let text: String = cells.values().next().cloned().unwrap_or_default();
+        blocks.push(Block { place: place.at(*number), kind: Kind::Paragraph(vec![Inline::plain(text)]) });
+        rows.remove(0);
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let first = rows.iter().filter_map(|(_, cells)| cells.keys().next()).min().copied().unwrap_or(0);
+    let last = rows.iter().filter_map(|(_, cells)| cells.keys().next_back()).max().copied().unwrap_or(0);
+    let line = |cells: &BTreeMap<usize, String>| -> Vec<Cell> {
+        let cell = |column| cells.get(&column).map_or_else(Vec::new, |text| vec![Inline::plain(text)]);
+        (first..=last).map(cell).collect()
+    };
+    let start = rows[0].0;
+    let mut table = Table::default();
+    for (number, cells) in &rows {
+        table.rows.push(Row { place: place.at(*number), cells: line(cells) });
+    }
+    if table.rows.len() > 1 {
+        table.head = table.rows.remove(0).cells;
+        while table.head.last().is_some_and(|cell| text_of(cell).is_empty())
+            && table.rows.iter().all(|row| row.cells.len() < table.head.len())
+        {
+            table.head.pop();
+        }
+    }
+    blocks.push(Block { place: place.at(start), kind: Kind::Table(table) });
+}

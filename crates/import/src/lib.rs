@@ -1,0 +1,49 @@
+//! The translator: what a document means, as a plan, with the place of every word.
+//!
+//! ```text
+//!   Document ──outline──► parts under headings ──reading──► Plan + Report
+//!                              │  tables: what the columns hold
+//!                              │  lists and prose: what the heading is about
+//!                              └─ what nobody understood ──► notes
+//! ```
+//!
+//! One law: nothing is invented. A field that the document does not state stays
+//! empty, however likely a value is; `check` then finds the hole, and a person
+//! fills it. A field that is worked out from what the document states (initials
+//! for a role, a date and a time in two cells for one moment) is a guess, and the
+//! report says so and why. Nothing that is imported is ever executable: commands
+//! stand in instructions for people until a person makes them `run`.
+
+mod duties;
+mod fields;
+mod judgement;
+mod outline;
+mod people;
+mod prose;
+mod reading;
+mod report;
+mod steps;
+mod tables;
+mod values;
+mod words;
+
+use backout_core::plan::Plan;
+use backout_documents::Document;
+
+pub use report::{Report, Source, Unread};
+
+/// What became of a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imported {
+    /// The plan, as far as the document states one.
+    pub plan: Plan,
+    /// What was found, guessed, not understood, and is missing.
+    pub report: Report,
+}
+
+/// Reads a plan out of a document. `name` is the file's, without its ending: the
+/// title of last resort.
+#[must_use]
+pub fn import(document: &Document, name: &str) -> Imported {
+    reading::Reading::new(document).finish(name)
+}

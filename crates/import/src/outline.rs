@@ -1,0 +1,91 @@
+//! A document as its parts under headings, each with what it is about.
+
+use backout_documents::tree::text_of;
+use backout_documents::{Block, Document, Kind, Place};
+
+use crate::words::{Topic, goes_back, plain, topic};
+
+/// A heading on the way down to a part.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) level: u8,
+    pub(crate) text: String,
+    pub(crate) place: Place,
+    pub(crate) topic: Option<Topic>,
+}
+
+/// A part: the headings above it, and what stands right under the last of them.
+#[derive(Debug)]
+pub(crate) struct Section<'a> {
+    pub(crate) heads: Vec<Head>,
+    pub(crate) parts: Vec<Part<'a>>,
+}
+
+/// A block, and whether somebody has understood it.
+#[derive(Debug)]
+pub(crate) struct Part<'a> {
+    pub(crate) block: &'a Block,
+    pub(crate) used: bool,
+}
+
+impl Section<'_> {
+    /// What the part is about: what its own heading says, else the nearest above.
+    /// A document's title lends its topic to nothing but the whole.
+    pub(crate) fn topic(&self) -> Option<Topic> {
+        let own = self.heads.iter().rev().find_map(|head| head.topic.map(|topic| (head, topic)));
+        own.map(|(_, topic)| topic)
+    }
+
+    /// What the part's own heading says.
+    pub(crate) fn own_topic(&self) -> Option<Topic> {
+        self.heads.last().and_then(|head| head.topic)
+    }
+
+    /// The text of the nearest heading.
+    pub(crate) fn heading(&self) -> &str {
+        self.heads.last().map_or("", |head| head.text.as_str())
+    }
+
+    /// Whether this part is about going back rather than forward.
+    pub(crate) fn is_way_back(&self, whole_is: bool) -> bool {
+        for head in self.heads.iter().rev() {
+            if goes_back(&plain(&head.text)) {
+                return true;
+            }
+            if head.topic == Some(Topic::Forward) {
+                return false;
+            }
+        }
+        whole_is
+    }
+
+    /// The headings from the top, for people.
+    pub(crate) fn path(&self) -> String {
+        let names: Vec<&str> = self.heads.iter().map(|head| head.text.as_str()).collect();
+        names[names.len().saturating_sub(2)..].join(" › ")
+    }
+
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.heads.last().map(|head| head.place.clone())
+    }
+}
+
+/// The parts of a document, in order.
+pub(crate) fn outline(document: &Document) -> Vec<Section<'_>> {
+    let mut sections = vec![Section { heads: Vec::new(), parts: Vec::new() }];
+    for block in &document.blocks {
+        if let Kind::Heading(level, text) = &block.kind {
+            let text = text_of(text);
+            let mut heads = sections.last().map_or_else(Vec::new, |section| section.heads.clone());
+            while heads.last().is_some_and(|head| head.level >= *level) {
+                heads.pop();
+            }
+            let topic = topic(&text);
+            heads.push(Head { level: *level, text, place: block.place.clone(), topic });
+            sections.push(Section { heads, parts: Vec::new() });
+        } else if let Some(section) = sections.last_mut() {
+            section.parts.push(Part { block, used: false });
+        }
+    }
+    sections
+}

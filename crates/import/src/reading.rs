@@ -1,0 +1,274 @@
+//! One pass over a document's parts: who understands what, in which order, and
+//! what is left in the end.
+
+use std::collections::BTreeMap;
+
+use backout_core::duration::Span;
+use backout_core::ids::{RoleId, TriggerId};
+use backout_core::plan::{Change, FormatVersion, Note, Plan};
+use backout_documents::tree::text_of;
+use backout_documents::{Block, Document, Kind, Place};
+use indexmap::IndexMap;
+
+use crate::Imported;
+use crate::fields::When;
+use crate::outline::{Section, outline};
+use crate::report::{Report, Unread};
+use crate::steps::Draft;
+use crate::tables::{Grid, Is};
+use crate::words::{Topic, goes_back, plain};
+use crate::people;
+
+/// The state of a reading.
+pub(crate) struct Reading<'a> {
+    document: &'a Document,
+    pub(crate) plan: Plan,
+    pub(crate) report: Report,
+    /// Steps of the way back, before they get their names.
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) when: When,
+    /// The version that is released and the one before, as far as the document says.
+    pub(crate) versions: (Option<(String, Place)>, Option<(String, Place)>),
+    pub(crate) titles: Vec<(u8, String, Place)>,
+    /// Phases whose time is stated as a whole: their place in `drafts`, and how long.
+    pub(crate) phases: Vec<Phase>,
+    /// When to choose each of several ways back, and what calls for it, by heading.
+    pub(crate) option_when: BTreeMap<String, String>,
+    pub(crate) option_triggers: BTreeMap<String, Vec<TriggerId>>,
+    /// The heading under which steps were first read out of running text.
+    pub(crate) prose_from: Option<String>,
+    /// Whether the whole document is about going back.
+    pub(crate) whole_is_back: bool,
+}
+
+/// A part of the procedure whose time is stated for all of it.
+pub(crate) struct Phase {
+    pub(crate) title: String,
+    pub(crate) first: usize,
+    pub(crate) takes: Span,
+    pub(crate) place: Place,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(document: &'a Document) -> Self {
+        let name = document.facts.iter().filter(|fact| matches!(fact.name.as_str(), "name" | "title"));
+        let mut titles: Vec<String> = name.map(|fact| fact.value.clone()).collect();
+        titles.extend(document.title.clone());
+        let first = document.blocks.iter().find_map(|block| match &block.kind {
+            Kind::Heading(_, text) => Some(text_of(text)),
+            _ => None,
+        });
+        titles.extend(first);
+        let whole_is_back = titles.iter().any(|title| goes_back(&plain(title)));
+        let change = Change {
+            id: None,
+            title: String::new(),
+            release: None,
+            plan_version: None,
+            owner: None,
+            environment: None,
+            kind: None,
+            description: None,
+            impact: None,
+            security: None,
+            depends_on: Default::default(),
+            success_when: Default::default(),
+            requested_by: None,
+            reviewed_by: None,
+            approvals: Vec::new(),
+            rehearsed: None,
+        };
+        let plan = Plan {
+            backout: FormatVersion,
+            change,
+            window: None,
+            roles: IndexMap::new(),
+            sources: IndexMap::new(),
+            components: IndexMap::new(),
+            baselines: IndexMap::new(),
+            triggers: IndexMap::new(),
+            decision: IndexMap::new(),
+            authority: Default::default(),
+            readiness: IndexMap::new(),
+            steps: Vec::new(),
+            forecast: None,
+            options: IndexMap::new(),
+            messages: IndexMap::new(),
+            follow_up: Vec::new(),
+            alternatives: None,
+            risks: Vec::new(),
+            review: None,
+            accepted: Vec::new(),
+            notes: Vec::new(),
+        };
+        Self {
+            document,
+            plan,
+            report: Report::default(),
+            drafts: Vec::new(),
+            when: When::default(),
+            versions: (None, None),
+            titles: Vec::new(),
+            phases: Vec::new(),
+            option_when: BTreeMap::new(),
+            option_triggers: BTreeMap::new(),
+            prose_from: None,
+            whole_is_back,
+        }
+    }
+
+    pub(crate) fn document(&self) -> &'a Document {
+        self.document
+    }
+
+    pub(crate) fn finish(mut self, name: &str) -> Imported {
+        let document = self.document;
+        let mut sections = outline(document);
+        self.drop_title_topic(&mut sections);
+        // People first: everything else names them.
+        for section in &mut sections {
+            self.contacts(section);
+        }
+        self.facts();
+        for section in &mut sections {
+            self.tables(section);
+        }
+        let mut before: Option<usize> = None;
+        for index in 0..sections.len() {
+            let section = &mut sections[index];
+            if self.step_section(section) {
+                continue;
+            }
+            self.section(section, &mut before);
+        }
+        for section in &mut sections {
+            self.last_resort(section);
+        }
+        self.settle(name);
+        self.keep_the_rest(&sections);
+        self.missing();
+        Imported { plan: self.plan, report: self.report }
+    }
+
+    /// A title says what the document is about, not what each of its parts is about.
+    fn drop_title_topic(&self, sections: &mut [Section<'_>]) {
+        let Some(first) = sections.iter().find_map(|section| section.heads.first().cloned()) else { return };
+        let alone = sections
+            .iter()
+            .filter(|section| section.heads.len() == 1)
+            .all(|section| section.heads[0].place == first.place || section.heads[0].level > first.level);
+        if !alone {
+            return;
+        }
+        for section in sections {
+            if section.heads.len() > 1
+                && let Some(head) = section.heads.first_mut()
+                && head.place == first.place
+            {
+                head.topic = None;
+            }
+        }
+    }
+
+    fn contacts(&mut self, section: &mut Section<'_>) {
+        let topic = section.topic();
+        let way_back = section.is_way_back(self.whole_is_back);
+        for part in &mut section.parts {
+            if let Kind::Table(table) = &part.block.kind {
+                let grid = Grid::new(table);
+                if grid.is(topic, way_back) == Some(Is::Contacts) {
+                    self.contact_table(&grid);
+                    part.used = true;
+                }
+            }
+        }
+    }
+
+    fn tables(&mut self, section: &mut Section<'_>) {
+        let topic = section.topic();
+        let way_back = section.is_way_back(self.whole_is_back);
+        let heading = section.heading().to_owned();
+        let group = self.group(section);
+        let stands = section.path();
+        for part in &mut section.parts {
+            let Kind::Table(table) = &part.block.kind else { continue };
+            if part.used {
+                continue;
+            }
+            let grid = Grid::new(table);
+            let Some(is) = grid.is(topic, way_back) else { continue };
+            part.used = match is {
+                Is::Contacts => true,
+                Is::Fields => self.field_table(&grid, &stands),
+                Is::Severities => self.severity_table(&grid),
+                Is::Limits => self.limit_table(&grid),
+                Is::Matrix => self.matrix_table(&grid),
+                Is::Readiness => {
+                    if topic == Some(Topic::After) {
+                        self.follow_up_table(&grid)
+                    } else {
+                        self.readiness_table(&grid)
+                    }
+                }
+                Is::Tests => self.test_table(&grid),
+                Is::Backups => self.backup_table(&grid),
+                Is::Steps => self.step_table(&grid, group.clone()),
+                Is::FollowUps => self.follow_up_table(&grid),
+                Is::Messages => self.message_table(&grid),
+                Is::Risks => self.risk_table(&grid),
+                Is::Cannot => self.cannot_table(&grid),
+                Is::Factors => self.factor_table(&grid),
+                Is::Questions => self.question_table(&grid),
+                Is::Results => self.result_table(&grid),
+                Is::Documents => plain(&heading).contains("after") && self.document_table(&grid),
+            };
+        }
+    }
+
+    /// A role that a text names, at a field of the plan.
+    pub(crate) fn role(&mut self, text: &str, field: &str, place: &Place) -> Option<RoleId> {
+        people::role(text, field, place, &mut self.plan, &mut self.report)
+    }
+
+    /// What nobody understood becomes notes, so that nothing is lost.
+    fn keep_the_rest(&mut self, sections: &[Section<'_>]) {
+        for section in sections {
+            let mut together: Option<(Place, String)> = None;
+            for part in section.parts.iter().filter(|part| !part.used) {
+                let text = part.block.text();
+                if text.trim().is_empty() || !says_something(part.block) {
+                    continue;
+                }
+                match &mut together {
+                    Some((_, all)) => {
+                        all.push('\n');
+                        all.push_str(text.trim_end());
+                    }
+                    None => together = Some((part.block.place.clone(), text.trim_end().to_owned())),
+                }
+            }
+            if let Some((place, text)) = together {
+                self.note(&place, &section.path(), &text);
+            }
+        }
+    }
+
+    pub(crate) fn note(&mut self, place: &Place, heading: &str, text: &str) {
+        let from = if heading.is_empty() { place.to_string() } else { format!("{place}, {heading}") };
+        let text = text.trim_matches('\n').to_owned();
+        self.report.not_understood.push(Unread {
+            place: place.to_string(),
+            heading: heading.to_owned(),
+            text: text.clone(),
+        });
+        self.plan.notes.push(Note { from, text });
+    }
+}
+
+fn says_something(block: &Block) -> bool {
+    match &block.kind {
+        Kind::Figure(_) | Kind::PageBreak => false,
+        Kind::Code(language, _) => language.as_deref() != Some("mermaid"),
+        _ => true,
+    }
+}

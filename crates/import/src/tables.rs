@@ -1,0 +1,163 @@
+//! What a table is: told by its columns first, then by the heading it stands under.
+
+use backout_documents::tree::text_of;
+use backout_documents::{Place, Table};
+
+use crate::words::{Column, Topic, column, plain};
+
+/// A table with named columns.
+pub(crate) struct Grid<'a> {
+    columns: Vec<Option<Column>>,
+    names: Vec<String>,
+    table: &'a Table,
+}
+
+/// A row of it.
+pub(crate) struct Line<'g, 'a> {
+    grid: &'g Grid<'a>,
+    index: usize,
+}
+
+/// What a table is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Is {
+    Fields,
+    Severities,
+    Limits,
+    Matrix,
+    Contacts,
+    Readiness,
+    Backups,
+    Steps,
+    FollowUps,
+    Messages,
+    Risks,
+    Cannot,
+    Factors,
+    Questions,
+    Results,
+    Tests,
+    Documents,
+}
+
+impl<'a> Grid<'a> {
+    pub(crate) fn new(table: &'a Table) -> Self {
+        let names: Vec<String> = table.head.iter().map(|cell| text_of(cell)).collect();
+        let columns = names.iter().map(|name| column(name)).collect();
+        Self { columns, names, table }
+    }
+
+    pub(crate) fn has(&self, column: Column) -> bool {
+        self.columns.contains(&Some(column))
+    }
+
+    fn any(&self, columns: &[Column]) -> bool {
+        columns.iter().any(|column| self.has(*column))
+    }
+
+    /// The name people gave a column.
+    pub(crate) fn name(&self, column: Column) -> &str {
+        let at = self.columns.iter().position(|known| *known == Some(column));
+        at.and_then(|at| self.names.get(at)).map_or("", String::as_str)
+    }
+
+    pub(crate) fn lines(&self) -> impl Iterator<Item = Line<'_, 'a>> {
+        (0..self.table.rows.len()).map(|index| Line { grid: self, index })
+    }
+
+    /// What the table is about, given what the text around it is about.
+    pub(crate) fn is(&self, topic: Option<Topic>, way_back: bool) -> Option<Is> {
+        use Column as C;
+        let width = self.names.len();
+        Some(match () {
+            () if width == 0 && self.table.rows.iter().all(|row| row.cells.len() == 2) => Is::Fields,
+            () if self.any(&[C::Role, C::Name]) && self.any(&[C::Phone, C::Mail, C::Chat, C::Availability, C::Deputy]) => Is::Contacts,
+            () if self.has(C::Role) && self.has(C::Name) => Is::Contacts,
+            () if self.has(C::Severity) && self.any(&[C::Decider]) => Is::Matrix,
+            () if self.has(C::Severity) && self.has(C::Action) && self.any(&[C::Owner, C::Tell]) && topic == Some(Topic::Decision) => Is::Matrix,
+            () if self.has(C::Severity) && self.any(&[C::Criteria]) && !self.has(C::Limit) => Is::Severities,
+            () if self.any(&[C::Criteria]) && self.any(&[C::Limit]) => Is::Limits,
+            () if self.has(C::Forward) && self.has(C::Back) => Is::Factors,
+            () if self.has(C::Risk) => Is::Risks,
+            () if self.has(C::Scenario) && self.has(C::Instead) && topic != Some(Topic::Partial) => Is::Cannot,
+            () if self.has(C::Question) => Is::Questions,
+            () if self.any(&[C::Test, C::Action, C::Requirement]) && self.has(C::Actual) && self.any(&[C::Expected, C::Duration]) && !way_back_steps(self) => Is::Results,
+            () if self.any(&[C::Audience]) && self.any(&[C::Message, C::Channel]) => Is::Messages,
+            () if self.has(C::Channel) && self.has(C::Message) => Is::Messages,
+            () if self.has(C::Test) && self.any(&[C::Status, C::Environment]) => Is::Tests,
+            () if self.any(&[C::Component, C::Requirement]) && self.has(C::Location) => Is::Backups,
+            () if self.has(C::Document) && self.has(C::Owner) => Is::Documents,
+            () if self.has(C::Requirement) && !self.any(&[C::Duration, C::Verify]) => Is::Readiness,
+            () if self.has(C::Action) && topic == Some(Topic::After) && !self.has(C::Number) => Is::FollowUps,
+            () if self.has(C::Action) && self.has(C::When) && !self.any(&[C::Number, C::Verify]) => Is::FollowUps,
+            () if self.has(C::Action) && topic == Some(Topic::Readiness) => Is::Readiness,
+            () if self.any(&[C::Action, C::Command]) && self.any(&[C::Number, C::Owner, C::Duration, C::Verify, C::Command]) && way_back => Is::Steps,
+            () if self.has(C::Criteria) && matches!(topic, Some(Topic::Triggers)) => Is::Limits,
+            () if width == 2 && (self.any(&[C::Key]) || self.has(C::Value)) => Is::Fields,
+            () if width == 2 && matches!(topic, Some(Topic::Header | Topic::Overview)) => Is::Fields,
+            () => return None,
+        })
+    }
+
+    /// The rows as name and value; the head too where it is no head.
+    pub(crate) fn fields(&self) -> Vec<(String, String, Place)> {
+        let mut found = Vec::new();
+        let named = self.any(&[Column::Key, Column::Value]) && !self.has(Column::Name);
+        if !named
+            && let ([key, value], Some(first)) = (self.names.as_slice(), self.table.rows.first())
+        {
+            found.push((key.clone(), value.clone(), first.place.clone()));
+        }
+        for row in &self.table.rows {
+            if let [key, value, ..] = row.cells.as_slice() {
+                found.push((text_of(key), text_of(value), row.place.clone()));
+            }
+        }
+        found
+    }
+}
+
+fn way_back_steps(grid: &Grid<'_>) -> bool {
+    grid.has(Column::Number) && grid.has(Column::Action) && grid.has(Column::Owner)
+}
+
+impl Line<'_, '_> {
+    /// The text in a column, if there is any and it says something.
+    pub(crate) fn get(&self, column: Column) -> Option<String> {
+        let mut at = self.grid.columns.iter().enumerate().filter(|(_, known)| **known == Some(column));
+        let row = &self.grid.table.rows[self.index];
+        at.find_map(|(index, _)| row.cells.get(index).map(|cell| text_of(cell)).filter(|text| says(text)))
+    }
+
+    /// The first of several columns that says something.
+    pub(crate) fn first(&self, columns: &[Column]) -> Option<String> {
+        columns.iter().find_map(|column| self.get(*column))
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.grid.table.rows[self.index].place.clone()
+    }
+
+    /// The whole row, for people.
+    pub(crate) fn text(&self) -> String {
+        let cells = self.grid.table.rows[self.index].cells.iter().map(|cell| text_of(cell));
+        cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// Whether the row adds the others up.
+    pub(crate) fn is_total(&self) -> bool {
+        let row = &self.grid.table.rows[self.index];
+        let first = row.cells.iter().map(|cell| text_of(cell)).find(|text| says(text));
+        first.is_some_and(|text| {
+            let said = plain(&text);
+            said == "total" || said.starts_with("total ") || said == "sum"
+        })
+    }
+}
+
+/// Whether a cell holds something else than a dash or a box.
+fn says(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && !text.chars().all(|c| matches!(c, '-' | '\u{2013}' | '\u{2014}' | '☐' | '□' | '☑' | '☒' | '✓' | '✔' | ' ' | '_'))
+        && !matches!(plain(text).as_str(), "n/a" | "none" | "na")
+}
