@@ -22,6 +22,7 @@ use crate::failure::Exit;
     after_help = "\
 Start here:
   backout demo                     the whole story on this machine, in under a minute
+  backout import OLD-PLAN.docx     a plan from the document you have
   backout new my.backout.yaml      a plan to start from
   backout check my.backout.yaml    what is missing or wrong in it
 
@@ -47,6 +48,15 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Write a commented plan to start from.
     New(NewArgs),
+    /// Read a plan out of a document: Markdown, Word, Excel, HTML, CSV, a ticket.
+    ///
+    /// Nothing is invented: what the document does not say stays empty, what was
+    /// guessed is listed with the reason, and what was not understood is kept as
+    /// notes with its place. Commands become instructions for people. Then the
+    /// plan is checked; the exit code is that of `check`.
+    ///
+    /// With --results, reads a filled-in checklist workbook back into a run.
+    Import(ImportArgs),
     /// Print the JSON Schema of the plan file, for editors.
     Schema,
     /// Check plans for everything an expert reviewer would find.
@@ -172,6 +182,47 @@ pub(crate) struct NewArgs {
     /// The file to write; `-` for standard output.
     #[arg(default_value = "plan.backout.yaml", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
+}
+
+/// How an import is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// Everything, in Markdown.
+    Md,
+    /// Everything, as one JSON object.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The document.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The run to bring results into.
+    #[arg(value_name = "RUN", requires = "results")]
+    pub(crate) run: Option<String>,
+    /// The plan to write; `-` for standard output. Default: the document's name
+    /// with .backout.yaml, in this folder.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Write over a plan that is there already.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print the whole report, with the source of every field.
+    #[arg(long, value_enum)]
+    pub(crate) report: Option<ReportFormat>,
+    /// Same as --report json.
+    #[arg(long, conflicts_with = "report")]
+    pub(crate) json: bool,
+    /// Which record to read, where a ticket file holds several: its number.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) record: Option<String>,
+    /// Read a checklist that was filled in by hand back into a run, as attested
+    /// after the fact.
+    #[arg(long, conflicts_with_all = ["output", "force", "record"], requires = "run")]
+    pub(crate) results: bool,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
 }
 
 #[derive(Debug, Args)]

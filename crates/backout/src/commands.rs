@@ -4,6 +4,7 @@ mod baseline;
 mod calibrate;
 mod demo;
 mod forecast;
+mod import;
 mod invoke;
 mod look;
 mod people;
@@ -25,6 +26,7 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
     runtime.block_on(async {
         match cli.command {
             Command::New(args) => plans::new(&args),
+            Command::Import(args) => import::import(&args),
             Command::Schema => plans::schema(),
             Command::Check(args) => plans::check(&args),
             Command::Explain(args) => plans::explain(&args.code),

@@ -142,7 +142,10 @@ pub fn detect(name: &str, bytes: &[u8]) -> Result<Format, Unreadable> {
         return json_kind(bytes);
     }
     let page = begins.get(..14).unwrap_or(begins).to_lowercase();
-    if ends(&[".html", ".htm", ".xhtml"]) || page.starts_with("<!doctype html") || page.starts_with("<html") {
+    if ends(&[".html", ".htm", ".xhtml"])
+        || page.starts_with("<!doctype html")
+        || page.starts_with("<html")
+    {
         return Ok(Format::Html);
     }
     if bytes[..bytes.len().min(4096)].contains(&0) {
@@ -158,11 +161,19 @@ fn json_kind(bytes: &[u8]) -> Result<Format, Unreadable> {
         serde_json::Value::Array(items) => items.first(),
         value => Some(value),
     };
-    let has = |keys: &[&str]| first.is_some_and(|value| keys.iter().any(|key| value.get(key).is_some()));
+    let has =
+        |keys: &[&str]| first.is_some_and(|value| keys.iter().any(|key| value.get(key).is_some()));
     if has(&["fields", "issues"]) || first.and_then(|v| v.get("type")).is_some_and(|t| t == "doc") {
         return Ok(Format::Jira);
     }
-    if has(&["result", "records", "backout_plan", "short_description", "implementation_plan", "sys_id"]) {
+    if has(&[
+        "result",
+        "records",
+        "backout_plan",
+        "short_description",
+        "implementation_plan",
+        "sys_id",
+    ]) {
         return Ok(Format::ServiceNow);
     }
     Err(Unreadable::new("this JSON is neither a ServiceNow change record nor a Jira issue")
@@ -172,7 +183,8 @@ fn json_kind(bytes: &[u8]) -> Result<Format, Unreadable> {
 pub(crate) fn json(bytes: &[u8]) -> Result<serde_json::Value, Unreadable> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).map_err(|error| {
-        Unreadable::new(format!("this is not JSON: {error}")).hint("save the answer of the API as it is")
+        Unreadable::new(format!("this is not JSON: {error}"))
+            .hint("save the answer of the API as it is")
     })
 }
 

@@ -2,8 +2,8 @@
 
 use backout_core::ids::{MessageId, ReadinessId};
 use backout_core::plan::{
-    Alternatives, Backup, FixForward, FollowUp, Message, Moment, Readiness, Rehearsed, RestoreTested,
-    Risk, Unrecoverable,
+    Alternatives, Backup, FixForward, FollowUp, Message, Moment, Readiness, Rehearsed,
+    RestoreTested, Risk, Unrecoverable,
 };
 use backout_documents::Place;
 
@@ -15,13 +15,17 @@ use crate::words::{Column as C, has, plain, slug, unique};
 impl Reading<'_> {
     pub(crate) fn ready(&mut self, attest: &str, owner: Option<String>, place: &Place) {
         let attest = attest.trim().trim_end_matches('?').trim();
-        let double = self.plan.readiness.values().any(|known| plain(&known.attest) == plain(attest));
+        let double =
+            self.plan.readiness.values().any(|known| plain(&known.attest) == plain(attest));
         if attest.is_empty() || double {
             return;
         }
-        let free = unique(&slug(attest), "ready", |id| self.plan.readiness.keys().any(|known| known.as_str() == id));
+        let free = unique(&slug(attest), "ready", |id| {
+            self.plan.readiness.keys().any(|known| known.as_str() == id)
+        });
         let Ok(id) = ReadinessId::new(free) else { return };
-        let owner = owner.and_then(|owner| self.role(&owner, &format!("readiness[{id}].owner"), place));
+        let owner =
+            owner.and_then(|owner| self.role(&owner, &format!("readiness[{id}].owner"), place));
         self.report.found(format!("readiness[{id}]"), place);
         self.plan.readiness.insert(id, Readiness { attest: attest.to_owned(), owner });
     }
@@ -70,22 +74,41 @@ impl Reading<'_> {
             }
             self.report.found(format!("components[{id}].backup.location"), &place);
             if let Some(component) = self.plan.components.get_mut(&id) {
-                component.backup = Some(Backup { location, max_age: None, restore_tested: tested, digest: None });
+                component.backup =
+                    Some(Backup { location, max_age: None, restore_tested: tested, digest: None });
             }
         }
         true
     }
 
-    pub(crate) fn later(&mut self, what: &str, owner: Option<String>, within: Option<&str>, place: &Place) {
+    pub(crate) fn later(
+        &mut self,
+        what: &str,
+        owner: Option<String>,
+        within: Option<&str>,
+        place: &Place,
+    ) {
         let what = what.trim().trim_end_matches('?').trim();
-        if what.is_empty() || self.plan.follow_up.iter().any(|known| plain(&known.what) == plain(what)) {
+        if what.is_empty()
+            || self.plan.follow_up.iter().any(|known| plain(&known.what) == plain(what))
+        {
             return;
         }
         let index = self.plan.follow_up.len();
-        let owner = owner.and_then(|owner| self.role(&owner, &format!("follow_up[{index}].owner"), place));
+        let owner =
+            owner.and_then(|owner| self.role(&owner, &format!("follow_up[{index}].owner"), place));
         let time = within.and_then(|text| values::length(text, None));
         self.report.found(format!("follow_up[{index}]"), place);
-        if has(&plain(what), &["postmortem", "schedule review", "review meeting", "hold review", "post implementation review"]) {
+        if has(
+            &plain(what),
+            &[
+                "postmortem",
+                "schedule review",
+                "review meeting",
+                "hold review",
+                "post implementation review",
+            ],
+        ) {
             let time = time.map(|time| time.high());
             let by = owner.clone();
             let review = self.review();
@@ -96,7 +119,9 @@ impl Reading<'_> {
         self.plan.follow_up.push(FollowUp {
             what: match (within, time) {
                 // A time that is no length stays in the words.
-                (Some(text), None) if plain(text) != "immediately" => format!("{what} ({})", text.trim()),
+                (Some(text), None) if plain(text) != "immediately" => {
+                    format!("{what} ({})", text.trim())
+                }
                 _ => what.to_owned(),
             },
             owner,
@@ -137,7 +162,14 @@ impl Reading<'_> {
                 continue;
             };
             let when = line.get(C::When);
-            self.message(&audience, &text, line.get(C::Channel), line.get(C::Owner), when.as_deref(), &place);
+            self.message(
+                &audience,
+                &text,
+                line.get(C::Channel),
+                line.get(C::Owner),
+                when.as_deref(),
+                &place,
+            );
         }
         true
     }
@@ -151,9 +183,12 @@ impl Reading<'_> {
         when: Option<&str>,
         place: &Place,
     ) {
-        let free = unique(&slug(audience), "message", |id| self.plan.messages.keys().any(|known| known.as_str() == id));
+        let free = unique(&slug(audience), "message", |id| {
+            self.plan.messages.keys().any(|known| known.as_str() == id)
+        });
         let Ok(id) = MessageId::new(free) else { return };
-        let owner = owner.and_then(|owner| self.role(&owner, &format!("messages[{id}].owner"), place));
+        let owner =
+            owner.and_then(|owner| self.role(&owner, &format!("messages[{id}].owner"), place));
         self.report.found(format!("messages[{id}]"), place);
         let moment = when.and_then(moment);
         let within = when.and_then(|when| values::length(when, None)).map(|length| length.high());
@@ -162,15 +197,34 @@ impl Reading<'_> {
         } else if let Some(when) = when.filter(|_| within.is_none()) {
             self.note(place, "", &format!("Message to {audience}: {when}"));
         }
-        let message = Message { audience: audience.to_owned(), text: text.to_owned(), channel, owner, when: moment, within };
+        let message = Message {
+            audience: audience.to_owned(),
+            text: text.to_owned(),
+            channel,
+            owner,
+            when: moment,
+            within,
+        };
         self.plan.messages.insert(id, message);
     }
 
-    pub(crate) fn risk(&mut self, risk: &str, mitigation: Option<String>, owner: Option<String>, place: &Place) {
+    pub(crate) fn risk(
+        &mut self,
+        risk: &str,
+        mitigation: Option<String>,
+        owner: Option<String>,
+        place: &Place,
+    ) {
         let index = self.plan.risks.len();
-        let owner = owner.and_then(|owner| self.role(&owner, &format!("risks[{index}].owner"), place));
+        let owner =
+            owner.and_then(|owner| self.role(&owner, &format!("risks[{index}].owner"), place));
         self.report.found(format!("risks[{index}]"), place);
-        self.plan.risks.push(Risk { risk: risk.trim().to_owned(), mitigation, owner, steps: Default::default() });
+        self.plan.risks.push(Risk {
+            risk: risk.trim().to_owned(),
+            mitigation,
+            owner,
+            steps: Default::default(),
+        });
     }
 
     pub(crate) fn risk_table(&mut self, grid: &Grid<'_>) -> bool {
@@ -208,21 +262,29 @@ impl Reading<'_> {
         let mut when = Vec::new();
         let mut first = None;
         for line in grid.lines() {
-            let factor = line.first(&[C::Criteria, C::Action, C::Key]).or_else(|| {
-                line.text().split(" | ").next().map(str::to_owned)
-            });
+            let factor = line
+                .first(&[C::Criteria, C::Action, C::Key])
+                .or_else(|| line.text().split(" | ").next().map(str::to_owned));
             if let (Some(factor), Some(forward)) = (factor, line.get(C::Forward)) {
                 when.push(format!("{factor}: {forward}"));
                 first.get_or_insert(line.place());
             }
             if let Some(back) = line.get(C::Back) {
-                let text = format!("For backing out: {}", line.text().split(" | ").next().unwrap_or_default());
+                let text = format!(
+                    "For backing out: {}",
+                    line.text().split(" | ").next().unwrap_or_default()
+                );
                 self.note(&line.place(), "Fix forward or backout", &format!("{text}: {back}"));
             }
         }
         let Some(place) = first else { return false };
-        self.alternatives().fix_forward = Some(FixForward { estimate: None, when: when.join("; ") });
-        self.report.guessed("alternatives.fix_forward.when", &place, "put together from the column that speaks for it");
+        self.alternatives().fix_forward =
+            Some(FixForward { estimate: None, when: when.join("; ") });
+        self.report.guessed(
+            "alternatives.fix_forward.when",
+            &place,
+            "put together from the column that speaks for it",
+        );
         true
     }
 
@@ -254,13 +316,19 @@ impl Reading<'_> {
             let place = line.place();
             let Some(test) = line.first(&[C::Test, C::Action, C::Requirement]) else { continue };
             let Some(actual) = line.get(C::Actual) else { continue };
-            let whole = has(&plain(&test), &["total", "full", "whole", "complete backout", "end to end"]);
+            let whole =
+                has(&plain(&test), &["total", "full", "whole", "complete backout", "end to end"]);
             let day = line.get(C::When).as_deref().and_then(values::day);
             let environment = line.get(C::Environment);
             let took = values::length(&actual, values::unit_of(grid.name(C::Actual)));
             match (whole, day, environment, took) {
                 (true, Some(on), Some(environment), Some(took)) => {
-                    self.plan.change.rehearsed = Some(Rehearsed { environment, on, took: Some(took.high()), plan_version: None });
+                    self.plan.change.rehearsed = Some(Rehearsed {
+                        environment,
+                        on,
+                        took: Some(took.high()),
+                        plan_version: None,
+                    });
                     self.report.found("change.rehearsed", &place);
                 }
                 _ => self.note(&place, "Test results", &line.text()),
@@ -274,10 +342,25 @@ fn moment(text: &str) -> Option<Moment> {
     let said = plain(text);
     let any = |words: &[&str]| has(&said, words);
     Some(match () {
-        () if any(&["planned", "before deploy", "before the deploy", "before go live"]) => Moment::Planned,
+        () if any(&["planned", "before deploy", "before the deploy", "before go live"]) => {
+            Moment::Planned
+        }
         () if any(&["failed", "if the backout fails", "on failure"]) => Moment::Failed,
-        () if any(&["invoked", "start", "at invoke", "when the backout begins", "decision"]) => Moment::Invoked,
-        () if any(&["done", "complete", "restored", "after backout", "after the backout", "finish", "end"]) => Moment::Done,
+        () if any(&["invoked", "start", "at invoke", "when the backout begins", "decision"]) => {
+            Moment::Invoked
+        }
+        () if any(&[
+            "done",
+            "complete",
+            "restored",
+            "after backout",
+            "after the backout",
+            "finish",
+            "end",
+        ]) =>
+        {
+            Moment::Done
+        }
         () => return None,
     })
 }

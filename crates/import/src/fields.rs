@@ -33,7 +33,11 @@ impl Reading<'_> {
             self.fact(&name, &value, &place);
         }
         if let Some(title) = self.document().title.clone() {
-            let place = self.document().blocks.first().map_or_else(|| Place::line(1), |block| block.place.clone());
+            let place = self
+                .document()
+                .blocks
+                .first()
+                .map_or_else(|| Place::line(1), |block| block.place.clone());
             self.titles.push((if self.is_ticket() { 1 } else { 5 }, title, place));
         }
     }
@@ -44,7 +48,8 @@ impl Reading<'_> {
 
     fn fact(&mut self, name: &str, value: &str, place: &Place) {
         // A ticket's times: ServiceNow keeps and sends UTC.
-        if self.is_ticket() && matches!(name, "start_date" | "end_date" | "work_start" | "work_end") {
+        if self.is_ticket() && matches!(name, "start_date" | "end_date" | "work_start" | "work_end")
+        {
             let at = values::day(value).zip(values::times(value).first().copied());
             if let Some((day, time)) = at {
                 let at = Some((day.to_datetime(time), place.clone()));
@@ -71,7 +76,9 @@ impl Reading<'_> {
             "risk_impact_analysis" | "impact_description" => "impact",
             "timezone" | "time_zone" | "tz" => "time zone",
             "change" | "change_id" | "ticket" => "change id",
-            "status" | "last_updated" | "layout" | "tags" | "description" if !self.is_ticket() => return,
+            "status" | "last_updated" | "layout" | "tags" | "description" if !self.is_ticket() => {
+                return;
+            }
             "title" | "name" => {
                 self.titles.push((6, value.to_owned(), place.clone()));
                 return;
@@ -115,30 +122,109 @@ impl Reading<'_> {
         }
         let text = || Some(value.to_owned());
         match () {
-            () if is(&["change", "change id", "change number", "change no", "change ref", "change reference", "ticket", "ticket number", "rfc", "rfc number", "cr", "cr number", "change ticket", "number", "change request", "issue key"]) => {
-                if value.contains(' ') && !value.starts_with(|c: char| c.is_ascii_uppercase()) || value.len() > 60 {
+            () if is(&[
+                "change",
+                "change id",
+                "change number",
+                "change no",
+                "change ref",
+                "change reference",
+                "ticket",
+                "ticket number",
+                "rfc",
+                "rfc number",
+                "cr",
+                "cr number",
+                "change ticket",
+                "number",
+                "change request",
+                "issue key",
+            ]) =>
+            {
+                if value.contains(' ') && !value.starts_with(|c: char| c.is_ascii_uppercase())
+                    || value.len() > 60
+                {
                     return false;
                 }
                 self.plan.change.id = text();
                 self.report.found("change.id", place);
             }
-            () if is(&["what is being deployed", "title", "change title", "change name", "short description", "summary", "what"]) => {
+            () if is(&[
+                "what is being deployed",
+                "title",
+                "change title",
+                "change name",
+                "short description",
+                "summary",
+                "what",
+            ]) =>
+            {
                 self.titles.push((0, value.to_owned(), place.clone()));
             }
-            () if is(&["project", "project name", "application", "system", "service", "product"]) => {
+            () if is(&[
+                "project",
+                "project name",
+                "application",
+                "system",
+                "service",
+                "product",
+            ]) =>
+            {
                 self.titles.push((3, value.to_owned(), place.clone()));
             }
-            () if is(&["release", "target version", "new version", "to version", "version to", "release version", "version being deployed", "deploying version", "release to"]) => {
+            () if is(&[
+                "release",
+                "target version",
+                "new version",
+                "to version",
+                "version to",
+                "release version",
+                "version being deployed",
+                "deploying version",
+                "release to",
+            ]) =>
+            {
                 self.versions.1 = Some((value.to_owned(), place.clone()));
             }
-            () if is(&["previous version", "current version", "from version", "version from", "rollback version", "rollback to", "version to go back to", "backout to", "last good version", "release from"]) => {
+            () if is(&[
+                "previous version",
+                "current version",
+                "from version",
+                "version from",
+                "rollback version",
+                "rollback to",
+                "version to go back to",
+                "backout to",
+                "last good version",
+                "release from",
+            ]) =>
+            {
                 self.versions.0 = Some((value.to_owned(), place.clone()));
             }
-            () if is(&["version", "plan version", "document version", "doc version", "revision"]) => {
+            () if is(&[
+                "version",
+                "plan version",
+                "document version",
+                "doc version",
+                "revision",
+            ]) =>
+            {
                 self.plan.change.plan_version = text();
                 self.report.found("change.plan_version", place);
             }
-            () if is(&["plan owner", "owner", "change owner", "author", "prepared by", "document owner", "change manager", "change technician", "implementer", "change implementer"]) => {
+            () if is(&[
+                "plan owner",
+                "owner",
+                "change owner",
+                "author",
+                "prepared by",
+                "document owner",
+                "change manager",
+                "change technician",
+                "implementer",
+                "change implementer",
+            ]) =>
+            {
                 let Some(role) = self.role(value, "change.owner", place) else { return false };
                 self.plan.change.owner = Some(role);
             }
@@ -152,13 +238,23 @@ impl Reading<'_> {
                 let day = values::day(value);
                 let names = value.split(" on ").next().unwrap_or(value);
                 let names = names.split('(').next().unwrap_or(names);
-                let by = crate::people::roles(names, "change.approvals", place, &mut self.plan, &mut self.report);
+                let by = crate::people::roles(
+                    names,
+                    "change.approvals",
+                    place,
+                    &mut self.plan,
+                    &mut self.report,
+                );
                 if by.is_empty() {
                     return false;
                 }
                 let version = None;
                 for by in by {
-                    self.plan.change.approvals.push(Approval { by, on: day, plan_version: version.clone() });
+                    self.plan.change.approvals.push(Approval {
+                        by,
+                        on: day,
+                        plan_version: version.clone(),
+                    });
                 }
             }
             () if is(&["environment", "environments", "target environment"]) => {
@@ -168,18 +264,37 @@ impl Reading<'_> {
             () if is(&["change type", "type", "type of change", "change category"]) => {
                 let kind = plain(value);
                 self.plan.change.kind = Some(match () {
-                    () if has(&kind, &["emergency", "expedited", "urgent"]) => ChangeKind::Emergency,
+                    () if has(&kind, &["emergency", "expedited", "urgent"]) => {
+                        ChangeKind::Emergency
+                    }
                     () if has(&kind, &["standard"]) => ChangeKind::Standard,
                     () if has(&kind, &["normal"]) => ChangeKind::Normal,
                     () => return false,
                 });
                 self.report.found("change.kind", place);
             }
-            () if is(&["description", "change description", "purpose of change", "reason", "reason for change", "justification"]) => {
+            () if is(&[
+                "description",
+                "change description",
+                "purpose of change",
+                "reason",
+                "reason for change",
+                "justification",
+            ]) =>
+            {
                 self.plan.change.description = text();
                 self.report.found("change.description", place);
             }
-            () if is(&["impact", "impact of change", "user impact", "business impact", "service impact", "customer impact", "downtime"]) => {
+            () if is(&[
+                "impact",
+                "impact of change",
+                "user impact",
+                "business impact",
+                "service impact",
+                "customer impact",
+                "downtime",
+            ]) =>
+            {
                 self.plan.change.impact = text();
                 self.report.found("change.impact", place);
             }
@@ -187,7 +302,16 @@ impl Reading<'_> {
                 self.plan.change.security = text();
                 self.report.found("change.security", place);
             }
-            () if is(&["depends on", "dependencies", "interfaces", "integrations", "dependent systems", "upstream", "downstream"]) => {
+            () if is(&[
+                "depends on",
+                "dependencies",
+                "interfaces",
+                "integrations",
+                "dependent systems",
+                "upstream",
+                "downstream",
+            ]) =>
+            {
                 self.plan.change.depends_on.0.extend(pieces(value));
                 self.report.found("change.depends_on", place);
             }
@@ -195,13 +319,35 @@ impl Reading<'_> {
                 self.plan.change.success_when.0.extend(lines(value));
                 self.report.found("change.success_when", place);
             }
-            () if is(&["components affected", "affected components", "components", "services impacted", "affected systems", "systems affected", "affected services", "configuration items", "configuration item"]) => {
+            () if is(&[
+                "components affected",
+                "affected components",
+                "components",
+                "services impacted",
+                "affected systems",
+                "systems affected",
+                "affected services",
+                "configuration items",
+                "configuration item",
+            ]) =>
+            {
                 for piece in pieces(value) {
                     let piece = piece.trim_start_matches(['~', '@']).to_owned();
                     self.component(&piece, "components", place);
                 }
             }
-            () if is(&["deployment date", "release date", "change date", "scheduled date", "date", "go live date", "implementation date", "date of change", "planned date"]) => {
+            () if is(&[
+                "deployment date",
+                "release date",
+                "change date",
+                "scheduled date",
+                "date",
+                "go live date",
+                "implementation date",
+                "date of change",
+                "planned date",
+            ]) =>
+            {
                 match values::day(value) {
                     Some(day) => self.when.date = Some((day, place.clone())),
                     None => return false,
@@ -210,7 +356,17 @@ impl Reading<'_> {
                     self.when.deploy = Some((value.to_owned(), place.clone()));
                 }
             }
-            () if is(&["deployment window", "change window", "maintenance window", "window", "implementation window", "scheduled window", "release window", "outage window"]) || any(&["scheduled date and time"]) => {
+            () if is(&[
+                "deployment window",
+                "change window",
+                "maintenance window",
+                "window",
+                "implementation window",
+                "scheduled window",
+                "release window",
+                "outage window",
+            ]) || any(&["scheduled date and time"]) =>
+            {
                 if values::times(value).is_empty() {
                     return false;
                 }
@@ -223,7 +379,20 @@ impl Reading<'_> {
                     self.when.zone = Some((zone, place.clone(), None));
                 }
             }
-            () if is(&["backout window", "rollback window", "backout by", "rollback by", "backout must be finished by", "latest backout", "rollback deadline", "backout deadline", "backout finished by", "window closes", "end of window"]) => {
+            () if is(&[
+                "backout window",
+                "rollback window",
+                "backout by",
+                "rollback by",
+                "backout must be finished by",
+                "latest backout",
+                "rollback deadline",
+                "backout deadline",
+                "backout finished by",
+                "window closes",
+                "end of window",
+            ]) =>
+            {
                 if values::times(value).is_empty() {
                     return false;
                 }
@@ -240,7 +409,21 @@ impl Reading<'_> {
                 }
                 Err(_) => return false,
             },
-            () if any(&["total backout", "total rollback", "backout duration", "rollback duration", "backout time", "rollback time", "time to rollback", "time to backout", "estimated backout", "estimated rollback", "stated total", "total time"]) => {
+            () if any(&[
+                "total backout",
+                "total rollback",
+                "backout duration",
+                "rollback duration",
+                "backout time",
+                "rollback time",
+                "time to rollback",
+                "time to backout",
+                "estimated backout",
+                "estimated rollback",
+                "stated total",
+                "total time",
+            ]) =>
+            {
                 match values::length(value, values::unit_of(name)) {
                     Some(length) => self.when.total = Some((length.high(), place.clone())),
                     None => return false,
@@ -280,7 +463,12 @@ impl Reading<'_> {
     }
 
     /// The component a text names: a known one that shares its telling words, or a new one.
-    pub(crate) fn component(&mut self, name: &str, field: &str, place: &Place) -> Option<ComponentId> {
+    pub(crate) fn component(
+        &mut self,
+        name: &str,
+        field: &str,
+        place: &Place,
+    ) -> Option<ComponentId> {
         let name = name.trim().trim_end_matches('.');
         if name.is_empty() || name.chars().count() > 60 {
             return None;
@@ -290,13 +478,20 @@ impl Reading<'_> {
             if exact {
                 self.report.found(field, place);
             } else {
-                self.report.guessed(field, place, format!("`{name}` is taken for the component {id}: they share their words"));
+                self.report.guessed(
+                    field,
+                    place,
+                    format!("`{name}` is taken for the component {id}: they share their words"),
+                );
             }
             return Some(id);
         }
-        let free = unique(&slug(name), "component", |id| self.plan.components.keys().any(|known| known.as_str() == id));
+        let free = unique(&slug(name), "component", |id| {
+            self.plan.components.keys().any(|known| known.as_str() == id)
+        });
         let id = ComponentId::new(free).ok()?;
-        let title = (plain(id.as_str()) != plain(name) || name != id.as_str()).then(|| name.to_owned());
+        let title =
+            (plain(id.as_str()) != plain(name) || name != id.as_str()).then(|| name.to_owned());
         self.plan.components.insert(id.clone(), Component { title, ..Component::default() });
         self.report.found(format!("components[{id}]"), place);
         Some(id)
@@ -310,7 +505,8 @@ impl Reading<'_> {
         }
         let mut fits = self.plan.components.iter().filter(|(id, component)| {
             let known = telling(component.title.as_deref().unwrap_or(id.as_str()));
-            wanted.iter().all(|word| known.contains(word)) || known.iter().all(|word| wanted.contains(word))
+            wanted.iter().all(|word| known.contains(word))
+                || known.iter().all(|word| wanted.contains(word))
         });
         match (fits.next(), fits.next()) {
             (Some((id, _)), None) => Some(id.clone()),
@@ -338,13 +534,20 @@ impl Reading<'_> {
         }
         let mut end_of_deploy = None;
         if let Some((text, place)) = &when.deploy {
-            match (range(text, date.as_ref().map(|(day, _)| *day)), self.plan.window.as_ref().and_then(|w| w.deploy)) {
+            match (
+                range(text, date.as_ref().map(|(day, _)| *day)),
+                self.plan.window.as_ref().and_then(|w| w.deploy),
+            ) {
                 (Some(found), None) => {
                     end_of_deploy = Some(found.end.at);
                     self.window().deploy = Some(found);
                     self.report.found("window.deploy", place);
                     if let Some((_, day)) = date.as_ref().filter(|(_, at)| at != place) {
-                        self.report.guessed("window.deploy", day, "the day stands here, the hours elsewhere");
+                        self.report.guessed(
+                            "window.deploy",
+                            day,
+                            "the day stands here, the hours elsewhere",
+                        );
                     }
                 }
                 (None, None) => self.note(place, "", &format!("Deployment window: {text}")),
@@ -358,14 +561,20 @@ impl Reading<'_> {
         if let Some((text, place)) = &when.by {
             let times = values::times(text);
             let own = values::day(text);
-            let day = own.or_else(|| end_of_deploy.map(|end| end.date())).or(date.map(|(day, _)| day));
+            let day =
+                own.or_else(|| end_of_deploy.map(|end| end.date())).or(date.map(|(day, _)| day));
             match (times.last(), day) {
                 (Some(time), Some(day)) => {
-                    let at = LocalTime { at: day.to_datetime(*time), weekday: values::weekday(text) };
+                    let at =
+                        LocalTime { at: day.to_datetime(*time), weekday: values::weekday(text) };
                     self.window().backout_by = Some(at);
                     self.report.found("window.backout_by", place);
                     if own.is_none() {
-                        self.report.guessed("window.backout_by", place, "the hour stands here, the day is that of the deployment");
+                        self.report.guessed(
+                            "window.backout_by",
+                            place,
+                            "the hour stands here, the day is that of the deployment",
+                        );
                     }
                 }
                 _ => self.note(place, "", &format!("Backout window: {text}")),
@@ -384,7 +593,9 @@ impl Reading<'_> {
         let mut to = to.map(|(text, place)| (text, place, None));
         // `Release 2.0` in one place and `v2.0` in the title are one version.
         if let (Some((text, _, why)), Some(better)) = (&mut to, version(&said))
-            && version(text).is_some_and(|number| number.trim_start_matches('v') == better.trim_start_matches('v'))
+            && version(text).is_some_and(|number| {
+                number.trim_start_matches('v') == better.trim_start_matches('v')
+            })
         {
             *text = better;
             *why = Some("written as in the title");
@@ -415,7 +626,11 @@ impl Reading<'_> {
         match first.filter(|(version, _)| older.iter().all(|(other, _)| other == version)) {
             Some((from, place)) => {
                 self.plan.change.release = Some(Release { from, to });
-                self.report.guessed("change.release.from", &place, "the version that the verifications expect");
+                self.report.guessed(
+                    "change.release.from",
+                    &place,
+                    "the version that the verifications expect",
+                );
                 match why {
                     Some(why) => self.report.guessed("change.release.to", &at, why),
                     None => self.report.found("change.release.to", &at),
@@ -456,8 +671,22 @@ pub(crate) fn version(text: &str) -> Option<String> {
 /// The words that tell one component from another.
 fn telling(name: &str) -> Vec<String> {
     const SAID_OF_MANY: [&str; 16] = [
-        "the", "a", "of", "file", "files", "config", "configuration", "server", "servers", "system", "backup",
-        "component", "restore", "previous", "tier", "layer",
+        "the",
+        "a",
+        "of",
+        "file",
+        "files",
+        "config",
+        "configuration",
+        "server",
+        "servers",
+        "system",
+        "backup",
+        "component",
+        "restore",
+        "previous",
+        "tier",
+        "layer",
     ];
     let short = |word: &str| match word {
         "db" | "databases" => "database".to_owned(),
@@ -466,9 +695,18 @@ fn telling(name: &str) -> Vec<String> {
         "lb" | "balancers" => "balancer".to_owned(),
         word => word.to_owned(),
     };
-    let words: Vec<String> = plain(name).split(' ').filter(|word| !word.is_empty()).map(short).collect();
-    let telling: Vec<String> = words.iter().filter(|word| !SAID_OF_MANY.contains(&word.as_str())).cloned().collect();
-    if telling.is_empty() { words.into_iter().filter(|word| !matches!(word.as_str(), "the" | "a" | "of" | "restore")).collect() } else { telling }
+    let words: Vec<String> =
+        plain(name).split(' ').filter(|word| !word.is_empty()).map(short).collect();
+    let telling: Vec<String> =
+        words.iter().filter(|word| !SAID_OF_MANY.contains(&word.as_str())).cloned().collect();
+    if telling.is_empty() {
+        words
+            .into_iter()
+            .filter(|word| !matches!(word.as_str(), "the" | "a" | "of" | "restore"))
+            .collect()
+    } else {
+        telling
+    }
 }
 
 /// `a, b and c` as three.
@@ -479,7 +717,10 @@ pub(crate) fn pieces(text: &str) -> Vec<String> {
 
 fn lines(text: &str) -> Vec<String> {
     let parts = text.split(['\n', ';']);
-    parts.map(|part| part.trim().trim_start_matches(['-', '•', '*']).trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    parts
+        .map(|part| part.trim().trim_start_matches(['-', '•', '*']).trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
 }
 
 /// The longer figure of an estimate.

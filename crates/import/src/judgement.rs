@@ -20,7 +20,8 @@ impl Reading<'_> {
             let id = known.unwrap_or_else(|| people::add(&title, &mut self.plan));
             self.report.found(format!("roles[{id}]"), &place);
             let mut role = self.plan.roles.get(&id).cloned().unwrap_or_default();
-            if let Some(name) = line.get(C::Name).filter(|name| *name != title || grid.has(C::Role)) {
+            if let Some(name) = line.get(C::Name).filter(|name| *name != title || grid.has(C::Role))
+            {
                 role.name = Some(name);
                 self.report.found(format!("roles[{id}].name"), &place);
             }
@@ -47,10 +48,14 @@ impl Reading<'_> {
             self.plan.roles.insert(id.clone(), role);
         }
         // Deputies name roles that may stand further down.
-        let ids: Vec<_> = grid.lines().filter_map(|line| {
-            let title = line.first(&[C::Role, C::Owner, C::Name])?;
-            people::same(&plain(&title), &self.plan).map(|id| (id, line.get(C::Deputy), line.place()))
-        }).collect();
+        let ids: Vec<_> = grid
+            .lines()
+            .filter_map(|line| {
+                let title = line.first(&[C::Role, C::Owner, C::Name])?;
+                people::same(&plain(&title), &self.plan)
+                    .map(|id| (id, line.get(C::Deputy), line.place()))
+            })
+            .collect();
         for (id, deputy, place) in ids {
             let Some(deputy) = deputy else { continue };
             let field = format!("roles[{id}].deputies");
@@ -65,7 +70,8 @@ impl Reading<'_> {
     pub(crate) fn severity_table(&mut self, grid: &Grid<'_>) -> bool {
         for line in grid.lines() {
             let place = line.place();
-            let (Some(severity), Some(criteria)) = (line.get(C::Severity), line.get(C::Criteria)) else {
+            let (Some(severity), Some(criteria)) = (line.get(C::Severity), line.get(C::Criteria))
+            else {
                 self.note(&place, "", &line.text());
                 continue;
             };
@@ -79,7 +85,8 @@ impl Reading<'_> {
                     Some(action) => {
                         let rule = self.rule(severity);
                         rule.action = action;
-                        self.report.found(format!("decision.{}.action", severity_name(severity)), &place);
+                        self.report
+                            .found(format!("decision.{}.action", severity_name(severity)), &place);
                     }
                     None => self.note(&place, "", &format!("{criteria}: {action}")),
                 }
@@ -101,11 +108,15 @@ impl Reading<'_> {
     pub(crate) fn limit_table(&mut self, grid: &Grid<'_>) -> bool {
         for line in grid.lines() {
             let place = line.place();
-            let Some(what) = line.first(&[C::Criteria, C::Action, C::Requirement]) else { continue };
+            let Some(what) = line.first(&[C::Criteria, C::Action, C::Requirement]) else {
+                continue;
+            };
             let severity = line.get(C::Severity).as_deref().and_then(severity_of);
             let id = self.trigger(&what, line.get(C::Limit).as_deref(), severity, &place);
             let lasting = line.first(&[C::Lasting, C::Duration]);
-            let lasting = lasting.and_then(|text| values::length(&text, Some("m")).filter(|_| !text.trim().is_empty()));
+            let lasting = lasting.and_then(|text| {
+                values::length(&text, Some("m")).filter(|_| !text.trim().is_empty())
+            });
             if let (Some(id), Some(lasting)) = (&id, lasting)
                 && let Some(trigger) = self.plan.triggers.get_mut(id)
             {
@@ -118,7 +129,9 @@ impl Reading<'_> {
                     trigger.owner = owner;
                 }
             }
-            if let (Some(id), Some(action)) = (&id, line.get(C::Action).filter(|action| *action != what)) {
+            if let (Some(id), Some(action)) =
+                (&id, line.get(C::Action).filter(|action| *action != what))
+            {
                 self.note(&place, "", &format!("{id}: {action}"));
             }
         }
@@ -149,11 +162,17 @@ impl Reading<'_> {
             _ => (what.to_owned(), None, None),
         };
         let base = slug(&judged);
-        let same = self.plan.triggers.iter().any(|(_, known)| known.judged == judged && known.limit == limit);
+        let same = self
+            .plan
+            .triggers
+            .iter()
+            .any(|(_, known)| known.judged == judged && known.limit == limit);
         if same {
             return None;
         }
-        let free = unique(&base, "trigger", |id| self.plan.triggers.keys().any(|known| known.as_str() == id));
+        let free = unique(&base, "trigger", |id| {
+            self.plan.triggers.keys().any(|known| known.as_str() == id)
+        });
         let id = TriggerId::new(free).ok()?;
         let field = format!("triggers[{id}]");
         self.report.found(format!("{field}.judged"), place);
@@ -205,7 +224,11 @@ impl Reading<'_> {
             if action.is_some() {
                 self.report.found(field, &place);
             } else if !self.report.found.iter().any(|found| found.field == field) {
-                self.report.guessed(field, &place, "the document names who decides and not what: they are asked");
+                self.report.guessed(
+                    field,
+                    &place,
+                    "the document names who decides and not what: they are asked",
+                );
             }
         }
         true
@@ -217,9 +240,40 @@ pub(crate) fn severity_of(text: &str) -> Option<Severity> {
     let said = plain(text);
     let any = |words: &[&str]| has(&said, words);
     Some(match () {
-        () if any(&["critical", "sev1", "sev 1", "severity 1", "p1", "s1", "blocker", "emergency", "catastrophic"]) => Severity::Critical,
-        () if any(&["major", "high", "sev2", "sev 2", "severity 2", "p2", "s2", "serious"]) => Severity::Major,
-        () if any(&["minor", "low", "medium", "moderate", "sev3", "sev 3", "severity 3", "p3", "s3", "p4", "sev4", "cosmetic"]) => Severity::Minor,
+        () if any(&[
+            "critical",
+            "sev1",
+            "sev 1",
+            "severity 1",
+            "p1",
+            "s1",
+            "blocker",
+            "emergency",
+            "catastrophic",
+        ]) =>
+        {
+            Severity::Critical
+        }
+        () if any(&["major", "high", "sev2", "sev 2", "severity 2", "p2", "s2", "serious"]) => {
+            Severity::Major
+        }
+        () if any(&[
+            "minor",
+            "low",
+            "medium",
+            "moderate",
+            "sev3",
+            "sev 3",
+            "severity 3",
+            "p3",
+            "s3",
+            "p4",
+            "sev4",
+            "cosmetic",
+        ]) =>
+        {
+            Severity::Minor
+        }
         () if any(&["discretion", "judgement", "judgment"]) => Severity::Discretionary,
         () => return None,
     })
@@ -239,11 +293,26 @@ fn action_of(text: &str) -> Option<DecisionAction> {
     let any = |words: &[&str]| has(&said, words);
     let back = crate::words::goes_back(&said);
     Some(match () {
-        () if back && any(&["if not fix", "unless fix", "if cannot", "if unfix", "unless it can", "if no fix"]) => DecisionAction::BackOutUnlessFixable,
+        () if back
+            && any(&[
+                "if not fix",
+                "unless fix",
+                "if cannot",
+                "if unfix",
+                "unless it can",
+                "if no fix",
+            ]) =>
+        {
+            DecisionAction::BackOutUnlessFixable
+        }
         () if back && any(&["consider", "discuss", "evaluate", "decide"]) => DecisionAction::Ask,
         () if back => DecisionAction::BackOut,
-        () if any(&["log", "record", "fix later", "continue", "monitor", "defer", "accept"]) => DecisionAction::Log,
-        () if any(&["ask", "decide", "discuss", "evaluate", "escalate", "judgement"]) => DecisionAction::Ask,
+        () if any(&["log", "record", "fix later", "continue", "monitor", "defer", "accept"]) => {
+            DecisionAction::Log
+        }
+        () if any(&["ask", "decide", "discuss", "evaluate", "escalate", "judgement"]) => {
+            DecisionAction::Ask
+        }
         () => return None,
     })
 }

@@ -25,12 +25,30 @@ const SHORT: [(&str, &str); 12] = [
 
 /// Words that name nobody in particular.
 const NOBODY: [&str; 14] = [
-    "all", "everyone", "everybody", "anyone", "n/a", "na", "none", "tbd", "tba", "team", "the team", "various", "auto",
+    "all",
+    "everyone",
+    "everybody",
+    "anyone",
+    "n/a",
+    "na",
+    "none",
+    "tbd",
+    "tba",
+    "team",
+    "the team",
+    "various",
+    "auto",
     "automated",
 ];
 
 /// The role a text names. A new role is added when nobody known is meant.
-pub(crate) fn role(text: &str, field: &str, place: &Place, plan: &mut Plan, report: &mut Report) -> Option<RoleId> {
+pub(crate) fn role(
+    text: &str,
+    field: &str,
+    place: &Place,
+    plan: &mut Plan,
+    report: &mut Report,
+) -> Option<RoleId> {
     let text = text.trim().trim_start_matches('@').trim();
     // `John Smith (PM)`: a person, and the role in brackets.
     if let Some((name, rest)) = text.split_once('(')
@@ -56,7 +74,10 @@ pub(crate) fn role(text: &str, field: &str, place: &Place, plan: &mut Plan, repo
         report.found(field, place);
         return Some(id);
     }
-    let by_name = plan.roles.iter().find(|(_, role)| role.name.as_deref().is_some_and(|name| plain(name) == said));
+    let by_name = plan
+        .roles
+        .iter()
+        .find(|(_, role)| role.name.as_deref().is_some_and(|name| plain(name) == said));
     if let Some((id, _)) = by_name {
         let id = id.clone();
         report.guessed(field, place, format!("`{text}` is the name of whoever is {id}"));
@@ -77,7 +98,13 @@ pub(crate) fn role(text: &str, field: &str, place: &Place, plan: &mut Plan, repo
 }
 
 /// Several roles in one text: `PM, Sponsor and DBA`.
-pub(crate) fn roles(text: &str, field: &str, place: &Place, plan: &mut Plan, report: &mut Report) -> Vec<RoleId> {
+pub(crate) fn roles(
+    text: &str,
+    field: &str,
+    place: &Place,
+    plan: &mut Plan,
+    report: &mut Report,
+) -> Vec<RoleId> {
     let mut found = Vec::new();
     for part in text.split([',', ';', '/', '\n', '+', '&']).flat_map(|part| part.split(" and ")) {
         if let Some(id) = role(part, field, place, plan, report)
@@ -91,7 +118,8 @@ pub(crate) fn roles(text: &str, field: &str, place: &Place, plan: &mut Plan, rep
 
 /// Adds a role of this name, which nobody has yet.
 pub(crate) fn add(name: &str, plan: &mut Plan) -> RoleId {
-    let free = unique(&slug(name), "role", |id| plan.roles.keys().any(|known| known.as_str() == id));
+    let free =
+        unique(&slug(name), "role", |id| plan.roles.keys().any(|known| known.as_str() == id));
     // A slug is a name by its making; `role` is one by itself.
     let id = RoleId::new(free).or_else(|_| RoleId::new("role")).unwrap_or_else(|_| unreachable!());
     plan.roles.insert(id.clone(), Role::default());
@@ -111,11 +139,13 @@ fn alike(said: &str, plan: &Plan) -> Option<(RoleId, String)> {
         });
         words.collect::<Vec<_>>().join(" ")
     };
-    let initials = |text: &str| -> String { text.split(' ').filter_map(|word| word.chars().next()).collect() };
+    let initials =
+        |text: &str| -> String { text.split(' ').filter_map(|word| word.chars().next()).collect() };
     let mut found: Vec<(RoleId, String)> = Vec::new();
     for id in plan.roles.keys() {
         let known = plain(id.as_str());
-        let (short, whole) = if said.len() < known.len() { (said, known.as_str()) } else { (known.as_str(), said) };
+        let (short, whole) =
+            if said.len() < known.len() { (said, known.as_str()) } else { (known.as_str(), said) };
         if whole.contains(' ') && short.len() >= 2 && initials(whole) == short {
             found.push((id.clone(), format!("{short} are its initials")));
             continue;
@@ -125,12 +155,17 @@ fn alike(said: &str, plan: &Plan) -> Option<(RoleId, String)> {
             found.push((id.clone(), "one is the short form of the other".to_owned()));
             continue;
         }
-        let (few, many) = if mine.split(' ').count() <= theirs.split(' ').count() { (&mine, &theirs) } else { (&theirs, &mine) };
+        let (few, many) = if mine.split(' ').count() <= theirs.split(' ').count() {
+            (&mine, &theirs)
+        } else {
+            (&theirs, &mine)
+        };
         let many: Vec<&str> = many.split(' ').collect();
         let stem = |word: &str| word.trim_end_matches('s').to_owned();
         let inside = few.split(' ').all(|word| many.iter().any(|other| stem(other) == stem(word)));
         // `lead` is in every lead's title; such words alone say nothing.
-        const COMMON: [&str; 8] = ["lead", "manager", "engineer", "team", "owner", "administrator", "it", "the"];
+        const COMMON: [&str; 8] =
+            ["lead", "manager", "engineer", "team", "owner", "administrator", "it", "the"];
         let telling = few.split(' ').any(|word| !COMMON.contains(&word));
         if inside && telling {
             found.push((id.clone(), "the words of one are in the other".to_owned()));
@@ -147,10 +182,47 @@ fn alike(said: &str, plan: &Plan) -> Option<(RoleId, String)> {
 pub(crate) fn is_person(text: &str) -> bool {
     let words: Vec<&str> = text.split_whitespace().collect();
     let titles = [
-        "manager", "lead", "engineer", "admin", "administrator", "owner", "team", "operations", "support", "sponsor",
-        "analyst", "architect", "officer", "director", "developer", "commander", "desk", "group", "board", "technician",
-        "coordinator", "head", "database", "network", "release", "service", "change", "incident", "security", "project",
-        "on", "call", "product", "quality", "assurance", "platform", "infrastructure", "site", "reliability", "vendor", "it",
+        "manager",
+        "lead",
+        "engineer",
+        "admin",
+        "administrator",
+        "owner",
+        "team",
+        "operations",
+        "support",
+        "sponsor",
+        "analyst",
+        "architect",
+        "officer",
+        "director",
+        "developer",
+        "commander",
+        "desk",
+        "group",
+        "board",
+        "technician",
+        "coordinator",
+        "head",
+        "database",
+        "network",
+        "release",
+        "service",
+        "change",
+        "incident",
+        "security",
+        "project",
+        "on",
+        "call",
+        "product",
+        "quality",
+        "assurance",
+        "platform",
+        "infrastructure",
+        "site",
+        "reliability",
+        "vendor",
+        "it",
     ];
     (2..=3).contains(&words.len())
         && words.iter().all(|word| {
@@ -167,7 +239,11 @@ pub(crate) fn reach(text: &str, reach: &mut Reach) -> bool {
     for part in text.split(['\n', ';', ',']).map(str::trim).filter(|part| !part.is_empty()) {
         let digits = part.chars().filter(char::is_ascii_digit).count();
         let blank = part.to_lowercase().matches('x').count() >= 3;
-        let bare = part.trim_start_matches("mailto:").trim_start_matches("Phone:").trim_start_matches("Tel:").trim();
+        let bare = part
+            .trim_start_matches("mailto:")
+            .trim_start_matches("Phone:")
+            .trim_start_matches("Tel:")
+            .trim();
         if bare.contains('@') && bare.contains('.') && !bare.contains(' ') {
             reach.email.get_or_insert_with(|| bare.to_owned());
         } else if bare.starts_with(['#', '@']) && bare.len() > 1 {

@@ -38,15 +38,29 @@ impl Reading<'_> {
                 continue;
             }
             let block = part.block;
-            let list_ahead = section.parts[index + 1..].iter().any(|part| matches!(part.block.kind, Kind::List(..) | Kind::Code(..)));
+            let list_ahead = section.parts[index + 1..]
+                .iter()
+                .any(|part| matches!(part.block.kind, Kind::List(..) | Kind::Code(..)));
             let used = match &block.kind {
-                Kind::List(ordered, items) => self.list(topic, *ordered, items, &group, option.as_deref()),
-                Kind::Code(language, text) if in_procedure && language.as_deref() != Some("mermaid") => {
+                Kind::List(ordered, items) => {
+                    self.list(topic, *ordered, items, &group, option.as_deref())
+                }
+                Kind::Code(language, text)
+                    if in_procedure && language.as_deref() != Some("mermaid") =>
+                {
                     self.code(text, &block.place, first, before, &group)
                 }
                 Kind::Paragraph(inlines) => {
                     let text = text_of(inlines);
-                    self.paragraph(topic, &heading, &text, block, first, list_ahead, option.as_deref())
+                    self.paragraph(
+                        topic,
+                        &heading,
+                        &text,
+                        block,
+                        first,
+                        list_ahead,
+                        option.as_deref(),
+                    )
                 }
                 Kind::Notice(_, inside) => {
                     let text = text_of_blocks(inside);
@@ -61,12 +75,21 @@ impl Reading<'_> {
         }
     }
 
-    fn list(&mut self, topic: Option<Topic>, ordered: bool, items: &[Item], group: &Option<String>, option: Option<&str>) -> bool {
+    fn list(
+        &mut self,
+        topic: Option<Topic>,
+        ordered: bool,
+        items: &[Item],
+        group: &Option<String>,
+        option: Option<&str>,
+    ) -> bool {
         let ticks = items.iter().any(|item| item.ticked.is_some());
         let text = |item: &Item| text_of_blocks(&item.blocks);
         // Lists of `Name: value` say the same as a table would.
         let named = items.iter().filter(|item| pair(&text(item)).is_some()).count();
-        if named * 2 > items.len() && !matches!(topic, Some(Topic::Procedure | Topic::Readiness)) || matches!(topic, Some(Topic::Header)) {
+        if named * 2 > items.len() && !matches!(topic, Some(Topic::Procedure | Topic::Readiness))
+            || matches!(topic, Some(Topic::Header))
+        {
             let mut known = 0;
             for item in items {
                 if let Some((name, value)) = pair(&text(item)) {
@@ -79,7 +102,8 @@ impl Reading<'_> {
             if known > 0 {
                 for item in items {
                     let said = text(item);
-                    let understood = pair(&said).is_some_and(|(name, _)| self.is_field(&name, &item.place));
+                    let understood =
+                        pair(&said).is_some_and(|(name, _)| self.is_field(&name, &item.place));
                     if !understood {
                         self.note(&item.place, "", &said);
                     }
@@ -93,7 +117,10 @@ impl Reading<'_> {
                 true
             }
             // Bullets are steps where nothing else is; else they explain.
-            Some(Topic::Procedure) if self.drafts.iter().all(|draft| draft.group != *group) && items.iter().all(|item| imperative(&text(item))) => {
+            Some(Topic::Procedure)
+                if self.drafts.iter().all(|draft| draft.group != *group)
+                    && items.iter().all(|item| imperative(&text(item))) =>
+            {
                 let from = self.drafts.len();
                 self.step_list(items, group.clone());
                 for draft in &mut self.drafts[from..] {
@@ -101,7 +128,9 @@ impl Reading<'_> {
                 }
                 true
             }
-            Some(Topic::Readiness | Topic::Backups | Topic::Tests) if ticks || topic == Some(Topic::Readiness) => {
+            Some(Topic::Readiness | Topic::Backups | Topic::Tests)
+                if ticks || topic == Some(Topic::Readiness) =>
+            {
                 for item in items {
                     let (what, owner) = owner_at_end(&text(item));
                     self.ready(&what, owner, &item.place);
@@ -118,7 +147,11 @@ impl Reading<'_> {
             }
             Some(Topic::Review) => {
                 for item in items {
-                    if ticks { self.later(&text(item), None, None, &item.place) } else { self.question(&text(item), &item.place) }
+                    if ticks {
+                        self.later(&text(item), None, None, &item.place)
+                    } else {
+                        self.question(&text(item), &item.place)
+                    }
                 }
                 true
             }
@@ -138,7 +171,11 @@ impl Reading<'_> {
             Some(Topic::Risks) => {
                 for item in items {
                     let said = text(item);
-                    let (risk, mitigation) = match said.split_once(" - ").or_else(|| said.split_once(": ")).or_else(|| said.split_once(" \u{2013} ")) {
+                    let (risk, mitigation) = match said
+                        .split_once(" - ")
+                        .or_else(|| said.split_once(": "))
+                        .or_else(|| said.split_once(" \u{2013} "))
+                    {
                         Some((risk, rest)) => (risk.to_owned(), Some(rest.trim().to_owned())),
                         None => (said.clone(), None),
                     };
@@ -166,7 +203,14 @@ impl Reading<'_> {
                     let said = text(item);
                     match said.split_once(": ") {
                         Some((audience, message)) if audience.split(' ').count() <= 5 => {
-                            self.message(audience.trim(), message.trim(), None, None, None, &item.place);
+                            self.message(
+                                audience.trim(),
+                                message.trim(),
+                                None,
+                                None,
+                                None,
+                                &item.place,
+                            );
                         }
                         _ => all = false,
                     }
@@ -194,7 +238,11 @@ impl Reading<'_> {
         let bare = text.trim();
         // `What should prompt a rollback: …` states the trigger behind the colon.
         let said = match bare.split_once(": ") {
-            Some((before, rest)) if goes_back(&plain(before)) || plain(before).starts_with("trigger") => rest,
+            Some((before, rest))
+                if goes_back(&plain(before)) || plain(before).starts_with("trigger") =>
+            {
+                rest
+            }
             _ => bare,
         };
         if let Some(id) = self.trigger(said, None, None, place)
@@ -204,17 +252,30 @@ impl Reading<'_> {
         }
     }
 
-    fn code(&mut self, text: &str, place: &Place, first: usize, before: &Option<usize>, group: &Option<String>) -> bool {
+    fn code(
+        &mut self,
+        text: &str,
+        place: &Place,
+        first: usize,
+        before: &Option<usize>,
+        group: &Option<String>,
+    ) -> bool {
         // A block of code right after a list belongs to the last step of it.
         let last = self.drafts.len().checked_sub(1);
-        let target = last.filter(|index| *index >= first || *before == Some(*index)).filter(|index| self.drafts[*index].group == *group);
+        let target = last
+            .filter(|index| *index >= first || *before == Some(*index))
+            .filter(|index| self.drafts[*index].group == *group);
         match target {
             Some(index) => {
                 self.drafts[index].add_how(text, place);
                 true
             }
             None => {
-                let mut draft = Draft::new(&title_of(text.trim_start_matches(['$', '#', ' '])), place, group.clone());
+                let mut draft = Draft::new(
+                    &title_of(text.trim_start_matches(['$', '#', ' '])),
+                    place,
+                    group.clone(),
+                );
                 draft.add_how(text, place);
                 draft.guess = Some("commands under a heading about going back");
                 self.drafts.push(draft);
@@ -223,8 +284,20 @@ impl Reading<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what a paragraph means depends on all that surrounds it")]
-    fn paragraph(&mut self, topic: Option<Topic>, heading: &str, text: &str, block: &Block, first: usize, list_ahead: bool, option: Option<&str>) -> bool {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a paragraph means depends on all that surrounds it"
+    )]
+    fn paragraph(
+        &mut self,
+        topic: Option<Topic>,
+        heading: &str,
+        text: &str,
+        block: &Block,
+        first: usize,
+        list_ahead: bool,
+        option: Option<&str>,
+    ) -> bool {
         let place = &block.place;
         // Lines of `Name: value`.
         let lines: Vec<&str> = text.lines().collect();
@@ -253,7 +326,9 @@ impl Reading<'_> {
             return true;
         }
         match topic {
-            Some(Topic::Overview) if self.plan.change.description.is_none() && !self.about_the_plan(text) => {
+            Some(Topic::Overview)
+                if self.plan.change.description.is_none() && !self.about_the_plan(text) =>
+            {
                 self.plan.change.description = Some(text.to_owned());
                 self.report.found("change.description", place);
                 true
@@ -280,7 +355,14 @@ impl Reading<'_> {
                 self.trigger_sentence(text, place, option);
                 true
             }
-            Some(Topic::Contingency) if !nothing(text) && self.plan.alternatives.as_ref().is_none_or(|known| known.if_backout_fails.is_none()) => {
+            Some(Topic::Contingency)
+                if !nothing(text)
+                    && self
+                        .plan
+                        .alternatives
+                        .as_ref()
+                        .is_none_or(|known| known.if_backout_fails.is_none()) =>
+            {
                 self.alternatives().if_backout_fails = Some(text.to_owned());
                 self.report.found("alternatives.if_backout_fails", place);
                 true
@@ -309,7 +391,11 @@ impl Reading<'_> {
                 }
                 if self.drafts.len() > first {
                     let index = self.drafts.len() - 1;
-                    if let Some(rest) = text.strip_prefix("Verify:").or_else(|| text.strip_prefix("Verification:")).or_else(|| text.strip_prefix("Expected:")) {
+                    if let Some(rest) = text
+                        .strip_prefix("Verify:")
+                        .or_else(|| text.strip_prefix("Verification:"))
+                        .or_else(|| text.strip_prefix("Expected:"))
+                    {
                         self.drafts[index].verify.push((rest.trim().to_owned(), place.clone()));
                         return true;
                     }
@@ -317,7 +403,10 @@ impl Reading<'_> {
                         let _ = takes;
                     }
                     self.caution(index, text);
-                    return self.drafts[index].irreversible.as_deref().is_some_and(|known| text.contains(known));
+                    return self.drafts[index]
+                        .irreversible
+                        .as_deref()
+                        .is_some_and(|known| text.contains(known));
                 }
                 self.authority(text, place)
             }
@@ -328,15 +417,30 @@ impl Reading<'_> {
     /// A sentence about backout plans in general says nothing about this change.
     fn about_the_plan(&self, text: &str) -> bool {
         let said = plain(text);
-        has(&said, &["a backout plan", "the backout plan", "this document", "this plan", "this template", "this page", "this section", "the purpose of this"])
-            || text.trim_end().ends_with(':')
+        has(
+            &said,
+            &[
+                "a backout plan",
+                "the backout plan",
+                "this document",
+                "this plan",
+                "this template",
+                "this page",
+                "this section",
+                "the purpose of this",
+            ],
+        ) || text.trim_end().ends_with(':')
     }
 
     fn notice(&mut self, topic: Option<Topic>, text: &str, first: usize) -> bool {
-        if topic == Some(Topic::Procedure) && no_return(text).is_some() && self.drafts.len() > first {
+        if topic == Some(Topic::Procedure) && no_return(text).is_some() && self.drafts.len() > first
+        {
             let index = self.drafts.len() - 1;
             self.caution(index, text);
-            return self.drafts[index].irreversible.as_deref().is_some_and(|known| text.contains(known));
+            return self.drafts[index]
+                .irreversible
+                .as_deref()
+                .is_some_and(|known| text.contains(known));
         }
         false
     }
@@ -348,14 +452,30 @@ impl Reading<'_> {
         {
             last.verify.push((text.to_owned(), place.clone()));
             let title = last.title.clone();
-            self.report.guessed("steps.verify", place, format!("checks of the whole stand at its last step, \"{title}\""));
+            self.report.guessed(
+                "steps.verify",
+                place,
+                format!("checks of the whole stand at its last step, \"{title}\""),
+            );
         }
     }
 
     /// `The release manager has the authority to …`: who may start the way back.
     fn authority(&mut self, text: &str, place: &Place) -> bool {
         let lower = text.to_lowercase();
-        let verbs = [" has the authority", " have the authority", " has authority", " may authorize", " may authorise", " decides", " is authorized", " is authorised", " will decide", " makes the decision", " makes the final decision"];
+        let verbs = [
+            " has the authority",
+            " have the authority",
+            " has authority",
+            " may authorize",
+            " may authorise",
+            " decides",
+            " is authorized",
+            " is authorised",
+            " will decide",
+            " makes the decision",
+            " makes the final decision",
+        ];
         let Some(at) = verbs.iter().find_map(|verb| lower.find(verb)) else { return false };
         let Some(who) = text.get(..at) else { return false };
         let who = who.rsplit(['.', ',', '\n']).next().unwrap_or(who).trim();
@@ -363,7 +483,8 @@ impl Reading<'_> {
         if who.is_empty() || who.split(' ').count() > 5 {
             return false;
         }
-        let by: Vec<RoleId> = people::roles(who, "authority.invoke.by", place, &mut self.plan, &mut self.report);
+        let by: Vec<RoleId> =
+            people::roles(who, "authority.invoke.by", place, &mut self.plan, &mut self.report);
         if by.is_empty() {
             return false;
         }
@@ -374,7 +495,9 @@ impl Reading<'_> {
 
     /// `DBA: Mike Brown, +44 …` as a line of a list.
     fn contact_line(&mut self, text: &str, place: &Place) -> bool {
-        let Some((title, rest)) = text.split_once(':').or_else(|| text.split_once(" - ")) else { return false };
+        let Some((title, rest)) = text.split_once(':').or_else(|| text.split_once(" - ")) else {
+            return false;
+        };
         let title = title.trim();
         if title.split(' ').count() > 5 || rest.trim().is_empty() {
             return false;
@@ -383,7 +506,9 @@ impl Reading<'_> {
         let id = known.unwrap_or_else(|| people::add(title, &mut self.plan));
         let Some(role) = self.plan.roles.get_mut(&id) else { return false };
         let mut reach = role.reach.take().unwrap_or_default();
-        for piece in rest.split([',', ';', '(', ')']).map(str::trim).filter(|piece| !piece.is_empty()) {
+        for piece in
+            rest.split([',', ';', '(', ')']).map(str::trim).filter(|piece| !piece.is_empty())
+        {
             if !people::reach(piece, &mut reach) && role.name.is_none() {
                 role.name = Some(piece.to_owned());
             }
@@ -396,7 +521,10 @@ impl Reading<'_> {
     /// A part about going back that holds nothing but prose is a way back in prose.
     pub(crate) fn last_resort(&mut self, section: &mut Section<'_>) {
         let way_back = section.is_way_back(self.whole_is_back);
-        if !way_back || section.topic() != Some(Topic::Procedure) || !self.drafts.is_empty() && self.prose_from.is_none() {
+        if !way_back
+            || section.topic() != Some(Topic::Procedure)
+            || !self.drafts.is_empty() && self.prose_from.is_none()
+        {
             return;
         }
         let heading = section.heading().to_owned();
@@ -412,12 +540,19 @@ impl Reading<'_> {
             match &part.block.kind {
                 Kind::Paragraph(inlines) => {
                     let text = text_of(inlines);
-                    if nothing(&text) || text.trim_end().ends_with('?') || self.about_the_plan(&text) {
+                    if nothing(&text)
+                        || text.trim_end().ends_with('?')
+                        || self.about_the_plan(&text)
+                    {
                         continue;
                     }
                     for line in text.lines().filter(|line| !line.trim().is_empty()) {
                         let bare = line.trim().trim_start_matches(['-', '•', '*']).trim();
-                        let mut draft = Draft::new(&title_of(without_number(bare)), &part.block.place, group.clone());
+                        let mut draft = Draft::new(
+                            &title_of(without_number(bare)),
+                            &part.block.place,
+                            group.clone(),
+                        );
                         if plain(bare) != plain(&draft.title) {
                             draft.add_how(bare, &part.block.place);
                         }
@@ -464,14 +599,38 @@ impl Reading<'_> {
         let says = |title: &str| {
             // `Backout Plan` is the name of a kind of document.
             let said = plain(title);
-            let bare: Vec<&str> = said.split(' ').filter(|word| !matches!(*word, "backout" | "rollback" | "plan" | "template" | "the" | "for" | "change" | "request" | "procedure" | "document" | "runbook" | "checklist" | "summary")).collect();
+            let bare: Vec<&str> = said
+                .split(' ')
+                .filter(|word| {
+                    !matches!(
+                        *word,
+                        "backout"
+                            | "rollback"
+                            | "plan"
+                            | "template"
+                            | "the"
+                            | "for"
+                            | "change"
+                            | "request"
+                            | "procedure"
+                            | "document"
+                            | "runbook"
+                            | "checklist"
+                            | "summary"
+                    )
+                })
+                .collect();
             !bare.is_empty()
         };
         if let Some((rank, title, place)) = titles.into_iter().find(|(_, title, _)| says(title)) {
             self.plan.change.title = title;
             match rank {
                 0 | 1 => self.report.found("change.title", &place),
-                _ => self.report.guessed("change.title", &place, "the best name the document has for the change"),
+                _ => self.report.guessed(
+                    "change.title",
+                    &place,
+                    "the best name the document has for the change",
+                ),
             }
         } else if let Some((title, place)) = heading.filter(|(title, _)| says(title)) {
             let stripped = without_kind(&title);
@@ -479,9 +638,17 @@ impl Reading<'_> {
             self.report.guessed("change.title", &place, "the first heading");
         } else {
             let title = name.replace(['_', '-'], " ");
-            let title = if title.trim().is_empty() { "Imported plan".to_owned() } else { title.trim().to_owned() };
+            let title = if title.trim().is_empty() {
+                "Imported plan".to_owned()
+            } else {
+                title.trim().to_owned()
+            };
             self.plan.change.title = title;
-            self.report.guessed("change.title", &Place::line(1), "the document has no name for the change; this is the file's");
+            self.report.guessed(
+                "change.title",
+                &Place::line(1),
+                "the document has no name for the change; this is the file's",
+            );
         }
     }
 
@@ -490,7 +657,11 @@ impl Reading<'_> {
         let plan = &self.plan;
         let window = plan.window.as_ref();
         let without = |has: fn(&backout_core::plan::Step) -> bool| -> Vec<String> {
-            plan.steps.iter().filter(|step| !has(step)).map(|step| step.label().to_owned()).collect()
+            plan.steps
+                .iter()
+                .filter(|step| !has(step))
+                .map(|step| step.label().to_owned())
+                .collect()
         };
         let mut missing: Vec<String> = Vec::new();
         let mut need = |lacks: bool, what: &str| {
@@ -501,20 +672,38 @@ impl Reading<'_> {
         need(plan.steps.is_empty(), "how to go back: there is no step of a way back in it");
         need(plan.change.id.is_none(), "the number of the change");
         need(plan.change.owner.is_none(), "who answers for the plan");
-        need(plan.change.release.is_none(), "which version is released, and which one to go back to");
+        need(
+            plan.change.release.is_none(),
+            "which version is released, and which one to go back to",
+        );
         need(plan.change.success_when.is_empty(), "when the deployment counts as a success");
         need(plan.change.approvals.is_empty(), "who approved it");
-        need(plan.change.rehearsed.is_none(), "that the way back was rehearsed, when, and how long it took");
+        need(
+            plan.change.rehearsed.is_none(),
+            "that the way back was rehearsed, when, and how long it took",
+        );
         need(window.is_none_or(|window| window.deploy.is_none()), "when the deployment happens");
-        need(window.is_none_or(|window| window.backout_by.is_none()), "by when the backout must be finished");
+        need(
+            window.is_none_or(|window| window.backout_by.is_none()),
+            "by when the backout must be finished",
+        );
         need(window.is_none_or(|window| window.timezone.is_none()), "the time zone of its times");
         need(plan.triggers.is_empty(), "what calls for a backout");
         need(plan.decision.is_empty() && plan.authority.0.is_empty(), "who decides");
         need(plan.roles.values().all(|role| role.reach.is_none()), "how anybody is reached");
-        need(plan.components.values().all(|component| component.backup.is_none()), "where the backups are");
-        need(plan.components.values().all(|component| component.data.is_none()), "what happens to data written since the deployment");
+        need(
+            plan.components.values().all(|component| component.backup.is_none()),
+            "where the backups are",
+        );
+        need(
+            plan.components.values().all(|component| component.data.is_none()),
+            "what happens to data written since the deployment",
+        );
         need(plan.messages.is_empty(), "who is told, and what");
-        need(plan.alternatives.as_ref().is_none_or(|a| a.if_backout_fails.is_none()), "what happens if the backout fails");
+        need(
+            plan.alternatives.as_ref().is_none_or(|a| a.if_backout_fails.is_none()),
+            "what happens if the backout fails",
+        );
         need(plan.review.is_none(), "the review afterwards");
         for (names, what) in [
             (without(|step| step.owner.is_some()), "who does"),
@@ -524,7 +713,8 @@ impl Reading<'_> {
             if names.is_empty() {
                 continue;
             }
-            let shown: Vec<String> = names.iter().take(4).map(|name| format!("\"{name}\"")).collect();
+            let shown: Vec<String> =
+                names.iter().take(4).map(|name| format!("\"{name}\"")).collect();
             let more = names.len().saturating_sub(4);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             missing.push(format!("{what}: {}{more}", shown.join(", ")));
@@ -536,8 +726,12 @@ impl Reading<'_> {
 /// `Name: value`, `Name - value`: both, where the name is short.
 fn pair(text: &str) -> Option<(String, String)> {
     let line = text.lines().next()?;
-    let (name, _) = line.split_once(':').or_else(|| line.split_once(" - ")).or_else(|| line.split_once(" \u{2013} "))?;
-    let value = text[name.len()..].trim_start_matches([' ', ':', '-', '\u{2013}']).trim().to_owned();
+    let (name, _) = line
+        .split_once(':')
+        .or_else(|| line.split_once(" - "))
+        .or_else(|| line.split_once(" \u{2013} "))?;
+    let value =
+        text[name.len()..].trim_start_matches([' ', ':', '-', '\u{2013}']).trim().to_owned();
     let name = name.trim().trim_matches('*').trim().to_owned();
     let short = !name.is_empty() && name.split(' ').count() <= 8;
     (short && !value.is_empty()).then_some((name, value))
@@ -546,7 +740,19 @@ fn pair(text: &str) -> Option<(String, String)> {
 /// `Estimated Time to Complete (mins) - 15`.
 fn estimate_line(text: &str) -> Option<backout_core::duration::Estimate> {
     let said = plain(text);
-    let estimate = has(&said, &["estimated time", "estimated duration", "expected time", "expected duration", "time to complete", "time required", "duration", "estimate"]);
+    let estimate = has(
+        &said,
+        &[
+            "estimated time",
+            "estimated duration",
+            "expected time",
+            "expected duration",
+            "time to complete",
+            "time required",
+            "duration",
+            "estimate",
+        ],
+    );
     if !estimate || said.split(' ').count() > 14 {
         return None;
     }
@@ -561,8 +767,34 @@ fn before_time(heading: &str) -> &str {
 /// Words that say that there is nothing.
 fn nothing(text: &str) -> bool {
     let said = plain(text);
-    matches!(said.as_str(), "n/a" | "na" | "none" | "not applicable" | "no" | "tbd" | "to be defined" | "none required" | "not required" | "no rollback" | "no backout" | "nil" | "not needed")
-        || has(&said, &["no rollback is possible", "no backout is possible", "rollback is not possible", "backout is not possible", "no rollback plan", "no backout plan", "cannot be rollback", "not applicable"])
+    matches!(
+        said.as_str(),
+        "n/a"
+            | "na"
+            | "none"
+            | "not applicable"
+            | "no"
+            | "tbd"
+            | "to be defined"
+            | "none required"
+            | "not required"
+            | "no rollback"
+            | "no backout"
+            | "nil"
+            | "not needed"
+    ) || has(
+        &said,
+        &[
+            "no rollback is possible",
+            "no backout is possible",
+            "rollback is not possible",
+            "backout is not possible",
+            "no rollback plan",
+            "no backout plan",
+            "cannot be rollback",
+            "not applicable",
+        ],
+    )
 }
 
 /// Whether a line tells somebody to do something.
@@ -570,11 +802,68 @@ fn imperative(text: &str) -> bool {
     let said = plain(text);
     let first = said.split(' ').next().unwrap_or_default();
     const VERBS: [&str; 62] = [
-        "stop", "start", "restart", "restore", "revert", "rollback", "backout", "run", "execute", "apply", "deploy", "redeploy",
-        "disable", "enable", "turn", "switch", "set", "unset", "delete", "remove", "drop", "copy", "move", "rename", "verify",
-        "check", "confirm", "notify", "inform", "announce", "call", "open", "close", "log", "login", "connect", "disconnect",
-        "drain", "scale", "update", "downgrade", "reinstall", "uninstall", "install", "import", "export", "clear", "flush",
-        "repoint", "point", "route", "divert", "put", "take", "wait", "monitor", "create", "recreate", "undo", "kill", "pause", "resume",
+        "stop",
+        "start",
+        "restart",
+        "restore",
+        "revert",
+        "rollback",
+        "backout",
+        "run",
+        "execute",
+        "apply",
+        "deploy",
+        "redeploy",
+        "disable",
+        "enable",
+        "turn",
+        "switch",
+        "set",
+        "unset",
+        "delete",
+        "remove",
+        "drop",
+        "copy",
+        "move",
+        "rename",
+        "verify",
+        "check",
+        "confirm",
+        "notify",
+        "inform",
+        "announce",
+        "call",
+        "open",
+        "close",
+        "log",
+        "login",
+        "connect",
+        "disconnect",
+        "drain",
+        "scale",
+        "update",
+        "downgrade",
+        "reinstall",
+        "uninstall",
+        "install",
+        "import",
+        "export",
+        "clear",
+        "flush",
+        "repoint",
+        "point",
+        "route",
+        "divert",
+        "put",
+        "take",
+        "wait",
+        "monitor",
+        "create",
+        "recreate",
+        "undo",
+        "kill",
+        "pause",
+        "resume",
     ];
     VERBS.contains(&first)
 }
@@ -597,7 +886,15 @@ fn owner_at_end(text: &str) -> (String, Option<String>) {
 /// `Backout plan for Portal v2` without the kind of document.
 fn without_kind(title: &str) -> String {
     let lower = title.to_lowercase();
-    for kind in ["backout plan for ", "back-out plan for ", "rollback plan for ", "backout plan: ", "backout plan - ", "rollback plan: ", "rollback plan - "] {
+    for kind in [
+        "backout plan for ",
+        "back-out plan for ",
+        "rollback plan for ",
+        "backout plan: ",
+        "backout plan - ",
+        "rollback plan: ",
+        "rollback plan - ",
+    ] {
         if lower.starts_with(kind)
             && let Some(rest) = title.get(kind.len()..)
         {

@@ -13,11 +13,11 @@ use indexmap::IndexMap;
 use crate::Imported;
 use crate::fields::When;
 use crate::outline::{Section, outline};
+use crate::people;
 use crate::report::{Report, Unread};
 use crate::steps::Draft;
 use crate::tables::{Grid, Is};
 use crate::words::{Topic, goes_back, plain};
-use crate::people;
 
 /// The state of a reading.
 pub(crate) struct Reading<'a> {
@@ -37,6 +37,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) option_triggers: BTreeMap<String, Vec<TriggerId>>,
     /// The heading under which steps were first read out of running text.
     pub(crate) prose_from: Option<String>,
+    /// What was not understood: where, under which heading, what.
+    unread: Vec<(Place, String, String)>,
     /// Whether the whole document is about going back.
     pub(crate) whole_is_back: bool,
 }
@@ -51,7 +53,8 @@ pub(crate) struct Phase {
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(document: &'a Document) -> Self {
-        let name = document.facts.iter().filter(|fact| matches!(fact.name.as_str(), "name" | "title"));
+        let name =
+            document.facts.iter().filter(|fact| matches!(fact.name.as_str(), "name" | "title"));
         let mut titles: Vec<String> = name.map(|fact| fact.value.clone()).collect();
         titles.extend(document.title.clone());
         let first = document.blocks.iter().find_map(|block| match &block.kind {
@@ -113,6 +116,7 @@ impl<'a> Reading<'a> {
             option_when: BTreeMap::new(),
             option_triggers: BTreeMap::new(),
             prose_from: None,
+            unread: Vec::new(),
             whole_is_back,
         }
     }
@@ -146,17 +150,19 @@ impl<'a> Reading<'a> {
         }
         self.settle(name);
         self.keep_the_rest(&sections);
+        self.write_notes();
         self.missing();
         Imported { plan: self.plan, report: self.report }
     }
 
     /// A title says what the document is about, not what each of its parts is about.
     fn drop_title_topic(&self, sections: &mut [Section<'_>]) {
-        let Some(first) = sections.iter().find_map(|section| section.heads.first().cloned()) else { return };
-        let alone = sections
-            .iter()
-            .filter(|section| section.heads.len() == 1)
-            .all(|section| section.heads[0].place == first.place || section.heads[0].level > first.level);
+        let Some(first) = sections.iter().find_map(|section| section.heads.first().cloned()) else {
+            return;
+        };
+        let alone = sections.iter().filter(|section| section.heads.len() == 1).all(|section| {
+            section.heads[0].place == first.place || section.heads[0].level > first.level
+        });
         if !alone {
             return;
         }
@@ -253,9 +259,26 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Keeps what was not understood.
     pub(crate) fn note(&mut self, place: &Place, heading: &str, text: &str) {
-        let from = if heading.is_empty() { place.to_string() } else { format!("{place}, {heading}") };
-        let text = text.trim_matches('\n').to_owned();
+        self.unread.push((place.clone(), heading.to_owned(), text.trim_matches('\n').to_owned()));
+    }
+
+    /// The notes in the order of the document, in the report and in the plan.
+    fn write_notes(&mut self) {
+        let mut unread = std::mem::take(&mut self.unread);
+        let mut units: Vec<_> = unread.iter().map(|(place, ..)| place.unit.clone()).collect();
+        units.dedup();
+        let rank = |place: &Place| units.iter().position(|unit| *unit == place.unit);
+        unread.sort_by_key(|(place, ..)| (rank(place), place.number));
+        for (place, heading, text) in unread {
+            self.write_note(&place, &heading, text);
+        }
+    }
+
+    fn write_note(&mut self, place: &Place, heading: &str, text: String) {
+        let from =
+            if heading.is_empty() { place.to_string() } else { format!("{place}, {heading}") };
         self.report.not_understood.push(Unread {
             place: place.to_string(),
             heading: heading.to_owned(),

@@ -46,7 +46,12 @@ impl Report {
         self.found.push(Source { field: field.into(), place: place.to_string(), why: None });
     }
 
-    pub(crate) fn guessed(&mut self, field: impl Into<String>, place: &Place, why: impl Into<String>) {
+    pub(crate) fn guessed(
+        &mut self,
+        field: impl Into<String>,
+        place: &Place,
+        why: impl Into<String>,
+    ) {
         let source =
             Source { field: field.into(), place: place.to_string(), why: Some(why.into()) };
         if !self.guessed.contains(&source) {
@@ -74,7 +79,12 @@ impl Report {
             out.push_str("\n## Guessed\n\n| field | from | why |\n|---|---|---|\n");
             for guess in &self.guessed {
                 let why = guess.why.as_deref().unwrap_or_default();
-                out.push_str(&format!("| `{}` | {} | {} |\n", cell(&guess.field), guess.place, cell(why)));
+                out.push_str(&format!(
+                    "| `{}` | {} | {} |\n",
+                    cell(&guess.field),
+                    guess.place,
+                    cell(why)
+                ));
             }
         }
         if !self.not_understood.is_empty() {
@@ -84,7 +94,11 @@ impl Report {
                 if text.chars().count() > 160 {
                     text = text.chars().take(160).collect::<String>() + " …";
                 }
-                let under = if unread.heading.is_empty() { String::new() } else { format!(", under \"{}\"", unread.heading) };
+                let under = if unread.heading.is_empty() {
+                    String::new()
+                } else {
+                    format!(", under \"{}\"", unread.heading)
+                };
                 out.push_str(&format!("- {}{under}: {text}\n", unread.place));
             }
         }

@@ -70,7 +70,9 @@ impl Reading<'_> {
         let unit = unit.filter(|_| grid.has(C::Duration));
         for line in grid.lines() {
             let place = line.place();
-            let takes = line.first(&[C::Duration, C::Expected]).and_then(|text| values::length(&text, unit));
+            let takes = line
+                .first(&[C::Duration, C::Expected])
+                .and_then(|text| values::length(&text, unit));
             if line.is_total() {
                 if let Some(total) = takes.or_else(|| values::length(&line.text(), None)) {
                     self.when.total = Some((longest(total), place));
@@ -81,8 +83,10 @@ impl Reading<'_> {
                 self.note(&place, "", &line.text());
                 continue;
             };
-            let mut draft = Draft::new(title.lines().next().unwrap_or(&title), &place, group.clone());
-            draft.number = line.get(C::Number).and_then(|text| text.trim().trim_end_matches('.').parse().ok());
+            let mut draft =
+                Draft::new(title.lines().next().unwrap_or(&title), &place, group.clone());
+            draft.number =
+                line.get(C::Number).and_then(|text| text.trim().trim_end_matches('.').parse().ok());
             if title.lines().count() > 1 {
                 draft.add_how(&title, &place);
             }
@@ -99,7 +103,9 @@ impl Reading<'_> {
                 self.note(&place, "", &format!("{}: duration \"{text}\"", draft.title));
             }
             if let Some(verify) = line.get(C::Verify) {
-                draft.verify.extend(verify.lines().map(|text| (text.trim().to_owned(), place.clone())));
+                draft
+                    .verify
+                    .extend(verify.lines().map(|text| (text.trim().to_owned(), place.clone())));
             }
             if let Some(command) = line.get(C::Command).filter(|command| *command != title) {
                 draft.add_how(&command, &place);
@@ -124,21 +130,38 @@ impl Reading<'_> {
             return false;
         }
         let above = section.heads.len().checked_sub(2).and_then(|index| section.heads[index].topic);
-        let in_procedure = section.heads.iter().rev().skip(1).find_map(|head| head.topic) == Some(Topic::Procedure)
+        let in_procedure = section.heads.iter().rev().skip(1).find_map(|head| head.topic)
+            == Some(Topic::Procedure)
             || above == Some(Topic::Procedure);
         let numbered = numbered(&heading);
         let named = in_procedure
-            && section.own_topic().is_none_or(|topic| matches!(topic, Topic::Verification | Topic::Procedure))
+            && section
+                .own_topic()
+                .is_none_or(|topic| matches!(topic, Topic::Verification | Topic::Procedure))
             && option_name(&heading).is_none()
             && section.parts.iter().any(|part| matches!(part.block.kind, Kind::Code(..)))
-            && !section.parts.iter().any(|part| matches!(&part.block.kind, Kind::List(true, _) | Kind::Table(_)));
-        let Some((number, title)) = numbered.filter(|_| in_procedure || is_step(&heading)).or_else(|| named.then(|| (None, heading.clone()))) else {
+            && !section
+                .parts
+                .iter()
+                .any(|part| matches!(&part.block.kind, Kind::List(true, _) | Kind::Table(_)));
+        let Some((number, title)) = numbered
+            .filter(|_| in_procedure || is_step(&heading))
+            .or_else(|| named.then(|| (None, heading.clone())))
+        else {
             return false;
         };
         // A numbered heading over a list of steps is a chapter, not a step.
         let chapter = !is_step(&heading)
-            && section.parts.iter().any(|part| matches!(&part.block.kind, Kind::List(true, items) if items.len() > 1) || matches!(part.block.kind, Kind::Table(_)));
-        if chapter || (!is_step(&heading) && section.own_topic().is_some_and(|t| t != Topic::Procedure && t != Topic::Verification && t != Topic::Backups)) {
+            && section.parts.iter().any(|part| {
+                matches!(&part.block.kind, Kind::List(true, items) if items.len() > 1)
+                    || matches!(part.block.kind, Kind::Table(_))
+            });
+        if chapter
+            || (!is_step(&heading)
+                && section.own_topic().is_some_and(|t| {
+                    t != Topic::Procedure && t != Topic::Verification && t != Topic::Backups
+                }))
+        {
             return false;
         }
         let group = self.group(section);
@@ -146,7 +169,8 @@ impl Reading<'_> {
         let title = before_brackets(&title);
         let known = self.drafts.iter().position(|draft| {
             let number = number.is_some() && draft.number == number;
-            number && (alike(&draft.title, &title) || title.is_empty()) || plain(&draft.title) == plain(&title)
+            number && (alike(&draft.title, &title) || title.is_empty())
+                || plain(&draft.title) == plain(&title)
         });
         let index = known.unwrap_or_else(|| {
             let mut draft = Draft::new(&title, &place, group);
@@ -222,12 +246,34 @@ impl Reading<'_> {
     /// Text whose lines have labels: `Owner:`, `Commands:`, `Verification:`. Whether it had.
     fn labelled(&mut self, index: usize, text: &str, place: &Place) -> bool {
         const LABELS: [(&str, char); 28] = [
-            ("action", 'a'), ("task", 'a'), ("description", 'a'), ("owner", 'o'), ("responsible", 'o'),
-            ("performed by", 'o'), ("who", 'o'), ("role", 'o'), ("commands/actions", 'c'), ("commands", 'c'), ("command", 'c'),
-            ("instructions", 'c'), ("instruction", 'c'), ("steps", 'c'), ("procedure", 'c'), ("how", 'c'),
-            ("verification", 'v'), ("verify", 'v'), ("validation", 'v'), ("expected result", 'v'),
-            ("expected", 'v'), ("success", 'v'), ("duration", 'd'), ("time", 'd'), ("estimated time", 'd'), ("takes", 'd'),
-            ("estimated duration", 'd'), ("component", 'k'),
+            ("action", 'a'),
+            ("task", 'a'),
+            ("description", 'a'),
+            ("owner", 'o'),
+            ("responsible", 'o'),
+            ("performed by", 'o'),
+            ("who", 'o'),
+            ("role", 'o'),
+            ("commands/actions", 'c'),
+            ("commands", 'c'),
+            ("command", 'c'),
+            ("instructions", 'c'),
+            ("instruction", 'c'),
+            ("steps", 'c'),
+            ("procedure", 'c'),
+            ("how", 'c'),
+            ("verification", 'v'),
+            ("verify", 'v'),
+            ("validation", 'v'),
+            ("expected result", 'v'),
+            ("expected", 'v'),
+            ("success", 'v'),
+            ("duration", 'd'),
+            ("time", 'd'),
+            ("estimated time", 'd'),
+            ("takes", 'd'),
+            ("estimated duration", 'd'),
+            ("component", 'k'),
         ];
         let label = |line: &str| -> Option<(char, String)> {
             // A label begins its line; a `- Expected:` inside a list is its item.
@@ -254,7 +300,8 @@ impl Reading<'_> {
                 None => gathered.entry(kind).or_default().push(line.to_owned()),
             }
         }
-        let joined = |lines: Option<&Vec<String>>| lines.map(|lines| lines.join("\n")).unwrap_or_default();
+        let joined =
+            |lines: Option<&Vec<String>>| lines.map(|lines| lines.join("\n")).unwrap_or_default();
         let draft = &mut self.drafts[index];
         let action = joined(gathered.get(&'a'));
         if !action.trim().is_empty() && !alike(&action, &draft.title) {
@@ -273,7 +320,10 @@ impl Reading<'_> {
         let line_of = |text: &str| text.lines().count();
         let mut at = place.clone();
         if let Some(lines) = gathered.get(&'v') {
-            let above = text.lines().position(|line| label(line).is_some_and(|(kind, _)| kind == 'v')).unwrap_or(0);
+            let above = text
+                .lines()
+                .position(|line| label(line).is_some_and(|(kind, _)| kind == 'v'))
+                .unwrap_or(0);
             if &*place.unit == "line" && line_of(text) > 1 {
                 at = place.plus(above + 1);
             }
@@ -301,7 +351,11 @@ impl Reading<'_> {
                 continue;
             }
             let strong = first.and_then(|block| match &block.kind {
-                Kind::Paragraph(inlines) if inlines.len() > 1 && inlines[0].style == Style::Strong => Some(inlines[0].text.clone()),
+                Kind::Paragraph(inlines)
+                    if inlines.len() > 1 && inlines[0].style == Style::Strong =>
+                {
+                    Some(inlines[0].text.clone())
+                }
                 _ => None,
             });
             let mut rest = text.trim().to_owned();
@@ -310,8 +364,12 @@ impl Reading<'_> {
             if let Some((who, what)) = rest.split_once(':')
                 && who.split(' ').count() <= 4
                 && !what.trim().is_empty()
-                && (strong.as_deref().is_some_and(|strong| plain(strong) == plain(who)) || crate::people::same(&plain(who), &self.plan).is_some())
-                && !has(&plain(who), &["note", "warning", "caution", "step", "command", "optional", "verify"])
+                && (strong.as_deref().is_some_and(|strong| plain(strong) == plain(who))
+                    || crate::people::same(&plain(who), &self.plan).is_some())
+                && !has(
+                    &plain(who),
+                    &["note", "warning", "caution", "step", "command", "optional", "verify"],
+                )
             {
                 owner = Some(who.to_owned());
                 rest = what.trim().to_owned();
@@ -322,7 +380,9 @@ impl Reading<'_> {
                 for piece in inside.split([',', ';', '/', '\u{b7}']) {
                     if let Some(length) = values::length(piece, None) {
                         draft.takes = Some((length, item.place.clone()));
-                    } else if owner.is_none() && !has(&plain(piece), &["if", "optional", "see", "e g", "i e"]) {
+                    } else if owner.is_none()
+                        && !has(&plain(piece), &["if", "optional", "see", "e g", "i e"])
+                    {
                         owner = Some(piece.trim().to_owned());
                     }
                 }
@@ -353,13 +413,19 @@ impl Reading<'_> {
     /// the topmost one that is about going back.
     pub(crate) fn group(&self, section: &Section<'_>) -> Option<String> {
         let named = section.heads.iter().rev().find(|head| option_name(&head.text).is_some());
-        let below_title = section.heads.iter().filter(|head| head.level > 1 || head.topic.is_some());
+        let below_title =
+            section.heads.iter().filter(|head| head.level > 1 || head.topic.is_some());
         let top = below_title.into_iter().find(|head| goes_back(&plain(&head.text)));
         named.or(top).map(|head| head.text.clone())
     }
 
     pub(crate) fn phase(&mut self, title: &str, first: usize, takes: Estimate, place: &Place) {
-        self.phases.push(Phase { title: title.to_owned(), first, takes: longest(takes), place: place.clone() });
+        self.phases.push(Phase {
+            title: title.to_owned(),
+            first,
+            takes: longest(takes),
+            place: place.clone(),
+        });
     }
 
     /// Phases with a time of their own become steps where there are several; the
@@ -386,8 +452,15 @@ impl Reading<'_> {
             let group = inside.first().and_then(|draft| draft.group.clone());
             let mut step = Draft::new(&title_of(without_number(&phase.title)), &phase.place, group);
             for (index, draft) in inside.iter().enumerate() {
-                let how = if draft.how.is_empty() { draft.title.clone() } else { format!("{}\n{}", draft.title, draft.how.join("\n")) };
-                step.add_how(&format!("{}. {}", index + 1, how.replace('\n', "\n   ")), &draft.place);
+                let how = if draft.how.is_empty() {
+                    draft.title.clone()
+                } else {
+                    format!("{}\n{}", draft.title, draft.how.join("\n"))
+                };
+                step.add_how(
+                    &format!("{}. {}", index + 1, how.replace('\n', "\n   ")),
+                    &draft.place,
+                );
                 step.verify.extend(draft.verify.clone());
                 step.irreversible = step.irreversible.take().or_else(|| draft.irreversible.clone());
                 step.owner = step.owner.take().or_else(|| draft.owner.clone());
@@ -406,7 +479,9 @@ impl Reading<'_> {
         let drafts = std::mem::take(&mut self.drafts);
         let mut ids: Vec<StepId> = Vec::new();
         for draft in &drafts {
-            let free = unique(&slug(&draft.title), "step", |id| ids.iter().any(|known: &StepId| known.as_str() == id));
+            let free = unique(&slug(&draft.title), "step", |id| {
+                ids.iter().any(|known: &StepId| known.as_str() == id)
+            });
             if let Ok(id) = StepId::new(free) {
                 ids.push(id);
             }
@@ -431,27 +506,47 @@ impl Reading<'_> {
         }
         if let Some((takes, place)) = &draft.takes {
             match takes {
-                Estimate::Range { .. } => self.report.guessed(field("takes"), place, "of the two figures the longer one counts as likely"),
+                Estimate::Range { .. } => self.report.guessed(
+                    field("takes"),
+                    place,
+                    "of the two figures the longer one counts as likely",
+                ),
                 Estimate::Point(_) => self.report.found(field("takes"), place),
             }
         }
         for (index, (_, place)) in draft.verify.iter().enumerate() {
             self.report.found(format!("steps[{id}].verify[{index}]"), place);
         }
-        let manual = if draft.how.is_empty() { draft.title.clone() } else { draft.how.join("\n\n") };
+        let manual =
+            if draft.how.is_empty() { draft.title.clone() } else { draft.how.join("\n\n") };
         self.report.found(field("manual"), draft.how_place.as_ref().unwrap_or(&draft.place));
         let lower = draft.title.to_lowercase();
-        let optional = lower.contains("if applicable") || lower.contains("(optional") || lower.contains("if required") || lower.contains("if needed");
+        let optional = lower.contains("if applicable")
+            || lower.contains("(optional")
+            || lower.contains("if required")
+            || lower.contains("if needed");
         if optional {
-            self.report.guessed(field("optional"), &draft.place, "the document says that it may not apply");
+            self.report.guessed(
+                field("optional"),
+                &draft.place,
+                "the document says that it may not apply",
+            );
         }
         if draft.irreversible.is_some() {
-            self.report.guessed(field("irreversible"), draft.how_place.as_ref().unwrap_or(&draft.place), "the document warns that there is no way on from here");
+            self.report.guessed(
+                field("irreversible"),
+                draft.how_place.as_ref().unwrap_or(&draft.place),
+                "the document warns that there is no way on from here",
+            );
         }
         let said = draft.component.as_deref().or_else(|| restored(&draft.title));
         let component = said.and_then(|name| self.known_component(name));
         if let Some(component) = &component {
-            self.report.guessed(field("component"), &draft.place, format!("\"{}\" brings back {component}", draft.title));
+            self.report.guessed(
+                field("component"),
+                &draft.place,
+                format!("\"{}\" brings back {component}", draft.title),
+            );
         }
         if draft.after.is_some() && after.is_none() {
             let text = draft.after.clone().unwrap_or_default();
@@ -492,24 +587,36 @@ impl Reading<'_> {
             return;
         }
         for (name, steps, place) in groups {
-            let title = option_name(name).filter(|title| !title.is_empty()).unwrap_or_else(|| without_number(name).to_owned());
-            let free = unique(&slug(without_number(name)), "option", |id| self.plan.options.keys().any(|known| known.as_str() == id));
+            let title = option_name(name)
+                .filter(|title| !title.is_empty())
+                .unwrap_or_else(|| without_number(name).to_owned());
+            let free = unique(&slug(without_number(name)), "option", |id| {
+                self.plan.options.keys().any(|known| known.as_str() == id)
+            });
             let Ok(id) = OptionId::new(free) else { continue };
             // Each way back begins by itself: its first step waits for nothing of the others.
-            if let Some(first) = self.plan.steps.iter_mut().find(|step| Some(&step.id) == steps.first())
+            if let Some(first) =
+                self.plan.steps.iter_mut().find(|step| Some(&step.id) == steps.first())
                 && !self.plan.options.is_empty()
                 && first.after.is_none()
             {
                 first.after = Some(Many(Vec::new()));
             }
-            self.report.guessed(format!("options[{id}]"), place, "the document describes several ways back");
+            self.report.guessed(
+                format!("options[{id}]"),
+                place,
+                "the document describes several ways back",
+            );
             let when = self.option_when.get(name).cloned();
             for trigger in self.option_triggers.get(name).into_iter().flatten() {
                 if let Some(trigger) = self.plan.triggers.get_mut(trigger) {
                     trigger.option = Some(id.clone());
                 }
             }
-            self.plan.options.insert(id, WayBack { title, steps: Some(steps), default: false, when, by: None, total: None });
+            self.plan.options.insert(
+                id,
+                WayBack { title, steps: Some(steps), default: false, when, by: None, total: None },
+            );
         }
     }
 }
@@ -540,7 +647,9 @@ fn checks(lines: &[String]) -> Vec<String> {
             continue;
         }
         let lower = text.to_lowercase();
-        if lower.starts_with("expected") && found.last().is_some_and(|last| last.to_lowercase().starts_with("run:")) {
+        if lower.starts_with("expected")
+            && found.last().is_some_and(|last| last.to_lowercase().starts_with("run:"))
+        {
             if let Some(last) = found.last_mut() {
                 let expected = text.split_once(':').map_or(text, |(_, rest)| rest.trim());
                 *last = format!("{} Expected: {expected}", last.trim_end());
@@ -566,7 +675,9 @@ fn after(text: &str, drafts: &[Draft], ids: &[StepId]) -> Option<Vec<StepId>> {
         }
         let number: Option<u32> = piece.parse().ok();
         let at = drafts.iter().zip(ids).position(|(draft, id)| {
-            id.as_str() == piece || (number.is_some() && draft.number == number) || plain(&draft.title) == plain(piece)
+            id.as_str() == piece
+                || (number.is_some() && draft.number == number)
+                || plain(&draft.title) == plain(piece)
         })?;
         found.push(ids[at].clone());
     }
@@ -577,7 +688,10 @@ fn after(text: &str, drafts: &[Draft], ids: &[StepId]) -> Option<Vec<StepId>> {
 fn numbered(heading: &str) -> Option<(Option<u32>, String)> {
     let trimmed = heading.trim();
     let lower = trimmed.to_lowercase();
-    let rest = ["step ", "task "].iter().find(|word| lower.starts_with(**word)).map_or(trimmed, |word| &trimmed[word.len()..]);
+    let rest = ["step ", "task "]
+        .iter()
+        .find(|word| lower.starts_with(**word))
+        .map_or(trimmed, |word| &trimmed[word.len()..]);
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let number: u32 = rest[..digits].parse().ok()?;
     let tail = &rest[digits..];
@@ -585,13 +699,15 @@ fn numbered(heading: &str) -> Option<(Option<u32>, String)> {
     if tail.starts_with('.') && tail[1..].starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    let title = tail.trim_start_matches(['.', ')', ':', '-', '\u{2013}', '\u{2014}', ' ']).to_owned();
+    let title =
+        tail.trim_start_matches(['.', ')', ':', '-', '\u{2013}', '\u{2014}', ' ']).to_owned();
     Some((Some(number), title))
 }
 
 fn is_step(heading: &str) -> bool {
     let lower = heading.trim().to_lowercase();
-    (lower.starts_with("step ") || lower.starts_with("task ")) && lower[5..].starts_with(|c: char| c.is_ascii_digit())
+    (lower.starts_with("step ") || lower.starts_with("task "))
+        && lower[5..].starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Whether a heading names one of several ways back, and what it calls it.
@@ -600,19 +716,34 @@ pub(crate) fn option_name(heading: &str) -> Option<String> {
     let said = plain(bare);
     let mut words = said.split(' ');
     let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let counted = second.len() <= 2 && (second.chars().all(|c| c.is_ascii_digit()) || second.len() == 1 && second.chars().all(|c| c.is_ascii_alphabetic())) && !second.is_empty();
-    let kind = ["option", "plan", "level", "tier", "rollback", "backout", "strategy", "method", "fallback", "scenario"].contains(&first);
+    let counted = second.len() <= 2
+        && (second.chars().all(|c| c.is_ascii_digit())
+            || second.len() == 1 && second.chars().all(|c| c.is_ascii_alphabetic()))
+        && !second.is_empty();
+    let kind = [
+        "option", "plan", "level", "tier", "rollback", "backout", "strategy", "method", "fallback",
+        "scenario",
+    ]
+    .contains(&first);
     if kind && counted {
-        let rest = bare.split_once([':', '\u{2013}', '\u{2014}']).or_else(|| bare.split_once(" - ")).map(|(_, rest)| rest.trim().to_owned());
+        let rest = bare
+            .split_once([':', '\u{2013}', '\u{2014}'])
+            .or_else(|| bare.split_once(" - "))
+            .map(|(_, rest)| rest.trim().to_owned());
         return Some(rest.filter(|rest| !rest.is_empty()).unwrap_or_else(|| bare.to_owned()));
     }
-    (first == "maintenance" && second == "page" || has(&said, &["worst case"])).then(|| bare.to_owned())
+    (first == "maintenance" && second == "page" || has(&said, &["worst case"]))
+        .then(|| bare.to_owned())
 }
 
 /// Two names of one step: the telling words of the shorter stand in the longer.
 fn alike(one: &str, other: &str) -> bool {
     let words = |text: &str| -> Vec<String> {
-        plain(text).split(' ').filter(|word| !matches!(*word, "the" | "a" | "an" | "to" | "of" | "")).map(str::to_owned).collect()
+        plain(text)
+            .split(' ')
+            .filter(|word| !matches!(*word, "the" | "a" | "an" | "to" | "of" | ""))
+            .map(str::to_owned)
+            .collect()
     };
     let (one, other) = (words(one), words(other));
     let (few, many) = if one.len() <= other.len() { (one, other) } else { (other, one) };
@@ -665,8 +796,15 @@ fn before_brackets(title: &str) -> String {
 /// The sentence that says that something cannot be taken back.
 pub(crate) fn no_return(text: &str) -> Option<String> {
     const SIGNS: [&str; 9] = [
-        "no longer possible", "cannot be undone", "can not be undone", "irreversible", "point of no return",
-        "last resort", "will result in data loss", "will lose data", "not reversible",
+        "no longer possible",
+        "cannot be undone",
+        "can not be undone",
+        "irreversible",
+        "point of no return",
+        "last resort",
+        "will result in data loss",
+        "will lose data",
+        "not reversible",
     ];
     let sentences = text.split_inclusive(['.', '!', '\n']);
     sentences

@@ -70,31 +70,70 @@ impl<'a> Grid<'a> {
         use Column as C;
         let width = self.names.len();
         Some(match () {
-            () if width == 0 && self.table.rows.iter().all(|row| row.cells.len() == 2) => Is::Fields,
-            () if self.any(&[C::Role, C::Name]) && self.any(&[C::Phone, C::Mail, C::Chat, C::Availability, C::Deputy]) => Is::Contacts,
+            () if width == 0 && self.table.rows.iter().all(|row| row.cells.len() == 2) => {
+                Is::Fields
+            }
+            () if self.any(&[C::Role, C::Name])
+                && self.any(&[C::Phone, C::Mail, C::Chat, C::Availability, C::Deputy]) =>
+            {
+                Is::Contacts
+            }
             () if self.has(C::Role) && self.has(C::Name) => Is::Contacts,
             () if self.has(C::Severity) && self.any(&[C::Decider]) => Is::Matrix,
-            () if self.has(C::Severity) && self.has(C::Action) && self.any(&[C::Owner, C::Tell]) && topic == Some(Topic::Decision) => Is::Matrix,
-            () if self.has(C::Severity) && self.any(&[C::Criteria]) && !self.has(C::Limit) => Is::Severities,
+            () if self.has(C::Severity)
+                && self.has(C::Action)
+                && self.any(&[C::Owner, C::Tell])
+                && topic == Some(Topic::Decision) =>
+            {
+                Is::Matrix
+            }
+            () if self.has(C::Severity) && self.any(&[C::Criteria]) && !self.has(C::Limit) => {
+                Is::Severities
+            }
             () if self.any(&[C::Criteria]) && self.any(&[C::Limit]) => Is::Limits,
             () if self.has(C::Forward) && self.has(C::Back) => Is::Factors,
             () if self.has(C::Risk) => Is::Risks,
-            () if self.has(C::Scenario) && self.has(C::Instead) && topic != Some(Topic::Partial) => Is::Cannot,
+            () if self.has(C::Scenario)
+                && self.has(C::Instead)
+                && topic != Some(Topic::Partial) =>
+            {
+                Is::Cannot
+            }
             () if self.has(C::Question) => Is::Questions,
-            () if self.any(&[C::Test, C::Action, C::Requirement]) && self.has(C::Actual) && self.any(&[C::Expected, C::Duration]) && !way_back_steps(self) => Is::Results,
+            () if self.any(&[C::Test, C::Action, C::Requirement])
+                && self.has(C::Actual)
+                && self.any(&[C::Expected, C::Duration])
+                && !way_back_steps(self) =>
+            {
+                Is::Results
+            }
             () if self.any(&[C::Audience]) && self.any(&[C::Message, C::Channel]) => Is::Messages,
             () if self.has(C::Channel) && self.has(C::Message) => Is::Messages,
             () if self.has(C::Test) && self.any(&[C::Status, C::Environment]) => Is::Tests,
             () if self.any(&[C::Component, C::Requirement]) && self.has(C::Location) => Is::Backups,
             () if self.has(C::Document) && self.has(C::Owner) => Is::Documents,
             () if self.has(C::Requirement) && !self.any(&[C::Duration, C::Verify]) => Is::Readiness,
-            () if self.has(C::Action) && topic == Some(Topic::After) && !self.has(C::Number) => Is::FollowUps,
-            () if self.has(C::Action) && self.has(C::When) && !self.any(&[C::Number, C::Verify]) => Is::FollowUps,
+            () if self.has(C::Action) && topic == Some(Topic::After) && !self.has(C::Number) => {
+                Is::FollowUps
+            }
+            () if self.has(C::Action)
+                && self.has(C::When)
+                && !self.any(&[C::Number, C::Verify]) =>
+            {
+                Is::FollowUps
+            }
             () if self.has(C::Action) && topic == Some(Topic::Readiness) => Is::Readiness,
-            () if self.any(&[C::Action, C::Command]) && self.any(&[C::Number, C::Owner, C::Duration, C::Verify, C::Command]) && way_back => Is::Steps,
+            () if self.any(&[C::Action, C::Command])
+                && self.any(&[C::Number, C::Owner, C::Duration, C::Verify, C::Command])
+                && way_back =>
+            {
+                Is::Steps
+            }
             () if self.has(C::Criteria) && matches!(topic, Some(Topic::Triggers)) => Is::Limits,
             () if width == 2 && (self.any(&[C::Key]) || self.has(C::Value)) => Is::Fields,
-            () if width == 2 && matches!(topic, Some(Topic::Header | Topic::Overview)) => Is::Fields,
+            () if width == 2 && matches!(topic, Some(Topic::Header | Topic::Overview)) => {
+                Is::Fields
+            }
             () => return None,
         })
     }
@@ -124,9 +163,12 @@ fn way_back_steps(grid: &Grid<'_>) -> bool {
 impl Line<'_, '_> {
     /// The text in a column, if there is any and it says something.
     pub(crate) fn get(&self, column: Column) -> Option<String> {
-        let mut at = self.grid.columns.iter().enumerate().filter(|(_, known)| **known == Some(column));
+        let mut at =
+            self.grid.columns.iter().enumerate().filter(|(_, known)| **known == Some(column));
         let row = &self.grid.table.rows[self.index];
-        at.find_map(|(index, _)| row.cells.get(index).map(|cell| text_of(cell)).filter(|text| says(text)))
+        at.find_map(|(index, _)| {
+            row.cells.get(index).map(|cell| text_of(cell)).filter(|text| says(text))
+        })
     }
 
     /// The first of several columns that says something.
@@ -158,6 +200,12 @@ impl Line<'_, '_> {
 /// Whether a cell holds something else than a dash or a box.
 fn says(text: &str) -> bool {
     let text = text.trim();
-    !text.is_empty() && !text.chars().all(|c| matches!(c, '-' | '\u{2013}' | '\u{2014}' | '☐' | '□' | '☑' | '☒' | '✓' | '✔' | ' ' | '_'))
+    !text.is_empty()
+        && !text.chars().all(|c| {
+            matches!(
+                c,
+                '-' | '\u{2013}' | '\u{2014}' | '☐' | '□' | '☑' | '☒' | '✓' | '✔' | ' ' | '_'
+            )
+        })
         && !matches!(plain(text).as_str(), "n/a" | "none" | "na")
 }

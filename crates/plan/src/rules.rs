@@ -126,7 +126,7 @@ impl<'a> Facts<'a> {
             outlook: OnceCell::new(),
             schedule,
             bad_night,
-            window: times::instants(plan.window.as_ref()),
+            window: times::comparable(plan.window.as_ref()),
             texts: OnceCell::new(),
             destroyed: OnceCell::new(),
         }

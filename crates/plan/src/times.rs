@@ -103,6 +103,19 @@ pub fn instants(window: Option<&Window>) -> Instants {
     }
 }
 
+/// A window's local times as instants for comparing them with each other: where
+/// no zone is named, as if they were all in one without clock changes. Nothing
+/// must be done at such an instant.
+#[must_use]
+pub fn comparable(window: Option<&Window>) -> Instants {
+    match window {
+        Some(named) if named.timezone.is_none() => {
+            instants(Some(&Window { timezone: Some("UTC".to_owned()), ..named.clone() }))
+        }
+        window => instants(window),
+    }
+}
+
 /// The instant before which a step does not start, if it has one.
 #[must_use]
 pub fn release(step: &Step, window: Option<&Window>) -> Option<Timestamp> {
@@ -121,13 +134,15 @@ pub fn not_before(plan: &Plan) -> BTreeMap<StepId, Timestamp> {
 }
 
 /// An instant as a wall clock in the plan's zone shows it: `04:10 BST`, with the
-/// date where it is not that of `today`.
+/// date where it is not that of `today`. Where no zone is known, without one.
 #[must_use]
 pub fn wall_clock(at: Timestamp, zone: Option<&TimeZone>, today: Option<Timestamp>) -> String {
+    let named = zone.is_some();
     let zone = zone.cloned().unwrap_or(TimeZone::UTC);
     let shown: Zoned = at.to_zoned(zone.clone());
     let same_day = today.is_some_and(|today| today.to_zoned(zone).date() == shown.date());
     let format = if same_day { "%H:%M %Z" } else { "%a %d %b %Y %H:%M %Z" };
+    let format = if named { format } else { format.trim_end_matches(" %Z") };
     shown.strftime(format).to_string()
 }
 

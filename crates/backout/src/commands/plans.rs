@@ -65,7 +65,7 @@ fn is_unreadable(problem: &Diagnostic) -> bool {
     problem.code == backout_plan::diagnostic::codes::UNREADABLE
 }
 
-fn count(number: usize, thing: &str) -> String {
+pub(super) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -10,6 +10,26 @@ use backout_core::plan::Plan;
 use backout_core::status::Status;
 use backout_plan::times;
 
+/// Headings.
+pub(crate) fn bold() -> Style {
+    Style::new().bold()
+}
+
+/// What matters less.
+pub(crate) fn dim() -> Style {
+    Style::new().dimmed()
+}
+
+/// What is wrong.
+pub(crate) fn red() -> Style {
+    Style::new().bold().fg_color(Some(AnsiColor::Red.into()))
+}
+
+/// What needs a look.
+pub(crate) fn yellow() -> Style {
+    Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()))
+}
+
 /// The plan's time zone.
 pub(crate) fn zone(plan: &Plan) -> TimeZone {
     let named = plan.window.as_ref().and_then(times::zone_of);

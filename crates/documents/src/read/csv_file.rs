@@ -21,7 +21,8 @@ pub(super) fn read(text: &str) -> Result<Document, Unreadable> {
     let mut rows: Rows = BTreeMap::new();
     let mut filled = 0;
     for record in reader.records() {
-        let record = record.map_err(|error| Unreadable::new(format!("this table is damaged: {error}")))?;
+        let record =
+            record.map_err(|error| Unreadable::new(format!("this table is damaged: {error}")))?;
         let line = record.position().map_or(0, |at| usize::try_from(at.line()).unwrap_or(0));
         let cells: BTreeMap<usize, String> = record
             .iter()
@@ -32,7 +33,9 @@ pub(super) fn read(text: &str) -> Result<Document, Unreadable> {
             .collect();
         filled += cells.len();
         if filled > MOST_BLOCKS {
-            return Err(Unreadable::new(format!("this table has more than {MOST_BLOCKS} filled cells")));
+            return Err(Unreadable::new(format!(
+                "this table has more than {MOST_BLOCKS} filled cells"
+            )));
         }
         if !cells.is_empty() {
             rows.insert(line, cells);
@@ -40,11 +43,13 @@ pub(super) fn read(text: &str) -> Result<Document, Unreadable> {
     }
     // A row of several lines is no gap: number the rows as they come.
     let lines: Vec<usize> = rows.keys().copied().collect();
-    let gapless: Rows = rows.into_values().enumerate().map(|(index, row)| (index + 1, row)).collect();
+    let gapless: Rows =
+        rows.into_values().enumerate().map(|(index, row)| (index + 1, row)).collect();
     let mut all = blocks("", &gapless);
     all.retain(|block| !matches!(block.kind, Kind::Heading(..)));
     let line = |place: &mut Place| {
-        *place = Place::line(lines.get(place.number.saturating_sub(1)).copied().unwrap_or(place.number));
+        *place =
+            Place::line(lines.get(place.number.saturating_sub(1)).copied().unwrap_or(place.number));
     };
     for block in &mut all {
         line(&mut block.place);

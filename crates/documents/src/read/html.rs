@@ -11,7 +11,8 @@ use crate::tree::{
 /// Reads a web page.
 pub(super) fn read(text: &str) -> Document {
     let page = Html::parse_document(text);
-    let mut reader = Reader { place: Place { unit: "part".into(), number: 0 }, count: true, blocks: Vec::new() };
+    let mut reader =
+        Reader { place: Place { unit: "part".into(), number: 0 }, count: true, blocks: Vec::new() };
     let title = page
         .tree
         .nodes()
@@ -134,10 +135,9 @@ impl Reader {
         let mut inside = self.inside();
         inside.children(item, depth + 1);
         self.place = inside.place.clone();
-        let boxed = item
-            .descendent_elements()
-            .take(8)
-            .find(|inner| inner.value().name() == "input" && inner.value().attr("type") == Some("checkbox"));
+        let boxed = item.descendent_elements().take(8).find(|inner| {
+            inner.value().name() == "input" && inner.value().attr("type") == Some("checkbox")
+        });
         let ticked = boxed.map(|input| input.value().attr("checked").is_some());
         let place = inside.blocks.first().map_or(self.place.clone(), |block| block.place.clone());
         Item { place, ticked, blocks: inside.blocks }
@@ -163,7 +163,8 @@ impl Reader {
                 all_heads &= name == "th";
                 let mut text = Vec::new();
                 cell_text(cell, &mut text, depth);
-                let span = cell.value().attr("colspan").and_then(|span| span.parse().ok()).unwrap_or(1);
+                let span =
+                    cell.value().attr("colspan").and_then(|span| span.parse().ok()).unwrap_or(1);
                 cells.push(text);
                 (1..usize::min(span, 64)).for_each(|_| cells.push(Vec::new()));
             }
@@ -190,9 +191,36 @@ impl Reader {
 fn is_block(element: &Element) -> bool {
     !matches!(
         element.name(),
-        "a" | "abbr" | "b" | "bdi" | "br" | "cite" | "code" | "del" | "dfn" | "em" | "font" | "i"
-            | "img" | "input" | "ins" | "kbd" | "label" | "mark" | "q" | "s" | "samp" | "small"
-            | "span" | "strong" | "sub" | "sup" | "time" | "tt" | "u" | "var" | "wbr"
+        "a" | "abbr"
+            | "b"
+            | "bdi"
+            | "br"
+            | "cite"
+            | "code"
+            | "del"
+            | "dfn"
+            | "em"
+            | "font"
+            | "i"
+            | "img"
+            | "input"
+            | "ins"
+            | "kbd"
+            | "label"
+            | "mark"
+            | "q"
+            | "s"
+            | "samp"
+            | "small"
+            | "span"
+            | "strong"
+            | "sub"
+            | "sup"
+            | "time"
+            | "tt"
+            | "u"
+            | "var"
+            | "wbr"
     )
 }
 

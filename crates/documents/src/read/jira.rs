@@ -4,7 +4,9 @@
 use serde_json::Value;
 
 use super::{DEEPEST, Unreadable, json, markdown, wiki};
-use crate::tree::{Block, Cell, Document, Fact, Inline, Item, Kind, Place, Row, Style, Table, Tone};
+use crate::tree::{
+    Block, Cell, Document, Fact, Inline, Item, Kind, Place, Row, Style, Table, Tone,
+};
 
 pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unreadable> {
     let value = json(bytes)?;
@@ -46,11 +48,17 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
     for (name, value) in entries {
         match value {
             Value::Object(inner) if inner.get("type").is_some_and(|kind| kind == "doc") => {
-                let mut reader = Reader { place: Place { unit: format!("field {name}, part").into(), number: 0 } };
+                let mut reader = Reader {
+                    place: Place { unit: format!("field {name}, part").into(), number: 0 },
+                };
                 let blocks = reader.blocks(value, 0);
                 document.blocks.extend(under(name, blocks));
             }
-            Value::String(text) if name == "description" || name == "environment" || text.lines().nth(2).is_some() => {
+            Value::String(text)
+                if name == "description"
+                    || name == "environment"
+                    || text.lines().nth(2).is_some() =>
+            {
                 let unit = format!("field {name}, line");
                 let (markdown, origin) = wiki::to_markdown(text);
                 let mut blocks = markdown::read_part(&markdown, &unit);
@@ -61,7 +69,9 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
                 document.facts.push(fact(name, text.clone()));
             }
             Value::Object(inner) => {
-                let said = ["displayName", "name", "value"].iter().find_map(|key| inner.get(*key)?.as_str());
+                let said = ["displayName", "name", "value"]
+                    .iter()
+                    .find_map(|key| inner.get(*key)?.as_str());
                 document.facts.extend(said.map(|said| fact(name, said.to_owned())));
             }
             _ => {}
@@ -129,13 +139,15 @@ impl Reader {
             let place = self.place.clone();
             let kind = match node.get("type").and_then(Value::as_str).unwrap_or_default() {
                 "heading" => {
-                    let level = node.get("attrs").and_then(|a| a.get("level")).and_then(Value::as_u64);
+                    let level =
+                        node.get("attrs").and_then(|a| a.get("level")).and_then(Value::as_u64);
                     let level = u8::try_from(level.unwrap_or(2)).unwrap_or(6);
                     Kind::Heading(level.clamp(1, 6), inlines(node, depth))
                 }
                 "paragraph" => Kind::Paragraph(inlines(node, depth)),
                 "codeBlock" => {
-                    let text: String = inlines(node, depth).iter().map(|i| i.text.as_str()).collect();
+                    let text: String =
+                        inlines(node, depth).iter().map(|i| i.text.as_str()).collect();
                     Kind::Code(attr(node, "language").map(str::to_owned), text)
                 }
                 kind @ ("bulletList" | "orderedList" | "taskList" | "decisionList") => {
@@ -189,7 +201,9 @@ impl Reader {
             self.place.number += 1;
             let place = self.place.clone();
             let mut cells: Vec<Cell> = Vec::new();
-            let heads = content(row).iter().all(|cell| cell.get("type").is_some_and(|t| t == "tableHeader"));
+            let heads = content(row)
+                .iter()
+                .all(|cell| cell.get("type").is_some_and(|t| t == "tableHeader"));
             for cell in content(row) {
                 let inside = self.blocks(cell, depth + 1);
                 cells.push(vec![Inline::plain(crate::tree::text_of_blocks(&inside))]);
@@ -216,13 +230,16 @@ fn inlines(node: &Value, depth: usize) -> Vec<Inline> {
         let text = part.get("text").and_then(Value::as_str);
         match part.get("type").and_then(Value::as_str).unwrap_or_default() {
             "text" => {
-                let marks = part.get("marks").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                let marks =
+                    part.get("marks").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
                 let mut style = Style::Plain;
                 for mark in marks {
                     match mark.get("type").and_then(Value::as_str) {
                         Some("strong") => style = Style::Strong,
                         Some("code") => style = Style::Code,
-                        Some("link") => style = Style::Link(attr(mark, "href").unwrap_or_default().to_owned()),
+                        Some("link") => {
+                            style = Style::Link(attr(mark, "href").unwrap_or_default().to_owned())
+                        }
                         _ => {}
                     }
                 }
@@ -230,7 +247,9 @@ fn inlines(node: &Value, depth: usize) -> Vec<Inline> {
             }
             "hardBreak" => out.push(Inline::plain("\n")),
             "mention" | "emoji" | "status" => {
-                out.push(Inline::plain(attr(part, "text").unwrap_or_default().trim_start_matches('@')));
+                out.push(Inline::plain(
+                    attr(part, "text").unwrap_or_default().trim_start_matches('@'),
+                ));
             }
             "date" => {
                 let millis = attr(part, "timestamp").and_then(|stamp| stamp.parse().ok());

@@ -4,7 +4,9 @@ use comrak::nodes::{AstNode, ListType, NodeValue};
 use comrak::{Arena, Options, parse_document};
 
 use super::{DEEPEST, html};
-use crate::tree::{Block, Cell, Document, Fact, Inline, Item, Kind, Place, Row, Style, Table, Tone};
+use crate::tree::{
+    Block, Cell, Document, Fact, Inline, Item, Kind, Place, Row, Style, Table, Tone,
+};
 
 fn options() -> Options<'static> {
     let mut options = Options::default();
@@ -62,7 +64,11 @@ fn without_attributes(text: &str) -> String {
         let attribute = fence.is_none()
             && (bare.starts_with("{:") || bare.starts_with("{::"))
             && bare.ends_with('}');
-        if fence.is_none() && bare.starts_with("<div") && bare.contains("mermaid") && bare.ends_with("\">") {
+        if fence.is_none()
+            && bare.starts_with("<div")
+            && bare.contains("mermaid")
+            && bare.ends_with("\">")
+        {
             diagram = true;
             out.push_str("```mermaid\n");
         } else if diagram && bare == "</div>" {
@@ -91,7 +97,8 @@ impl Reader {
         for (index, line) in matter.lines().enumerate() {
             let Some((name, value)) = line.split_once(':') else { continue };
             let value = value.trim().trim_matches(['"', '\'']);
-            let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+            let plain =
+                !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
             if plain && !value.is_empty() {
                 document.facts.push(Fact {
                     place: self.start.plus(index + 1),

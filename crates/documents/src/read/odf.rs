@@ -48,7 +48,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
             Tag::Close("table-cell" | "covered-table-cell") => sheet.end_cell(),
             Tag::Close("table-row") => {
                 if !sheet.end_row() {
-                    failed = Some(Unreadable::new("this spreadsheet repeats filled rows or cells too often"));
+                    failed = Some(Unreadable::new(
+                        "this spreadsheet repeats filled rows or cells too often",
+                    ));
                 }
             }
             Tag::Close("table") => {

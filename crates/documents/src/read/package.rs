@@ -35,7 +35,9 @@ pub(super) fn detect(bytes: &[u8]) -> Result<Format, Unreadable> {
         return Ok(Format::Excel);
     }
     if has("xl/workbook.bin") {
-        return Err(Unreadable::new("this is a binary Excel workbook (.xlsb)").hint("save it as .xlsx"));
+        return Err(
+            Unreadable::new("this is a binary Excel workbook (.xlsb)").hint("save it as .xlsx")
+        );
     }
     if has("content.xml") && has("mimetype") {
         let mut package = package;
@@ -43,8 +45,11 @@ pub(super) fn detect(bytes: &[u8]) -> Result<Format, Unreadable> {
         if kind.trim() == "application/vnd.oasis.opendocument.spreadsheet" {
             return Ok(Format::Ods);
         }
-        return Err(Unreadable::new(format!("this is an OpenDocument file of another kind ({})", kind.trim()))
-            .hint("save it as .docx or .xlsx"));
+        return Err(Unreadable::new(format!(
+            "this is an OpenDocument file of another kind ({})",
+            kind.trim()
+        ))
+        .hint("save it as .docx or .xlsx"));
     }
     Err(Unreadable::new("this archive is no Word, Excel or OpenDocument file")
         .hint("unpack it and import the document inside"))
@@ -71,8 +76,10 @@ impl<'a> Package<'a> {
         let size = bytes.len() as u64;
         if size > self.left {
             let most = LARGEST_XML / (1024 * 1024);
-            return Err(Unreadable::new(format!("unpacked, this file holds more than {most} MB of text"))
-                .hint("no plan is that long; is it the right file?"));
+            return Err(Unreadable::new(format!(
+                "unpacked, this file holds more than {most} MB of text"
+            ))
+            .hint("no plan is that long; is it the right file?"));
         }
         self.left -= size;
         String::from_utf8(bytes).map(Some).map_err(|_| damaged("its text is not UTF-8"))
@@ -108,8 +115,12 @@ pub(super) fn walk(
         match reader.read_event().map_err(damaged)? {
             Event::Start(start) => visit(Tag::Open(&start))?,
             Event::End(end) => visit(Tag::Close(end.local_name().as_ref()))?,
-            Event::Text(text) => visit(Tag::Text(&text.xml_content(quick_xml::XmlVersion::Implicit1_0)))?,
-            Event::CData(text) => visit(Tag::Text(&text.xml_content(quick_xml::XmlVersion::Implicit1_0)))?,
+            Event::Text(text) => {
+                visit(Tag::Text(&text.xml_content(quick_xml::XmlVersion::Implicit1_0)))?
+            }
+            Event::CData(text) => {
+                visit(Tag::Text(&text.xml_content(quick_xml::XmlVersion::Implicit1_0)))?
+            }
             Event::GeneralRef(entity) => {
                 let known = match entity.resolve_char_ref().map_err(damaged)? {
                     Some(c) => c.to_string(),
@@ -125,8 +136,10 @@ pub(super) fn walk(
                 visit(Tag::Text(&known))?;
             }
             Event::DocType(_) => {
-                return Err(Unreadable::new("this file declares a document type, which no Office program does")
-                    .hint("it may have been made to do harm; ask whoever sent it"));
+                return Err(Unreadable::new(
+                    "this file declares a document type, which no Office program does",
+                )
+                .hint("it may have been made to do harm; ask whoever sent it"));
             }
             Event::Eof => return Ok(()),
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::Empty(_) => {}
@@ -147,5 +160,10 @@ pub(super) fn attribute(start: &BytesStart<'_>, name: &str) -> Option<String> {
         .attributes()
         .flatten()
         .find(|attribute| attribute.key.local_name().as_ref() == name)
-        .and_then(|attribute| attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).ok().map(|value| value.into_owned()))
+        .and_then(|attribute| {
+            attribute
+                .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                .ok()
+                .map(|value| value.into_owned())
+        })
 }

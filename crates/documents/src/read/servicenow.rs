@@ -24,14 +24,18 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
     let value = value.get("result").or_else(|| value.get("records")).unwrap_or(&value);
     let record = match value {
         Value::Array(records) => {
-            let number = |record: &Value| field(record, "number").unwrap_or_else(|| "(no number)".to_owned());
+            let number = |record: &Value| {
+                field(record, "number").unwrap_or_else(|| "(no number)".to_owned())
+            };
             let record = match (records.as_slice(), wanted) {
                 ([], _) => return Err(Unreadable::new("there is no record in this answer")),
                 ([only], None) => only,
                 (several, Some(wanted)) => several
                     .iter()
                     .find(|record| number(record).eq_ignore_ascii_case(wanted))
-                    .ok_or_else(|| choose(&format!("there is no record {wanted}"), several.iter().map(number)))?,
+                    .ok_or_else(|| {
+                        choose(&format!("there is no record {wanted}"), several.iter().map(number))
+                    })?,
                 (several, None) => {
                     return Err(choose("there are several records", several.iter().map(number)));
                 }
@@ -43,19 +47,26 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
     let Value::Object(fields) = record else {
         return Err(Unreadable::new("this is not a change record"));
     };
-    let mut document = Document { title: field(record, "short_description"), ..Document::default() };
+    let mut document =
+        Document { title: field(record, "short_description"), ..Document::default() };
     for name in fields.keys() {
         let known = TEXTS.iter().any(|(text, _)| text == name);
-        if let Some(value) = field(record, name).filter(|value| !known && !value.trim().is_empty()) {
+        if let Some(value) = field(record, name).filter(|value| !known && !value.trim().is_empty())
+        {
             let place = Place { unit: format!("field {name}, line").into(), number: 1 };
             document.facts.push(Fact { place, name: name.clone(), value });
         }
     }
     for (name, heading) in TEXTS {
-        let Some(text) = field(record, name).filter(|text| !text.trim().is_empty()) else { continue };
+        let Some(text) = field(record, name).filter(|text| !text.trim().is_empty()) else {
+            continue;
+        };
         let unit = format!("field {name}, line");
         let place = Place { unit: unit.as_str().into(), number: 1 };
-        document.blocks.push(Block { place: place.clone(), kind: Kind::Heading(1, vec![Inline::plain(heading)]) });
+        document.blocks.push(Block {
+            place: place.clone(),
+            kind: Kind::Heading(1, vec![Inline::plain(heading)]),
+        });
         let mut blocks = part(&text, &place);
         // Headings inside a field stand below the field's.
         for block in &mut blocks {
@@ -93,7 +104,10 @@ fn spaced(text: &str) -> String {
         out.push_str(line);
         // Two blanks at its end keep a line from flowing into the next one.
         let table = line.trim_start().starts_with('|');
-        if lines.peek().is_some_and(|next| !next.trim().is_empty()) && !line.trim().is_empty() && !table {
+        if lines.peek().is_some_and(|next| !next.trim().is_empty())
+            && !line.trim().is_empty()
+            && !table
+        {
             out.push_str("  ");
         }
         out.push('\n');
@@ -108,7 +122,8 @@ fn field(record: &Value, name: &str) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Object(both) => {
             // Times are exact in `value` and local in `display_value`; names are readable in the latter.
-            let exact = name.ends_with("_date") || name.ends_with("_start") || name.ends_with("_end");
+            let exact =
+                name.ends_with("_date") || name.ends_with("_start") || name.ends_with("_end");
             let first = if exact { ["value", "display_value"] } else { ["display_value", "value"] };
             first.iter().find_map(|key| both.get(*key)?.as_str()).map(str::to_owned)
         }

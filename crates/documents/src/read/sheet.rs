@@ -33,7 +33,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
             }
             count += 1;
             if count > MOST_BLOCKS {
-                return Err(Unreadable::new(format!("sheet {name} has more than {MOST_BLOCKS} filled cells")));
+                return Err(Unreadable::new(format!(
+                    "sheet {name} has more than {MOST_BLOCKS} filled cells"
+                )));
             }
             rows.entry(row as usize + 1).or_default().insert(column as usize, text);
         }
@@ -64,12 +66,16 @@ fn moment(days: f64, duration: bool) -> String {
         return String::new();
     }
     let seconds = (days.fract() * 86_400.0).round() as i64;
-    let clock = |seconds: i64| format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let clock = |seconds: i64| {
+        format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    };
     if duration || days < 1.0 {
         return clock((days * 86_400.0).round() as i64);
     }
     let first = jiff::civil::date(1899, 12, 30);
-    let Ok(date) = first.checked_add(jiff::Span::new().days(days as i64)) else { return String::new() };
+    let Ok(date) = first.checked_add(jiff::Span::new().days(days as i64)) else {
+        return String::new();
+    };
     if seconds == 0 { date.to_string() } else { format!("{date} {}", clock(seconds)) }
 }
 
@@ -95,7 +101,11 @@ pub(super) fn blocks(name: &str, rows: &Rows) -> Vec<Block> {
     blocks
 }
 
-fn flush(place: &Place, group: &mut Vec<(usize, &BTreeMap<usize, String>)>, blocks: &mut Vec<Block>) {
+fn flush(
+    place: &Place,
+    group: &mut Vec<(usize, &BTreeMap<usize, String>)>,
+    blocks: &mut Vec<Block>,
+) {
     let mut rows = std::mem::take(group);
     // Titles above a table: lone cells in the first rows.
     let wide = rows.iter().any(|(_, cells)| cells.len() > 1);
@@ -104,16 +114,22 @@ fn flush(place: &Place, group: &mut Vec<(usize, &BTreeMap<usize, String>)>, bloc
             break;
         }
         let text: String = cells.values().next().cloned().unwrap_or_default();
-        blocks.push(Block { place: place.at(*number), kind: Kind::Paragraph(vec![Inline::plain(text)]) });
+        blocks.push(Block {
+            place: place.at(*number),
+            kind: Kind::Paragraph(vec![Inline::plain(text)]),
+        });
         rows.remove(0);
     }
     if rows.is_empty() {
         return;
     }
-    let first = rows.iter().filter_map(|(_, cells)| cells.keys().next()).min().copied().unwrap_or(0);
-    let last = rows.iter().filter_map(|(_, cells)| cells.keys().next_back()).max().copied().unwrap_or(0);
+    let first =
+        rows.iter().filter_map(|(_, cells)| cells.keys().next()).min().copied().unwrap_or(0);
+    let last =
+        rows.iter().filter_map(|(_, cells)| cells.keys().next_back()).max().copied().unwrap_or(0);
     let line = |cells: &BTreeMap<usize, String>| -> Vec<Cell> {
-        let cell = |column| cells.get(&column).map_or_else(Vec::new, |text| vec![Inline::plain(text)]);
+        let cell =
+            |column| cells.get(&column).map_or_else(Vec::new, |text| vec![Inline::plain(text)]);
         (first..=last).map(cell).collect()
     };
     let start = rows[0].0;

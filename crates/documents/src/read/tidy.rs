@@ -11,7 +11,8 @@ pub(super) fn tidy(document: &mut Document) {
     for fact in &mut document.facts {
         fact.value = visible(&fact.value);
     }
-    document.title = document.title.take().map(|title| visible(title.trim())).filter(|t| !t.is_empty());
+    document.title =
+        document.title.take().map(|title| visible(title.trim())).filter(|t| !t.is_empty());
 }
 
 /// A text without the characters that cannot be seen; a hard space is a space.

@@ -10,7 +10,8 @@ pub(super) fn to_markdown(text: &str) -> (String, Vec<usize>) {
     for (index, line) in lines.iter().enumerate() {
         let bare = line.trim();
         origin.push(index + 1);
-        let fence = ["{code", "{noformat"].iter().any(|mark| bare.starts_with(mark) && bare.ends_with('}'));
+        let fence =
+            ["{code", "{noformat"].iter().any(|mark| bare.starts_with(mark) && bare.ends_with('}'));
         if fence {
             in_code = !in_code;
             out.push_str("```\n");
@@ -18,7 +19,8 @@ pub(super) fn to_markdown(text: &str) -> (String, Vec<usize>) {
             out.push_str(line);
             out.push('\n');
         } else {
-            if bare.starts_with('|') && index > 0 && lines[index - 1].trim_start().starts_with("||") {
+            if bare.starts_with('|') && index > 0 && lines[index - 1].trim_start().starts_with("||")
+            {
                 let columns = bare.trim_matches('|').split('|').count();
                 out.push_str(&format!("|{}\n", "---|".repeat(columns)));
                 origin.push(index + 1);

@@ -106,7 +106,9 @@ fn is_code_style(name: &str) -> bool {
 fn is_mono(fonts: &BytesStart<'_>) -> bool {
     let font = attribute(fonts, "ascii").or_else(|| attribute(fonts, "hAnsi")).unwrap_or_default();
     let font = font.to_lowercase();
-    ["courier", "consolas", "mono", "menlo", "monaco", "lucida console"].iter().any(|f| font.contains(f))
+    ["courier", "consolas", "mono", "menlo", "monaco", "lucida console"]
+        .iter()
+        .any(|f| font.contains(f))
 }
 
 /// For each list and level, whether it is numbered.
@@ -121,7 +123,8 @@ fn numbering(xml: &str) -> Result<HashMap<(String, u8), bool>, Unreadable> {
                 "lvl" => level = attribute(start, "ilvl").and_then(|l| l.parse().ok()).unwrap_or(0),
                 "numFmt" => {
                     if let Some(shape) = &shape {
-                        let bullet = matches!(attribute(start, "val").as_deref(), Some("bullet" | "none"));
+                        let bullet =
+                            matches!(attribute(start, "val").as_deref(), Some("bullet" | "none"));
                         shapes.insert((shape.clone(), level), !bullet);
                     }
                 }
@@ -366,10 +369,16 @@ impl Reader {
         if self.parts.len() >= MOST_BLOCKS {
             return;
         }
-        let look = paragraph.style.as_ref().and_then(|id| self.styles.get(id)).cloned().unwrap_or_default();
+        let look = paragraph
+            .style
+            .as_ref()
+            .and_then(|id| self.styles.get(id))
+            .cloned()
+            .unwrap_or_default();
         let said = text_of(&paragraph.text);
         let line = said.trim();
-        if look.code || (!line.is_empty() && paragraph.text.iter().all(|i| i.style == Style::Code)) {
+        if look.code || (!line.is_empty() && paragraph.text.iter().all(|i| i.style == Style::Code))
+        {
             self.parts.push(Part::Code(place, said));
             return;
         }
@@ -413,9 +422,17 @@ impl Reader {
 fn ticked(mut text: Vec<Inline>) -> (Option<bool>, Vec<Inline>) {
     let Some(first) = text.first_mut() else { return (None, text) };
     let start = first.text.trim_start();
-    let found = [('☐', false), ('□', false), ('☑', true), ('☒', true), ('✓', true), ('✔', true), ('✅', true)]
-        .into_iter()
-        .find(|(sign, _)| start.starts_with(*sign));
+    let found = [
+        ('☐', false),
+        ('□', false),
+        ('☑', true),
+        ('☒', true),
+        ('✓', true),
+        ('✔', true),
+        ('✅', true),
+    ]
+    .into_iter()
+    .find(|(sign, _)| start.starts_with(*sign));
     let Some((sign, on)) = found else { return (None, text) };
     first.text = start[sign.len_utf8()..].trim_start().to_owned();
     (Some(on), text)
@@ -428,12 +445,16 @@ fn fold(parts: Vec<Part>) -> Vec<Block> {
     for part in parts {
         let is_code = matches!(part, Part::Code(..));
         let block = match part {
-            Part::Title(place, text) => Block { place, kind: Kind::Heading(1, vec![Inline::plain(text)]) },
+            Part::Title(place, text) => {
+                Block { place, kind: Kind::Heading(1, vec![Inline::plain(text)]) }
+            }
             Part::Heading(place, level, text) => Block { place, kind: Kind::Heading(level, text) },
             Part::Text(place, text) => Block { place, kind: Kind::Paragraph(text) },
             Part::Table(place, table) => Block { place, kind: Kind::Table(table) },
             Part::Code(place, line) => {
-                if let (true, Some(Kind::Code(_, code))) = (last_was_code, blocks.last_mut().map(|b| &mut b.kind)) {
+                if let (true, Some(Kind::Code(_, code))) =
+                    (last_was_code, blocks.last_mut().map(|b| &mut b.kind))
+                {
                     code.push('\n');
                     code.push_str(&line);
                     continue;
