@@ -57,6 +57,14 @@ pub(crate) enum Command {
     ///
     /// With --results, reads a filled-in checklist workbook back into a run.
     Import(ImportArgs),
+    /// Write a plan or a run as a document: Markdown, HTML, Word, Excel.
+    ///
+    /// Of a plan: what a change board signs, with pictures, schedule, point of no
+    /// return and the plan's digest; as a workbook, the checklist to fill in by
+    /// hand; with --offline, one page to work from when nothing else works. Of a
+    /// run: timeline, planned against actual, commands, decisions, the review.
+    /// The same plan gives the same bytes, and `import` reads it back.
+    Render(RenderArgs),
     /// Print the JSON Schema of the plan file, for editors.
     Schema,
     /// Check plans for everything an expert reviewer would find.
@@ -223,6 +231,57 @@ pub(crate) struct ImportArgs {
     pub(crate) results: bool,
     #[command(flatten)]
     pub(crate) who: AsArgs,
+}
+
+/// The formats of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RenderFormat {
+    /// Markdown, with Mermaid pictures.
+    Md,
+    /// One HTML page that needs nothing else.
+    Html,
+    /// Word.
+    Docx,
+    /// Excel: the checklist to fill in.
+    Xlsx,
+}
+
+impl RenderFormat {
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Self::Md => "md",
+            Self::Html => "html",
+            Self::Docx => "docx",
+            Self::Xlsx => "xlsx",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenderArgs {
+    /// A plan file; or a run, or its change.
+    #[arg(value_name = "PLAN|RUN", value_hint = ValueHint::FilePath)]
+    pub(crate) target: String,
+    /// The format.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) to: RenderFormat,
+    /// Only these sections, in the order of the document: summary, change,
+    /// decision, options, steps, schedule, data, readiness, messages, people,
+    /// risks, after, findings, approval, notes, file.
+    #[arg(long, value_name = "SECTION", num_args = 1.., value_delimiter = ',')]
+    pub(crate) sections: Vec<String>,
+    /// The file to write; `-` for standard output. Default: named after the plan, in this folder.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Write over a file that is there already and has another ending.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The page to work from when nothing else works: people and steps first, boxes to tick.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Take durations from the runs of this machine where they were measured.
+    #[arg(long)]
+    pub(crate) measured: bool,
 }
 
 #[derive(Debug, Args)]

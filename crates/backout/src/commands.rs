@@ -10,6 +10,7 @@ mod look;
 mod people;
 mod plans;
 mod reference;
+mod render;
 
 use crate::app::App;
 use crate::cli::{Cli, Command};
@@ -27,6 +28,7 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
         match cli.command {
             Command::New(args) => plans::new(&args),
             Command::Import(args) => import::import(&args),
+            Command::Render(args) => render::render(&app()?, &args).await,
             Command::Schema => plans::schema(),
             Command::Check(args) => plans::check(&args),
             Command::Explain(args) => plans::explain(&args.code),

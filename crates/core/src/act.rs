@@ -69,6 +69,16 @@ pub enum Act {
         /// The answer.
         answer: Answer,
     },
+    /// Say after the fact that steps were carried out by hand.
+    Attest {
+        /// The first of them.
+        step: StepId,
+        /// Further steps.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<StepId>,
+        /// Digest of everything that is said: two people must mean the same.
+        what: Digest,
+    },
     /// Hand a step to somebody else.
     Assign {
         /// The step, the first of several.
@@ -105,6 +115,7 @@ impl Act {
             | Self::Add { step, .. }
             | Self::Replace { step, .. }
             | Self::Resolve { step, .. }
+            | Self::Attest { step, .. }
             | Self::Assign { step, .. } => Some(step),
             Self::Invoke | Self::Hold | Self::Release | Self::Escalate { .. } | Self::Abandon => {
                 None
@@ -124,7 +135,7 @@ impl Act {
             Self::Skip { .. } => Permission::Skip,
             Self::Add { .. } => Permission::Add,
             Self::Replace { .. } => Permission::Replace,
-            Self::Resolve { .. } => Permission::Resolve,
+            Self::Resolve { .. } | Self::Attest { .. } => Permission::Resolve,
             Self::Assign { .. } => Permission::Assign,
             Self::Hold | Self::Release => Permission::Hold,
             Self::Escalate { .. } => Permission::Escalate,
@@ -145,6 +156,10 @@ impl Act {
             Self::Add { step, .. } => format!("add {step}"),
             Self::Replace { step, .. } => format!("replace {step}"),
             Self::Resolve { step, .. } => format!("resolve {step}"),
+            Self::Attest { step, also, .. } if also.is_empty() => format!("attest {step}"),
+            Self::Attest { step, also, .. } => {
+                format!("attest {step} and {} more", also.len())
+            }
             Self::Assign { step, to, .. } => format!("hand {step} to {to}"),
             Self::Hold => "hold the run".to_owned(),
             Self::Release => "go on with the run".to_owned(),

@@ -183,6 +183,27 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A person carried a step out by hand while no coordinator could, and says so
+    /// afterwards: nothing but their word stands for it.
+    StepAttested {
+        /// The step.
+        step: StepId,
+        /// What they say came of it.
+        result: Attested,
+        /// Who carried it out, as it was written down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// When it began, as it was written down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        started: Option<Timestamp>,
+        /// When it ended, as it was written down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<Timestamp>,
+        /// What else was written down, and the sheet it stands on.
+        evidence: Evidence,
+        /// Why it was done by hand.
+        reason: String,
+    },
     /// A person put a step in.
     StepAdded {
         /// The new step, in full.
@@ -388,6 +409,16 @@ pub struct Verified {
     pub holds: Option<bool>,
 }
 
+/// What came of a step that was carried out by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attested {
+    /// It is done.
+    Done,
+    /// It failed.
+    Failed,
+}
+
 /// How much of a failed step happened, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -449,6 +480,7 @@ impl Event {
             | Self::StepResolved { step, .. }
             | Self::StepRetried { step, .. }
             | Self::StepSkipped { step, .. }
+            | Self::StepAttested { step, .. }
             | Self::StepAssigned { step, .. } => Some(step),
             Self::StepAdded { step, .. } | Self::StepReplaced { step, .. } => Some(&step.id),
             Self::RunPlanned(_)

@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
-use crate::event::{Event, Evidence, Mode, Outcome, ResolvedBy, RunPlanned};
+use crate::event::{
+    Attested, Event, Evidence, FailureEffect, Mode, Outcome, ResolvedBy, RunPlanned,
+};
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
@@ -448,6 +450,25 @@ impl RunState {
             Event::StepSkipped { reason, .. } => {
                 state.note = Some(reason.clone());
                 self.deviates(format!("skipped {id}"), reason, record);
+            }
+            Event::StepAttested { started, ended, evidence, reason, result, .. } => {
+                state.attested = true;
+                state.confirmed = true;
+                state.note = Some(reason.clone());
+                state.evidence = evidence.clone();
+                state.started = started.or(state.started);
+                if *result == Attested::Failed {
+                    state.failure = Some(FailureEffect::Unknown);
+                    state.failures += 1;
+                    // What a person saw fail is not tried again by itself.
+                    state.stop = Some(reason.clone());
+                }
+                let ended = *ended;
+                self.deviates(format!("attested after the fact: {id}"), reason, record);
+                self.set_status(index, status, record.at);
+                let known = &mut self.states[index];
+                known.ended = known.ended.and(ended.or(known.ended));
+                return Ok(());
             }
             Event::StepReplaced { step, not_before, reason } => {
                 self.not_before.remove(&id);

@@ -10,6 +10,8 @@
 //!      │                ▼                                      │
 //!      └─────────── in doubt ──► held                       skipped
 //!   did not happen      └─ happened ─► acted
+//!
+//!   pending ─── attested after the fact ───► succeeded, failed
 //! ```
 //!
 //! [`step_transition`] is that picture as one total function; anything it does
@@ -19,7 +21,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::Answer;
-use crate::event::{DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
+use crate::event::{Attested, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 
 /// Where a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -108,6 +110,9 @@ pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<St
         (Failed, Event::StepResolved { answer: Answer::Happened, by: ResolvedBy::Person, .. }) => {
             Succeeded
         }
+        // Done by hand while nobody coordinated. What has begun is settled in other ways.
+        (Pending, Event::StepAttested { result: Attested::Done, .. }) => Succeeded,
+        (Pending, Event::StepAttested { result: Attested::Failed, .. }) => Failed,
         (Failed | Succeeded | Skipped, Event::StepRetried { .. }) => Pending,
         (Pending | Failed | Held, Event::StepSkipped { .. }) => Skipped,
         // A person's work can be called off; a machine's must end first.

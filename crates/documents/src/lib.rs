@@ -12,8 +12,13 @@
 //! pictures, and where each of them stood. What a document *means* is not known
 //! here: that is the importer's business.
 
+pub mod board;
 pub mod figure;
+mod make;
 pub mod read;
+pub mod saying;
 pub mod tree;
+pub mod workbook;
+pub mod write;
 
 pub use tree::{Block, Cell, Document, Fact, Inline, Item, Kind, Place, Row, Style, Table};

@@ -59,14 +59,11 @@ pub struct Request {
     pub sources: std::collections::BTreeMap<backout_core::ids::SourceId, Source>,
 }
 
-/// How long a step's command may take, if it does not say.
-pub const RUN_TIMEOUT: Span = Span::minutes(60);
-
 impl Request {
     /// How long its command may take.
     fn deadline(&self) -> Option<Duration> {
         match &self.step.action {
-            Action::Run(run) => Some(run.timeout.unwrap_or(RUN_TIMEOUT).get()),
+            Action::Run(_) => self.step.action.timeout().map(Span::get),
             _ => None,
         }
     }

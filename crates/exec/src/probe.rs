@@ -86,49 +86,12 @@ async fn until_it_holds(
         let answer = once(&verification.check, world).await;
         if answer.holds == Some(true) || Instant::now() + every > until {
             return Verified {
-                check: describe(&verification.check),
+                check: verification.check.shown(),
                 found: answer.found,
                 holds: answer.holds,
             };
         }
         tokio::time::sleep(every).await;
-    }
-}
-
-/// What a verification checks, for people.
-#[must_use]
-pub fn describe(check: &Check) -> String {
-    match check {
-        Check::Confirm(sentence) => format!("confirmed: {sentence}"),
-        Check::Run(run) => run.command_line(),
-        Check::Http(http) => {
-            let source =
-                http.source.as_ref().map(|source| format!("{source}:")).unwrap_or_default();
-            let codes: Vec<String> = http.expect.iter().map(ToString::to_string).collect();
-            let expect = if codes.is_empty() {
-                String::new()
-            } else {
-                format!(" answers {}", codes.join(" or "))
-            };
-            let assert =
-                http.assert.as_ref().map(|assert| format!(", {assert}")).unwrap_or_default();
-            let assert = format!("{expect}{assert}");
-            format!("{} {source}{}{assert}", http.method.as_str(), http.url)
-        }
-        Check::Sql(sql) => format!("{} = {}", sql.query.trim(), sql.equals.0),
-        Check::Tcp(port) => {
-            format!("{} is {}", port.address, if port.open { "open" } else { "closed" })
-        }
-        Check::File(file) if !file.exists => format!("{} does not exist", file.path),
-        Check::File(file) => match &file.contains {
-            Some(text) => format!("{} contains {text}", file.path),
-            None => file.path.clone(),
-        },
-        Check::Tree(tree) => match &tree.same_as {
-            Some(other) => format!("{} equals {other}", tree.path),
-            None => tree.path.clone(),
-        },
-        Check::SameAsBaseline(name) => format!("{name} as before"),
     }
 }
 

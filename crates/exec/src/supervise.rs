@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use backout_core::duration::Span;
 use backout_core::event::{Attachment, DoubtCause, Evidence, FailureEffect};
 use backout_core::plan::{Action, Http, Run, Sql};
 use backout_engine::fault::{self, Point};
@@ -22,16 +21,11 @@ use backout_engine::hands::Report;
 use crate::command::{self, Prepared, StopReason};
 use crate::files::{self, RestoreError};
 use crate::http::{self, NoAnswer};
-use crate::ledger::{self, Claim, Dispatch, RUN_TIMEOUT, Request};
+use crate::ledger::{self, Claim, Dispatch, Request};
 use crate::secrets::Secrets;
 use crate::sql::{Databases, SqlError};
 use crate::terminal::printable;
 use crate::tree;
-
-/// How long a request may take, if it does not say.
-pub const HTTP_TIMEOUT: Span = Span::seconds(30);
-/// How long a statement may take, if it does not say.
-pub const SQL_TIMEOUT: Span = Span::minutes(5);
 
 /// Carries out the attempt in a folder of the ledger.
 ///
@@ -174,7 +168,7 @@ async fn run_command(
         ("BACKOUT_ATTEMPT", request.attempt.to_string()),
         ("BACKOUT_KEY", request.key.clone()),
     ];
-    let timeout = run.timeout.unwrap_or(RUN_TIMEOUT);
+    let timeout = request.step.action.timeout().unwrap_or_default();
     let prepared = Prepared {
         run,
         folder: &request.folder,
@@ -239,7 +233,7 @@ async fn send(request: &Request, action: &Http, secrets: &mut Secrets) -> Report
     let (sources, folder) = (request.sources.clone(), request.folder.clone());
     let mut known = secrets.clone();
     let (expect, assert) = (action.expect.clone(), action.assert.clone());
-    let timeout = action.timeout.unwrap_or(HTTP_TIMEOUT);
+    let timeout = request.step.action.timeout().unwrap_or_default();
     let sent = tokio::task::spawn_blocking(move || {
         let request = http::Request {
             url: &action.url,
@@ -290,7 +284,7 @@ async fn send(request: &Request, action: &Http, secrets: &mut Secrets) -> Report
 
 async fn execute(request: &Request, action: &Sql, secrets: &mut Secrets) -> Report {
     let databases = Databases { sources: &request.sources, folder: &request.folder };
-    let timeout: Duration = action.timeout.unwrap_or(SQL_TIMEOUT).get();
+    let timeout: Duration = request.step.action.timeout().unwrap_or_default().get();
     match databases.execute(&action.source, &action.execute, timeout, secrets).await {
         Ok(()) => Report::Done(Evidence::saying("committed")),
         Err(SqlError::NotDone(why)) => failed(FailureEffect::None, why),

@@ -18,6 +18,7 @@ mod duties;
 mod fields;
 mod judgement;
 mod outline;
+mod own;
 mod people;
 mod prose;
 mod reading;
@@ -29,6 +30,7 @@ mod words;
 
 use backout_core::plan::Plan;
 use backout_documents::Document;
+use backout_documents::read::Format;
 
 pub use report::{Report, Source, Unread};
 
@@ -37,6 +39,9 @@ pub use report::{Report, Source, Unread};
 pub struct Imported {
     /// The plan, as far as the document states one.
     pub plan: Plan,
+    /// The plan file as it stood in the document, where it was made by `render` and
+    /// nobody changed it.
+    pub source: Option<String>,
     /// What was found, guessed, not understood, and is missing.
     pub report: Report,
 }
@@ -44,6 +49,15 @@ pub struct Imported {
 /// Reads a plan out of a document. `name` is the file's, without its ending: the
 /// title of last resort.
 #[must_use]
-pub fn import(document: &Document, name: &str) -> Imported {
+pub fn import(document: &Document, format: Format, name: &str) -> Imported {
+    match own::annex(document) {
+        Some(annexed) => own::restore(document, format, annexed),
+        None => visible(document, name),
+    }
+}
+
+/// Reads what stands in a document, whoever made it.
+#[must_use]
+pub fn visible(document: &Document, name: &str) -> Imported {
     reading::Reading::new(document).finish(name)
 }

@@ -152,7 +152,7 @@ impl<'a> Reading<'a> {
         self.keep_the_rest(&sections);
         self.write_notes();
         self.missing();
-        Imported { plan: self.plan, report: self.report }
+        Imported { plan: self.plan, source: None, report: self.report }
     }
 
     /// A title says what the document is about, not what each of its parts is about.

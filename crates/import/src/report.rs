@@ -15,6 +15,12 @@ pub struct Report {
     pub not_understood: Vec<Unread>,
     /// What a backout plan needs and the document does not say.
     pub missing: Vec<String>,
+    /// In a document that `render` made: what was changed by hand and is in the plan now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<Source>,
+    /// In a document that `render` made: what was changed by hand and is not in the plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_taken_over: Vec<Source>,
 }
 
 /// Where a field of the plan comes from.
@@ -70,6 +76,23 @@ impl Report {
             self.not_understood.len(),
             self.missing.len()
         ));
+        for (title, changes) in [
+            ("Changed by hand, and taken over", &self.changed),
+            ("Changed by hand, and not taken over", &self.not_taken_over),
+        ] {
+            if !changes.is_empty() {
+                out.push_str(&format!("\n## {title}\n\n| field | from | what |\n|---|---|---|\n"));
+            }
+            for change in changes {
+                let what = change
+                    .why
+                    .as_deref()
+                    .unwrap_or_default()
+                    .replace('|', "\\|")
+                    .replace('\n', " ");
+                out.push_str(&format!("| `{}` | {} | {what} |\n", change.field, change.place));
+            }
+        }
         let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
         if !self.missing.is_empty() {
             out.push_str("\n## Missing\n\nNothing in the document says:\n\n");

@@ -24,8 +24,11 @@ pub(super) fn import(args: &ImportArgs) -> Done {
         .map_err(|error| unreadable(&name, error))?;
     let stem =
         args.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let imported = backout_import::import(&document, &stem);
-    let text = emit::emit(&imported.plan, None)?;
+    let imported = backout_import::import(&document, format, &stem);
+    let text = match &imported.source {
+        Some(source) => source.clone(),
+        None => emit::emit(&imported.plan, None)?,
+    };
     let target = target(args, &stem);
     let checked = backout_plan::read_bytes(text.as_bytes()).map_err(|(_, problems)| {
         // What is written must read: this is a mistake of the importer.

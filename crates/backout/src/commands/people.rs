@@ -76,6 +76,7 @@ fn departs(act: &Act) -> bool {
             | Act::Skip { .. }
             | Act::Retry { .. }
             | Act::Resolve { .. }
+            | Act::Attest { .. }
             | Act::Assign { .. }
             | Act::Escalate { .. }
     )

@@ -45,7 +45,7 @@ pub(crate) fn lines(
                     length(verification.within.map_or(probe::WITHIN, |w| w.get()))
                 ),
             };
-            lines.push(format!("     verify: {}{within}", probe::describe(&verification.check)));
+            lines.push(format!("     verify: {}{within}", verification.check.shown()));
         }
         lines.push(format!("     after a crash: {}", after_a_crash(step)));
         if let Some(retry) = step.retry {
@@ -95,7 +95,7 @@ fn action(step: &Step) -> Vec<String> {
                 let codes: Vec<String> = run.exit.iter().map(ToString::to_string).collect();
                 lines.push(format!("     succeeds with exit {}", codes.join(" or ")));
             }
-            let timeout = run.timeout.unwrap_or(backout_exec::ledger::RUN_TIMEOUT);
+            let timeout = step.action.timeout().unwrap_or_default();
             lines.push(format!("     stopped after {timeout}"));
             match &run.stdin {
                 Some(Stdin::Text(text)) => {

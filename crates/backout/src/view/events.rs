@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use backout_core::act::Answer;
-use backout_core::event::{Event, Evidence, FailureEffect, Outcome, ResolvedBy};
+use backout_core::event::{Attested, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
 use backout_core::record::Record;
 use backout_core::state::RunState;
 
@@ -111,6 +111,14 @@ fn said(event: &Event, by: &str) -> Option<String> {
         Event::StepStopAsked { reason, .. } => format!("to be stopped, says {by}: {reason}"),
         Event::StepRetried { reason, .. } => format!("to be run again, says {by}: {reason}"),
         Event::StepSkipped { reason, .. } => format!("- skipped by {by}: {reason}"),
+        Event::StepAttested { result, name, reason, evidence, .. } => {
+            let result = match result {
+                Attested::Done => "✓ done by hand",
+                Attested::Failed => "✗ failed by hand",
+            };
+            let name = name.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
+            format!("{result}{name}, attested afterwards by {by}: {reason}{}", seen(evidence))
+        }
         Event::StepAdded { reason, .. } => format!("added by {by}: {reason}"),
         Event::StepReplaced { reason, .. } => format!("replaced by {by}: {reason}"),
         Event::StepAssigned { to, reason, .. } => format!("handed to {to} by {by}: {reason}"),

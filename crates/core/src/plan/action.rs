@@ -55,6 +55,18 @@ impl Action {
         }
     }
 
+    /// When the action is stopped if it is not done by then; `None` for what nobody stops.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Span> {
+        match self {
+            Self::Run(run) => Some(run.timeout.unwrap_or(Span::minutes(60))),
+            Self::Http(http) => Some(http.timeout.unwrap_or(Span::seconds(30))),
+            Self::Sql(sql) => Some(sql.timeout.unwrap_or(Span::minutes(5))),
+            Self::Wait(wait) => Some(wait.up_to),
+            Self::Manual(_) | Self::RestoreTree(_) | Self::Copy(_) => None,
+        }
+    }
+
     /// Whether a person carries it out.
     #[must_use]
     pub fn is_manual(&self) -> bool {

@@ -56,6 +56,43 @@ impl Check {
         }
     }
 
+    /// What is checked, for people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Confirm(sentence) => format!("confirmed: {sentence}"),
+            Self::Run(run) => run.command_line(),
+            Self::Http(http) => {
+                let source =
+                    http.source.as_ref().map(|source| format!("{source}:")).unwrap_or_default();
+                let codes: Vec<String> = http.expect.iter().map(ToString::to_string).collect();
+                let expect = if codes.is_empty() {
+                    String::new()
+                } else {
+                    format!(" answers {}", codes.join(" or "))
+                };
+                let assert =
+                    http.assert.as_ref().map(|assert| format!(", {assert}")).unwrap_or_default();
+                let assert = format!("{expect}{assert}");
+                format!("{} {source}{}{assert}", http.method.as_str(), http.url)
+            }
+            Self::Sql(sql) => format!("{} = {}", sql.query.trim(), sql.equals.0),
+            Self::Tcp(port) => {
+                format!("{} is {}", port.address, if port.open { "open" } else { "closed" })
+            }
+            Self::File(file) if !file.exists => format!("{} does not exist", file.path),
+            Self::File(file) => match &file.contains {
+                Some(text) => format!("{} contains {text}", file.path),
+                None => file.path.clone(),
+            },
+            Self::Tree(tree) => match &tree.same_as {
+                Some(other) => format!("{} equals {other}", tree.path),
+                None => tree.path.clone(),
+            },
+            Self::SameAsBaseline(name) => format!("{name} as before"),
+        }
+    }
+
     /// Whether only a person can answer it.
     #[must_use]
     pub fn needs_a_person(&self) -> bool {

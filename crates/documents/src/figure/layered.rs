@@ -2,7 +2,7 @@
 //! each box one layer below the lowest it follows, lines through the layers in
 //! between, an order within layers with few crossings, then straightening.
 
-use super::{Look, SIZE, LINE, Scene, Shape, Anchor, width_of};
+use super::{Anchor, LINE, Look, SIZE, Scene, Shape, width_of};
 
 /// A box of a graph.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +50,13 @@ pub fn layered(nodes: &[Node], edges: &[Edge]) -> Scene {
     let layers_count = rank.iter().max().map_or(0, |most| most + 1);
 
     let mut places: Vec<Place> = (0..nodes.len())
-        .map(|node| Place { node: Some(node), width: widths[node], x: 0.0, up: Vec::new(), down: Vec::new() })
+        .map(|node| Place {
+            node: Some(node),
+            width: widths[node],
+            x: 0.0,
+            up: Vec::new(),
+            down: Vec::new(),
+        })
         .collect();
     let mut layers: Vec<Vec<usize>> = vec![Vec::new(); layers_count];
     for (node, rank) in rank.iter().enumerate() {
@@ -81,7 +87,11 @@ pub fn layered(nodes: &[Node], edges: &[Edge]) -> Scene {
     let mut tops = Vec::new();
     let mut y = MARGIN;
     for layer in &layers {
-        let tall = layer.iter().filter_map(|place| places[*place].node).map(|node| heights[node]).fold(0.0, f32::max);
+        let tall = layer
+            .iter()
+            .filter_map(|place| places[*place].node)
+            .map(|node| heights[node])
+            .fold(0.0, f32::max);
         tops.push((y, tall));
         y += tall + GAP_Y;
     }
@@ -112,9 +122,21 @@ pub fn layered(nodes: &[Node], edges: &[Edge]) -> Scene {
             }
         }
         points.dedup();
-        if let (Some(label), Some(second)) = (&edge.label, points.get(2)) {
-            let at = (second.0 + 5.0, second.1 + GAP_Y / 2.0 - 4.0);
-            scene.shapes.push(Shape::Text { at, text: label.clone(), anchor: Anchor::Start, look: Look::Quiet });
+        if let (Some(label), [first, _, second, ..]) = (&edge.label, points.as_slice()) {
+            let parts = edges.iter().filter(|other| other.from == edge.from).count() > 1;
+            let joins = edges.iter().filter(|other| other.to == edge.to).count() > 1;
+            // Beside the end that is this line's alone.
+            let at = match (parts, joins) {
+                (true, true) => ((first.0 + second.0) / 2.0 + 5.0, second.1 - 4.0),
+                (false, true) => (first.0 + 5.0, first.1 + 13.0),
+                _ => (second.0 + 5.0, second.1 + GAP_Y / 2.0 - 4.0),
+            };
+            scene.shapes.push(Shape::Text {
+                at,
+                text: label.clone(),
+                anchor: Anchor::Start,
+                look: Look::Quiet,
+            });
             scene.width = scene.width.max(at.0 + width_of(label, SIZE) * 1.15 + MARGIN);
         }
         scene.shapes.push(Shape::Line { points, arrow: true, look: Look::Quiet });
@@ -129,16 +151,21 @@ pub fn layered(nodes: &[Node], edges: &[Edge]) -> Scene {
                 widths[node],
                 heights[node],
             ];
-            scene.shapes.push(Shape::Box { at, look: nodes[node].look, lines: texts[node].clone() });
+            scene.shapes.push(Shape::Box {
+                at,
+                look: nodes[node].look,
+                lines: texts[node].clone(),
+            });
         }
     }
     scene
 }
 
 fn box_width(lines: &[String]) -> f32 {
-    let widest = lines.iter().map(|line| width_of(line, SIZE)).fold(0.0, f32::max);
-    // Other typefaces than the built-in one are wider, bold even more.
-    (widest * 1.16 + 22.0).max(70.0)
+    // Other typefaces than the built-in one are wider, and the first line is bold.
+    let slack = |index: usize| if index == 0 { 1.32 } else { 1.22 };
+    let widths = lines.iter().enumerate().map(|(index, line)| width_of(line, SIZE) * slack(index));
+    (widths.fold(0.0, f32::max) + 20.0).max(70.0)
 }
 
 fn wrapped(lines: &[String]) -> Vec<String> {
@@ -146,7 +173,8 @@ fn wrapped(lines: &[String]) -> Vec<String> {
     for line in lines {
         let mut current = String::new();
         for word in line.split_whitespace() {
-            let longer = if current.is_empty() { word.to_owned() } else { format!("{current} {word}") };
+            let longer =
+                if current.is_empty() { word.to_owned() } else { format!("{current} {word}") };
             if !current.is_empty() && width_of(&longer, SIZE) > WIDEST {
                 out.push(std::mem::take(&mut current));
                 current = word.to_owned();
@@ -168,7 +196,9 @@ fn wrapped(lines: &[String]) -> Vec<String> {
 fn ranks(count: usize, edges: &[Edge]) -> Vec<usize> {
     let mut waits = vec![0_usize; count];
     let mut next: Vec<Vec<usize>> = vec![Vec::new(); count];
-    for edge in edges.iter().filter(|edge| edge.from < count && edge.to < count && edge.from != edge.to) {
+    for edge in
+        edges.iter().filter(|edge| edge.from < count && edge.to < count && edge.from != edge.to)
+    {
         waits[edge.to] += 1;
         next[edge.from].push(edge.to);
     }
@@ -199,7 +229,8 @@ fn order(layers: &mut [Vec<usize>], places: &[Place]) {
     }
     for sweep in 0..8 {
         let down = sweep % 2 == 0;
-        let range: Vec<usize> = if down { (0..layers.len()).collect() } else { (0..layers.len()).rev().collect() };
+        let range: Vec<usize> =
+            if down { (0..layers.len()).collect() } else { (0..layers.len()).rev().collect() };
         for at in range {
             let middle = |place: usize| -> f32 {
                 let near = if down { &places[place].up } else { &places[place].down };
@@ -208,7 +239,8 @@ fn order(layers: &mut [Vec<usize>], places: &[Place]) {
                 }
                 near.iter().map(|other| position[*other]).sum::<f32>() / near.len() as f32
             };
-            let mut keyed: Vec<(f32, usize)> = layers[at].iter().map(|place| (middle(*place), *place)).collect();
+            let mut keyed: Vec<(f32, usize)> =
+                layers[at].iter().map(|place| (middle(*place), *place)).collect();
             keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
             layers[at] = keyed.into_iter().map(|(_, place)| place).collect();
             note(&layers[at], &mut position);
@@ -228,26 +260,35 @@ fn straighten(layers: &[Vec<usize>], places: &mut [Place]) {
         layer.iter().for_each(|place| places[*place].x -= middle);
     }
     for sweep in 0..24 {
-        let range: Vec<usize> = if sweep % 2 == 0 { (0..layers.len()).collect() } else { (0..layers.len()).rev().collect() };
+        let range: Vec<usize> = if sweep % 2 == 0 {
+            (0..layers.len()).collect()
+        } else {
+            (0..layers.len()).rev().collect()
+        };
         for at in range {
             let layer = &layers[at];
             let wished: Vec<f32> = layer
                 .iter()
                 .map(|place| {
-                    let near = if sweep % 2 == 0 { &places[*place].up } else { &places[*place].down };
+                    let near =
+                        if sweep % 2 == 0 { &places[*place].up } else { &places[*place].down };
                     match near.len() {
                         0 => places[*place].x,
-                        count => near.iter().map(|other| places[*other].x).sum::<f32>() / count as f32,
+                        count => {
+                            near.iter().map(|other| places[*other].x).sum::<f32>() / count as f32
+                        }
                     }
                 })
                 .collect();
             let mut put = wished.clone();
             for index in 1..layer.len() {
-                let apart = (places[layer[index - 1]].width + places[layer[index]].width) / 2.0 + GAP_X;
+                let apart =
+                    (places[layer[index - 1]].width + places[layer[index]].width) / 2.0 + GAP_X;
                 put[index] = put[index].max(put[index - 1] + apart);
             }
             // Pushing only to the right would drift; the layer moves back as a whole.
-            let drift: f32 = put.iter().zip(&wished).map(|(put, wished)| put - wished).sum::<f32>() / put.len().max(1) as f32;
+            let drift: f32 = put.iter().zip(&wished).map(|(put, wished)| put - wished).sum::<f32>()
+                / put.len().max(1) as f32;
             for (index, place) in layer.iter().enumerate() {
                 places[*place].x = put[index] - drift;
             }

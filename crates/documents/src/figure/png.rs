@@ -52,8 +52,20 @@ impl Canvas {
                 let (fill, stroke, text) = look.colours();
                 let radius = if *look == Look::Question { h / 2.0 } else { 5.0 };
                 if let Some(path) = rounded(*x, *y, *w, *h, radius) {
-                    self.map.fill_path(&path, &paint(fill), FillRule::Winding, self.transform, None);
-                    self.map.stroke_path(&path, &paint(stroke), &Stroke::default(), self.transform, None);
+                    self.map.fill_path(
+                        &path,
+                        &paint(fill),
+                        FillRule::Winding,
+                        self.transform,
+                        None,
+                    );
+                    self.map.stroke_path(
+                        &path,
+                        &paint(stroke),
+                        &Stroke::default(),
+                        self.transform,
+                        None,
+                    );
                 }
                 let top = y + (h - LINE * lines.len() as f32) / 2.0 + LINE * 0.75;
                 for (index, line) in lines.iter().enumerate() {
@@ -67,7 +79,8 @@ impl Canvas {
                 for (index, (x, y)) in points.iter().enumerate() {
                     if index == 0 { path.move_to(*x, *y) } else { path.line_to(*x, *y) }
                 }
-                let dash = if *look == Look::Good { StrokeDash::new(vec![5.0, 3.0], 0.0) } else { None };
+                let dash =
+                    if *look == Look::Good { StrokeDash::new(vec![5.0, 3.0], 0.0) } else { None };
                 let stroke = Stroke { width: 1.2, dash, ..Stroke::default() };
                 if let Some(path) = path.finish() {
                     self.map.stroke_path(&path, &paint(colour), &stroke, self.transform, None);
@@ -79,7 +92,13 @@ impl Canvas {
                     head.line_to(x + 4.0, y - 7.0);
                     head.close();
                     if let Some(head) = head.finish() {
-                        self.map.fill_path(&head, &paint(colour), FillRule::Winding, self.transform, None);
+                        self.map.fill_path(
+                            &head,
+                            &paint(colour),
+                            FillRule::Winding,
+                            self.transform,
+                            None,
+                        );
                     }
                 }
             }

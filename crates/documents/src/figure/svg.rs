@@ -49,10 +49,8 @@ pub fn svg(scene: &Scene, title: &str, description: &str) -> String {
                     path.join(" ")
                 );
                 if let (true, Some((x, y))) = (*arrow, points.last()) {
-                    let _ = writeln!(
-                        out,
-                        "<path d=\"M{x:.1} {y:.1} l-4 -7 h8 z\" fill=\"{stroke}\"/>"
-                    );
+                    let _ =
+                        writeln!(out, "<path d=\"M{x:.1} {y:.1} l-4 -7 h8 z\" fill=\"{stroke}\"/>");
                 }
             }
             Shape::Text { at: (x, y), text, anchor, look } => {

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use ab_glyph::{Font, FontRef, ScaleFont};
 
 pub(crate) static FACE: LazyLock<FontRef<'static>> = LazyLock::new(|| {
-    FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT).expect("the built-in typeface is one")
+    FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT)
+        .expect("the built-in typeface is one")
 });
 
 /// The width of a line of text at a size, in pixels.

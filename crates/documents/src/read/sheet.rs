@@ -8,6 +8,7 @@ use calamine::{DataRef, Reader, Xlsx};
 use super::package::Package;
 use super::{MOST_BLOCKS, Unreadable};
 use crate::tree::{Block, Cell, Document, Inline, Kind, Place, Row, Table, text_of};
+use crate::workbook::FILE;
 
 /// Columns beyond this are not looked at.
 pub(super) const MOST_COLUMNS: usize = 256;
@@ -28,7 +29,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
         while let Some(cell) = cells.next_cell().map_err(damaged)? {
             let (row, column) = cell.get_position();
             let text = shown(cell.get_value());
-            if text.trim().is_empty() || column as usize >= MOST_COLUMNS {
+            let nothing = if name == FILE { text.is_empty() } else { text.trim().is_empty() };
+            if nothing || column as usize >= MOST_COLUMNS {
                 continue;
             }
             count += 1;
@@ -88,6 +90,10 @@ pub(super) fn blocks(name: &str, rows: &Rows) -> Vec<Block> {
         return blocks;
     }
     blocks.push(Block { place: place.clone(), kind: Kind::Heading(1, vec![Inline::plain(name)]) });
+    if name == FILE {
+        blocks.push(Block { place, kind: Kind::Code(Some("yaml".to_owned()), file(rows)) });
+        return blocks;
+    }
     let mut group: Vec<(usize, &BTreeMap<usize, String>)> = Vec::new();
     let mut previous = 0;
     for (number, cells) in rows {
@@ -99,6 +105,16 @@ pub(super) fn blocks(name: &str, rows: &Rows) -> Vec<Block> {
     }
     flush(&place, &mut group, &mut blocks);
     blocks
+}
+
+/// The plan file of our own workbooks: a line of it per row, an empty one where
+/// there is none.
+fn file(rows: &Rows) -> String {
+    let last = rows.keys().next_back().copied().unwrap_or(0);
+    let line = |row: usize| {
+        rows.get(&row).map_or_else(String::new, |cells| cells.values().cloned().collect())
+    };
+    (1..=last).map(line).collect::<Vec<String>>().join("\n")
 }
 
 fn flush(

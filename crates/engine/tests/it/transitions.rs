@@ -1,7 +1,7 @@
 //! Every legal transition of a step, and every other one refused: the whole table.
 
 use backout_core::act::Answer;
-use backout_core::event::{DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
+use backout_core::event::{Attested, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 use backout_core::ids::{Digest, StepId};
 use backout_core::plan::Effect;
 use backout_core::status::{Status, step_transition};
@@ -19,6 +19,15 @@ fn events() -> Vec<(&'static str, Event)> {
     };
     let replaced: backout_core::plan::Step =
         serde_json::from_value(serde_json::json!({"id": "a", "manual": "x"})).expect("a step");
+    let attested = |result| Event::StepAttested {
+        step: step.clone(),
+        result,
+        name: Some("Mike Brown".to_owned()),
+        started: None,
+        ended: None,
+        evidence: evidence(),
+        reason: reason(),
+    };
     vec![
         (
             "intent",
@@ -63,6 +72,8 @@ fn events() -> Vec<(&'static str, Event)> {
         ("hold", resolved(Answer::Hold, ResolvedBy::Person)),
         ("stop asked", Event::StepStopAsked { step: step.clone(), attempt: 1, reason: reason() }),
         ("retried", Event::StepRetried { step: step.clone(), reason: reason() }),
+        ("attested done", attested(Attested::Done)),
+        ("attested failed", attested(Attested::Failed)),
         ("skipped", Event::StepSkipped { step: step.clone(), reason: reason() }),
         (
             "replaced",
@@ -76,6 +87,8 @@ fn events() -> Vec<(&'static str, Event)> {
 const LEGAL: &[(Status, &str, Status)] = &[
     (Status::Pending, "intent", Status::Running),
     (Status::Pending, "skipped", Status::Skipped),
+    (Status::Pending, "attested done", Status::Succeeded),
+    (Status::Pending, "attested failed", Status::Failed),
     (Status::Pending, "replaced", Status::Pending),
     (Status::Pending, "assigned", Status::Pending),
     (Status::Running, "acted", Status::Acted),

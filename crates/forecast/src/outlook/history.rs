@@ -89,7 +89,9 @@ impl History {
                         }
                     }
                     // In doubt, attested, skipped: how long it took is not known.
-                    Event::StepResolved { step, .. } | Event::StepSkipped { step, .. } => {
+                    Event::StepResolved { step, .. }
+                    | Event::StepSkipped { step, .. }
+                    | Event::StepAttested { step, .. } => {
                         steps.remove(step);
                     }
                     _ => {}

@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use backout_core::duration::Estimate;
 use backout_core::ids::RunId;
-use backout_core::plan::{Action, Plan, Step};
+use backout_core::plan::{Plan, Step};
 
 use super::history::History;
 use crate::learning::{Assumptions, Known, Sample, Stated};
-
-/// How long a command may take, if it does not say; as the executor has it.
-const RUN_TIME_OUT: f64 = 3600.0;
 
 /// What the plan assumes.
 #[must_use]
@@ -45,14 +42,7 @@ pub fn stated(estimate: Option<Estimate>) -> Stated {
 /// When a step is stopped, seconds; infinite for people.
 fn time_out(step: &Step) -> f64 {
     let seconds = |span: backout_core::duration::Span| span.get().as_secs_f64();
-    let action = match &step.action {
-        Action::Manual(_) => return f64::INFINITY,
-        Action::Run(run) => run.timeout.map_or(RUN_TIME_OUT, seconds),
-        Action::Http(http) => http.timeout.map_or(30.0, seconds),
-        Action::Sql(sql) => sql.timeout.map_or(300.0, seconds),
-        Action::Wait(wait) => seconds(wait.up_to),
-        Action::RestoreTree(_) | Action::Copy(_) => return f64::INFINITY,
-    };
+    let Some(action) = step.action.timeout().map(seconds) else { return f64::INFINITY };
     // Where the step is stated to take as long as its action may, or longer, what
     // takes time is not the action but the people around it, and nothing stops those.
     let stated = step.takes.map_or(0.0, |takes| seconds(takes.high()));

@@ -5,7 +5,7 @@ use crate::diagnostic::Level::{Error, Warning};
 use crate::document::Path;
 use crate::times;
 use backout_core::duration::Span;
-use backout_core::plan::{Action, weekday_name};
+use backout_core::plan::weekday_name;
 use std::time::Duration;
 
 pub(super) const RULES: &[Rule] = &[
@@ -231,12 +231,8 @@ pub(super) const RULES: &[Rule] = &[
         silent: "steps: [{id: restore, component: database, owner: dba, takes: {low: 20m, likely: 30m, high: 50m}, run: {argv: [./restore-db.sh], timeout: 90m}, verify: {same_as_baseline: rows}, if_in_doubt: Look at the marker table}]",
         look: |facts, found| {
             for (index, step) in facts.plan.steps.iter().enumerate() {
-                let (kind, timeout) = match &step.action {
-                    Action::Run(run) => ("run", run.timeout.unwrap_or(Span::minutes(60))),
-                    Action::Http(http) => ("http", http.timeout.unwrap_or(Span::seconds(30))),
-                    Action::Sql(sql) => ("sql", sql.timeout.unwrap_or(Span::minutes(5))),
-                    Action::Wait(wait) => ("wait", wait.up_to),
-                    _ => continue,
+                let (kind, Some(timeout)) = (step.action.kind(), step.action.timeout()) else {
+                    continue;
                 };
                 let Some(high) = step.takes.map(backout_core::duration::Estimate::high) else {
                     continue;

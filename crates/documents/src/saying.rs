@@ -1,0 +1,185 @@
+//! What plans and logs say, in words for people: one wording for every document.
+
+use std::time::Duration;
+
+use backout_core::duration::{Estimate, Span};
+use backout_core::plan::{
+    Action, DataPolicy, DecisionAction, Effect, Moment, Permission, Severity, Stdin, Step, Text,
+};
+
+/// A length of time: `45 s`, `30 min`, `1 h 42 min`, `2 d`.
+#[must_use]
+pub fn length(length: Duration) -> String {
+    let millis = length.as_millis();
+    if millis == 0 {
+        return "0 min".to_owned();
+    }
+    if millis < 1000 || millis % 1000 != 0 && millis < 60_000 {
+        return format!("{} s", millis as f64 / 1000.0);
+    }
+    let seconds = (millis / 1000) as u64;
+    let mut parts = Vec::new();
+    for (unit, size) in [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)] {
+        let count = match unit {
+            "d" => seconds / 86_400,
+            "h" => seconds % 86_400 / 3600,
+            "min" => seconds % 3600 / 60,
+            _ => seconds % 60,
+        };
+        let _ = size;
+        if count > 0 {
+            parts.push(format!("{count} {unit}"));
+        }
+    }
+    parts.join(" ")
+}
+
+/// The same for a duration of a plan.
+#[must_use]
+pub fn span(span: Span) -> String {
+    length(span.get())
+}
+
+/// An estimate: `30 min`, `30 min (20 min to 50 min)`.
+#[must_use]
+pub fn estimate(estimate: Estimate) -> String {
+    match estimate {
+        Estimate::Point(only) => span(only),
+        Estimate::Range { low, likely, high } => {
+            format!("{} ({} to {})", span(likely), span(low), span(high))
+        }
+    }
+}
+
+/// `Critical`.
+#[must_use]
+pub fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "Critical",
+        Severity::Major => "Major",
+        Severity::Minor => "Minor",
+        Severity::Discretionary => "Discretionary",
+    }
+}
+
+/// What happens at a severity.
+#[must_use]
+pub fn decision(action: DecisionAction) -> &'static str {
+    match action {
+        DecisionAction::BackOut => "Back out at once",
+        DecisionAction::BackOutUnlessFixable => "Back out if not fixable in the window",
+        DecisionAction::Ask => "Ask the decision maker",
+        DecisionAction::Log => "Log it and go on",
+    }
+}
+
+/// What a role may do.
+#[must_use]
+pub fn permission(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Invoke => "Start the way back",
+        Permission::Escalate => "Move to a heavier way back",
+        Permission::Retry => "Run a step again",
+        Permission::Skip => "Leave a step out",
+        Permission::Add => "Put a step in",
+        Permission::Replace => "Change a step",
+        Permission::Resolve => "Settle a step in doubt",
+        Permission::Assign => "Hand a step to somebody else",
+        Permission::Hold => "Hold the run, and let it go on",
+        Permission::Abandon => "Give the run up",
+    }
+}
+
+/// When a message is due.
+#[must_use]
+pub fn moment(moment: Moment) -> &'static str {
+    match moment {
+        Moment::Planned => "Before the deployment",
+        Moment::Invoked => "When the backout is invoked",
+        Moment::Done => "When the backout is done",
+        Moment::Failed => "If the backout failed",
+    }
+}
+
+/// What happens to data written since the deployment.
+#[must_use]
+pub fn data(policy: &DataPolicy) -> String {
+    match policy {
+        DataPolicy::Keep(why) => format!("Stays: {why}"),
+        DataPolicy::AcceptLoss(why) => format!("Is lost: {why}"),
+        DataPolicy::Reconcile(how) => format!("Is brought over: {how}"),
+        DataPolicy::ReverseMigrate(which) => format!("Is migrated back: {which}"),
+    }
+}
+
+/// What a step does, line by line. Secrets are shown by reference.
+#[must_use]
+pub fn action(step: &Step) -> Vec<String> {
+    match &step.action {
+        Action::Manual(text) => text.trim_end().lines().map(str::to_owned).collect(),
+        Action::Run(run) => {
+            let mut lines: Vec<String> = run.command_line().lines().map(str::to_owned).collect();
+            if let Some(cwd) = &run.cwd {
+                lines.push(format!("# in {cwd}"));
+            }
+            for (name, value) in &run.env {
+                lines.push(format!("# with {name}={}", shown(value)));
+            }
+            match &run.stdin {
+                Some(Stdin::Text(text)) => {
+                    lines.extend(shown(text).lines().map(|line| format!("< {line}")));
+                }
+                Some(Stdin::File(path)) => lines.push(format!("< {path}")),
+                None => {}
+            }
+            lines
+        }
+        Action::Http(http) => {
+            let source =
+                http.source.as_ref().map(|source| format!("{source}:")).unwrap_or_default();
+            let mut lines = vec![format!("{} {source}{}", http.method.as_str(), http.url)];
+            lines.extend(
+                http.headers.iter().map(|(name, value)| format!("{name}: {}", shown(value))),
+            );
+            if let Some(body) = &http.body {
+                lines.extend(shown(body).lines().map(str::to_owned));
+            }
+            lines
+        }
+        Action::Sql(sql) => {
+            let mut lines = vec![format!("-- on {}, in one transaction", sql.source)];
+            lines.extend(sql.execute.trim().lines().map(str::to_owned));
+            lines
+        }
+        Action::RestoreTree(tree) => {
+            let extra =
+                if tree.keep_extra { "" } else { ", and remove what the backup does not have" };
+            vec![format!("make {} equal to {}{extra}", tree.to, tree.from)]
+        }
+        Action::Copy(copy) => vec![format!("copy {} to {}", copy.from, copy.to)],
+        Action::Wait(wait) => {
+            vec![format!("wait until it is verified, up to {}", span(wait.up_to))]
+        }
+    }
+}
+
+/// A value for people. References name a secret and are safe to show.
+#[must_use]
+pub fn shown(value: &Text) -> String {
+    match value {
+        Text::Plain(text) => text.clone(),
+        Text::Secret(secret) => format!("*** ({secret})"),
+    }
+}
+
+/// Who or what does a step, and what happens to it after a crash.
+#[must_use]
+pub fn after_a_crash(step: &Step) -> &'static str {
+    match (&step.action, step.effect()) {
+        (Action::Manual(_), _) => "it stays with its owner",
+        (_, Effect::Read | Effect::Idempotent) => "it is run again",
+        (_, Effect::Keyed) => "it is run again with the same key",
+        (_, Effect::Verifiable) => "its verification says whether it happened",
+        (_, Effect::Opaque) => "a person is asked whether it happened",
+    }
+}

@@ -1,0 +1,379 @@
+//! Documents that `render` made. Their annex holds the plan file, byte for byte; so
+//! what nobody touched comes back without loss, with the same digest. What
+//! somebody changed by hand is found by reading the visible part twice: as it
+//! stands now, and as it stood when it was made from the annex. Only the
+//! difference between the two is carried over into the plan, and each piece of it
+//! is reported; what cannot be carried over is reported too.
+
+use std::collections::BTreeMap;
+
+use backout_core::ids::Digest;
+use backout_core::plan::Plan;
+use backout_documents::board::{Material, Section, board, footing};
+use backout_documents::read::{Format, read};
+use backout_documents::tree::{text_of, text_of_blocks};
+use backout_documents::write::{Page, html, markdown, word};
+use backout_documents::{Document, Kind};
+use backout_plan::{ReadPlan, read_bytes};
+use serde_json::{Map, Value};
+
+use crate::report::{Report, Source};
+use crate::words::{Topic, topic};
+use crate::{Imported, visible};
+
+/// The plan file in a document's annex, if it has one that reads.
+pub(crate) fn annex(document: &Document) -> Option<ReadPlan> {
+    let mut blocks = document.blocks.iter().skip_while(|block| {
+        !matches!(&block.kind, Kind::Heading(_, text) if topic(&text_of(text)) == Some(Topic::Annex))
+    });
+    let mut near = String::new();
+    let code = blocks.find_map(|block| match &block.kind {
+        Kind::Code(_, text) => Some(text.clone()),
+        _ => {
+            near.push_str(&block.text());
+            None
+        }
+    })?;
+    let said = digests(&near).or_else(|| digests(&text_of_blocks(&document.blocks)));
+    // Formats drop the last line end, and some of them the kind of line ends.
+    let bare = code.trim_end_matches('\n');
+    let ends = ["\n", "", "\n\n", "\n\n\n"];
+    let mut candidates: Vec<String> = ends.iter().map(|end| format!("{bare}{end}")).collect();
+    candidates.extend(ends.iter().map(|end| format!("{bare}{end}").replace('\n', "\r\n")));
+    let exact = said.and_then(|said| {
+        candidates.iter().find(|text| Digest::of(text.as_bytes()).to_string() == said)
+    });
+    let text = exact.unwrap_or(&candidates[0]);
+    read_bytes(text.as_bytes()).ok()
+}
+
+/// The first digest in a text.
+fn digests(text: &str) -> Option<String> {
+    let at = text.find("sha256:")?;
+    let hex: String = text[at + 7..].chars().take_while(char::is_ascii_hexdigit).collect();
+    (hex.len() == 64).then(|| format!("sha256:{hex}"))
+}
+
+/// Reads a document of ours: the plan of its annex, with what was changed by hand.
+pub(crate) fn restore(document: &Document, format: Format, annexed: ReadPlan) -> Imported {
+    let mut report = Report::default();
+    let now = visible(document, "");
+    let then = match made(&annexed, format).map(|made| visible(&made, "")) {
+        Some(then) => then,
+        // Without the comparison nobody knows what was changed: the annex counts.
+        None => return Imported { plan: annexed.plan, source: Some(annexed.source), report },
+    };
+    let mut plan = json(&annexed.plan);
+    let names = names(&then.plan, &annexed.plan);
+    let (then, theirs) = (renamed(json(&then.plan), &names), renamed(json(&now.plan), &names));
+    let mut merge = Merge { changed: Vec::new(), kept: Vec::new() };
+    merge.value("", &then, &theirs, &mut plan);
+    let places: BTreeMap<&str, &str> = now
+        .report
+        .found
+        .iter()
+        .chain(&now.report.guessed)
+        .map(|source| (source.field.as_str(), source.place.as_str()))
+        .collect();
+    let place_of = |field: &str| -> String {
+        let near =
+            places.iter().find(|(known, _)| field.starts_with(**known) || known.starts_with(field));
+        near.map_or_else(|| "the document".to_owned(), |(_, place)| (*place).to_owned())
+    };
+    for (field, was, is) in &merge.changed {
+        report.changed.push(Source {
+            field: field.clone(),
+            place: place_of(field),
+            why: Some(format!("{was} became {is}")),
+        });
+    }
+    for (field, why) in &merge.kept {
+        report.not_taken_over.push(Source {
+            field: field.clone(),
+            place: place_of(field),
+            why: Some(why.clone()),
+        });
+    }
+    if merge.changed.is_empty() {
+        return Imported { plan: annexed.plan, source: Some(annexed.source), report };
+    }
+    match serde_json::from_value::<Plan>(plan) {
+        Ok(plan) => Imported { plan, source: None, report },
+        Err(error) => {
+            // A change that makes no plan is reported and not made.
+            for change in std::mem::take(&mut report.changed) {
+                let why = format!(
+                    "{}; with the changes by hand it is no plan: {error}",
+                    change.why.clone().unwrap_or_default()
+                );
+                report.not_taken_over.push(Source { why: Some(why), ..change });
+            }
+            Imported { plan: annexed.plan, source: Some(annexed.source), report }
+        }
+    }
+}
+
+/// The document as it was made from a plan, read back.
+fn made(read_plan: &ReadPlan, format: Format) -> Option<Document> {
+    let digest = read_plan.digest.to_string();
+    let material = Material {
+        plan: &read_plan.plan,
+        source: &read_plan.source,
+        digest: digest.clone(),
+        outlook: Err(String::new()),
+        findings: &[],
+        working: false,
+    };
+    let tree = board(&material, &Section::ALL);
+    let bytes = match format {
+        Format::Markdown => markdown(&tree).ok()?.into_bytes(),
+        Format::Html => html(&tree, Page::Reading).into_bytes(),
+        Format::Word => word(&tree, &footing(&read_plan.plan, &digest)).ok()?,
+        Format::Excel => {
+            backout_documents::workbook::workbook(&read_plan.plan, &read_plan.source, &digest)
+                .ok()?
+        }
+        Format::Ods | Format::Csv | Format::ServiceNow | Format::Jira => return None,
+    };
+    read(format, &bytes, None).ok()
+}
+
+fn json(plan: &Plan) -> Value {
+    let mut value = serde_json::to_value(plan).unwrap_or_default();
+    if let Some(sections) = value.as_object_mut() {
+        sections.shift_remove("notes");
+    }
+    value
+}
+
+/// What the visible part calls a thing, and what the plan calls it: both stand in
+/// the same order.
+fn names(visible: &Plan, plan: &Plan) -> BTreeMap<String, String> {
+    fn pair<A: ToString, B: ToString>(a: Vec<A>, b: Vec<B>, map: &mut BTreeMap<String, String>) {
+        if a.len() == b.len() {
+            map.extend(a.iter().map(ToString::to_string).zip(b.iter().map(ToString::to_string)));
+        }
+    }
+    let mut map = BTreeMap::new();
+    pair(
+        visible.steps.iter().map(|s| &s.id).collect(),
+        plan.steps.iter().map(|s| &s.id).collect(),
+        &mut map,
+    );
+    pair(visible.roles.keys().collect(), plan.roles.keys().collect(), &mut map);
+    pair(visible.components.keys().collect(), plan.components.keys().collect(), &mut map);
+    pair(visible.triggers.keys().collect(), plan.triggers.keys().collect(), &mut map);
+    pair(visible.readiness.keys().collect(), plan.readiness.keys().collect(), &mut map);
+    pair(visible.messages.keys().collect(), plan.messages.keys().collect(), &mut map);
+    pair(visible.options.keys().collect(), plan.options.keys().collect(), &mut map);
+    map.retain(|from, to| from != to);
+    map
+}
+
+/// A value with the plan's names for things, where names stand.
+fn renamed(value: Value, names: &BTreeMap<String, String>) -> Value {
+    const NAMES: [&str; 14] = [
+        "id",
+        "owner",
+        "by",
+        "tell",
+        "after",
+        "steps",
+        "component",
+        "deputies",
+        "option",
+        "requested_by",
+        "reviewed_by",
+        "retrospective_approval",
+        "behind",
+        "role",
+    ];
+    fn walk(value: Value, named: bool, names: &BTreeMap<String, String>) -> Value {
+        let new = |name: String| names.get(&name).cloned().unwrap_or(name);
+        match value {
+            Value::String(text) if named => Value::String(new(text)),
+            Value::Array(items) => {
+                Value::Array(items.into_iter().map(|item| walk(item, named, names)).collect())
+            }
+            Value::Object(entries) => Value::Object(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| {
+                        let named = NAMES.contains(&key.as_str());
+                        (new(key), walk(value, named, names))
+                    })
+                    .collect(),
+            ),
+            value => value,
+        }
+    }
+    walk(value, false, names)
+}
+
+struct Merge {
+    /// What changed: the field, what it was, what it is.
+    changed: Vec<(String, String, String)>,
+    /// What could not be carried over, and why.
+    kept: Vec<(String, String)>,
+}
+
+impl Merge {
+    /// Carries the difference between `then` and `now` over into `plan`.
+    fn value(&mut self, field: &str, then: &Value, now: &Value, plan: &mut Value) {
+        if then == now {
+            return;
+        }
+        match (then, now, &mut *plan) {
+            (Value::Object(then), Value::Object(now), Value::Object(plan)) => {
+                self.object(field, then, now, plan)
+            }
+            (Value::Array(then), Value::Array(now), Value::Array(plan))
+                if keyed(then) && keyed(now) =>
+            {
+                self.steps(field, then, now, plan);
+            }
+            // The plan must say the same as its visible part did; else the part
+            // showed something else, and what was changed is not this field.
+            (then, now, plan) if plan == then => {
+                self.changed.push((field.to_owned(), short(then), short(now)));
+                *plan = now.clone();
+            }
+            (then, now, _) => {
+                let why = format!(
+                    "{} became {}, but the plan holds this in another form",
+                    short(then),
+                    short(now)
+                );
+                self.kept.push((field.to_owned(), why));
+            }
+        }
+    }
+
+    fn object(
+        &mut self,
+        field: &str,
+        then: &Map<String, Value>,
+        now: &Map<String, Value>,
+        plan: &mut Map<String, Value>,
+    ) {
+        for (key, value) in now {
+            let inner = path(field, key);
+            match (then.get(key), plan.get_mut(key)) {
+                (Some(was), Some(plan)) => self.value(&inner, was, value, plan),
+                (None, None) => {
+                    self.changed.push((inner, "nothing".to_owned(), short(value)));
+                    plan.insert(key.clone(), value.clone());
+                }
+                (Some(was), None) if was != value => {
+                    self.kept.push((
+                        inner,
+                        format!(
+                            "{} became {}, but the plan has no such field",
+                            short(was),
+                            short(value)
+                        ),
+                    ));
+                }
+                (None, Some(_)) => {
+                    self.kept.push((
+                        inner,
+                        format!(
+                            "{} was written in, but the plan says something there already",
+                            short(value)
+                        ),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        for (key, was) in then {
+            // A part that is missing as a whole was left out when it was made.
+            if !now.contains_key(key)
+                && !now.is_empty()
+                && !field.is_empty()
+                && plan.contains_key(key)
+            {
+                self.kept
+                    .push((path(field, key), format!("{} was taken out; it is kept", short(was))));
+            }
+        }
+    }
+
+    /// Lists of things that have names: by name, then by place.
+    fn steps(&mut self, field: &str, then: &[Value], now: &[Value], plan: &mut Vec<Value>) {
+        let id =
+            |value: &Value| value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let same_place = then.len() == now.len();
+        for (index, value) in now.iter().enumerate() {
+            let was = then.iter().find(|was| id(was) == id(value)).or_else(|| {
+                let free = then
+                    .get(index)
+                    .filter(|was| same_place && !now.iter().any(|other| id(other) == id(was)));
+                free
+            });
+            let Some(was) = was else {
+                let name = id(value);
+                self.changed.push((
+                    format!("{field}[{name}]"),
+                    "nothing".to_owned(),
+                    short(value.get("title").unwrap_or(value)),
+                ));
+                let before = index.checked_sub(1).and_then(|at| now.get(at)).map(&id);
+                let at = before
+                    .and_then(|before| plan.iter().position(|step| id(step) == before))
+                    .map_or(0, |at| at + 1);
+                plan.insert(at.min(plan.len()), value.clone());
+                continue;
+            };
+            let name = id(was);
+            if let Some(at) = plan.iter().position(|step| id(step) == name) {
+                let mut value = value.clone();
+                // A new title makes a new slug; the step keeps its name.
+                if let Some(entries) = value.as_object_mut() {
+                    entries.insert("id".to_owned(), Value::String(name.clone()));
+                }
+                let inner = format!("{field}[{name}]");
+                self.value(&inner, was, &value, &mut plan[at]);
+            }
+        }
+        for was in
+            then.iter().filter(|was| !same_place && !now.iter().any(|value| id(value) == id(was)))
+        {
+            self.kept
+                .push((format!("{field}[{}]", id(was)), "was taken out; it is kept".to_owned()));
+        }
+    }
+}
+
+fn keyed(items: &[Value]) -> bool {
+    !items.is_empty() && items.iter().all(|item| item.get("id").is_some())
+}
+
+fn path(field: &str, key: &str) -> String {
+    const NAMED: [&str; 8] = [
+        "roles",
+        "sources",
+        "components",
+        "baselines",
+        "triggers",
+        "readiness",
+        "messages",
+        "options",
+    ];
+    match field {
+        "" => key.to_owned(),
+        field if NAMED.contains(&field) => format!("{field}[{key}]"),
+        field => format!("{field}.{key}"),
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => format!("\"{text}\""),
+        other => other.to_string(),
+    };
+    match text.char_indices().nth(80) {
+        Some((at, _)) => format!("{} …", &text[..at]),
+        None => text,
+    }
+}
