@@ -11,6 +11,7 @@ mod people;
 mod plans;
 mod reference;
 mod render;
+mod results;
 
 use crate::app::App;
 use crate::cli::{Cli, Command};
@@ -27,7 +28,7 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
     runtime.block_on(async {
         match cli.command {
             Command::New(args) => plans::new(&args),
-            Command::Import(args) => import::import(&args),
+            Command::Import(args) => import::import(&app, &args).await,
             Command::Render(args) => render::render(&app()?, &args).await,
             Command::Schema => plans::schema(),
             Command::Check(args) => plans::check(&args),

@@ -23,6 +23,7 @@ mod people;
 mod prose;
 mod reading;
 mod report;
+pub mod results;
 mod steps;
 mod tables;
 mod values;

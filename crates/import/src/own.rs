@@ -22,7 +22,7 @@ use crate::words::{Topic, topic};
 use crate::{Imported, visible};
 
 /// The plan file in a document's annex, if it has one that reads.
-pub(crate) fn annex(document: &Document) -> Option<ReadPlan> {
+pub(crate) fn annex(document: &Document) -> Option<Annexed> {
     let mut blocks = document.blocks.iter().skip_while(|block| {
         !matches!(&block.kind, Kind::Heading(_, text) if topic(&text_of(text)) == Some(Topic::Annex))
     });
@@ -44,19 +44,35 @@ pub(crate) fn annex(document: &Document) -> Option<ReadPlan> {
         candidates.iter().find(|text| Digest::of(text.as_bytes()).to_string() == said)
     });
     let text = exact.unwrap_or(&candidates[0]);
-    read_bytes(text.as_bytes()).ok()
+    let read = read_bytes(text.as_bytes()).ok()?;
+    Some(Annexed { read, as_printed: exact.is_some() })
+}
+
+/// The plan file of an annex.
+pub(crate) struct Annexed {
+    read: ReadPlan,
+    /// Whether it has the digest that is printed beside it.
+    as_printed: bool,
 }
 
 /// The first digest in a text.
-fn digests(text: &str) -> Option<String> {
+pub(crate) fn digests(text: &str) -> Option<String> {
     let at = text.find("sha256:")?;
     let hex: String = text[at + 7..].chars().take_while(char::is_ascii_hexdigit).collect();
     (hex.len() == 64).then(|| format!("sha256:{hex}"))
 }
 
 /// Reads a document of ours: the plan of its annex, with what was changed by hand.
-pub(crate) fn restore(document: &Document, format: Format, annexed: ReadPlan) -> Imported {
+pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> Imported {
+    let Annexed { read: annexed, as_printed } = annexed;
     let mut report = Report::default();
+    if !as_printed {
+        report.changed.push(Source {
+            field: "the plan file".to_owned(),
+            place: "the annex".to_owned(),
+            why: Some("it is not the file whose digest is printed beside it: no approval of the document covers it".to_owned()),
+        });
+    }
     let now = visible(document, "");
     let then = match made(&annexed, format).map(|made| visible(&made, "")) {
         Some(then) => then,
@@ -299,30 +315,26 @@ impl Merge {
         }
     }
 
-    /// Lists of things that have names: by name, then by place.
+    /// Lists of steps: those of one name are one step; between two of them, what has
+    /// no partner by name has one by place.
     fn steps(&mut self, field: &str, then: &[Value], now: &[Value], plan: &mut Vec<Value>) {
         let id =
             |value: &Value| value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let same_place = then.len() == now.len();
-        for (index, value) in now.iter().enumerate() {
-            let was = then.iter().find(|was| id(was) == id(value)).or_else(|| {
-                let free = then
-                    .get(index)
-                    .filter(|was| same_place && !now.iter().any(|other| id(other) == id(was)));
-                free
-            });
-            let Some(was) = was else {
+        let partner = partners(
+            &then.iter().map(id).collect::<Vec<_>>(),
+            &now.iter().map(id).collect::<Vec<_>>(),
+        );
+        let mut before: Option<String> = None;
+        for (value, was) in now.iter().zip(&partner) {
+            let Some(was) = was.map(|at| &then[at]) else {
                 let name = id(value);
-                self.changed.push((
-                    format!("{field}[{name}]"),
-                    "nothing".to_owned(),
-                    short(value.get("title").unwrap_or(value)),
-                ));
-                let before = index.checked_sub(1).and_then(|at| now.get(at)).map(&id);
-                let at = before
-                    .and_then(|before| plan.iter().position(|step| id(step) == before))
-                    .map_or(0, |at| at + 1);
-                plan.insert(at.min(plan.len()), value.clone());
+                let said = short(value.get("title").unwrap_or(value));
+                self.changed.push((format!("{field}[{name}]"), "nothing".to_owned(), said));
+                let behind = before
+                    .as_ref()
+                    .and_then(|before| plan.iter().position(|step| id(step) == *before));
+                plan.insert(behind.map_or(0, |at| at + 1), value.clone());
+                before = Some(name);
                 continue;
             };
             let name = id(was);
@@ -332,17 +344,48 @@ impl Merge {
                 if let Some(entries) = value.as_object_mut() {
                     entries.insert("id".to_owned(), Value::String(name.clone()));
                 }
-                let inner = format!("{field}[{name}]");
-                self.value(&inner, was, &value, &mut plan[at]);
+                self.value(&format!("{field}[{name}]"), was, &value, &mut plan[at]);
+            }
+            before = Some(name);
+        }
+        for (at, was) in then.iter().enumerate() {
+            if !partner.contains(&Some(at)) {
+                self.kept.push((
+                    format!("{field}[{}]", id(was)),
+                    "was taken out or moved; it is kept where it was".to_owned(),
+                ));
             }
         }
-        for was in
-            then.iter().filter(|was| !same_place && !now.iter().any(|value| id(value) == id(was)))
-        {
-            self.kept
-                .push((format!("{field}[{}]", id(was)), "was taken out; it is kept".to_owned()));
+    }
+}
+
+/// For each of `now`, its partner among `then`.
+fn partners(then: &[String], now: &[String]) -> Vec<Option<usize>> {
+    let mut partner: Vec<Option<usize>> = vec![None; now.len()];
+    let mut next = 0;
+    for (at, name) in now.iter().enumerate() {
+        if let Some(found) = then[next..].iter().position(|known| known == name) {
+            partner[at] = Some(next + found);
+            next += found + 1;
         }
     }
+    let mut at = 0;
+    while at < now.len() {
+        if partner[at].is_some() {
+            at += 1;
+            continue;
+        }
+        let end = (at..now.len()).find(|other| partner[*other].is_some()).unwrap_or(now.len());
+        let from =
+            at.checked_sub(1).and_then(|before| partner[before]).map_or(0, |before| before + 1);
+        let to = partner.get(end).copied().flatten().unwrap_or(then.len());
+        // As many as there are without a partner on both sides, in order.
+        if to - from == end - at {
+            (at..end).zip(from..to).for_each(|(now, then)| partner[now] = Some(then));
+        }
+        at = end;
+    }
+    partner
 }
 
 fn keyed(items: &[Value]) -> bool {

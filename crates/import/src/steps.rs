@@ -506,12 +506,12 @@ impl Reading<'_> {
         }
         if let Some((takes, place)) = &draft.takes {
             match takes {
-                Estimate::Range { .. } => self.report.guessed(
+                Estimate::Range { likely, high, .. } if likely == high => self.report.guessed(
                     field("takes"),
                     place,
                     "of the two figures the longer one counts as likely",
                 ),
-                Estimate::Point(_) => self.report.found(field("takes"), place),
+                _ => self.report.found(field("takes"), place),
             }
         }
         for (index, (_, place)) in draft.verify.iter().enumerate() {

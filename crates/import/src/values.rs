@@ -62,6 +62,19 @@ fn span(seconds: f64) -> Span {
 /// A length of time: `30 min`, `~100 min`, `1.5 hours`, `1h 30m`, `0:45`, `5-10 min`;
 /// a bare number counts in `unit`, where the column says one.
 pub(crate) fn length(text: &str, unit: Option<&str>) -> Option<Estimate> {
+    // `30 min (20 min to 50 min)`, as our own documents say it.
+    if let Some((likely, rest)) = text.split_once(" (")
+        && let Some((low, high)) = rest.trim_end_matches(')').split_once(" to ")
+        && let (
+            Some(Estimate::Point(likely)),
+            Some(Estimate::Point(low)),
+            Some(Estimate::Point(high)),
+        ) = (length(likely, None), length(low, None), length(high, None))
+        && low <= likely
+        && likely <= high
+    {
+        return Some(Estimate::Range { low, likely, high });
+    }
     if let Some(range) = RANGE.captures(text) {
         let (low, high) = (seconds(&range[1], &range[3])?, seconds(&range[2], &range[3])?);
         // Nobody said which is likely; the longer one is the safe one.
@@ -281,6 +294,7 @@ mod tests {
             ("20", None, None),
             ("5-10 min", None, Some("10m (5m to 10m)")),
             ("5 to 10 minutes", None, Some("10m (5m to 10m)")),
+            ("30 min (20 min to 1 h 5 min)", None, Some("30m (20m to 1h5m)")),
             ("TBD", None, None),
             ("", None, None),
             ("Immediately", None, None),

@@ -13,15 +13,19 @@ use backout_plan::{check, emit};
 
 use super::Done;
 use super::plans::count;
+use crate::app::App;
 use crate::cli::{ImportArgs, ReportFormat};
 use crate::failure::{Exit, Failure};
 use crate::view::words;
 
-pub(super) fn import(args: &ImportArgs) -> Done {
+pub(super) async fn import(app: &dyn Fn() -> Result<App, Failure>, args: &ImportArgs) -> Done {
     let (name, bytes) = open(&args.file)?;
     let format = read::detect(&name, &bytes).map_err(|error| unreadable(&name, error))?;
     let document = read::read(format, &bytes, args.record.as_deref())
         .map_err(|error| unreadable(&name, error))?;
+    if args.results {
+        return super::results::results(&app()?, args, &document).await;
+    }
     let stem =
         args.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let imported = backout_import::import(&document, format, &stem);
@@ -161,13 +165,19 @@ fn summary(
     findings: &[Diagnostic],
 ) -> Vec<String> {
     let (bold, red, yellow, dim) = (words::bold(), words::red(), words::yellow(), words::dim());
-    let mut lines = vec![format!(
-        "{bold}{name}{bold:#} ({format}): {} found, {} guessed, {} not understood, {} missing",
-        report.found.len(),
-        report.guessed.len(),
-        report.not_understood.len(),
-        report.missing.len()
-    )];
+    let counts = match (report.found.len(), report.changed.len() + report.not_taken_over.len()) {
+        (0, 0) => "the plan it was made from, as it was".to_owned(),
+        (0, changes) => {
+            format!("the plan it was made from, with {} by hand", count(changes, "change"))
+        }
+        (found, _) => format!(
+            "{found} found, {} guessed, {} not understood, {} missing",
+            report.guessed.len(),
+            report.not_understood.len(),
+            report.missing.len()
+        ),
+    };
+    let mut lines = vec![format!("{bold}{name}{bold:#} ({format}): {counts}")];
     let mut section = |title: &str, items: Vec<String>, most: usize| {
         if items.is_empty() {
             return;
@@ -180,6 +190,15 @@ fn summary(
             lines.push(format!("  {dim}and {more} more: --report md{dim:#}"));
         }
     };
+    let told = |changes: &[backout_import::Source]| -> Vec<String> {
+        let line = |change: &backout_import::Source| {
+            let why = change.why.as_deref().unwrap_or_default();
+            format!("{} {dim}({}){dim:#}: {why}", change.field, change.place)
+        };
+        changes.iter().map(line).collect()
+    };
+    section("Changed by hand, and taken over", told(&report.changed), 40);
+    section("Changed by hand, and NOT taken over: please look", told(&report.not_taken_over), 40);
     section("Missing: nothing in the document says", report.missing.clone(), 30);
     section("Guessed: please look", guesses(report), 12);
     let unread = report.not_understood.iter().map(|unread| {

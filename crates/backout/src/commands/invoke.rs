@@ -94,7 +94,10 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
 }
 
 /// On a bad night, invoking again where resuming was meant would run everything twice.
-async fn refuse_a_second_run(journal: &Arc<SqliteJournal>, plan: &Plan) -> Result<(), Failure> {
+pub(super) async fn refuse_a_second_run(
+    journal: &Arc<SqliteJournal>,
+    plan: &Plan,
+) -> Result<(), Failure> {
     use backout_engine::Journal;
     for (run, _) in journal.runs().await? {
         if run.number_for(plan.change.name()).is_none() {

@@ -154,7 +154,7 @@ pub(super) async fn ack(app: &App, args: &AckArgs) -> Done {
 }
 
 /// Keeps attached files beside the log, under their digest.
-fn attach(
+pub(super) fn attach(
     app: &App,
     state: &RunState,
     files: &[std::path::PathBuf],

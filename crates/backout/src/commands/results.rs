@@ -1,0 +1,305 @@
+//! `import --results`: what was done by hand comes into the run's log, as what it
+//! is: attested by a person after the fact.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use backout_core::act::{Act, Answer};
+use backout_core::event::{
+    Attachment, Attested, Event, Evidence, FailureEffect, Mode, ResolvedBy, RunPlanned,
+};
+use backout_core::ids::{Digest, StepId};
+use backout_core::state::RunState;
+use backout_core::status::Status;
+use backout_documents::Document;
+use backout_engine::{RunLog, start};
+use backout_import::results::{self, Night, Written};
+use backout_plan::times;
+use backout_sqlite::SqliteJournal;
+
+use super::Done;
+use super::baseline::folder_of;
+use super::invoke::{chosen_option, refuse_a_second_run};
+use super::people::{attach, say};
+use super::plans::{count, must_read};
+use crate::app::{App, who};
+use crate::cli::ImportArgs;
+use crate::failure::{Exit, Failure};
+use crate::run_ref;
+
+pub(super) async fn results(app: &App, args: &ImportArgs, document: &Document) -> Done {
+    let run = args.run.as_deref().unwrap_or_default();
+    let path = Path::new(run);
+    let mut log = if path.is_file() {
+        by_hand(app, args, path, document).await?
+    } else {
+        let run = run_ref::find(app, Some(run)).await?;
+        app.open(&run).await?
+    };
+    let planned = &log.state().planned;
+    same_plan(document, planned.plan_digest, &log.state().run.to_string())?;
+    let night = Night {
+        zone: planned.plan.window.as_ref().and_then(times::zone_of),
+        from: planned.window.deploy_start.unwrap_or(log.state().started).min(log.state().started),
+        now: app.now(),
+    };
+    let written = results::results(document, &night).map_err(|wrong| {
+        for fault in &wrong {
+            anstream::eprintln!("{}: {}\n  {}", fault.place, fault.message, fault.hint);
+        }
+        Failure::usage(format!(
+            "{} cannot be taken over: {}; nothing was written",
+            args.file.display(),
+            count(wrong.len(), "mistake")
+        ))
+    })?;
+    let sheet = attach(app, log.state(), std::slice::from_ref(&args.file))?;
+    let told = carry_over(app, args, &mut log, written, &sheet).await?;
+    report(app, args, log.state(), &told)?;
+    Ok(if told.refused.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// A run for what was done without one: held from its first record on, so that
+/// nothing is carried out a second time.
+async fn by_hand(
+    app: &App,
+    args: &ImportArgs,
+    path: &Path,
+    document: &Document,
+) -> Result<RunLog<SqliteJournal>, Failure> {
+    let read = must_read(path)?;
+    same_plan(document, read.digest, &path.display().to_string())?;
+    let plan = &read.plan;
+    let (person, actor) = who(plan, args.who.who.as_deref())?;
+    let verdict = backout_core::authority::may(plan, None, &person, &Act::Invoke);
+    if let backout_core::authority::Verdict::Denied { why } = verdict {
+        return Err(Failure::refused(why));
+    }
+    let journal = app.journal()?;
+    refuse_a_second_run(&journal, plan).await?;
+    let planned = RunPlanned {
+        plan_digest: read.digest,
+        source: read.source.clone(),
+        folder: folder_of(path)?,
+        window: times::instants(plan.window.as_ref()),
+        mode: Mode::Live,
+        option: chosen_option(plan, None)?,
+        only: Vec::new(),
+        order: Vec::new(),
+        not_before: times::not_before(plan),
+        baselines: start::latest_baselines(&journal, plan.change.name()).await?,
+        reason: Some(format!("carried out by hand, from {}", args.file.display())),
+        plan: plan.clone(),
+    };
+    let held = Event::RunHeld { reason: "carried out by hand; the log follows".to_owned() };
+    let log = start::begin(&journal, actor, app.now(), planned, vec![held]).await?;
+    app.ledger().begin_run(&log.state().run)?;
+    Ok(log)
+}
+
+fn same_plan(document: &Document, digest: Digest, what: &str) -> Result<(), Failure> {
+    match results::digest(document) {
+        Some(found) if found == digest.to_string() => Ok(()),
+        Some(_) => Err(Failure::refused(format!(
+            "this checklist was made from another version of the plan than {what}"
+        ))
+        .hint("take the checklist that was printed for this run; what it says can also be entered step by step")),
+        None => Err(Failure::usage("this workbook does not say which plan it was made from")
+            .hint("fill in the workbook that `backout render PLAN --to xlsx` writes, and leave its sheets in place")),
+    }
+}
+
+#[derive(Default)]
+struct Told {
+    taken: Vec<(StepId, &'static str)>,
+    known: Vec<StepId>,
+    refused: Vec<(String, String)>,
+}
+
+async fn carry_over(
+    app: &App,
+    args: &ImportArgs,
+    log: &mut RunLog<SqliteJournal>,
+    written: Vec<Written>,
+    sheet: &[Attachment],
+) -> Result<Told, Failure> {
+    let mut told = Told::default();
+    let reason = format!("from the checklist {}", args.file.display());
+    let mut attested: Vec<Event> = Vec::new();
+    let mut single: Vec<(StepId, &'static str, Act, Vec<Event>)> = Vec::new();
+    let state = log.state();
+    for row in written {
+        let Some(index) = state.steps.iter().position(|step| step.id.as_str() == row.step) else {
+            told.refused.push((
+                row.step.clone(),
+                format!("{}: there is no such step in this run", row.place),
+            ));
+            continue;
+        };
+        match events(state, index, &row, &reason, sheet) {
+            Taken::Attested(event, said) => {
+                told.taken.push((state.steps[index].id.clone(), said));
+                attested.push(event);
+            }
+            Taken::Single(act, events, said) => {
+                single.push((state.steps[index].id.clone(), said, act, events))
+            }
+            Taken::Known => told.known.push(state.steps[index].id.clone()),
+            Taken::Refused(why) => {
+                told.refused.push((row.step.clone(), format!("{}: {why}", row.place)))
+            }
+        }
+    }
+    let as_who = args.who.who.as_deref();
+    if let Some(first) = attested.first().and_then(Event::step).cloned() {
+        let also = attested.iter().skip(1).filter_map(Event::step).cloned().collect();
+        let what = Digest::of(&serde_json::to_vec(&attested)?);
+        let act = Act::Attest { step: first, also, what };
+        let done = say(app, log, as_who, &act, &reason, |_| Ok(attested.clone())).await?;
+        if done != Exit::Done {
+            told.taken.clear();
+        }
+    }
+    for (step, said, act, events) in single {
+        match say(app, log, as_who, &act, &reason, |_| Ok(events.clone())).await {
+            Ok(Exit::Done) => told.taken.push((step, said)),
+            Ok(_) => {}
+            Err(failure) => told.refused.push((step.to_string(), failure.message().to_owned())),
+        }
+    }
+    Ok(told)
+}
+
+/// What a row means for a step as it stands.
+enum Taken {
+    Attested(Event, &'static str),
+    Single(Act, Vec<Event>, &'static str),
+    Known,
+    Refused(String),
+}
+
+fn events(
+    state: &RunState,
+    index: usize,
+    row: &Written,
+    reason: &str,
+    sheet: &[Attachment],
+) -> Taken {
+    let (found, known) = (&state.steps[index], &state.states[index]);
+    let (step, attempt) = (found.id.clone(), known.attempt);
+    let name = row.name.as_deref().map(|name| format!("by {name}"));
+    let times = [("from", row.started), ("until", row.ended)]
+        .into_iter()
+        .filter_map(|(word, at)| at.map(|at| format!("{word} {at}")));
+    let said: Vec<String> = name.into_iter().chain(times).chain(row.notes.clone()).collect();
+    let reason = match said.is_empty() {
+        true => reason.to_owned(),
+        false => format!("{reason}: {}", said.join(", ")),
+    };
+    let evidence = Evidence {
+        summary: row.notes.clone().unwrap_or_default(),
+        attached: sheet.to_vec(),
+        ..Evidence::default()
+    };
+    let attest = |result| Event::StepAttested {
+        step: step.clone(),
+        result,
+        name: row.name.clone(),
+        started: row.started,
+        ended: row.ended,
+        evidence: evidence.clone(),
+        reason: reason.clone(),
+    };
+    let manual = found.action.is_manual();
+    match (row.status, known.status) {
+        (results::Status::Done, Status::Pending) => {
+            Taken::Attested(attest(Attested::Done), "done by hand")
+        }
+        (results::Status::Failed, Status::Pending) => {
+            Taken::Attested(attest(Attested::Failed), "failed by hand")
+        }
+        (results::Status::Done, Status::Succeeded)
+        | (results::Status::Failed, Status::Failed)
+        | (results::Status::Skipped, Status::Skipped) => Taken::Known,
+        (results::Status::Done, Status::Running) if manual => {
+            let acted = Event::StepActed { step: step.clone(), attempt, evidence };
+            let confirmed =
+                Event::StepConfirmed { step: step.clone(), attempt, note: Some(reason) };
+            let asked = found.confirmations().next().is_some();
+            let events = if asked { vec![acted, confirmed] } else { vec![acted] };
+            Taken::Single(Act::Acknowledge { step }, events, "acknowledged")
+        }
+        (results::Status::Done, Status::Acted)
+            if !known.confirmed && found.confirmations().next().is_some() =>
+        {
+            let confirmed =
+                Event::StepConfirmed { step: step.clone(), attempt, note: Some(reason) };
+            Taken::Single(Act::Acknowledge { step }, vec![confirmed], "confirmed")
+        }
+        (results::Status::Done, Status::Failed | Status::InDoubt | Status::Held) => {
+            let answer = Answer::Happened;
+            let event = Event::StepResolved {
+                step: step.clone(),
+                attempt,
+                answer,
+                by: ResolvedBy::Person,
+                reason,
+            };
+            Taken::Single(Act::Resolve { step, answer }, vec![event], "resolved as happened")
+        }
+        (results::Status::Failed, Status::Running) if manual => {
+            let event = Event::StepFailed {
+                step: step.clone(),
+                attempt,
+                effect: FailureEffect::Unknown,
+                error: reason,
+                evidence,
+            };
+            Taken::Single(Act::Fail { step }, vec![event], "failed")
+        }
+        (results::Status::Skipped, Status::Pending | Status::Failed | Status::Held) => {
+            let event = Event::StepSkipped { step: step.clone(), reason };
+            Taken::Single(Act::Skip { step }, vec![event], "left out")
+        }
+        (_, Status::Running) => Taken::Refused("it is being carried out right now".to_owned()),
+        (wanted, now) => {
+            let wanted = match wanted {
+                results::Status::Done => "done",
+                results::Status::Failed => "failed",
+                results::Status::Skipped => "skipped",
+            };
+            Taken::Refused(format!("the checklist says {wanted}, in the run it is {}", now.shown()))
+        }
+    }
+}
+
+fn report(app: &App, args: &ImportArgs, state: &RunState, told: &Told) -> Result<(), Failure> {
+    if args.json {
+        let value = json!({
+            "run": state.run,
+            "taken": told.taken.iter().map(|(step, said)| json!({"step": step, "as": said})).collect::<Vec<_>>(),
+            "known": told.known,
+            "refused": told.refused.iter().map(|(step, why)| json!({"step": step, "why": why})).collect::<Vec<_>>(),
+        });
+        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        return Ok(());
+    }
+    for (step, said) in &told.taken {
+        anstream::println!("{step}: {said}, attested after the fact");
+    }
+    for step in &told.known {
+        anstream::println!("{step}: the run says the same already");
+    }
+    for (step, why) in &told.refused {
+        anstream::println!("{step}: NOT taken over: {why}");
+    }
+    let (done, all) = state.progress();
+    anstream::println!("{}: {done} of {all} steps are settled.", state.run);
+    if state.finished.is_none() && app.coordinator(&state.run).is_none() {
+        let held =
+            if state.held.is_some() { " It is held: what is left starts only then." } else { "" };
+        anstream::println!("`backout resume {}` goes on.{held}", state.run);
+    }
+    Ok(())
+}
