@@ -267,7 +267,8 @@ pub(crate) struct RenderArgs {
     pub(crate) to: RenderFormat,
     /// Only these sections, in the order of the document: summary, change,
     /// decision, options, steps, schedule, data, readiness, messages, people,
-    /// risks, after, findings, approval, notes, file.
+    /// risks, after, findings, approval, notes, file; of a run: summary, timeline,
+    /// steps, commands, decisions, deviations, baselines, review, file.
     #[arg(long, value_name = "SECTION", num_args = 1.., value_delimiter = ',')]
     pub(crate) sections: Vec<String>,
     /// The file to write; `-` for standard output. Default: named after the plan, in this folder.

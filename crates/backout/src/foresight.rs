@@ -92,7 +92,11 @@ pub(crate) async fn history_of_state(app: &App) -> Result<History, Failure> {
     Ok(history)
 }
 
-async fn records(journal: &SqliteJournal, run: &RunId) -> Result<Vec<Record>, OpenError> {
+/// Every record of a run.
+pub(crate) async fn records(
+    journal: &SqliteJournal,
+    run: &RunId,
+) -> Result<Vec<Record>, OpenError> {
     let stored = journal.read(run, Seq(0)).await?;
     let mut chain = Chain::new(run.clone());
     Ok(stored.iter().map(|bytes| chain.read(bytes)).collect::<Result<_, _>>()?)

@@ -16,6 +16,7 @@ pub mod board;
 pub mod figure;
 mod make;
 pub mod read;
+pub mod report;
 pub mod saying;
 pub mod tree;
 pub mod workbook;

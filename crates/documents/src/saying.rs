@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use backout_core::act::Answer;
 use backout_core::duration::{Estimate, Span};
+use backout_core::event::{Attested, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
 use backout_core::plan::{
     Action, DataPolicy, DecisionAction, Effect, Moment, Permission, Severity, Stdin, Step, Text,
 };
@@ -182,4 +184,107 @@ pub fn after_a_crash(step: &Step) -> &'static str {
         (_, Effect::Verifiable) => "its verification says whether it happened",
         (_, Effect::Opaque) => "a person is asked whether it happened",
     }
+}
+
+fn seen(evidence: &Evidence) -> String {
+    let mut parts = Vec::new();
+    if !evidence.summary.is_empty() {
+        parts.push(evidence.summary.clone());
+    }
+    parts.extend(evidence.verified.iter().map(|v| format!("{}: {}", v.check, v.found)));
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!(" — {}", parts.join("; ")),
+    }
+}
+
+/// What an event says; `None` for what people need not read.
+#[must_use]
+pub fn event(event: &Event, by: &str) -> Option<String> {
+    Some(match event {
+        Event::RunPlanned(planned) => {
+            let option =
+                planned.option.as_ref().map(|o| format!(", option {o}")).unwrap_or_default();
+            let reason = planned.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+            format!("invoked by {by}{option}{reason}")
+        }
+        Event::BaselinesCaptured { facts, .. } => {
+            format!("{} baselines captured by {by}", facts.len())
+        }
+        Event::OwnerAcquired { epoch, coordinator } => match epoch.0 {
+            1 => return None,
+            _ => format!("{coordinator} took over (term {epoch})"),
+        },
+        Event::RunHeld { reason } => format!("held by {by}: {reason}"),
+        Event::RunReleased { reason } => format!("goes on, by {by}: {reason}"),
+        Event::OptionChosen { option, reason } => {
+            format!("moved to option {option} by {by}: {reason}")
+        }
+        Event::OrderFrozen { .. } => "the order of work was made anew".to_owned(),
+        Event::RunFinished { outcome } => match outcome {
+            Outcome::Reverted => "finished: everything on this way is done and verified".to_owned(),
+            Outcome::Partial => "finished in part: steps that matter were left out".to_owned(),
+            Outcome::Abandoned { reason } => format!("abandoned by {by}: {reason}"),
+        },
+        Event::StepIntent { attempt: 1, .. } => "started".to_owned(),
+        Event::StepIntent { attempt, .. } => format!("started again (try {attempt})"),
+        Event::StepActed { evidence, .. } => match by {
+            "coordinator" => format!("done, verifying{}", seen(evidence)),
+            by => format!("done, says {by}{}", seen(evidence)),
+        },
+        Event::StepVerified { evidence, .. } => {
+            format!("verified, to be confirmed{}", seen(evidence))
+        }
+        Event::StepConfirmed { note, .. } => {
+            let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            format!("confirmed by {by}{note}")
+        }
+        Event::StepSucceeded { evidence, .. } => format!("✓ done{}", seen(evidence)),
+        Event::StepFailed { effect, error, .. } => {
+            let effect = match effect {
+                FailureEffect::None => "nothing happened",
+                FailureEffect::Partial => "a part of it happened",
+                FailureEffect::Full => "it was carried out",
+                FailureEffect::Unknown => "how much of it happened is unknown",
+            };
+            format!("✗ failed ({effect}): {}", error.trim())
+        }
+        Event::StepInDoubt { evidence, .. } => {
+            format!("! in doubt: {}", evidence.summary.trim())
+        }
+        Event::StepProbed { finding, .. } => {
+            format!("! its verification cannot tell: {}", finding.trim())
+        }
+        Event::StepResolved { answer, by: source, reason, .. } => {
+            let who = match source {
+                ResolvedBy::Ledger => "what was noted",
+                ResolvedBy::Class => "its effect class",
+                ResolvedBy::Verification => "its verification",
+                ResolvedBy::Person => by,
+            };
+            let answer = match answer {
+                Answer::Happened => "it happened",
+                Answer::DidNotHappen if *source == ResolvedBy::Class => "it is run again",
+                Answer::DidNotHappen => "it did not happen",
+                Answer::Hold => "it is kept open",
+            };
+            format!("resolved by {who}: {answer} ({})", reason.trim())
+        }
+        Event::StepStopAsked { reason, .. } => format!("to be stopped, says {by}: {reason}"),
+        Event::StepRetried { reason, .. } => format!("to be run again, says {by}: {reason}"),
+        Event::StepSkipped { reason, .. } => format!("- skipped by {by}: {reason}"),
+        Event::StepAttested { result, name, reason, evidence, .. } => {
+            let result = match result {
+                Attested::Done => "✓ done by hand",
+                Attested::Failed => "✗ failed by hand",
+            };
+            let name = name.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
+            format!("{result}{name}, attested afterwards by {by}: {reason}{}", seen(evidence))
+        }
+        Event::StepAdded { reason, .. } => format!("added by {by}: {reason}"),
+        Event::StepReplaced { reason, .. } => format!("replaced by {by}: {reason}"),
+        Event::StepAssigned { to, reason, .. } => format!("handed to {to} by {by}: {reason}"),
+        Event::ActProposed { act, reason } => format!("{by} asks to {}: {reason}", act.shown()),
+        Event::ActRefused { act, why } => format!("{by} may not {}: {why}", act.shown()),
+    })
 }

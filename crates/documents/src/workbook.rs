@@ -19,11 +19,30 @@ pub const STATUSES: [&str; 3] = ["done", "failed", "skipped"];
 /// A cell holds no more characters than this.
 const CELL: usize = 32_000;
 
-/// The plan as a checklist workbook.
+/// What is known of a step already, as the cells people fill in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filled {
+    /// One of [`STATUSES`], or nothing.
+    pub status: String,
+    /// When it began, on the plan's clock.
+    pub started: String,
+    /// When it ended.
+    pub ended: String,
+    /// Who did it.
+    pub name: String,
+}
+
+/// The plan as a checklist workbook; `filled` holds what is known of each step, in
+/// the plan's order, or nothing.
 ///
 /// # Errors
 /// When the workbook cannot be made, which takes more rows than Excel has.
-pub fn workbook(plan: &Plan, source: &str, digest: &str) -> Result<Vec<u8>, XlsxError> {
+pub fn workbook(
+    plan: &Plan,
+    source: &str,
+    digest: &str,
+    filled: &[Filled],
+) -> Result<Vec<u8>, XlsxError> {
     let mut book = Workbook::new();
     // Always the same: what is the same plan is the same file.
     let made = ExcelDateTime::from_ymd(2000, 1, 1)?;
@@ -36,7 +55,7 @@ pub fn workbook(plan: &Plan, source: &str, digest: &str) -> Result<Vec<u8>, Xlsx
     let mut maker =
         Maker { book, looks: Looks::new(), foot: format!("{} · {}", plan.change.title, digest) };
     overview(&mut maker, plan, digest)?;
-    steps(&mut maker, plan)?;
+    steps(&mut maker, plan, filled)?;
     lists(&mut maker, plan)?;
     file(&mut maker, source)?;
     maker.book.save_to_buffer()
@@ -263,7 +282,7 @@ fn overview(maker: &mut Maker, plan: &Plan, digest: &str) -> Result<(), XlsxErro
     Ok(())
 }
 
-fn steps(maker: &mut Maker, plan: &Plan) -> Result<(), XlsxError> {
+fn steps(maker: &mut Maker, plan: &Plan, filled: &[Filled]) -> Result<(), XlsxError> {
     let rows: Vec<Vec<String>> = plan
         .steps
         .iter()
@@ -283,6 +302,7 @@ fn steps(maker: &mut Maker, plan: &Plan) -> Result<(), XlsxError> {
                     .collect::<Vec<_>>()
                     .join(", "),
             };
+            let known = filled.get(index).cloned().unwrap_or_default();
             let verify: Vec<String> = step
                 .verify
                 .iter()
@@ -300,10 +320,10 @@ fn steps(maker: &mut Maker, plan: &Plan) -> Result<(), XlsxError> {
                 after,
                 step.component.as_ref().map(ToString::to_string).unwrap_or_default(),
                 verify.join("\n"),
-                String::new(),
-                String::new(),
-                String::new(),
-                String::new(),
+                known.status.clone(),
+                known.started.clone(),
+                known.ended.clone(),
+                known.name.clone(),
                 String::new(),
                 step.id.to_string(),
             ]

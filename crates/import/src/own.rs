@@ -73,6 +73,17 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
             why: Some("it is not the file whose digest is printed beside it: no approval of the document covers it".to_owned()),
         });
     }
+    // A report shows what happened, not the plan: only its annex is one.
+    let title =
+        document.title.clone().into_iter().chain(document.blocks.iter().find_map(|block| {
+            match &block.kind {
+                Kind::Heading(_, text) => Some(text_of(text)),
+                _ => None,
+            }
+        }));
+    if title.into_iter().any(|title| title.starts_with(backout_documents::report::TITLE)) {
+        return Imported { plan: annexed.plan, source: Some(annexed.source), report };
+    }
     let now = visible(document, "");
     let then = match made(&annexed, format).map(|made| visible(&made, "")) {
         Some(then) => then,
@@ -146,7 +157,7 @@ fn made(read_plan: &ReadPlan, format: Format) -> Option<Document> {
         Format::Html => html(&tree, Page::Reading).into_bytes(),
         Format::Word => word(&tree, &footing(&read_plan.plan, &digest)).ok()?,
         Format::Excel => {
-            backout_documents::workbook::workbook(&read_plan.plan, &read_plan.source, &digest)
+            backout_documents::workbook::workbook(&read_plan.plan, &read_plan.source, &digest, &[])
                 .ok()?
         }
         Format::Ods | Format::Csv | Format::ServiceNow | Format::Jira => return None,

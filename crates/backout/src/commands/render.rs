@@ -9,6 +9,7 @@ use backout_core::plan::Plan;
 use backout_core::state::select;
 use backout_documents::Document;
 use backout_documents::board::{Material, Section, board, footing};
+use backout_documents::report;
 use backout_documents::workbook::workbook;
 use backout_documents::write::{Page, html, markdown, word};
 use backout_forecast::outlook::{History, Outlook, Settings, Situation, look};
@@ -20,32 +21,42 @@ use super::plans::must_read;
 use crate::app::App;
 use crate::cli::{RenderArgs, RenderFormat};
 use crate::failure::{Exit, Failure};
-use crate::foresight::{history_of_state, threads};
+use crate::foresight::{history_of_state, records, threads};
+use crate::run_ref;
 
 /// How many nights a document's forecast looks at: the same everywhere.
 const NIGHTS: usize = 40_000;
 
 pub(super) async fn render(app: &App, args: &RenderArgs) -> Done {
-    let sections = sections(&args.sections)?;
     if args.offline && args.to != RenderFormat::Html {
         return Err(
             Failure::usage("the offline kit is one HTML page").hint("use `--to html --offline`")
         );
     }
     let path = Path::new(&args.target);
+    let looks_like_a_file = args.target.contains(['/', '.']);
+    if !path.exists() && !looks_like_a_file {
+        return of_run(app, args).await;
+    }
+    let sections = sections(&args.sections, &Section::ALL, Section::name)?;
     let history = if args.measured { history_of_state(app).await? } else { History::default() };
     let read = must_read(path)?;
     let made = of_plan(&read, &history, args, &sections)?;
     deliver(args, path, made)
 }
 
-fn sections(names: &[String]) -> Result<Vec<Section>, Failure> {
+/// The sections that were named, or all.
+fn sections<S: Copy>(
+    names: &[String],
+    all: &[S],
+    named: fn(S) -> &'static str,
+) -> Result<Vec<S>, Failure> {
     if names.is_empty() {
-        return Ok(Section::ALL.to_vec());
+        return Ok(all.to_vec());
     }
     let find = |name: &String| {
-        Section::ALL.into_iter().find(|section| section.name() == name).ok_or_else(|| {
-            let known: Vec<&str> = Section::ALL.into_iter().map(Section::name).collect();
+        all.iter().copied().find(|section| named(*section) == name).ok_or_else(|| {
+            let known: Vec<&str> = all.iter().map(|section| named(*section)).collect();
             Failure::usage(format!("there is no section `{name}`"))
                 .hint(format!("the sections are {}", known.join(", ")))
         })
@@ -72,10 +83,29 @@ fn of_plan(
         working: args.offline,
     };
     if args.to == RenderFormat::Xlsx {
-        return workbook(plan, &read.source, &digest).map_err(|error| Failure::of(&error));
+        return workbook(plan, &read.source, &digest, &[]).map_err(|error| Failure::of(&error));
     }
     let document = board(&material, sections);
     written(&document, &footing(plan, &digest), args)
+}
+
+async fn of_run(app: &App, args: &RenderArgs) -> Done {
+    let run = run_ref::find(app, Some(&args.target)).await?;
+    let log = app.open(&run).await?;
+    let journal = app.existing_journal()?;
+    let records = records(&journal, &run).await.map_err(|error| Failure::of(&error))?;
+    let state = log.state();
+    let bytes = if args.to == RenderFormat::Xlsx {
+        let planned = &state.planned;
+        let digest = planned.plan_digest.to_string();
+        workbook(&planned.plan, &planned.source, &digest, &report::filled(state))
+            .map_err(|error| Failure::of(&error))?
+    } else {
+        let sections = sections(&args.sections, &report::Section::ALL, report::Section::name)?;
+        let made = report::report(&report::Log { state, records: &records }, &sections);
+        written(&made, &report::footing(state), args)?
+    };
+    deliver(args, Path::new(run.as_str()), bytes)
 }
 
 fn written(document: &Document, foot: &str, args: &RenderArgs) -> Result<Vec<u8>, Failure> {

@@ -193,6 +193,7 @@ fn events(
         .into_iter()
         .filter_map(|(word, at)| at.map(|at| format!("{word} {at}")));
     let said: Vec<String> = name.into_iter().chain(times).chain(row.notes.clone()).collect();
+    let source = reason.to_owned();
     let reason = match said.is_empty() {
         true => reason.to_owned(),
         false => format!("{reason}: {}", said.join(", ")),
@@ -209,7 +210,7 @@ fn events(
         started: row.started,
         ended: row.ended,
         evidence: evidence.clone(),
-        reason: reason.clone(),
+        reason: source.clone(),
     };
     let manual = found.action.is_manual();
     match (row.status, known.status) {

@@ -1,0 +1,652 @@
+//! A run as a document: what happened, against what was planned. Everything in it
+//! is computed from the log; what the log cannot say is left as a question.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use backout_core::event::{Event, Evidence, Mode, Outcome};
+use backout_core::ids::StepId;
+use backout_core::plan::Check;
+use backout_core::record::Record;
+use backout_core::state::RunState;
+use backout_core::status::Status;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::board::ANNEX;
+use crate::make::{Make, maybe, plain};
+use crate::saying;
+use crate::tree::{Cell, Document, Inline, Tone};
+use crate::workbook::Filled;
+
+/// What the title of every report begins with.
+pub const TITLE: &str = "Backout report";
+
+/// What a report is made from.
+pub struct Log<'a> {
+    /// What is true of the run after its last record.
+    pub state: &'a RunState,
+    /// Its records, from the first.
+    pub records: &'a [Record],
+}
+
+/// A part of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// How it ended, when, in how long.
+    Summary,
+    /// Everything that happened, in order.
+    Timeline,
+    /// Each step's plan and what became of it.
+    Steps,
+    /// Every command, request and statement that was carried out.
+    Commands,
+    /// What was decided, by whom; what was asked for and refused.
+    Decisions,
+    /// Departures from the plan.
+    Deviations,
+    /// What was compared with before.
+    Baselines,
+    /// The review's questions.
+    Review,
+    /// The plan file as it was frozen.
+    File,
+}
+
+impl Section {
+    /// Every section, in the order of the document.
+    pub const ALL: [Self; 9] = [
+        Self::Summary,
+        Self::Timeline,
+        Self::Steps,
+        Self::Commands,
+        Self::Decisions,
+        Self::Deviations,
+        Self::Baselines,
+        Self::Review,
+        Self::File,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Summary => "summary",
+            Self::Timeline => "timeline",
+            Self::Steps => "steps",
+            Self::Commands => "commands",
+            Self::Decisions => "decisions",
+            Self::Deviations => "deviations",
+            Self::Baselines => "baselines",
+            Self::Review => "review",
+            Self::File => "file",
+        }
+    }
+}
+
+/// The report of a run.
+#[must_use]
+pub fn report(log: &Log<'_>, sections: &[Section]) -> Document {
+    let state = log.state;
+    let plan = &state.planned.plan;
+    let mut make = Make::default();
+    make.quiet(subtitle(state));
+    for section in Section::ALL.into_iter().filter(|section| sections.contains(section)) {
+        match section {
+            Section::Summary => summary(log, &mut make),
+            Section::Timeline => timeline(log, &mut make),
+            Section::Steps => steps(log, &mut make),
+            Section::Commands => commands(log, &mut make),
+            Section::Decisions => decisions(log, &mut make),
+            Section::Deviations => deviations(log, &mut make),
+            Section::Baselines => baselines(log, &mut make),
+            Section::Review => review(log, &mut make),
+            Section::File => {
+                make.page();
+                make.heading(2, ANNEX);
+                make.paragraph(vec![
+                    Inline::plain("As it was frozen when the run began. Its digest: "),
+                    Inline::code(state.planned.plan_digest.to_string()),
+                ]);
+                make.code(Some("yaml"), &state.planned.source);
+            }
+        }
+    }
+    Document {
+        title: Some(format!("{TITLE}: {}", plan.change.title)),
+        facts: Vec::new(),
+        blocks: make.blocks,
+    }
+}
+
+/// What stands at the foot of each page.
+#[must_use]
+pub fn footing(state: &RunState) -> String {
+    let short: String =
+        state.tail.to_string().trim_start_matches("sha256:").chars().take(12).collect();
+    format!("{} · log {} records, {short}", subtitle(state), state.seq)
+}
+
+fn subtitle(state: &RunState) -> String {
+    let mode = match state.planned.mode {
+        Mode::Live => "",
+        Mode::Demo => " · a demonstration, not a real system",
+    };
+    let change =
+        state.planned.plan.change.id.as_ref().map(|id| format!(" · {id}")).unwrap_or_default();
+    format!("Run {}{change}{mode}", state.run)
+}
+
+fn zone(state: &RunState) -> TimeZone {
+    let named = state.planned.plan.window.as_ref().and_then(backout_plan::times::zone_of);
+    named.unwrap_or(TimeZone::UTC)
+}
+
+fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%a %-d %b %Y %H:%M:%S %Z").to_string()
+}
+
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// A measured length: to the second.
+fn took(length: Duration) -> String {
+    if length < Duration::from_secs(10) {
+        return format!("{:.1} s", length.as_secs_f64());
+    }
+    saying::length(Duration::from_secs(length.as_secs()))
+}
+
+/// When the first step began and the last one was settled, as far as known.
+fn clocks(state: &RunState) -> (Option<Timestamp>, Option<Timestamp>) {
+    let chosen = || {
+        state
+            .states
+            .iter()
+            .zip(&state.selected)
+            .filter(|(_, selected)| **selected)
+            .map(|(state, _)| state)
+    };
+    let started = chosen().filter_map(|known| known.started).min();
+    let all_settled = chosen().all(|known| known.status.is_settled());
+    let ended = chosen().filter_map(|known| known.ended).max().filter(|_| all_settled);
+    (started, ended)
+}
+
+fn summary(log: &Log<'_>, make: &mut Make) {
+    let state = log.state;
+    let plan = &state.planned.plan;
+    let zone = zone(state);
+    let (started, ended) = clocks(state);
+    let chosen: Vec<Status> = state
+        .states
+        .iter()
+        .zip(&state.selected)
+        .filter(|(_, selected)| **selected)
+        .map(|(known, _)| known.status)
+        .collect();
+    let count = |status: Status| chosen.iter().filter(|known| **known == status).count();
+    let attested = state
+        .states
+        .iter()
+        .zip(&state.selected)
+        .filter(|(known, selected)| **selected && known.attested)
+        .count();
+    make.heading(2, "What happened");
+    let (tone, said) = match &state.finished {
+        Some((Outcome::Reverted, _)) => (
+            Tone::Note,
+            "The change was backed out. Every step of the chosen way is done and verified."
+                .to_owned(),
+        ),
+        Some((Outcome::Partial, _)) => (
+            Tone::Warning,
+            "The way back was gone to its end, but steps that matter were left out.".to_owned(),
+        ),
+        Some((Outcome::Abandoned { reason }, _)) => {
+            (Tone::Warning, format!("The run was given up: {reason}"))
+        }
+        None => (
+            Tone::Warning,
+            "The run is not finished. This report says how far it has come.".to_owned(),
+        ),
+    };
+    let mut lines = vec![Inline::strong(said)];
+    if attested > 0 {
+        lines.push(Inline::plain(format!(
+            " {attested} of the steps stand on a person's word alone, not on a verification."
+        )));
+    }
+    make.notice(tone, lines);
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    let mut row = |name: &str, value: Cell| {
+        if !value.is_empty() {
+            rows.push(vec![vec![Inline::strong(name)], value]);
+        }
+    };
+    row("Run", plain(state.run.to_string()));
+    row("Change", maybe(plan.change.id.as_ref()));
+    row("Title", plain(&plan.change.title));
+    row("Way back", maybe(state.option.as_ref()));
+    row(
+        "Only these components",
+        plain(state.planned.only.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    );
+    row(
+        "Invoked",
+        plain(format!("{} by {}", clock(state.started, &zone), state.started_by.shown())),
+    );
+    row("Reason", maybe(state.planned.reason.as_ref()));
+    row("First step began", maybe(started.map(|at| clock(at, &zone))));
+    row("Last step settled", maybe(ended.map(|at| clock(at, &zone))));
+    row("Run ended", maybe(state.finished.as_ref().map(|(_, at)| clock(*at, &zone))));
+    if let (Some(from), Some(to)) = (started, ended) {
+        row("The way back took", plain(took(between(from, to))));
+    }
+    row(
+        "Stated total",
+        maybe(plan.window.as_ref().and_then(|window| window.stated_total).map(saying::span)),
+    );
+    if let Some(by) = state.planned.window.backout_by {
+        let late = match ended {
+            Some(ended) if ended <= by => {
+                format!(": in time, {} to spare", took(between(ended, by)))
+            }
+            Some(ended) => format!(": {} too late", took(between(by, ended))),
+            None => String::new(),
+        };
+        row("To be finished by", plain(format!("{}{late}", clock(by, &zone))));
+    }
+    row(
+        "Steps",
+        plain(format!(
+            "{} of {} done, {} left out, {} failed, {} in doubt or held, {} open",
+            count(Status::Succeeded),
+            chosen.len(),
+            count(Status::Skipped),
+            count(Status::Failed),
+            count(Status::InDoubt) + count(Status::Held),
+            count(Status::Pending) + count(Status::Running) + count(Status::Acted),
+        )),
+    );
+    row("Departures from the plan", plain(state.deviations.len().to_string()));
+    row("Plan digest", vec![Inline::code(state.planned.plan_digest.to_string())]);
+    row(
+        "Log",
+        vec![
+            Inline::plain(format!("{} records; the last one is ", state.seq)),
+            Inline::code(state.tail.to_string()),
+        ],
+    );
+    make.table(&[("Fact", 3), ("Of this run", 8)], rows);
+}
+
+fn timeline(log: &Log<'_>, make: &mut Make) {
+    make.heading(2, "Timeline");
+    let zone = zone(log.state);
+    make.text(format!("Times are on the clock of {}.", zone.iana_name().unwrap_or("UTC")));
+    let mut rows = Vec::new();
+    let mut day = None;
+    for record in log.records {
+        let by = record.actor.shown();
+        for event in &record.events {
+            let Some(mut said) = saying::event(event, &by) else { continue };
+            if let Event::StepAttested { started, ended, .. } = event {
+                let written = |at: &Option<Timestamp>| {
+                    at.map_or_else(
+                        || "?".to_owned(),
+                        |at| at.to_zoned(zone.clone()).strftime("%H:%M").to_string(),
+                    )
+                };
+                said.push_str(&format!(
+                    " (as written down: {} to {})",
+                    written(started),
+                    written(ended)
+                ));
+            }
+            let at = record.at.to_zoned(zone.clone());
+            // The date where it changes, the time everywhere.
+            let shown = match day == Some(at.date()) {
+                true => at.strftime("%H:%M:%S").to_string(),
+                false => at.strftime("%-d %b %Y %H:%M:%S").to_string(),
+            };
+            day = Some(at.date());
+            let about = event.step().map_or("the run", |step| step.as_str()).to_owned();
+            rows.push(vec![plain(shown), plain(about), plain(said)]);
+        }
+    }
+    make.table(&[("At", 3), ("About", 4), ("What happened", 11)], rows);
+}
+
+fn steps(log: &Log<'_>, make: &mut Make) {
+    let state = log.state;
+    let zone = zone(state);
+    make.heading(2, "Planned against actual");
+    let mut rows = Vec::new();
+    let (mut planned_all, mut actual_all) = (Duration::ZERO, Duration::ZERO);
+    for (index, step) in state.steps.iter().enumerate() {
+        let known = &state.states[index];
+        let planned = step.takes.map(|takes| takes.likely().get());
+        let actual = known.started.zip(known.ended).map(|(from, to)| between(from, to));
+        let difference = match (planned, actual) {
+            (Some(planned), Some(actual)) if state.selected[index] => {
+                planned_all += planned;
+                actual_all += actual;
+                match actual.cmp(&planned) {
+                    Ordering::Greater => format!("+{}", took(actual - planned)),
+                    Ordering::Less => format!("-{}", took(planned - actual)),
+                    Ordering::Equal => "as planned".to_owned(),
+                }
+            }
+            _ => String::new(),
+        };
+        let result = match (state.selected[index], known.status) {
+            (false, Status::Pending) => "not on this way".to_owned(),
+            (_, Status::Succeeded) if known.attested => "done, attested by a person".to_owned(),
+            (_, status) => status.shown().to_owned(),
+        };
+        rows.push(vec![
+            plain(step.label()),
+            maybe(state.doer(index)),
+            maybe(planned.map(saying::length)),
+            maybe(actual.map(took)),
+            plain(difference),
+            maybe(
+                known.started.map(|at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()),
+            ),
+            plain(if known.attempt > 1 { known.attempt.to_string() } else { String::new() }),
+            plain(result),
+        ]);
+    }
+    let head = [
+        ("Step of the way", 6),
+        ("Done by", 4),
+        ("Planned", 3),
+        ("Actual", 3),
+        ("Difference", 3),
+        ("Began", 3),
+        ("Tries", 2),
+        ("Result", 4),
+    ];
+    make.table(&head, rows);
+    if !planned_all.is_zero() {
+        make.text(format!(
+            "Work in steps that were timed: {} planned, {} measured. Steps that ran beside each other count in full.",
+            saying::length(planned_all),
+            took(actual_all)
+        ));
+    }
+}
+
+fn commands(log: &Log<'_>, make: &mut Make) {
+    let state = log.state;
+    let zone = zone(state);
+    make.heading(2, "Commands executed");
+    // The step as it was when each try began: people may have changed it since.
+    let mut steps: BTreeMap<StepId, backout_core::plan::Step> =
+        state.planned.plan.steps.iter().map(|step| (step.id.clone(), step.clone())).collect();
+    let mut rows: Vec<(StepId, u32, Vec<Cell>)> = Vec::new();
+    for record in log.records {
+        for event in &record.events {
+            match event {
+                Event::StepAdded { step, .. } | Event::StepReplaced { step, .. } => {
+                    steps.insert(step.id.clone(), step.as_ref().clone());
+                }
+                Event::StepIntent { step, attempt, .. } => {
+                    let Some(found) = steps.get(step).filter(|found| !found.action.is_manual())
+                    else {
+                        continue;
+                    };
+                    let at = record.at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string();
+                    rows.push((
+                        step.clone(),
+                        *attempt,
+                        vec![
+                            plain(at),
+                            plain(step.as_str()),
+                            plain(attempt.to_string()),
+                            plain(saying::action(found).join("\n")),
+                            Vec::new(),
+                        ],
+                    ));
+                }
+                Event::StepActed { step, attempt, evidence, .. }
+                | Event::StepSucceeded { step, attempt, evidence, .. }
+                | Event::StepFailed { step, attempt, evidence, .. } => {
+                    let row = rows
+                        .iter_mut()
+                        .rev()
+                        .find(|(known, tried, _)| known == step && tried == attempt);
+                    if let Some((.., cells)) = row
+                        && cells[4].is_empty()
+                    {
+                        cells[4] = plain(outcome(event, evidence));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    if rows.is_empty() {
+        make.text("The machine carried out nothing in this run.");
+    }
+    let rows = rows.into_iter().map(|(.., cells)| cells).collect();
+    make.table(
+        &[("At", 3), ("Step", 4), ("Try", 2), ("What was carried out", 9), ("How it ended", 5)],
+        rows,
+    );
+}
+
+fn outcome(event: &Event, evidence: &Evidence) -> String {
+    let mut parts = Vec::new();
+    match event {
+        Event::StepFailed { error, .. } => parts.push(format!("failed: {}", error.trim())),
+        _ => parts.push(if evidence.summary.is_empty() {
+            "done".to_owned()
+        } else {
+            evidence.summary.trim().to_owned()
+        }),
+    }
+    if let Some(code) = evidence.code {
+        parts.push(format!("code {code}"));
+    }
+    if let Some(output) = &evidence.output {
+        let short: String =
+            output.to_string().trim_start_matches("sha256:").chars().take(12).collect();
+        parts.push(format!("output {short}"));
+    }
+    parts.join(", ")
+}
+
+fn decisions(log: &Log<'_>, make: &mut Make) {
+    let state = log.state;
+    let zone = zone(state);
+    make.heading(2, "Decisions");
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for record in log.records {
+        let by = record.actor.shown();
+        for event in &record.events {
+            let decided = matches!(
+                event,
+                Event::RunPlanned(_)
+                    | Event::OptionChosen { .. }
+                    | Event::RunHeld { .. }
+                    | Event::RunReleased { .. }
+                    | Event::ActProposed { .. }
+                    | Event::ActRefused { .. }
+                    | Event::RunFinished { outcome: Outcome::Abandoned { .. } }
+            );
+            if decided && let Some(said) = saying::event(event, &by) {
+                rows.push(vec![plain(clock(record.at, &zone)), plain(said)]);
+            }
+        }
+    }
+    make.table(&[("At", 4), ("Decision taken", 11)], rows);
+}
+
+fn deviations(log: &Log<'_>, make: &mut Make) {
+    let state = log.state;
+    let zone = zone(state);
+    make.heading(2, "Departures from the plan");
+    if state.deviations.is_empty() {
+        make.text("There were none.");
+    }
+    let rows = state.deviations.iter().map(|deviation| {
+        vec![
+            plain(clock(deviation.at, &zone)),
+            plain(&deviation.what),
+            plain(&deviation.by),
+            plain(deviation.reason.trim()),
+        ]
+    });
+    make.table(
+        &[("At", 4), ("What departed", 5), ("Decided by", 4), ("Why it departed", 6)],
+        rows.collect(),
+    );
+}
+
+fn baselines(log: &Log<'_>, make: &mut Make) {
+    let state = log.state;
+    let zone = zone(state);
+    let compared: Vec<(usize, &str)> = state
+        .steps
+        .iter()
+        .enumerate()
+        .flat_map(|(index, step)| {
+            step.verify.iter().filter_map(move |verification| match &verification.check {
+                Check::SameAsBaseline(name) => Some((index, name.as_str())),
+                _ => None,
+            })
+        })
+        .collect();
+    make.heading(2, "Compared with before the deployment");
+    let Some(used) = &state.planned.baselines else {
+        make.text("No baseline was captured before the deployment: nothing could be compared.");
+        return;
+    };
+    make.text(format!("Captured {}.", clock(used.captured, &zone)));
+    let rows = used.facts.iter().map(|(name, fact)| {
+        let found = compared.iter().filter(|(_, compared)| *compared == name.as_str()).find_map(
+            |(index, _)| {
+                let known = &state.states[*index];
+                let shown = Check::SameAsBaseline(name.clone()).shown();
+                known
+                    .evidence
+                    .verified
+                    .iter()
+                    .find(|verified| verified.check == shown)
+                    .map(|verified| (*index, verified))
+            },
+        );
+        let (after, holds, step) = match found {
+            Some((index, verified)) => (
+                verified.found.clone(),
+                match verified.holds {
+                    Some(true) => "the same",
+                    Some(false) => "DIFFERENT",
+                    None => "cannot be told",
+                },
+                state.steps[index].id.to_string(),
+            ),
+            None => (String::new(), "not compared", String::new()),
+        };
+        vec![plain(name.as_str()), plain(&fact.shown), plain(after), plain(holds), plain(step)]
+    });
+    make.table(
+        &[("Fact", 4), ("Before", 5), ("Afterwards", 5), ("Outcome", 3), ("Compared by", 4)],
+        rows.collect(),
+    );
+}
+
+fn review(log: &Log<'_>, make: &mut Make) {
+    let state = log.state;
+    let Some(review) = &state.planned.plan.review else { return };
+    make.heading(2, "Review");
+    let owner =
+        review.owner.as_ref().map(|owner| format!("{} holds it", state.planned.plan.person(owner)));
+    let within = review.within.map(|within| format!("within {}", saying::span(within)));
+    let said: Vec<String> = owner.into_iter().chain(within).collect();
+    if !said.is_empty() {
+        make.text(format!("{}.", said.join(", ")));
+    }
+    let rows: Vec<Vec<Cell>> = review
+        .questions
+        .iter()
+        .map(|question| {
+            let answer = answer(question, state);
+            let by = if answer.is_some() { "the log" } else { "" };
+            vec![plain(question), maybe(answer), plain(by)]
+        })
+        .collect();
+    if !rows.is_empty() {
+        make.form(&[("Question", 6), ("Answer", 9), ("Answered by", 2)], rows);
+        make.quiet(
+            "Questions without an answer are for the people in the review: the log cannot know.",
+        );
+    }
+}
+
+/// What the log can say to a question of the review.
+fn answer(question: &str, state: &RunState) -> Option<String> {
+    let said = question.to_lowercase();
+    let has = |words: &[&str]| words.iter().all(|word| said.contains(word));
+    let (started, ended) = clocks(state);
+    if has(&["trigger"]) && !has(&["appropriate"]) {
+        return state.planned.reason.clone();
+    }
+    if has(&["duration"]) || has(&["how long"]) || has(&["time", "take"]) {
+        let stated = state.planned.plan.window.as_ref().and_then(|window| window.stated_total);
+        let stated =
+            stated.map(|stated| format!(", {} stated", saying::span(stated))).unwrap_or_default();
+        return started.zip(ended).map(|(from, to)| format!("{}{stated}", took(between(from, to))));
+    }
+    if has(&["as planned"]) || has(&["according to plan"]) {
+        state.finished.as_ref()?;
+        let failed = state
+            .states
+            .iter()
+            .filter(|known| known.attempt > 1 || known.status == Status::Failed)
+            .count();
+        return Some(match (state.deviations.len(), failed) {
+            (0, 0) => "Yes: no departure from the plan, every step at its first try.".to_owned(),
+            (departures, failed) => format!(
+                "No: {departures} departures from the plan, {failed} steps that failed or took more than one try."
+            ),
+        });
+    }
+    if has(&["attested"]) || has(&["by hand"]) {
+        let by_hand = state.states.iter().filter(|known| known.attested).count();
+        return Some(format!("{by_hand} steps"));
+    }
+    None
+}
+
+/// What a run knows of each step of its plan, as the cells of the checklist.
+#[must_use]
+pub fn filled(state: &RunState) -> Vec<Filled> {
+    let zone = zone(state);
+    let time = |at: Option<Timestamp>| {
+        at.map_or_else(String::new, |at| {
+            at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+        })
+    };
+    let known = |step: &backout_core::plan::Step| {
+        let index = state.position(&step.id).ok()?;
+        let known = &state.states[index];
+        let status = match known.status {
+            Status::Succeeded => "done",
+            Status::Failed => "failed",
+            Status::Skipped => "skipped",
+            _ => return None,
+        };
+        Some(Filled {
+            status: status.to_owned(),
+            started: time(known.started),
+            ended: time(known.ended),
+            name: state.doer(index).unwrap_or_default(),
+        })
+    };
+    state.planned.plan.steps.iter().map(|step| known(step).unwrap_or_default()).collect()
+}
