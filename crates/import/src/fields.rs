@@ -5,7 +5,8 @@ use backout_core::ids::ComponentId;
 use backout_core::plan::{
     Approval, ChangeKind, Component, LocalRange, LocalTime, Release, Review, Window,
 };
-use backout_documents::{Fact, Place};
+use backout_documents::tree::text_of;
+use backout_documents::{Fact, Kind, Place};
 use jiff::civil::{Date, DateTime};
 
 use crate::reading::Reading;
@@ -32,7 +33,16 @@ impl Reading<'_> {
             let Fact { place, name, value } = fact;
             self.fact(&name, &value, &place);
         }
-        if let Some(title) = self.document().title.clone() {
+        // A page's title names the site too; its first heading does not.
+        let heading = self.document().blocks.iter().find_map(|block| match &block.kind {
+            Kind::Heading(_, text) => Some(text_of(text)),
+            _ => None,
+        });
+        let shorter = |title: String| match &heading {
+            Some(heading) if title.contains(heading.as_str()) => heading.clone(),
+            _ => title,
+        };
+        if let Some(title) = self.document().title.clone().map(shorter) {
             let place = self
                 .document()
                 .blocks
@@ -113,7 +123,8 @@ impl Reading<'_> {
 
     /// A name and its value. Whether it means something to a plan.
     pub(crate) fn field(&mut self, name: &str, value: &str, place: &Place) -> bool {
-        let said = plain(name);
+        // What stands in brackets explains the name.
+        let said = plain(name.split('(').next().unwrap_or(name));
         let value = value.trim();
         let any = |words: &[&str]| has(&said, words);
         let is = |words: &[&str]| words.contains(&said.as_str());
@@ -332,7 +343,7 @@ impl Reading<'_> {
             ]) =>
             {
                 for piece in pieces(value) {
-                    let piece = piece.trim_start_matches(['~', '@']).to_owned();
+                    let piece = piece.trim_matches(['~', '@', '"', '`']).to_owned();
                     self.component(&piece, "components", place);
                 }
             }

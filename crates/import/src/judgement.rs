@@ -20,8 +20,9 @@ impl Reading<'_> {
             let id = known.unwrap_or_else(|| people::add(&title, &mut self.plan));
             self.report.found(format!("roles[{id}]"), &place);
             let mut role = self.plan.roles.get(&id).cloned().unwrap_or_default();
-            if let Some(name) = line.get(C::Name).filter(|name| *name != title || grid.has(C::Role))
-            {
+            let name =
+                line.get(C::Name).or_else(|| line.get(C::Owner).filter(|_| grid.has(C::Role)));
+            if let Some(name) = name.filter(|name| *name != title || grid.has(C::Role)) {
                 role.name = Some(name);
                 self.report.found(format!("roles[{id}].name"), &place);
             }
@@ -157,6 +158,13 @@ impl Reading<'_> {
             // Words such as "any failure" say when, and are kept.
             (None, _, Some(words)) if !words.trim().is_empty() => {
                 (format!("{what}: {}", words.trim()), None, values::lasting(words))
+            }
+            // `mail queues for more than 15 minutes`: how long, not how much.
+            (None, Some(found), _) if found.metric.ends_with(" for") => {
+                let length =
+                    values::length(&format!("{} {}", found.limit.value, found.limit.unit), None);
+                let judged = found.metric.trim_end_matches(" for").to_owned();
+                (judged, None, length.map(|length| length.high()))
             }
             (None, Some(found), _) => (found.metric, Some(found.limit), found.lasting),
             _ => (what.to_owned(), None, None),

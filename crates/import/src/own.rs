@@ -85,16 +85,22 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
         return Imported { plan: annexed.plan, source: Some(annexed.source), report };
     }
     let now = visible(document, "");
-    let then = match made(&annexed, format).map(|made| visible(&made, "")) {
-        Some(then) => then,
-        // Without the comparison nobody knows what was changed: the annex counts.
-        None => return Imported { plan: annexed.plan, source: Some(annexed.source), report },
+    // A page to work from has more columns than one to read; it was made as the one
+    // that differs less.
+    let compared = [false, true].into_iter().filter_map(|working| {
+        let then = visible(&made(&annexed, format, working)?, "");
+        let mut plan = json(&annexed.plan);
+        let names = names(&then.plan, &annexed.plan);
+        let (then, theirs) = (renamed(json(&then.plan), &names), renamed(json(&now.plan), &names));
+        let mut merge = Merge { changed: Vec::new(), kept: Vec::new() };
+        merge.value("", &then, &theirs, &mut plan);
+        Some((merge, plan))
+    });
+    let least = compared.min_by_key(|(merge, _)| merge.changed.len() + merge.kept.len());
+    // Without the comparison nobody knows what was changed: the annex counts.
+    let Some((merge, plan)) = least else {
+        return Imported { plan: annexed.plan, source: Some(annexed.source), report };
     };
-    let mut plan = json(&annexed.plan);
-    let names = names(&then.plan, &annexed.plan);
-    let (then, theirs) = (renamed(json(&then.plan), &names), renamed(json(&now.plan), &names));
-    let mut merge = Merge { changed: Vec::new(), kept: Vec::new() };
-    merge.value("", &then, &theirs, &mut plan);
     let places: BTreeMap<&str, &str> = now
         .report
         .found
@@ -141,7 +147,10 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
 }
 
 /// The document as it was made from a plan, read back.
-fn made(read_plan: &ReadPlan, format: Format) -> Option<Document> {
+fn made(read_plan: &ReadPlan, format: Format, working: bool) -> Option<Document> {
+    if working && format != Format::Html {
+        return None;
+    }
     let digest = read_plan.digest.to_string();
     let material = Material {
         plan: &read_plan.plan,
@@ -149,12 +158,14 @@ fn made(read_plan: &ReadPlan, format: Format) -> Option<Document> {
         digest: digest.clone(),
         outlook: Err(String::new()),
         findings: &[],
-        working: false,
+        working,
     };
     let tree = board(&material, &Section::ALL);
     let bytes = match format {
         Format::Markdown => markdown(&tree).ok()?.into_bytes(),
-        Format::Html => html(&tree, Page::Reading).into_bytes(),
+        Format::Html => {
+            html(&tree, if working { Page::Working } else { Page::Reading }).into_bytes()
+        }
         Format::Word => word(&tree, &footing(&read_plan.plan, &digest)).ok()?,
         Format::Excel => {
             backout_documents::workbook::workbook(&read_plan.plan, &read_plan.source, &digest, &[])
@@ -339,6 +350,10 @@ impl Merge {
         for (value, was) in now.iter().zip(&partner) {
             let Some(was) = was.map(|at| &then[at]) else {
                 let name = id(value);
+                // It stands elsewhere now; it is not a second one.
+                if plan.iter().any(|step| id(step) == name) {
+                    continue;
+                }
                 let said = short(value.get("title").unwrap_or(value));
                 self.changed.push((format!("{field}[{name}]"), "nothing".to_owned(), said));
                 let behind = before

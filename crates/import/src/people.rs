@@ -90,7 +90,9 @@ pub(crate) fn role(
     let id = add(text, plan);
     if is_person(text) {
         plan.roles.entry(id.clone()).or_default().name = Some(text.to_owned());
-        report.guessed(field, place, format!("`{text}` looks like a person where a role belongs"));
+        let why = format!("`{text}` looks like a person where a role belongs");
+        report.guessed(format!("roles[{id}].name"), place, why.clone());
+        report.guessed(field, place, why);
     } else {
         report.found(field, place);
     }
@@ -178,58 +180,78 @@ fn alike(said: &str, plan: &Plan) -> Option<(RoleId, String)> {
     }
 }
 
+/// Words of job titles and teams.
+const TITLES: [&str; 53] = [
+    "manager",
+    "lead",
+    "engineer",
+    "admin",
+    "administrator",
+    "owner",
+    "team",
+    "operations",
+    "support",
+    "sponsor",
+    "analyst",
+    "architect",
+    "officer",
+    "director",
+    "developer",
+    "commander",
+    "desk",
+    "group",
+    "board",
+    "technician",
+    "coordinator",
+    "head",
+    "database",
+    "network",
+    "release",
+    "service",
+    "change",
+    "incident",
+    "security",
+    "project",
+    "on",
+    "call",
+    "app",
+    "apps",
+    "ops",
+    "qa",
+    "dev",
+    "web",
+    "data",
+    "business",
+    "batch",
+    "storage",
+    "cloud",
+    "payments",
+    "product",
+    "quality",
+    "assurance",
+    "platform",
+    "infrastructure",
+    "site",
+    "reliability",
+    "vendor",
+    "it",
+];
+
+/// Whether a text names a job or a team.
+pub(crate) fn is_title(text: &str) -> bool {
+    let said = plain(text);
+    said.split(' ').any(|word| TITLES.contains(&word) || word == "commander" || word == "dba")
+}
+
 /// Two or three words that begin with capitals and are no title.
 pub(crate) fn is_person(text: &str) -> bool {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let titles = [
-        "manager",
-        "lead",
-        "engineer",
-        "admin",
-        "administrator",
-        "owner",
-        "team",
-        "operations",
-        "support",
-        "sponsor",
-        "analyst",
-        "architect",
-        "officer",
-        "director",
-        "developer",
-        "commander",
-        "desk",
-        "group",
-        "board",
-        "technician",
-        "coordinator",
-        "head",
-        "database",
-        "network",
-        "release",
-        "service",
-        "change",
-        "incident",
-        "security",
-        "project",
-        "on",
-        "call",
-        "product",
-        "quality",
-        "assurance",
-        "platform",
-        "infrastructure",
-        "site",
-        "reliability",
-        "vendor",
-        "it",
-    ];
     (2..=3).contains(&words.len())
         && words.iter().all(|word| {
             word.chars().next().is_some_and(char::is_uppercase)
                 && word.chars().skip(1).any(char::is_lowercase)
                 && word.chars().all(|c| c.is_alphabetic() || "-'.".contains(c))
-                && !titles.contains(&word.to_lowercase().as_str())
+                && !TITLES.contains(&word.to_lowercase().as_str())
         })
 }
 

@@ -3,7 +3,7 @@
 use backout_core::ids::RoleId;
 use backout_core::plan::{Grant, Many, Permission};
 use backout_documents::tree::{text_of, text_of_blocks};
-use backout_documents::{Block, Item, Kind, Place};
+use backout_documents::{Block, Inline, Item, Kind, Place, Style};
 
 use crate::outline::Section;
 use crate::people;
@@ -26,6 +26,13 @@ impl Reading<'_> {
         let first = self.drafts.len();
         let in_procedure = topic == Some(Topic::Procedure);
         let option = group.clone().filter(|name| option_name(name).is_some());
+        let listed = section.parts.iter().any(|part| match &part.block.kind {
+            Kind::List(ordered, items) => {
+                *ordered || items.iter().any(|item| item.ticked.is_some())
+            }
+            Kind::Table(_) => part.used,
+            _ => false,
+        });
         if in_procedure
             && let (Some(takes), Some(place)) = (values::length(&heading, None), section.place())
             && section.parts.iter().any(|part| matches!(part.block.kind, Kind::List(..)))
@@ -43,7 +50,7 @@ impl Reading<'_> {
                 .any(|part| matches!(part.block.kind, Kind::List(..) | Kind::Code(..)));
             let used = match &block.kind {
                 Kind::List(ordered, items) => {
-                    self.list(topic, *ordered, items, &group, option.as_deref())
+                    self.list(&heading, topic, *ordered, items, &group, option.as_deref())
                 }
                 Kind::Code(language, text)
                     if in_procedure && language.as_deref() != Some("mermaid") =>
@@ -58,13 +65,14 @@ impl Reading<'_> {
                         &text,
                         block,
                         first,
-                        list_ahead,
+                        (list_ahead, listed),
+                        &group,
                         option.as_deref(),
                     )
                 }
                 Kind::Notice(_, inside) => {
                     let text = text_of_blocks(inside);
-                    self.notice(topic, &text, first)
+                    self.notice(topic, &text, &block.place, first)
                 }
                 _ => false,
             };
@@ -77,6 +85,7 @@ impl Reading<'_> {
 
     fn list(
         &mut self,
+        heading: &str,
         topic: Option<Topic>,
         ordered: bool,
         items: &[Item],
@@ -87,7 +96,7 @@ impl Reading<'_> {
         let text = |item: &Item| text_of_blocks(&item.blocks);
         // Lists of `Name: value` say the same as a table would.
         let named = items.iter().filter(|item| pair(&text(item)).is_some()).count();
-        if named * 2 > items.len() && !matches!(topic, Some(Topic::Procedure | Topic::Readiness))
+        if named * 2 > items.len() && matches!(topic, None | Some(Topic::Overview | Topic::Impact))
             || matches!(topic, Some(Topic::Header))
         {
             let mut known = 0;
@@ -112,8 +121,31 @@ impl Reading<'_> {
             }
         }
         match topic {
+            // A question's list is its answer.
+            Some(Topic::Procedure) if heading.trim_end().ends_with('?') => false,
             Some(Topic::Procedure) if ordered || ticks => {
                 self.step_list(items, group.clone());
+                true
+            }
+            // Limits and times in bullets are what calls for going back.
+            Some(Topic::Procedure)
+                if items.iter().filter(|item| values::condition(&text(item)).is_some()).count()
+                    * 2
+                    > items.len() =>
+            {
+                for item in items {
+                    self.trigger_sentence(&text(item), &item.place, option);
+                }
+                if let Some(option) = option {
+                    let all: Vec<String> = items.iter().map(text).collect();
+                    let when = self.option_when.entry(option.to_owned()).or_default();
+                    let said = when.trim_end_matches(':').to_owned();
+                    *when = if said.is_empty() {
+                        all.join("; ")
+                    } else {
+                        format!("{said}: {}", all.join("; "))
+                    };
+                }
                 true
             }
             // Bullets are steps where nothing else is; else they explain.
@@ -235,6 +267,18 @@ impl Reading<'_> {
     }
 
     fn trigger_sentence(&mut self, text: &str, place: &Place, option: Option<&str>) {
+        // Of several lines, the one that says when counts; the others explain it.
+        let lines: Vec<&str> =
+            text.lines().map(|line| line.trim().trim_start_matches("- ")).collect();
+        let telling = lines.iter().find(|line| {
+            line.split_once(": ").is_some_and(|(before, _)| goes_back(&plain(before)))
+        });
+        if let (Some(telling), true) = (telling, lines.len() > 1) {
+            let rest: Vec<&str> = lines.iter().copied().filter(|line| line != telling).collect();
+            self.note(place, "", &rest.join("\n"));
+            self.trigger_sentence(telling, place, option);
+            return;
+        }
         let bare = text.trim();
         // `What should prompt a rollback: …` states the trigger behind the colon.
         let said = match bare.split_once(": ") {
@@ -295,10 +339,26 @@ impl Reading<'_> {
         text: &str,
         block: &Block,
         first: usize,
-        list_ahead: bool,
+        (list_ahead, listed): (bool, bool),
+        group: &Option<String>,
         option: Option<&str>,
     ) -> bool {
         let place = &block.place;
+        if let Kind::Paragraph(inlines) = &block.kind {
+            let pairs = labels(inlines);
+            let known: Vec<bool> = match topic {
+                Some(Topic::Procedure) => Vec::new(),
+                _ => pairs.iter().map(|(name, value)| self.field(name, value, place)).collect(),
+            };
+            if known.contains(&true) {
+                for ((name, value), known) in pairs.iter().zip(known) {
+                    if !known {
+                        self.note(place, heading, &format!("{name}: {value}"));
+                    }
+                }
+                return true;
+            }
+        }
         // Lines of `Name: value`.
         let lines: Vec<&str> = text.lines().collect();
         let pairs = lines.iter().filter_map(|line| pair(line)).count();
@@ -326,7 +386,7 @@ impl Reading<'_> {
             return true;
         }
         match topic {
-            Some(Topic::Overview)
+            Some(Topic::Overview | Topic::Header)
                 if self.plan.change.description.is_none() && !self.about_the_plan(text) =>
             {
                 self.plan.change.description = Some(text.to_owned());
@@ -334,6 +394,13 @@ impl Reading<'_> {
                 true
             }
             Some(Topic::Impact) if self.plan.change.impact.is_none() => {
+                self.plan.change.impact = Some(text.to_owned());
+                self.report.found("change.impact", place);
+                true
+            }
+            Some(Topic::Risks)
+                if self.plan.change.impact.is_none() && has(&plain(heading), &["impact"]) =>
+            {
                 self.plan.change.impact = Some(text.to_owned());
                 self.report.found("change.impact", place);
                 true
@@ -378,15 +445,38 @@ impl Reading<'_> {
                     && has(&said, &["when", "if", "use this", "trigger"])
                     && self.drafts.len() == first
                 {
-                    if let Some(found) = values::condition(text) {
-                        let _ = found;
+                    if values::condition(text).is_some() {
                         self.trigger_sentence(text, place, Some(option));
                     }
                     self.option_when.entry(option.to_owned()).or_insert_with(|| text.to_owned());
                     return true;
                 }
-                if text.trim_end().ends_with(':') && list_ahead {
-                    // It only leads to the list.
+                // `Carry out the following steps:` only leads to them.
+                let leads = has(&said, &["following", "below", "steps", "as follows"]);
+                if text.trim_end().ends_with(':')
+                    && list_ahead
+                    && leads
+                    && said.split(' ').count() <= 12
+                {
+                    return true;
+                }
+                if let Some(conditions) = back_if(text) {
+                    for condition in conditions {
+                        self.trigger_sentence(&condition, place, option);
+                    }
+                    return true;
+                }
+                if self.authority(text, place) {
+                    return true;
+                }
+                if !listed && imperative(text) && !heading.trim_end().ends_with('?') {
+                    let mut draft = Draft::new(&title_of(text), place, group.clone());
+                    if plain(text) != plain(&draft.title) {
+                        draft.add_how(text, place);
+                    }
+                    draft.irreversible = no_return(text);
+                    draft.guess = Some("running text under a heading about going back");
+                    self.drafts.push(draft);
                     return true;
                 }
                 if self.drafts.len() > first {
@@ -399,16 +489,13 @@ impl Reading<'_> {
                         self.drafts[index].verify.push((rest.trim().to_owned(), place.clone()));
                         return true;
                     }
-                    if let Some(takes) = estimate_line(text) {
-                        let _ = takes;
+                    if no_return(text).is_some() {
+                        self.caution(index, text);
+                        self.drafts[index].add_how(text, place);
+                        return true;
                     }
-                    self.caution(index, text);
-                    return self.drafts[index]
-                        .irreversible
-                        .as_deref()
-                        .is_some_and(|known| text.contains(known));
                 }
-                self.authority(text, place)
+                false
             }
             _ => false,
         }
@@ -432,15 +519,13 @@ impl Reading<'_> {
         ) || text.trim_end().ends_with(':')
     }
 
-    fn notice(&mut self, topic: Option<Topic>, text: &str, first: usize) -> bool {
+    fn notice(&mut self, topic: Option<Topic>, text: &str, place: &Place, first: usize) -> bool {
         if topic == Some(Topic::Procedure) && no_return(text).is_some() && self.drafts.len() > first
         {
             let index = self.drafts.len() - 1;
             self.caution(index, text);
-            return self.drafts[index]
-                .irreversible
-                .as_deref()
-                .is_some_and(|known| text.contains(known));
+            self.drafts[index].add_how(text, place);
+            return true;
         }
         false
     }
@@ -451,12 +536,7 @@ impl Reading<'_> {
             && !text.is_empty()
         {
             last.verify.push((text.to_owned(), place.clone()));
-            let title = last.title.clone();
-            self.report.guessed(
-                "steps.verify",
-                place,
-                format!("checks of the whole stand at its last step, \"{title}\""),
-            );
+            last.of_the_whole.get_or_insert_with(|| place.clone());
         }
     }
 
@@ -480,7 +560,8 @@ impl Reading<'_> {
         let Some(who) = text.get(..at) else { return false };
         let who = who.rsplit(['.', ',', '\n']).next().unwrap_or(who).trim();
         let who = who.strip_prefix("The ").or_else(|| who.strip_prefix("the ")).unwrap_or(who);
-        if who.is_empty() || who.split(' ').count() > 5 {
+        let known = people::same(&plain(who), &self.plan).is_some();
+        if who.is_empty() || who.split(' ').count() > 5 || !(known || people::is_title(who)) {
             return false;
         }
         let by: Vec<RoleId> =
@@ -490,6 +571,8 @@ impl Reading<'_> {
         }
         self.report.guessed("authority.invoke", place, format!("\"{}\"", text.trim()));
         self.plan.authority.0.insert(Permission::Invoke, Grant { by: Many(by), quorum: 1 });
+        // The sentence may say more than who.
+        self.note(place, "", text);
         true
     }
 
@@ -528,6 +611,11 @@ impl Reading<'_> {
             return;
         }
         let heading = section.heading().to_owned();
+        let asked = heading.trim_end().ends_with('?');
+        let first_word = plain(&heading);
+        if asked && !["can ", "how "].iter().any(|word| first_word.starts_with(word)) {
+            return;
+        }
         // A document's own title is no procedure.
         if section.heads.len() < 2 && section.parts.len() > 3 && !self.is_field_of_ticket(section) {
             return;
@@ -547,6 +635,11 @@ impl Reading<'_> {
                         continue;
                     }
                     for line in text.lines().filter(|line| !line.trim().is_empty()) {
+                        let line = line.trim();
+                        let line = line
+                            .strip_prefix("Yes.")
+                            .or_else(|| line.strip_prefix("Yes,"))
+                            .unwrap_or(line);
                         let bare = line.trim().trim_start_matches(['-', '•', '*']).trim();
                         let mut draft = Draft::new(
                             &title_of(without_number(bare)),
@@ -563,7 +656,7 @@ impl Reading<'_> {
                     }
                     part.used = true;
                 }
-                Kind::List(_, items) => {
+                Kind::List(_, items) if !asked => {
                     let from = self.drafts.len();
                     self.step_list(items, group.clone());
                     for draft in &mut self.drafts[from..] {
@@ -592,38 +685,13 @@ impl Reading<'_> {
     fn settle_title(&mut self, name: &str) {
         let mut titles = std::mem::take(&mut self.titles);
         titles.sort_by_key(|(rank, ..)| *rank);
-        let heading = self.document().blocks.iter().find_map(|block| match &block.kind {
+        let heading = self.document().blocks.iter().take(1).find_map(|block| match &block.kind {
             Kind::Heading(_, text) => Some((text_of(text), block.place.clone())),
             _ => None,
         });
-        let says = |title: &str| {
-            // `Backout Plan` is the name of a kind of document.
-            let said = plain(title);
-            let bare: Vec<&str> = said
-                .split(' ')
-                .filter(|word| {
-                    !matches!(
-                        *word,
-                        "backout"
-                            | "rollback"
-                            | "plan"
-                            | "template"
-                            | "the"
-                            | "for"
-                            | "change"
-                            | "request"
-                            | "procedure"
-                            | "document"
-                            | "runbook"
-                            | "checklist"
-                            | "summary"
-                    )
-                })
-                .collect();
-            !bare.is_empty()
-        };
+        let says = |title: &str| plain(title).split(' ').any(|word| !is_kind(word));
         if let Some((rank, title, place)) = titles.into_iter().find(|(_, title, _)| says(title)) {
-            self.plan.change.title = title;
+            self.plan.change.title = if rank > 1 { without_kind(&title) } else { title };
             match rank {
                 0 | 1 => self.report.found("change.title", &place),
                 _ => self.report.guessed(
@@ -636,6 +704,9 @@ impl Reading<'_> {
             let stripped = without_kind(&title);
             self.plan.change.title = stripped;
             self.report.guessed("change.title", &place, "the first heading");
+        } else if let Some((title, place)) = self.first_line().filter(|(title, _)| says(title)) {
+            self.plan.change.title = without_kind(&title);
+            self.report.guessed("change.title", &place, "the first line");
         } else {
             let title = name.replace(['_', '-'], " ");
             let title = if title.trim().is_empty() {
@@ -649,6 +720,22 @@ impl Reading<'_> {
                 &Place::line(1),
                 "the document has no name for the change; this is the file's",
             );
+        }
+    }
+
+    /// The first paragraph, if it is short and stands before everything but a title.
+    fn first_line(&self) -> Option<(String, Place)> {
+        let block =
+            self.document().blocks.iter().find(|block| !matches!(block.kind, Kind::Heading(..)))?;
+        match &block.kind {
+            Kind::Paragraph(text) => {
+                let text = text_of(text);
+                let short = text.chars().count() <= 80
+                    && !text.contains('\n')
+                    && !text.ends_with(['.', ':']);
+                short.then(|| (text, block.place.clone()))
+            }
+            _ => None,
         }
     }
 
@@ -726,19 +813,67 @@ impl Reading<'_> {
 /// `Name: value`, `Name - value`: both, where the name is short.
 fn pair(text: &str) -> Option<(String, String)> {
     let line = text.lines().next()?;
-    let (name, _) = line
-        .split_once(':')
-        .or_else(|| line.split_once(" - "))
-        .or_else(|| line.split_once(" \u{2013} "))?;
-    let value =
-        text[name.len()..].trim_start_matches([' ', ':', '-', '\u{2013}']).trim().to_owned();
-    let name = name.trim().trim_matches('*').trim().to_owned();
-    let short = !name.is_empty() && name.split(' ').count() <= 8;
+    let (at, sign) = [": ", " - ", " \u{2013} "]
+        .into_iter()
+        .filter_map(|sign| line.find(sign).map(|at| (at, sign)))
+        .min()?;
+    let value = text[at + sign.len()..].trim().to_owned();
+    let name = line[..at].trim().trim_matches('*').trim().to_owned();
+    let bare = name.split('(').next().unwrap_or(&name);
+    let short = !bare.is_empty() && bare.split_whitespace().count() <= 8;
     (short && !value.is_empty()).then_some((name, value))
 }
 
+/// Bold names with what follows each: `**Change ID:** NET-2217 **Date:** 16 May`.
+fn labels(inlines: &[Inline]) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (index, inline) in inlines.iter().enumerate() {
+        let next = inlines.get(index + 1).map_or("", |next| next.text.as_str());
+        let named = inline.style == Style::Strong
+            && (inline.text.trim_end().ends_with(':') || next.trim_start().starts_with(':'));
+        if named {
+            found.push((inline.text.trim().trim_end_matches(':').to_owned(), String::new()));
+        } else if let Some((_, value)) = found.last_mut() {
+            value.push_str(&inline.text);
+        } else if !inline.text.trim().is_empty() {
+            return Vec::new();
+        }
+    }
+    for (_, value) in &mut found {
+        *value = value.trim().trim_start_matches(':').trim().to_owned();
+    }
+    found
+}
+
+/// What has to be so for going back, in `Back out if …` and `If …, go back`.
+fn back_if(text: &str) -> Option<Vec<String>> {
+    let sentence = text.trim().trim_end_matches('.');
+    let lower = sentence.to_lowercase();
+    let opens = ["if ", "when ", "in case "].into_iter().find(|word| lower.starts_with(word));
+    let condition = if let Some(word) = opens {
+        let comma = sentence.rfind(", ")?;
+        let says = plain(sentence.get(comma..)?);
+        if !goes_back(&says) && !has(&says, &["go back", "go to the previous"]) {
+            return None;
+        }
+        sentence.get(word.len()..comma)?.to_owned()
+    } else {
+        let said = plain(sentence);
+        if !["backout", "rollback", "revert", "abort"].iter().any(|verb| said.starts_with(verb)) {
+            return None;
+        }
+        let ends = [" if ", " when ", " in case "].into_iter();
+        let at = ends.filter_map(|word| lower.find(word).map(|at| at + word.len())).min()?;
+        sentence.get(at..)?.to_owned()
+    };
+    let parts = condition.split(", or ").flat_map(|part| part.split(" or when "));
+    let parts: Vec<String> =
+        parts.map(|part| part.trim().to_owned()).filter(|part| part.contains(' ')).collect();
+    (!parts.is_empty()).then_some(parts)
+}
+
 /// `Estimated Time to Complete (mins) - 15`.
-fn estimate_line(text: &str) -> Option<backout_core::duration::Estimate> {
+pub(crate) fn estimate_line(text: &str) -> Option<backout_core::duration::Estimate> {
     let said = plain(text);
     let estimate = has(
         &said,
@@ -883,20 +1018,55 @@ fn owner_at_end(text: &str) -> (String, Option<String>) {
     (text.to_owned(), None)
 }
 
-/// `Backout plan for Portal v2` without the kind of document.
+/// Whether a word is part of the name of a kind of document.
+fn is_kind(word: &str) -> bool {
+    const KINDS: [&str; 36] = [
+        "backout",
+        "rollback",
+        "plan",
+        "template",
+        "the",
+        "for",
+        "change",
+        "request",
+        "procedure",
+        "document",
+        "runbook",
+        "checklist",
+        "summary",
+        "guide",
+        "manual",
+        "and",
+        "deployment",
+        "installation",
+        "instructions",
+        "production",
+        "a",
+        "of",
+        "to",
+        "launch",
+        "release",
+        "upgrade",
+        "standard",
+        "back",
+        "out",
+        "steps",
+        "sheet",
+        "form",
+        "record",
+        "maintenance",
+        "implementation",
+        "",
+    ];
+    KINDS.contains(&word)
+}
+
+/// `Backout plan for Portal v2`, `Rollback runbook - Search 7`: without the kind of document.
 fn without_kind(title: &str) -> String {
-    let lower = title.to_lowercase();
-    for kind in [
-        "backout plan for ",
-        "back-out plan for ",
-        "rollback plan for ",
-        "backout plan: ",
-        "backout plan - ",
-        "rollback plan: ",
-        "rollback plan - ",
-    ] {
-        if lower.starts_with(kind)
-            && let Some(rest) = title.get(kind.len()..)
+    for sign in [" for ", ": ", " - ", " \u{2013} "] {
+        if let Some((kind, rest)) = title.split_once(sign)
+            && plain(kind).split(' ').all(is_kind)
+            && !rest.trim().is_empty()
         {
             return rest.trim().to_owned();
         }

@@ -39,6 +39,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) prose_from: Option<String>,
     /// What was not understood: where, under which heading, what.
     unread: Vec<(Place, String, String)>,
+    /// Where a document begins that does not say that it is about going back.
+    taken_for_back: Option<Place>,
     /// Whether the whole document is about going back.
     pub(crate) whole_is_back: bool,
 }
@@ -62,7 +64,22 @@ impl<'a> Reading<'a> {
             _ => None,
         });
         titles.extend(first);
-        let whole_is_back = titles.iter().any(|title| goes_back(&plain(title)));
+        let heads: Vec<String> = document
+            .blocks
+            .iter()
+            .filter_map(|block| match &block.kind {
+                Kind::Heading(_, text) => Some(text_of(text)),
+                _ => None,
+            })
+            .collect();
+        // A bare table says nothing about what it is; whoever imports it does.
+        let sheet =
+            document.blocks.first().is_some_and(|block| block.place.unit.starts_with("sheet"));
+        let silent = (heads.is_empty() || sheet)
+            && heads.iter().chain(&titles).all(|title| {
+                !goes_back(&plain(title)) && crate::words::topic(title) != Some(Topic::Forward)
+            });
+        let whole_is_back = silent || titles.iter().any(|title| goes_back(&plain(title)));
         let change = Change {
             id: None,
             title: String::new(),
@@ -117,6 +134,11 @@ impl<'a> Reading<'a> {
             option_triggers: BTreeMap::new(),
             prose_from: None,
             unread: Vec::new(),
+            taken_for_back: document
+                .blocks
+                .first()
+                .filter(|_| silent)
+                .map(|block| block.place.clone()),
             whole_is_back,
         }
     }
@@ -130,6 +152,10 @@ impl<'a> Reading<'a> {
         let mut sections = outline(document);
         self.drop_title_topic(&mut sections);
         // People first: everything else names them.
+        if let Some(place) = self.taken_for_back.clone() {
+            let why = "the tables do not say whether they lead forward or back; they were imported as a way back";
+            self.report.guessed("steps", &place, why);
+        }
         for section in &mut sections {
             self.contacts(section);
         }

@@ -34,6 +34,10 @@ pub(crate) struct Draft {
     /// The way back it belongs to, where there are several.
     pub(crate) group: Option<String>,
     pub(crate) guess: Option<&'static str>,
+    /// Checks of the whole that stand here because it is the last step.
+    pub(crate) of_the_whole: Option<Place>,
+    /// Whether it stands in a table, so that its number is its own.
+    pub(crate) in_table: bool,
 }
 
 impl Draft {
@@ -52,10 +56,14 @@ impl Draft {
             component: None,
             group,
             guess: None,
+            of_the_whole: None,
+            in_table: false,
         }
     }
 
     pub(crate) fn add_how(&mut self, text: &str, place: &Place) {
+        // A hard space in a command is a space that a word processor made.
+        let text = text.replace(['\u{a0}', '\u{202f}'], " ");
         let text = text.trim_matches('\n').trim_end();
         if !text.trim().is_empty() {
             self.how.push(text.to_owned());
@@ -85,6 +93,7 @@ impl Reading<'_> {
             };
             let mut draft =
                 Draft::new(title.lines().next().unwrap_or(&title), &place, group.clone());
+            draft.in_table = true;
             draft.number =
                 line.get(C::Number).and_then(|text| text.trim().trim_end_matches('.').parse().ok());
             if title.lines().count() > 1 {
@@ -169,8 +178,9 @@ impl Reading<'_> {
         let title = before_brackets(&title);
         let known = self.drafts.iter().position(|draft| {
             let number = number.is_some() && draft.number == number;
-            number && (alike(&draft.title, &title) || title.is_empty())
-                || plain(&draft.title) == plain(&title)
+            let same_way = draft.in_table && is_step(&heading);
+            number && (same_way || alike(&draft.title, &title) || title.is_empty())
+                || plain(&draft.title) == plain(&title) && !title.is_empty()
         });
         let index = known.unwrap_or_else(|| {
             let mut draft = Draft::new(&title, &place, group);
@@ -347,6 +357,7 @@ impl Reading<'_> {
         for item in items {
             let first = item.blocks.first();
             let text = first.map(Block::text).unwrap_or_default();
+            let text = self.without_estimate(&text, &item.place);
             if text.trim().is_empty() && item.blocks.len() < 2 {
                 continue;
             }
@@ -407,6 +418,18 @@ impl Reading<'_> {
                 self.detail(index, block);
             }
         }
+    }
+
+    /// The text without lines that say how long the whole takes.
+    fn without_estimate(&mut self, text: &str, place: &Place) -> String {
+        let mut kept = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            match crate::prose::estimate_line(line).filter(|_| index > 0) {
+                Some(total) => self.when.total = Some((longest(total), place.clone())),
+                None => kept.push(line),
+            }
+        }
+        kept.join("\n")
     }
 
     /// The way back a part belongs to: the nearest heading that names an option, or
@@ -517,6 +540,13 @@ impl Reading<'_> {
         for (index, (_, place)) in draft.verify.iter().enumerate() {
             self.report.found(format!("steps[{id}].verify[{index}]"), place);
         }
+        if let Some(place) = &draft.of_the_whole {
+            self.report.guessed(
+                field("verify"),
+                place,
+                "checks of the whole stand at its last step",
+            );
+        }
         let manual =
             if draft.how.is_empty() { draft.title.clone() } else { draft.how.join("\n\n") };
         self.report.found(field("manual"), draft.how_place.as_ref().unwrap_or(&draft.place));
@@ -547,6 +577,9 @@ impl Reading<'_> {
                 &draft.place,
                 format!("\"{}\" brings back {component}", draft.title),
             );
+        }
+        if after.is_some() {
+            self.report.found(field("after"), &draft.place);
         }
         if draft.after.is_some() && after.is_none() {
             let text = draft.after.clone().unwrap_or_default();
@@ -601,6 +634,8 @@ impl Reading<'_> {
                 && first.after.is_none()
             {
                 first.after = Some(Many(Vec::new()));
+                let field = format!("steps[{}].after", first.id);
+                self.report.guessed(field, place, "each way back begins by itself");
             }
             self.report.guessed(
                 format!("options[{id}]"),
@@ -608,10 +643,16 @@ impl Reading<'_> {
                 "the document describes several ways back",
             );
             let when = self.option_when.get(name).cloned();
-            for trigger in self.option_triggers.get(name).into_iter().flatten() {
-                if let Some(trigger) = self.plan.triggers.get_mut(trigger) {
+            let mut named = Vec::new();
+            for key in self.option_triggers.get(name).into_iter().flatten() {
+                if let Some(trigger) = self.plan.triggers.get_mut(key) {
                     trigger.option = Some(id.clone());
+                    named.push(key.clone());
                 }
+            }
+            for trigger in named {
+                let field = format!("triggers[{trigger}].option");
+                self.report.guessed(field, place, "it stands under this way back");
             }
             self.plan.options.insert(
                 id,
@@ -748,7 +789,7 @@ fn alike(one: &str, other: &str) -> bool {
     let (one, other) = (words(one), words(other));
     let (few, many) = if one.len() <= other.len() { (one, other) } else { (other, one) };
     let same = few.iter().filter(|word| many.contains(word)).count();
-    !few.is_empty() && same * 2 > few.len()
+    !few.is_empty() && same * 2 >= few.len()
 }
 
 /// A title from a text: its first sentence, cut where it is long.

@@ -43,7 +43,15 @@ pub(crate) enum Is {
 impl<'a> Grid<'a> {
     pub(crate) fn new(table: &'a Table) -> Self {
         let names: Vec<String> = table.head.iter().map(|cell| text_of(cell)).collect();
-        let columns = names.iter().map(|name| column(name)).collect();
+        let mut columns: Vec<Option<Column>> = names.iter().map(|name| column(name)).collect();
+        // Beside an action, a `Check` is how to know that it worked.
+        if columns.contains(&Some(Column::Action)) && !columns.contains(&Some(Column::Verify)) {
+            for (column, name) in columns.iter_mut().zip(&names) {
+                if matches!(plain(name).as_str(), "check" | "checks" | "test") {
+                    *column = Some(Column::Verify);
+                }
+            }
+        }
         Self { columns, names, table }
     }
 

@@ -21,6 +21,7 @@ patterns! {
     LENGTH = r"(?i)(\d+(?:\.\d+)?)\s*(days?|d|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|sec|s)\b";
     RANGE = r"(?i)(\d+(?:\.\d+)?)\s*(?:-|–|—|to)\s*(\d+(?:\.\d+)?)\s*(days?|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s)\b";
     CLOCKED = r"^\s*(\d{1,3}):(\d{2})(?::(\d{2}))?\s*$";
+    BARE_RANGE = r"^\s*(\d+(?:\.\d+)?)\s*(?:-|–|—|to)\s*(\d+(?:\.\d+)?)\s*$";
     BARE = r"^\s*[~≈]?\s*(\d+(?:\.\d+)?)\s*$";
     ISO_DAY = r"\b(\d{4})-(\d{2})-(\d{2})\b";
     DAY_MONTH = r"(?i)\b(\d{1,2})(?:st|nd|rd|th)?\s+(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,?\s+(\d{4})\b";
@@ -78,6 +79,14 @@ pub(crate) fn length(text: &str, unit: Option<&str>) -> Option<Estimate> {
     if let Some(range) = RANGE.captures(text) {
         let (low, high) = (seconds(&range[1], &range[3])?, seconds(&range[2], &range[3])?);
         // Nobody said which is likely; the longer one is the safe one.
+        return (low <= high && high > 0.0).then(|| Estimate::Range {
+            low: span(low),
+            likely: span(high),
+            high: span(high),
+        });
+    }
+    if let (Some(range), Some(unit)) = (BARE_RANGE.captures(text), unit) {
+        let (low, high) = (seconds(&range[1], unit)?, seconds(&range[2], unit)?);
         return (low <= high && high > 0.0).then(|| Estimate::Range {
             low: span(low),
             likely: span(high),
@@ -221,7 +230,13 @@ pub(crate) fn condition(text: &str) -> Option<Condition> {
             .trim_start_matches("the ")
             .trim_start_matches("The ")
             .trim();
-        // `over 30 minutes` is how long something lasts, not how much it is.
+        let after = &rest[number.get(0)?.end()..];
+        // `More than 5 % of captures fail for 30 minutes`: what is measured stands behind.
+        let behind = after.trim_start().strip_prefix("of ").map(|behind| {
+            let end = LASTING.find(behind).map_or(behind.len(), |lasting| lasting.start());
+            behind[..end].trim().trim_end_matches(['.', ','])
+        });
+        let metric = if metric.is_empty() { behind.unwrap_or_default() } else { metric };
         let value = number["value"].replace(',', ".");
         let unit = unit(number.name("unit").map_or("", |unit| unit.as_str()));
         if metric.is_empty() || metric.chars().count() > 120 {
@@ -230,7 +245,6 @@ pub(crate) fn condition(text: &str) -> Option<Condition> {
         let limit =
             format!("{} {value}{}{unit}", comparison.sign(), if unit.len() > 2 { " " } else { "" });
         let limit: Limit = limit.parse().ok()?;
-        let after = &rest[number.get(0)?.end()..];
         return Some(Condition { metric: metric.to_owned(), limit, lasting: lasting(after) });
     }
     None
@@ -293,6 +307,7 @@ mod tests {
             ("20", Some("m"), Some("20m")),
             ("20", None, None),
             ("5-10 min", None, Some("10m (5m to 10m)")),
+            ("5-10", Some("m"), Some("10m (5m to 10m)")),
             ("5 to 10 minutes", None, Some("10m (5m to 10m)")),
             ("30 min (20 min to 1 h 5 min)", None, Some("30m (20m to 1h5m)")),
             ("TBD", None, None),
@@ -362,6 +377,7 @@ mod tests {
                 None,
             ),
             ("Performance degradation >50%", "Performance degradation", "> 50%", None),
+            ("More than 5 % of captures fail for 30 minutes", "captures fail", "> 5%", Some("30m")),
         ] {
             let found = condition(text);
             if metric.is_empty() {

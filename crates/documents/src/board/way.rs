@@ -111,7 +111,7 @@ pub(super) fn steps(material: &Material<'_>, make: &mut Make) {
             material.outlook.as_ref().map_or_else(|_| Vec::new(), |outlook| outlook.path.clone());
         let (scene, mermaid, said) = pictures::steps(plan, &graph, &path);
         make.figure(
-            "What waits for what. Orange decides when it is done.",
+            "What waits for what. The orange steps are the critical path.",
             said,
             scene,
             Some(mermaid),
@@ -272,7 +272,7 @@ pub(super) fn schedule(material: &Material<'_>, make: &mut Make) {
         outlook.finish.nights()
     ));
     let (scene, said) = pictures::schedule(plan, outlook, zone.as_ref());
-    make.figure(format!("The schedule of an ordinary night. Orange decides when it is done; the dashed line is where {per} of 100 nights are done."), said, scene, None);
+    make.figure(format!("The schedule of an ordinary night. The orange steps are the critical path; the dashed line is where {per} of 100 nights are done."), said, scene, None);
     let rows = outlook.rows.iter().map(|row| {
         let step = &plan.steps[row.step];
         vec![

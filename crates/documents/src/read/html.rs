@@ -145,6 +145,8 @@ impl Reader {
 
     fn table(&mut self, element: ElementRef<'_>, depth: usize) {
         let mut table = Table::default();
+        // Whether each row has its name in front, and the table no head.
+        let mut named_rows = false;
         let start = self.place.plus(usize::from(self.count));
         let mut place = start.clone();
         for row in element.descendent_elements().filter(|row| row.value().name() == "tr") {
@@ -155,11 +157,14 @@ impl Reader {
             }
             let mut cells: Vec<Cell> = Vec::new();
             let mut all_heads = true;
+            let mut first_only = false;
             for cell in row.child_elements() {
                 let name = cell.value().name();
                 if name != "td" && name != "th" {
                     continue;
                 }
+                first_only =
+                    if cells.is_empty() { name == "th" } else { first_only && name == "td" };
                 all_heads &= name == "th";
                 let mut text = Vec::new();
                 cell_text(cell, &mut text, depth);
@@ -171,6 +176,7 @@ impl Reader {
             if cells.is_empty() {
                 continue;
             }
+            named_rows |= first_only && cells.len() == 2;
             if all_heads && table.head.is_empty() && table.rows.is_empty() && cells.len() > 1 {
                 table.head = cells;
             } else {
@@ -180,7 +186,7 @@ impl Reader {
                 table.rows.push(Row { place: place.clone(), cells });
             }
         }
-        if table.head.is_empty() && table.rows.len() > 1 {
+        if table.head.is_empty() && table.rows.len() > 1 && !named_rows {
             table.head = table.rows.remove(0).cells;
         }
         self.place = place;

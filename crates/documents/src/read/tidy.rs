@@ -29,6 +29,12 @@ pub(super) fn visible(text: &str) -> String {
     out
 }
 
+/// Code as it is, but for what cannot be seen. Hard spaces stay: it may be a file.
+fn exact(text: &str) -> String {
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+    lines.chars().filter(|c| !is_invisible(*c)).collect()
+}
+
 fn blocks(all: &mut Vec<Block>) {
     for block in all.iter_mut() {
         match &mut block.kind {
@@ -45,7 +51,7 @@ fn blocks(all: &mut Vec<Block>) {
                 }
                 table.rows.retain(|row| row.cells.iter().any(|cell| !cell.is_empty()));
             }
-            Kind::Code(_, text) => *text = visible(&text.replace("\r\n", "\n").replace('\r', "\n")),
+            Kind::Code(_, text) => *text = exact(text),
             Kind::Notice(_, inside) => blocks(inside),
             Kind::Figure(_) | Kind::PageBreak => {}
         }

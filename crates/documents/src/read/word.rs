@@ -10,7 +10,9 @@ use quick_xml::events::BytesStart;
 
 use super::package::{Package, Tag, attribute, walk};
 use super::{DEEPEST, MOST_BLOCKS, Unreadable};
-use crate::tree::{Block, Cell, Document, Inline, Item, Kind, Place, Row, Style, Table, text_of};
+use crate::tree::{
+    Block, Cell, Document, Inline, Item, Kind, Place, Row, Style, Table, Tone, text_of,
+};
 
 pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
     let mut package = Package::open(bytes)?;
@@ -175,6 +177,7 @@ enum Part {
     Title(Place, String),
     Heading(Place, u8, Vec<Inline>),
     Text(Place, Vec<Inline>),
+    Notice(Place, Tone, Vec<Inline>),
     Code(Place, String),
     Item { place: Place, ordered: bool, level: u8, ticked: Option<bool>, text: Vec<Inline> },
     Table(Place, Table),
@@ -392,6 +395,12 @@ impl Reader {
         if look.name.starts_with("toc ") {
             return;
         }
+        // `Notice` and `Warning` are our own documents' styles.
+        if matches!(look.name.as_str(), "notice" | "warning" | "quote" | "intense quote") {
+            let tone = if look.name == "warning" { Tone::Warning } else { Tone::Note };
+            self.parts.push(Part::Notice(place, tone, paragraph.text));
+            return;
+        }
         let outline = paragraph.outline.filter(|level| *level < 9).map(|level| level + 1);
         if let Some(level) = outline.or(look.level) {
             self.parts.push(Part::Heading(place, level.clamp(1, 6), paragraph.text));
@@ -450,6 +459,10 @@ fn fold(parts: Vec<Part>) -> Vec<Block> {
             }
             Part::Heading(place, level, text) => Block { place, kind: Kind::Heading(level, text) },
             Part::Text(place, text) => Block { place, kind: Kind::Paragraph(text) },
+            Part::Notice(place, tone, text) => {
+                let inside = Block { place: place.clone(), kind: Kind::Paragraph(text) };
+                Block { place, kind: Kind::Notice(tone, vec![inside]) }
+            }
             Part::Table(place, table) => Block { place, kind: Kind::Table(table) },
             Part::Code(place, line) => {
                 if let (true, Some(Kind::Code(_, code))) =
