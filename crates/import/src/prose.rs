@@ -621,6 +621,7 @@ impl Reading<'_> {
             return;
         }
         let group = self.group(section);
+        let listed = section.parts.iter().any(|part| matches!(part.block.kind, Kind::List(..)));
         for part in &mut section.parts {
             if part.used {
                 continue;
@@ -628,10 +629,7 @@ impl Reading<'_> {
             match &part.block.kind {
                 Kind::Paragraph(inlines) => {
                     let text = text_of(inlines);
-                    if nothing(&text)
-                        || text.trim_end().ends_with('?')
-                        || self.about_the_plan(&text)
-                    {
+                    if listed || !tells_what_to_do(&text) || self.about_the_plan(&text) {
                         continue;
                     }
                     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -936,7 +934,29 @@ fn nothing(text: &str) -> bool {
 fn imperative(text: &str) -> bool {
     let said = plain(text);
     let first = said.split(' ').next().unwrap_or_default();
-    const VERBS: [&str; 62] = [
+    const VERBS: [&str; 84] = [
+        "load",
+        "reload",
+        "replay",
+        "purge",
+        "reset",
+        "repair",
+        "reboot",
+        "mount",
+        "unmount",
+        "freeze",
+        "unfreeze",
+        "send",
+        "ask",
+        "have",
+        "ping",
+        "power",
+        "pull",
+        "push",
+        "merge",
+        "release",
+        "recover",
+        "let",
         "stop",
         "start",
         "restart",
@@ -1001,6 +1021,38 @@ fn imperative(text: &str) -> bool {
         "resume",
     ];
     VERBS.contains(&first)
+}
+
+/// Whether running text says how to go back: an order, or a sentence with one of
+/// the words for it.
+fn tells_what_to_do(text: &str) -> bool {
+    let said = plain(text);
+    let bare = said.strip_prefix("yes ").unwrap_or(&said);
+    let speaks = has(
+        bare,
+        &[
+            "restor",
+            "redeploy",
+            "revert",
+            "reinstall",
+            "switch",
+            "disabl",
+            "rollback",
+            "backout",
+            "downgrad",
+            "snapshot",
+            "previous version",
+            "turned off",
+            "turn off",
+            "set back",
+            "put back",
+            "undo",
+            "undone",
+        ],
+    );
+    !nothing(text)
+        && !text.trim_end().ends_with(['?', ':'])
+        && (imperative(bare) || speaks && bare.split(' ').count() >= 5)
 }
 
 /// `Backups verified (DBA)`: the text and who.

@@ -117,8 +117,8 @@ impl Reader {
         for node in parent.children() {
             let place = self.place(node);
             let kind = match &node.data.borrow().value {
-                NodeValue::Heading(heading) => Kind::Heading(heading.level, inlines(node)),
-                NodeValue::Paragraph => Kind::Paragraph(inlines(node)),
+                NodeValue::Heading(heading) => Kind::Heading(heading.level, flowing(inlines(node))),
+                NodeValue::Paragraph => Kind::Paragraph(flowing(inlines(node))),
                 NodeValue::CodeBlock(code) => {
                     let language = code.info.split_whitespace().next().map(str::to_owned);
                     Kind::Code(language, code.literal.clone())
@@ -159,7 +159,7 @@ impl Reader {
     fn table<'a>(&self, node: &'a AstNode<'a>) -> Table {
         let mut table = Table::default();
         for line in node.children() {
-            let cells: Vec<Cell> = line.children().map(|cell| inlines(cell)).collect();
+            let cells: Vec<Cell> = line.children().map(|cell| flowing(inlines(cell))).collect();
             if matches!(line.data.borrow().value, NodeValue::TableRow(true)) {
                 table.head = cells;
             } else {
@@ -176,6 +176,19 @@ fn inlines<'a>(parent: &'a AstNode<'a>) -> Vec<Inline> {
     out
 }
 
+/// Where a line ends in the file and goes on in the paragraph.
+const WRAP: &str = "\u{2029}";
+
+/// A wrapped line flows on, unless every line is a `Name: value` of its own.
+fn flowing(mut all: Vec<Inline>) -> Vec<Inline> {
+    let text = crate::tree::text_of(&all);
+    let named = |line: &str| line.find(": ").is_some_and(|at| at <= 48);
+    let lines = text.contains(WRAP) && text.split(WRAP).all(named);
+    let with = if lines { "\n" } else { " " };
+    all.iter_mut().for_each(|inline| inline.text = inline.text.replace(WRAP, with));
+    all
+}
+
 fn collect<'a>(parent: &'a AstNode<'a>, style: &Style, out: &mut Vec<Inline>, depth: usize) {
     if depth > DEEPEST {
         return;
@@ -185,7 +198,7 @@ fn collect<'a>(parent: &'a AstNode<'a>, style: &Style, out: &mut Vec<Inline>, de
         match &node.data.borrow().value {
             NodeValue::Text(text) => out.push(made(text, style)),
             NodeValue::Code(code) => out.push(made(&code.literal, &Style::Code)),
-            NodeValue::SoftBreak => out.push(made(" ", style)),
+            NodeValue::SoftBreak => out.push(made(WRAP, style)),
             NodeValue::LineBreak => out.push(made("\n", style)),
             NodeValue::HtmlInline(tag) if is_break(tag) => out.push(made("\n", style)),
             NodeValue::Strong | NodeValue::Emph if *style == Style::Plain => {
