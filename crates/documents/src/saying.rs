@@ -16,7 +16,7 @@ pub fn length(length: Duration) -> String {
     if millis == 0 {
         return "0 min".to_owned();
     }
-    if millis < 1000 || millis % 1000 != 0 && millis < 60_000 {
+    if millis < 1000 || !millis.is_multiple_of(1000) && millis < 60_000 {
         return format!("{} s", millis as f64 / 1000.0);
     }
     let seconds = (millis / 1000) as u64;

@@ -9,7 +9,7 @@ use backout_documents::tree::text_of;
 use backout_documents::{Fact, Kind, Place};
 use jiff::civil::{Date, DateTime};
 
-use crate::reading::Reading;
+use crate::reading::{Reading, Versions};
 use crate::tables::Grid;
 use crate::values;
 use crate::words::{has, plain, slug, unique};
@@ -195,7 +195,7 @@ impl Reading<'_> {
                 "release to",
             ]) =>
             {
-                self.versions.1 = Some((value.to_owned(), place.clone()));
+                self.versions.to = Some((value.to_owned(), place.clone()));
             }
             () if is(&[
                 "previous version",
@@ -210,7 +210,7 @@ impl Reading<'_> {
                 "release from",
             ]) =>
             {
-                self.versions.0 = Some((value.to_owned(), place.clone()));
+                self.versions.from = Some((value.to_owned(), place.clone()));
             }
             () if is(&[
                 "version",
@@ -599,7 +599,7 @@ impl Reading<'_> {
 
     /// The version released and the one before.
     pub(crate) fn settle_release(&mut self) {
-        let (from, to) = self.versions.clone();
+        let Versions { from, to } = self.versions.clone();
         let said = self.plan.change.title.clone();
         let mut to = to.map(|(text, place)| (text, place, None));
         // `Release 2.0` in one place and `v2.0` in the title are one version.

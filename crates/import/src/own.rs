@@ -263,7 +263,7 @@ impl Merge {
         }
         match (then, now, &mut *plan) {
             (Value::Object(then), Value::Object(now), Value::Object(plan)) => {
-                self.object(field, then, now, plan)
+                self.object(field, then, now, plan);
             }
             (Value::Array(then), Value::Array(now), Value::Array(plan))
                 if keyed(then) && keyed(now) =>

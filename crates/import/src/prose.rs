@@ -180,9 +180,9 @@ impl Reading<'_> {
             Some(Topic::Review) => {
                 for item in items {
                     if ticks {
-                        self.later(&text(item), None, None, &item.place)
+                        self.later(&text(item), None, None, &item.place);
                     } else {
-                        self.question(&text(item), &item.place)
+                        self.question(&text(item), &item.place);
                     }
                 }
                 true
@@ -262,8 +262,8 @@ impl Reading<'_> {
             || self.when.deploy.as_ref().is_some_and(|(_, at)| at == place)
             || self.when.by.as_ref().is_some_and(|(_, at)| at == place)
             || self.when.total.as_ref().is_some_and(|(_, at)| at == place)
-            || self.versions.0.as_ref().is_some_and(|(_, at)| at == place)
-            || self.versions.1.as_ref().is_some_and(|(_, at)| at == place)
+            || self.versions.from.as_ref().is_some_and(|(_, at)| at == place)
+            || self.versions.to.as_ref().is_some_and(|(_, at)| at == place)
     }
 
     fn trigger_sentence(&mut self, text: &str, place: &Place, option: Option<&str>) {

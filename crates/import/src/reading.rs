@@ -28,7 +28,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) drafts: Vec<Draft>,
     pub(crate) when: When,
     /// The version that is released and the one before, as far as the document says.
-    pub(crate) versions: (Option<(String, Place)>, Option<(String, Place)>),
+    pub(crate) versions: Versions,
     pub(crate) titles: Vec<(u8, String, Place)>,
     /// Phases whose time is stated as a whole: their place in `drafts`, and how long.
     pub(crate) phases: Vec<Phase>,
@@ -43,6 +43,16 @@ pub(crate) struct Reading<'a> {
     taken_for_back: Option<Place>,
     /// Whether the whole document is about going back.
     pub(crate) whole_is_back: bool,
+}
+
+/// A text, and where it stands.
+pub(crate) type Said = (String, Place);
+
+/// The version before, and the one that is released.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Versions {
+    pub(crate) from: Option<Said>,
+    pub(crate) to: Option<Said>,
 }
 
 /// A part of the procedure whose time is stated for all of it.
@@ -127,7 +137,7 @@ impl<'a> Reading<'a> {
             report: Report::default(),
             drafts: Vec::new(),
             when: When::default(),
-            versions: (None, None),
+            versions: Versions::default(),
             titles: Vec::new(),
             phases: Vec::new(),
             option_when: BTreeMap::new(),
@@ -164,8 +174,7 @@ impl<'a> Reading<'a> {
             self.tables(section);
         }
         let mut before: Option<usize> = None;
-        for index in 0..sections.len() {
-            let section = &mut sections[index];
+        for section in &mut sections {
             if self.step_section(section) {
                 continue;
             }

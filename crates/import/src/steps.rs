@@ -203,10 +203,8 @@ impl Reading<'_> {
     /// Takes a block as the details of a step.
     fn detail(&mut self, index: usize, block: &Block) {
         match &block.kind {
-            Kind::Code(_, text) => {
-                if !self.labelled(index, text, &block.place) {
-                    self.drafts[index].add_how(text, &block.place);
-                }
+            Kind::Code(_, text) if !self.labelled(index, text, &block.place) => {
+                self.drafts[index].add_how(text, &block.place);
             }
             Kind::List(ordered, items) => {
                 let mut rest = Vec::new();

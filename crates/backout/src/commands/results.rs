@@ -143,11 +143,11 @@ async fn carry_over(
                 attested.push(event);
             }
             Taken::Single(act, events, said) => {
-                single.push((state.steps[index].id.clone(), said, act, events))
+                single.push((state.steps[index].id.clone(), said, act, events));
             }
             Taken::Known => told.known.push(state.steps[index].id.clone()),
             Taken::Refused(why) => {
-                told.refused.push((row.step.clone(), format!("{}: {why}", row.place)))
+                told.refused.push((row.step.clone(), format!("{}: {why}", row.place)));
             }
         }
     }

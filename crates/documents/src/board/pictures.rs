@@ -231,7 +231,12 @@ fn mermaid(nodes: &[Node], edges: &[Edge]) -> String {
     for edge in edges {
         match &edge.label {
             Some(label) => {
-                out.push_str(&format!("  n{} -->|\"{}\"| n{}\n", edge.from, quoted(label), edge.to))
+                out.push_str(&format!(
+                    "  n{} -->|\"{}\"| n{}\n",
+                    edge.from,
+                    quoted(label),
+                    edge.to
+                ));
             }
             None => out.push_str(&format!("  n{} --> n{}\n", edge.from, edge.to)),
         }

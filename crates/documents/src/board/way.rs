@@ -152,7 +152,7 @@ fn detail(index: usize, step: &Step, material: &Material<'_>, make: &mut Make) {
         Action::Sql(_) => make.code(Some("sql"), lines),
         Action::Http(_) => make.code(Some("http"), lines),
         Action::RestoreTree(_) | Action::Copy(_) | Action::Wait(_) => {
-            make.text(format!("Automatically: {lines}."))
+            make.text(format!("Automatically: {lines}."));
         }
     }
     let mut more: Vec<String> = Vec::new();

@@ -238,7 +238,7 @@ fn inlines(node: &Value, depth: usize) -> Vec<Inline> {
                         Some("strong") => style = Style::Strong,
                         Some("code") => style = Style::Code,
                         Some("link") => {
-                            style = Style::Link(attr(mark, "href").unwrap_or_default().to_owned())
+                            style = Style::Link(attr(mark, "href").unwrap_or_default().to_owned());
                         }
                         _ => {}
                     }

@@ -116,10 +116,10 @@ pub(super) fn walk(
             Event::Start(start) => visit(Tag::Open(&start))?,
             Event::End(end) => visit(Tag::Close(end.local_name().as_ref()))?,
             Event::Text(text) => {
-                visit(Tag::Text(&text.xml_content(quick_xml::XmlVersion::Implicit1_0)))?
+                visit(Tag::Text(&text.xml_content(quick_xml::XmlVersion::Implicit1_0)))?;
             }
             Event::CData(text) => {
-                visit(Tag::Text(&text.xml_content(quick_xml::XmlVersion::Implicit1_0)))?
+                visit(Tag::Text(&text.xml_content(quick_xml::XmlVersion::Implicit1_0)))?;
             }
             Event::GeneralRef(entity) => {
                 let known = match entity.resolve_char_ref().map_err(damaged)? {

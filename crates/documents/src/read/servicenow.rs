@@ -27,7 +27,8 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
             let number = |record: &Value| {
                 field(record, "number").unwrap_or_else(|| "(no number)".to_owned())
             };
-            let record = match (records.as_slice(), wanted) {
+
+            match (records.as_slice(), wanted) {
                 ([], _) => return Err(Unreadable::new("there is no record in this answer")),
                 ([only], None) => only,
                 (several, Some(wanted)) => several
@@ -39,8 +40,7 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
                 (several, None) => {
                     return Err(choose("there are several records", several.iter().map(number)));
                 }
-            };
-            record
+            }
         }
         record => record,
     };

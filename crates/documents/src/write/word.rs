@@ -85,7 +85,7 @@ impl Writer {
     fn block(&mut self, block: &Block, depth: usize) {
         match &block.kind {
             Kind::Heading(level, text) => {
-                self.paragraph(&format!("Heading{}", (*level).clamp(1, 6)), text)
+                self.paragraph(&format!("Heading{}", (*level).clamp(1, 6)), text);
             }
             Kind::Paragraph(text) => self.paragraph("Normal", text),
             Kind::List(ordered, items) => self.list(*ordered, items, depth),
