@@ -1,10 +1,12 @@
-//! Throws mutated plans and logs at the two readers for a while.
+//! Throws mutated plans, logs and documents at their readers for a while.
 //!
 //! `cargo run -p backout-fuzz -- --seconds 600 --seed 7`. It mutates real
 //! inputs (the example plan, the sound plan, a small log) by bytes, by lines and
 //! by splicing them, which on these formats reaches further than random bytes.
 //! A panic ends it, with the input written to `fuzz/artifacts/`. No nightly
 //! compiler is needed; `docs/testing.md` says how to go further with one.
+
+mod papers;
 
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
@@ -154,16 +156,25 @@ fn main() {
     let mut dice = Dice(seed);
     let until = Instant::now() + Duration::from_secs(seconds);
     let log = small_log();
+    let papers = papers::papers();
+    assert!(!papers.is_empty(), "the example documents are not there");
     assert!(catch_unwind(|| log_reader(std::slice::from_ref(&log))).is_ok());
     let mut inputs = 0_u64;
     while Instant::now() < until {
         let from = PLANS[dice.below(PLANS.len())];
         let plan = mutate(&mut dice, from.as_bytes());
         let record = mutate(&mut dice, &log);
-        inputs += 2;
+        let (paper, document) = papers::like_one(&mut dice, &papers);
+        inputs += 3;
         let good = catch_unwind(|| plan_reader(&plan)).is_ok();
         let good_log = catch_unwind(|| log_reader(std::slice::from_ref(&record))).is_ok();
-        for (name, input, good) in [("plan", &plan, good), ("log", &record, good_log)] {
+        let good_paper = catch_unwind(|| papers::importer(&paper, &document)).is_ok();
+        let document_name = format!("{paper}-");
+        for (name, input, good) in [
+            ("plan", &plan, good),
+            ("log", &record, good_log),
+            (document_name.as_str(), &document, good_paper),
+        ] {
             if !good {
                 let _ = std::fs::create_dir_all("fuzz/artifacts");
                 let path = format!("fuzz/artifacts/{name}-{seed}-{inputs}");

@@ -55,8 +55,9 @@ pub struct Wrong {
 pub struct Night {
     /// The clock people looked at; none if the plan names none.
     pub zone: Option<TimeZone>,
-    /// The moment from which on times count: the next such time after it is meant.
-    pub from: Timestamp,
+    /// The moment from which on times without a day count: the next such time after
+    /// it is meant. None if the plan names no night.
+    pub from: Option<Timestamp>,
     /// Nothing was done after this.
     pub now: Timestamp,
 }
@@ -133,7 +134,7 @@ pub fn results(document: &Document, night: &Night) -> Result<Vec<Written>, Vec<W
                 continue;
             }
         };
-        let mut time = |column: &str, after: Timestamp| -> Option<Timestamp> {
+        let mut time = |column: &str, after: Option<Timestamp>| -> Option<Timestamp> {
             let text = get(&column.to_lowercase())?;
             match moment(&text, night, after) {
                 Ok(at) => Some(at),
@@ -148,7 +149,7 @@ pub fn results(document: &Document, night: &Night) -> Result<Vec<Written>, Vec<W
             }
         };
         let started = time("Started", night.from);
-        let ended = time("Ended", started.unwrap_or(night.from));
+        let ended = time("Ended", started.or(night.from));
         if let (Some(started), Some(ended)) = (started, ended)
             && ended < started
         {
@@ -168,12 +169,13 @@ pub fn results(document: &Document, night: &Night) -> Result<Vec<Written>, Vec<W
 }
 
 /// A written time as an instant.
-fn moment(text: &str, night: &Night, after: Timestamp) -> Result<Timestamp, String> {
+fn moment(text: &str, night: &Night, after: Option<Timestamp>) -> Result<Timestamp, String> {
     let zone = night.zone.as_ref().ok_or("is a time, and the plan names no time zone")?;
     let time: Time = *values::times(text).first().ok_or("is no time")?;
     let at = match values::day(text) {
         Some(day) => instant(day, time, zone)?,
         None => {
+            let after = after.ok_or("has no day, and the plan names no night")?;
             // Seconds are not written down: the minute of the start is not before it.
             let first = after.to_zoned(zone.clone());
             let minute = first

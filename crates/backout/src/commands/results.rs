@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use backout_core::act::{Act, Answer};
@@ -10,12 +11,13 @@ use backout_core::event::{
     Attachment, Attested, Event, Evidence, FailureEffect, Mode, ResolvedBy, RunPlanned,
 };
 use backout_core::ids::{Digest, StepId};
+use backout_core::plan::Plan;
 use backout_core::state::RunState;
 use backout_core::status::Status;
 use backout_documents::Document;
 use backout_engine::{RunLog, start};
 use backout_import::results::{self, Night, Written};
-use backout_plan::times;
+use backout_plan::{ReadPlan, times};
 use backout_sqlite::SqliteJournal;
 
 use super::Done;
@@ -31,33 +33,53 @@ use crate::run_ref;
 pub(super) async fn results(app: &App, args: &ImportArgs, document: &Document) -> Done {
     let run = args.run.as_deref().unwrap_or_default();
     let path = Path::new(run);
-    let mut log = if path.is_file() {
-        by_hand(app, args, path, document).await?
-    } else {
-        let run = run_ref::find(app, Some(run)).await?;
-        app.open(&run).await?
-    };
+    // Everything is read and judged before anything is written.
+    if path.is_file() {
+        let read = must_read(path)?;
+        same_plan(document, read.digest, run)?;
+        let window = times::instants(read.plan.window.as_ref());
+        let written = written(app, args, document, &read.plan, window.deploy_start)?;
+        let mut log = by_hand(app, args, path, read).await?;
+        return into(app, args, &mut log, written).await;
+    }
+    let run = run_ref::find(app, Some(run)).await?;
+    let mut log = app.open(&run).await?;
     let planned = &log.state().planned;
-    same_plan(document, planned.plan_digest, &log.state().run.to_string())?;
-    let night = Night {
-        zone: planned.plan.window.as_ref().and_then(times::zone_of),
-        from: planned.window.deploy_start.unwrap_or(log.state().started).min(log.state().started),
-        now: app.now(),
-    };
-    let written = results::results(document, &night).map_err(|wrong| {
+    same_plan(document, planned.plan_digest, run.as_str())?;
+    let from = planned.window.deploy_start.unwrap_or(log.state().started).min(log.state().started);
+    let written = written(app, args, document, &planned.plan, Some(from))?;
+    into(app, args, &mut log, written).await
+}
+
+async fn into(
+    app: &App,
+    args: &ImportArgs,
+    log: &mut RunLog<SqliteJournal>,
+    written: Vec<Written>,
+) -> Done {
+    let sheet = attach(app, log.state(), std::slice::from_ref(&args.file))?;
+    let told = carry_over(app, args, log, written, &sheet).await?;
+    report(app, args, log.state(), &told)?;
+    Ok(if told.refused.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// What somebody wrote down, or everything that is wrong with it.
+fn written(
+    app: &App,
+    args: &ImportArgs,
+    document: &Document,
+    plan: &Plan,
+    from: Option<Timestamp>,
+) -> Result<Vec<Written>, Failure> {
+    let night = Night { zone: plan.window.as_ref().and_then(times::zone_of), from, now: app.now() };
+    results::results(document, &night).map_err(|wrong| {
         for fault in &wrong {
             anstream::eprintln!("{}: {}\n  {}", fault.place, fault.message, fault.hint);
         }
-        Failure::usage(format!(
-            "{} cannot be taken over: {}; nothing was written",
-            args.file.display(),
-            count(wrong.len(), "mistake")
-        ))
-    })?;
-    let sheet = attach(app, log.state(), std::slice::from_ref(&args.file))?;
-    let told = carry_over(app, args, &mut log, written, &sheet).await?;
-    report(app, args, log.state(), &told)?;
-    Ok(if told.refused.is_empty() { Exit::Done } else { Exit::Failed })
+        let mistakes = count(wrong.len(), "mistake");
+        let file = args.file.display();
+        Failure::usage(format!("{file} cannot be taken over: {mistakes}; nothing was written"))
+    })
 }
 
 /// A run for what was done without one: held from its first record on, so that
@@ -66,10 +88,8 @@ async fn by_hand(
     app: &App,
     args: &ImportArgs,
     path: &Path,
-    document: &Document,
+    read: ReadPlan,
 ) -> Result<RunLog<SqliteJournal>, Failure> {
-    let read = must_read(path)?;
-    same_plan(document, read.digest, &path.display().to_string())?;
     let plan = &read.plan;
     let (person, actor) = who(plan, args.who.who.as_deref())?;
     let verdict = backout_core::authority::may(plan, None, &person, &Act::Invoke);

@@ -44,7 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backout-import",
         ],
     ),
-    ("backout-fuzz", &["backout-core", "backout-plan"]),
+    ("backout-fuzz", &["backout-core", "backout-documents", "backout-import", "backout-plan"]),
     ("backout-bench-forecast", &["backout-core", "backout-forecast"]),
     ("backout-bench", &["backout-core", "backout-engine", "backout-sqlite", "backout-testkit"]),
 ];

@@ -6,6 +6,7 @@ mod documents;
 mod foresight;
 mod house;
 mod nights;
+mod papers;
 mod people;
 mod rough;
 mod stage;

@@ -35,7 +35,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
                     "p" if !sheet.text.is_empty() => sheet.text.push('\n'),
                     "line-break" => sheet.text.push('\n'),
                     "tab" => sheet.text.push('\t'),
-                    "s" => sheet.text.push(' '),
+                    "s" => sheet.text.push_str(&" ".repeat(usize::min(count("c"), 1000))),
                     "annotation" => sheet.aside += 1,
                     _ => {}
                 }
