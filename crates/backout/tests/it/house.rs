@@ -45,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("backout-fuzz", &["backout-core", "backout-documents", "backout-import", "backout-plan"]),
+    ("backout-bench-documents", &["backout-documents", "backout-import", "backout-plan"]),
     ("backout-bench-forecast", &["backout-core", "backout-forecast"]),
     ("backout-bench", &["backout-core", "backout-engine", "backout-sqlite", "backout-testkit"]),
 ];
