@@ -61,7 +61,7 @@ fn main() {
     let tree = board(&material, &Section::ALL);
     let base = best(|| drop(markdown(&tree)));
     println!("\nwriting the example   time       beside Markdown");
-    let mut told = |name: &str, time: Duration| {
+    let told = |name: &str, time: Duration| {
         println!("{name:<21} {time:<10.1?} {:.1}", time.as_secs_f64() / base.as_secs_f64());
     };
     told("Markdown", base);

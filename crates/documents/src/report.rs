@@ -1,13 +1,11 @@
 //! A run as a document: what happened, against what was planned. Everything in it
 //! is computed from the log; what the log cannot say is left as a question.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+mod tables;
+
 use std::time::Duration;
 
-use backout_core::event::{Event, Evidence, Mode, Outcome};
-use backout_core::ids::StepId;
-use backout_core::plan::Check;
+use backout_core::event::{Event, Mode, Outcome};
 use backout_core::record::Record;
 use backout_core::state::RunState;
 use backout_core::status::Status;
@@ -18,7 +16,9 @@ use crate::board::ANNEX;
 use crate::make::{Make, maybe, plain};
 use crate::saying;
 use crate::tree::{Cell, Document, Inline, Tone};
-use crate::workbook::Filled;
+
+pub use tables::filled;
+use tables::{baselines, commands, review, steps};
 
 /// What the title of every report begins with.
 pub const TITLE: &str = "Backout report";
@@ -320,146 +320,6 @@ fn timeline(log: &Log<'_>, make: &mut Make) {
     make.table(&[("At", 3), ("About", 4), ("What happened", 11)], rows);
 }
 
-fn steps(log: &Log<'_>, make: &mut Make) {
-    let state = log.state;
-    let zone = zone(state);
-    make.heading(2, "Planned against actual");
-    let mut rows = Vec::new();
-    let (mut planned_all, mut actual_all) = (Duration::ZERO, Duration::ZERO);
-    for (index, step) in state.steps.iter().enumerate() {
-        let known = &state.states[index];
-        let planned = step.takes.map(|takes| takes.likely().get());
-        let actual = known.started.zip(known.ended).map(|(from, to)| between(from, to));
-        let difference = match (planned, actual) {
-            (Some(planned), Some(actual)) if state.selected[index] => {
-                planned_all += planned;
-                actual_all += actual;
-                match actual.cmp(&planned) {
-                    Ordering::Greater => format!("+{}", took(actual - planned)),
-                    Ordering::Less => format!("-{}", took(planned - actual)),
-                    Ordering::Equal => "as planned".to_owned(),
-                }
-            }
-            _ => String::new(),
-        };
-        let result = match (state.selected[index], known.status) {
-            (false, Status::Pending) => "not on this way".to_owned(),
-            (_, Status::Succeeded) if known.attested => "done, attested by a person".to_owned(),
-            (_, status) => status.shown().to_owned(),
-        };
-        rows.push(vec![
-            plain(step.label()),
-            maybe(state.doer(index)),
-            maybe(planned.map(saying::length)),
-            maybe(actual.map(took)),
-            plain(difference),
-            maybe(
-                known.started.map(|at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()),
-            ),
-            plain(if known.attempt > 1 { known.attempt.to_string() } else { String::new() }),
-            plain(result),
-        ]);
-    }
-    let head = [
-        ("Step of the way", 6),
-        ("Done by", 4),
-        ("Planned", 3),
-        ("Actual", 3),
-        ("Difference", 3),
-        ("Began", 3),
-        ("Tries", 2),
-        ("Result", 4),
-    ];
-    make.table(&head, rows);
-    if !planned_all.is_zero() {
-        make.text(format!(
-            "Work in steps that were timed: {} planned, {} measured. Steps that ran beside each other count in full.",
-            saying::length(planned_all),
-            took(actual_all)
-        ));
-    }
-}
-
-fn commands(log: &Log<'_>, make: &mut Make) {
-    let state = log.state;
-    let zone = zone(state);
-    make.heading(2, "Commands executed");
-    // The step as it was when each try began: people may have changed it since.
-    let mut steps: BTreeMap<StepId, backout_core::plan::Step> =
-        state.planned.plan.steps.iter().map(|step| (step.id.clone(), step.clone())).collect();
-    let mut rows: Vec<(StepId, u32, Vec<Cell>)> = Vec::new();
-    for record in log.records {
-        for event in &record.events {
-            match event {
-                Event::StepAdded { step, .. } | Event::StepReplaced { step, .. } => {
-                    steps.insert(step.id.clone(), step.as_ref().clone());
-                }
-                Event::StepIntent { step, attempt, .. } => {
-                    let Some(found) = steps.get(step).filter(|found| !found.action.is_manual())
-                    else {
-                        continue;
-                    };
-                    let at = record.at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string();
-                    rows.push((
-                        step.clone(),
-                        *attempt,
-                        vec![
-                            plain(at),
-                            plain(step.as_str()),
-                            plain(attempt.to_string()),
-                            plain(saying::action(found).join("\n")),
-                            Vec::new(),
-                        ],
-                    ));
-                }
-                Event::StepActed { step, attempt, evidence, .. }
-                | Event::StepSucceeded { step, attempt, evidence, .. }
-                | Event::StepFailed { step, attempt, evidence, .. } => {
-                    let row = rows
-                        .iter_mut()
-                        .rev()
-                        .find(|(known, tried, _)| known == step && tried == attempt);
-                    if let Some((.., cells)) = row
-                        && cells[4].is_empty()
-                    {
-                        cells[4] = plain(outcome(event, evidence));
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-    if rows.is_empty() {
-        make.text("The machine carried out nothing in this run.");
-    }
-    let rows = rows.into_iter().map(|(.., cells)| cells).collect();
-    make.table(
-        &[("At", 3), ("Step", 4), ("Try", 2), ("What was carried out", 9), ("How it ended", 5)],
-        rows,
-    );
-}
-
-fn outcome(event: &Event, evidence: &Evidence) -> String {
-    let mut parts = Vec::new();
-    match event {
-        Event::StepFailed { error, .. } => parts.push(format!("failed: {}", error.trim())),
-        _ => parts.push(if evidence.summary.is_empty() {
-            "done".to_owned()
-        } else {
-            evidence.summary.trim().to_owned()
-        }),
-    }
-    if let Some(code) = evidence.code {
-        parts.push(format!("code {code}"));
-    }
-    if let Some(output) = &evidence.output {
-        let short: String =
-            output.to_string().trim_start_matches("sha256:").chars().take(12).collect();
-        parts.push(format!("output {short}"));
-    }
-    parts.join(", ")
-}
-
 fn decisions(log: &Log<'_>, make: &mut Make) {
     let state = log.state;
     let zone = zone(state);
@@ -505,148 +365,4 @@ fn deviations(log: &Log<'_>, make: &mut Make) {
         &[("At", 4), ("What departed", 5), ("Decided by", 4), ("Why it departed", 6)],
         rows.collect(),
     );
-}
-
-fn baselines(log: &Log<'_>, make: &mut Make) {
-    let state = log.state;
-    let zone = zone(state);
-    let compared: Vec<(usize, &str)> = state
-        .steps
-        .iter()
-        .enumerate()
-        .flat_map(|(index, step)| {
-            step.verify.iter().filter_map(move |verification| match &verification.check {
-                Check::SameAsBaseline(name) => Some((index, name.as_str())),
-                _ => None,
-            })
-        })
-        .collect();
-    make.heading(2, "Compared with before the deployment");
-    let Some(used) = &state.planned.baselines else {
-        make.text("No baseline was captured before the deployment: nothing could be compared.");
-        return;
-    };
-    make.text(format!("Captured {}.", clock(used.captured, &zone)));
-    let rows = used.facts.iter().map(|(name, fact)| {
-        let found = compared.iter().filter(|(_, compared)| *compared == name.as_str()).find_map(
-            |(index, _)| {
-                let known = &state.states[*index];
-                let shown = Check::SameAsBaseline(name.clone()).shown();
-                known
-                    .evidence
-                    .verified
-                    .iter()
-                    .find(|verified| verified.check == shown)
-                    .map(|verified| (*index, verified))
-            },
-        );
-        let (after, holds, step) = match found {
-            Some((index, verified)) => (
-                verified.found.clone(),
-                match verified.holds {
-                    Some(true) => "the same",
-                    Some(false) => "DIFFERENT",
-                    None => "cannot be told",
-                },
-                state.steps[index].id.to_string(),
-            ),
-            None => (String::new(), "not compared", String::new()),
-        };
-        vec![plain(name.as_str()), plain(&fact.shown), plain(after), plain(holds), plain(step)]
-    });
-    make.table(
-        &[("Fact", 4), ("Before", 5), ("Afterwards", 5), ("Outcome", 3), ("Compared by", 4)],
-        rows.collect(),
-    );
-}
-
-fn review(log: &Log<'_>, make: &mut Make) {
-    let state = log.state;
-    let Some(review) = &state.planned.plan.review else { return };
-    make.heading(2, "Review");
-    let owner =
-        review.owner.as_ref().map(|owner| format!("{} holds it", state.planned.plan.person(owner)));
-    let within = review.within.map(|within| format!("within {}", saying::span(within)));
-    let said: Vec<String> = owner.into_iter().chain(within).collect();
-    if !said.is_empty() {
-        make.text(format!("{}.", said.join(", ")));
-    }
-    let rows: Vec<Vec<Cell>> = review
-        .questions
-        .iter()
-        .map(|question| {
-            let answer = answer(question, state);
-            let by = if answer.is_some() { "the log" } else { "" };
-            vec![plain(question), maybe(answer), plain(by)]
-        })
-        .collect();
-    if !rows.is_empty() {
-        make.form(&[("Question", 6), ("Answer", 9), ("Answered by", 2)], rows);
-        make.quiet(
-            "Questions without an answer are for the people in the review: the log cannot know.",
-        );
-    }
-}
-
-/// What the log can say to a question of the review.
-fn answer(question: &str, state: &RunState) -> Option<String> {
-    let said = question.to_lowercase();
-    let has = |words: &[&str]| words.iter().all(|word| said.contains(word));
-    let (started, ended) = clocks(state);
-    if has(&["trigger"]) && !has(&["appropriate"]) {
-        return state.planned.reason.clone();
-    }
-    if has(&["duration"]) || has(&["how long"]) || has(&["time", "take"]) {
-        let stated = state.planned.plan.window.as_ref().and_then(|window| window.stated_total);
-        let stated =
-            stated.map(|stated| format!(", {} stated", saying::span(stated))).unwrap_or_default();
-        return started.zip(ended).map(|(from, to)| format!("{}{stated}", took(between(from, to))));
-    }
-    if has(&["as planned"]) || has(&["according to plan"]) {
-        state.finished.as_ref()?;
-        let failed = state
-            .states
-            .iter()
-            .filter(|known| known.attempt > 1 || known.status == Status::Failed)
-            .count();
-        return Some(match (state.deviations.len(), failed) {
-            (0, 0) => "Yes: no departure from the plan, every step at its first try.".to_owned(),
-            (departures, failed) => format!(
-                "No: {departures} departures from the plan, {failed} steps that failed or took more than one try."
-            ),
-        });
-    }
-    if has(&["attested"]) || has(&["by hand"]) {
-        let by_hand = state.states.iter().filter(|known| known.attested).count();
-        return Some(format!("{by_hand} steps"));
-    }
-    None
-}
-
-/// What a run knows of each step of its plan, as the cells of the checklist.
-#[must_use]
-pub fn filled(state: &RunState) -> Vec<Filled> {
-    let zone = zone(state);
-    let time = |at: Option<Timestamp>| {
-        at.map_or_else(String::new, |at| {
-            at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
-        })
-    };
-    let known = |step: &backout_core::plan::Step| {
-        let index = state.position(&step.id).ok()?;
-        let known = &state.states[index];
-        let status = match known.status {
-            Status::Succeeded => "done",
-            Status::Failed => "failed",
-            Status::Skipped => "skipped",
-            _ => return None,
-        };
-        Some(Filled {
-            status: status.to_owned(),
-            started: time(known.started),
-            ended: time(known.ended),
-            name: state.doer(index).unwrap_or_default(),
-        })
-    };
-    state.planned.plan.steps.iter().map(|step| known(step).unwrap_or_default()).collect()
 }

@@ -7,10 +7,11 @@ use backout_core::plan::{
 };
 use backout_documents::Place;
 
+use crate::columns::Column as C;
 use crate::reading::Reading;
 use crate::tables::Grid;
 use crate::values;
-use crate::words::{Column as C, has, plain, slug, unique};
+use crate::words::{has, plain, slug, unique};
 
 impl Reading<'_> {
     pub(crate) fn ready(&mut self, attest: &str, owner: Option<String>, place: &Place) {

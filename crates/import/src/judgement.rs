@@ -4,11 +4,11 @@ use backout_core::ids::TriggerId;
 use backout_core::plan::{DecisionAction, DecisionRule, Many, Reach, Severity, Trigger};
 use backout_documents::Place;
 
-use crate::people;
+use crate::columns::Column as C;
 use crate::reading::Reading;
 use crate::tables::Grid;
-use crate::values;
-use crate::words::{Column as C, has, plain, slug, unique};
+use crate::words::{has, plain, slug, unique};
+use crate::{people, values};
 
 impl Reading<'_> {
     pub(crate) fn contact_table(&mut self, grid: &Grid<'_>) {

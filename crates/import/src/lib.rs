@@ -14,19 +14,28 @@
 //! report says so and why. Nothing that is imported is ever executable: commands
 //! stand in instructions for people until a person makes them `run`.
 
+mod columns;
 mod duties;
 mod fields;
 mod judgement;
+mod lists;
 mod outline;
 mod own;
+mod parts;
 mod people;
 mod prose;
 mod reading;
 mod report;
 pub mod results;
+mod sentences;
+mod settle;
+mod step_text;
 mod steps;
 mod tables;
+mod times;
+mod topics;
 mod values;
+mod way;
 mod words;
 
 use backout_core::plan::Plan;

@@ -3,7 +3,8 @@
 use backout_documents::tree::text_of;
 use backout_documents::{Block, Document, Kind, Place};
 
-use crate::words::{Topic, goes_back, plain, topic};
+use crate::topics::{Topic, topic};
+use crate::words::{goes_back, plain};
 
 /// A heading on the way down to a part.
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ use backout_plan::{ReadPlan, read_bytes};
 use serde_json::{Map, Value};
 
 use crate::report::{Report, Source};
-use crate::words::{Topic, topic};
+use crate::topics::{Topic, topic};
 use crate::{Imported, visible};
 
 /// The plan file in a document's annex, if it has one that reads.

@@ -10,14 +10,14 @@ use backout_documents::tree::text_of;
 use backout_documents::{Block, Document, Kind, Place};
 use indexmap::IndexMap;
 
-use crate::Imported;
-use crate::fields::When;
 use crate::outline::{Section, outline};
-use crate::people;
 use crate::report::{Report, Unread};
 use crate::steps::Draft;
 use crate::tables::{Grid, Is};
-use crate::words::{Topic, goes_back, plain};
+use crate::times::When;
+use crate::topics::Topic;
+use crate::words::{goes_back, plain};
+use crate::{Imported, people};
 
 /// The state of a reading.
 pub(crate) struct Reading<'a> {
@@ -87,7 +87,7 @@ impl<'a> Reading<'a> {
             document.blocks.first().is_some_and(|block| block.place.unit.starts_with("sheet"));
         let silent = (heads.is_empty() || sheet)
             && heads.iter().chain(&titles).all(|title| {
-                !goes_back(&plain(title)) && crate::words::topic(title) != Some(Topic::Forward)
+                !goes_back(&plain(title)) && crate::topics::topic(title) != Some(Topic::Forward)
             });
         let whole_is_back = silent || titles.iter().any(|title| goes_back(&plain(title)));
         let change = Change {

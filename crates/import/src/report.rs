@@ -1,8 +1,7 @@
 //! What an import found, guessed, did not understand, and missed.
 
-use serde::Serialize;
-
 use backout_documents::Place;
+use serde::Serialize;
 
 /// The account of one import.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

@@ -3,7 +3,9 @@
 use backout_documents::tree::text_of;
 use backout_documents::{Place, Table};
 
-use crate::words::{Column, Topic, column, plain};
+use crate::columns::{Column, column};
+use crate::topics::Topic;
+use crate::words::plain;
 
 /// A table with named columns.
 pub(crate) struct Grid<'a> {

@@ -1,0 +1,222 @@
+//! Lists, by what their heading is about.
+
+use crate::sentences::imperative;
+use crate::sentences::owner_at_end;
+use crate::sentences::pair;
+use crate::topics::Topic;
+use crate::words::plain;
+use backout_documents::{Item, Place};
+
+use crate::reading::Reading;
+use crate::{people, values};
+use backout_documents::tree::text_of_blocks;
+
+impl Reading<'_> {
+    pub(crate) fn list(
+        &mut self,
+        heading: &str,
+        topic: Option<Topic>,
+        ordered: bool,
+        items: &[Item],
+        group: &Option<String>,
+        option: Option<&str>,
+    ) -> bool {
+        let ticks = items.iter().any(|item| item.ticked.is_some());
+        let text = |item: &Item| text_of_blocks(&item.blocks);
+        // Lists of `Name: value` say the same as a table would.
+        let named = items.iter().filter(|item| pair(&text(item)).is_some()).count();
+        if named * 2 > items.len() && matches!(topic, None | Some(Topic::Overview | Topic::Impact))
+            || matches!(topic, Some(Topic::Header))
+        {
+            let mut known = 0;
+            for item in items {
+                if let Some((name, value)) = pair(&text(item)) {
+                    known += usize::from(self.field(&name, &value, &item.place));
+                }
+            }
+            if known == items.len() {
+                return true;
+            }
+            if known > 0 {
+                for item in items {
+                    let said = text(item);
+                    let understood =
+                        pair(&said).is_some_and(|(name, _)| self.is_field(&name, &item.place));
+                    if !understood {
+                        self.note(&item.place, "", &said);
+                    }
+                }
+                return true;
+            }
+        }
+        match topic {
+            // A question's list is its answer.
+            Some(Topic::Procedure) if heading.trim_end().ends_with('?') => false,
+            Some(Topic::Procedure) if ordered || ticks => {
+                self.step_list(items, group.clone());
+                true
+            }
+            // Limits and times in bullets are what calls for going back.
+            Some(Topic::Procedure)
+                if items.iter().filter(|item| values::condition(&text(item)).is_some()).count()
+                    * 2
+                    > items.len() =>
+            {
+                for item in items {
+                    self.trigger_sentence(&text(item), &item.place, option);
+                }
+                if let Some(option) = option {
+                    let all: Vec<String> = items.iter().map(text).collect();
+                    let when = self.option_when.entry(option.to_owned()).or_default();
+                    let said = when.trim_end_matches(':').to_owned();
+                    *when = if said.is_empty() {
+                        all.join("; ")
+                    } else {
+                        format!("{said}: {}", all.join("; "))
+                    };
+                }
+                true
+            }
+            // Bullets are steps where nothing else is; else they explain.
+            Some(Topic::Procedure)
+                if self.drafts.iter().all(|draft| draft.group != *group)
+                    && items.iter().all(|item| imperative(&text(item))) =>
+            {
+                let from = self.drafts.len();
+                self.step_list(items, group.clone());
+                for draft in &mut self.drafts[from..] {
+                    draft.guess = Some("a list without numbers under a heading about going back");
+                }
+                true
+            }
+            Some(Topic::Readiness | Topic::Backups | Topic::Tests)
+                if ticks || topic == Some(Topic::Readiness) =>
+            {
+                for item in items {
+                    let (what, owner) = owner_at_end(&text(item));
+                    self.ready(&what, owner, &item.place);
+                }
+                true
+            }
+            Some(Topic::After) => {
+                for item in items {
+                    let (what, owner) = owner_at_end(&text(item));
+                    let when = values::length(&what, None).map(|_| what.clone());
+                    self.later(&what, owner, when.as_deref(), &item.place);
+                }
+                true
+            }
+            Some(Topic::Review) => {
+                for item in items {
+                    if ticks {
+                        self.later(&text(item), None, None, &item.place);
+                    } else {
+                        self.question(&text(item), &item.place);
+                    }
+                }
+                true
+            }
+            Some(Topic::Triggers) => {
+                for item in items {
+                    self.trigger_sentence(&text(item), &item.place, option);
+                }
+                true
+            }
+            Some(Topic::Success) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.plan.change.success_when.0.push(text(item));
+                    self.report.found(format!("change.success_when[{index}]"), &item.place);
+                }
+                true
+            }
+            Some(Topic::Risks) => {
+                for item in items {
+                    let said = text(item);
+                    let (risk, mitigation) = match said
+                        .split_once(" - ")
+                        .or_else(|| said.split_once(": "))
+                        .or_else(|| said.split_once(" \u{2013} "))
+                    {
+                        Some((risk, rest)) => (risk.to_owned(), Some(rest.trim().to_owned())),
+                        None => (said.clone(), None),
+                    };
+                    self.risk(&risk, mitigation, None, &item.place);
+                }
+                true
+            }
+            Some(Topic::Contacts) => {
+                let mut all = true;
+                for item in items {
+                    all &= self.contact_line(&text(item), &item.place);
+                }
+                all
+            }
+            Some(Topic::Verification) if !self.drafts.is_empty() => {
+                for item in items {
+                    let said = text(item);
+                    self.verify_last(&said, &item.place);
+                }
+                true
+            }
+            Some(Topic::Communication) => {
+                let mut all = true;
+                for item in items {
+                    let said = text(item);
+                    match said.split_once(": ") {
+                        Some((audience, message)) if audience.split(' ').count() <= 5 => {
+                            self.message(
+                                audience.trim(),
+                                message.trim(),
+                                None,
+                                None,
+                                None,
+                                &item.place,
+                            );
+                        }
+                        _ => all = false,
+                    }
+                }
+                all
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a name is that of a field that was already read here.
+    pub(crate) fn is_field(&self, _: &str, place: &Place) -> bool {
+        let shown = place.to_string();
+        self.report.found.iter().chain(&self.report.guessed).any(|source| source.place == shown)
+            || self.titles.iter().any(|(.., at)| at == place)
+            || self.when.date.as_ref().is_some_and(|(_, at)| at == place)
+            || self.when.deploy.as_ref().is_some_and(|(_, at)| at == place)
+            || self.when.by.as_ref().is_some_and(|(_, at)| at == place)
+            || self.when.total.as_ref().is_some_and(|(_, at)| at == place)
+            || self.versions.from.as_ref().is_some_and(|(_, at)| at == place)
+            || self.versions.to.as_ref().is_some_and(|(_, at)| at == place)
+    }
+
+    /// `DBA: Mike Brown, +44 …` as a line of a list.
+    pub(crate) fn contact_line(&mut self, text: &str, place: &Place) -> bool {
+        let Some((title, rest)) = text.split_once(':').or_else(|| text.split_once(" - ")) else {
+            return false;
+        };
+        let title = title.trim();
+        if title.split(' ').count() > 5 || rest.trim().is_empty() {
+            return false;
+        }
+        let known = people::same(&plain(title), &self.plan);
+        let id = known.unwrap_or_else(|| people::add(title, &mut self.plan));
+        let Some(role) = self.plan.roles.get_mut(&id) else { return false };
+        let mut reach = role.reach.take().unwrap_or_default();
+        for piece in
+            rest.split([',', ';', '(', ')']).map(str::trim).filter(|piece| !piece.is_empty())
+        {
+            if !people::reach(piece, &mut reach) && role.name.is_none() {
+                role.name = Some(piece.to_owned());
+            }
+        }
+        role.reach = (reach != Default::default()).then_some(reach);
+        self.report.found(format!("roles[{id}]"), place);
+        true
+    }
+}

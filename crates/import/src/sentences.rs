@@ -1,0 +1,269 @@
+//! Sentences: names and values, conditions, orders, and words that say that there
+//! is nothing.
+
+use backout_documents::{Inline, Style};
+
+use crate::values;
+use crate::words::{goes_back, has, plain};
+
+/// `Name: value`, `Name - value`: both, where the name is short.
+pub(crate) fn pair(text: &str) -> Option<(String, String)> {
+    let line = text.lines().next()?;
+    let (at, sign) = [": ", " - ", " \u{2013} "]
+        .into_iter()
+        .filter_map(|sign| line.find(sign).map(|at| (at, sign)))
+        .min()?;
+    let value = text[at + sign.len()..].trim().to_owned();
+    let name = line[..at].trim().trim_matches('*').trim().to_owned();
+    let bare = name.split('(').next().unwrap_or(&name);
+    let short = !bare.is_empty() && bare.split_whitespace().count() <= 8;
+    (short && !value.is_empty()).then_some((name, value))
+}
+
+/// Bold names with what follows each: `**Change ID:** NET-2217 **Date:** 16 May`.
+pub(crate) fn labels(inlines: &[Inline]) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (index, inline) in inlines.iter().enumerate() {
+        let next = inlines.get(index + 1).map_or("", |next| next.text.as_str());
+        let named = inline.style == Style::Strong
+            && (inline.text.trim_end().ends_with(':') || next.trim_start().starts_with(':'));
+        if named {
+            found.push((inline.text.trim().trim_end_matches(':').to_owned(), String::new()));
+        } else if let Some((_, value)) = found.last_mut() {
+            value.push_str(&inline.text);
+        } else if !inline.text.trim().is_empty() {
+            return Vec::new();
+        }
+    }
+    for (_, value) in &mut found {
+        *value = value.trim().trim_start_matches(':').trim().to_owned();
+    }
+    found
+}
+
+/// What has to be so for going back, in `Back out if …` and `If …, go back`.
+pub(crate) fn back_if(text: &str) -> Option<Vec<String>> {
+    let sentence = text.trim().trim_end_matches('.');
+    let lower = sentence.to_lowercase();
+    let opens = ["if ", "when ", "in case "].into_iter().find(|word| lower.starts_with(word));
+    let condition = if let Some(word) = opens {
+        let comma = sentence.rfind(", ")?;
+        let says = plain(sentence.get(comma..)?);
+        if !goes_back(&says) && !has(&says, &["go back", "go to the previous"]) {
+            return None;
+        }
+        sentence.get(word.len()..comma)?.to_owned()
+    } else {
+        let said = plain(sentence);
+        if !["backout", "rollback", "revert", "abort"].iter().any(|verb| said.starts_with(verb)) {
+            return None;
+        }
+        let ends = [" if ", " when ", " in case "].into_iter();
+        let at = ends.filter_map(|word| lower.find(word).map(|at| at + word.len())).min()?;
+        sentence.get(at..)?.to_owned()
+    };
+    let parts = condition.split(", or ").flat_map(|part| part.split(" or when "));
+    let parts: Vec<String> =
+        parts.map(|part| part.trim().to_owned()).filter(|part| part.contains(' ')).collect();
+    (!parts.is_empty()).then_some(parts)
+}
+
+/// `Estimated Time to Complete (mins) - 15`.
+pub(crate) fn estimate_line(text: &str) -> Option<backout_core::duration::Estimate> {
+    let said = plain(text);
+    let estimate = has(
+        &said,
+        &[
+            "estimated time",
+            "estimated duration",
+            "expected time",
+            "expected duration",
+            "time to complete",
+            "time required",
+            "duration",
+            "estimate",
+        ],
+    );
+    if !estimate || said.split(' ').count() > 14 {
+        return None;
+    }
+    let (name, value) = pair(text).unwrap_or_else(|| (String::new(), text.to_owned()));
+    values::length(&value, values::unit_of(&name).or(Some("m")))
+}
+
+pub(crate) fn before_time(heading: &str) -> &str {
+    heading.split(['(', '[']).next().unwrap_or(heading).trim()
+}
+
+/// Words that say that there is nothing.
+pub(crate) fn nothing(text: &str) -> bool {
+    let said = plain(text);
+    matches!(
+        said.as_str(),
+        "n/a"
+            | "na"
+            | "none"
+            | "not applicable"
+            | "no"
+            | "tbd"
+            | "to be defined"
+            | "none required"
+            | "not required"
+            | "no rollback"
+            | "no backout"
+            | "nil"
+            | "not needed"
+    ) || has(
+        &said,
+        &[
+            "no rollback is possible",
+            "no backout is possible",
+            "rollback is not possible",
+            "backout is not possible",
+            "no rollback plan",
+            "no backout plan",
+            "cannot be rollback",
+            "not applicable",
+        ],
+    )
+}
+
+/// Whether a line tells somebody to do something.
+pub(crate) fn imperative(text: &str) -> bool {
+    let said = plain(text);
+    let first = said.split(' ').next().unwrap_or_default();
+    const VERBS: [&str; 84] = [
+        "load",
+        "reload",
+        "replay",
+        "purge",
+        "reset",
+        "repair",
+        "reboot",
+        "mount",
+        "unmount",
+        "freeze",
+        "unfreeze",
+        "send",
+        "ask",
+        "have",
+        "ping",
+        "power",
+        "pull",
+        "push",
+        "merge",
+        "release",
+        "recover",
+        "let",
+        "stop",
+        "start",
+        "restart",
+        "restore",
+        "revert",
+        "rollback",
+        "backout",
+        "run",
+        "execute",
+        "apply",
+        "deploy",
+        "redeploy",
+        "disable",
+        "enable",
+        "turn",
+        "switch",
+        "set",
+        "unset",
+        "delete",
+        "remove",
+        "drop",
+        "copy",
+        "move",
+        "rename",
+        "verify",
+        "check",
+        "confirm",
+        "notify",
+        "inform",
+        "announce",
+        "call",
+        "open",
+        "close",
+        "log",
+        "login",
+        "connect",
+        "disconnect",
+        "drain",
+        "scale",
+        "update",
+        "downgrade",
+        "reinstall",
+        "uninstall",
+        "install",
+        "import",
+        "export",
+        "clear",
+        "flush",
+        "repoint",
+        "point",
+        "route",
+        "divert",
+        "put",
+        "take",
+        "wait",
+        "monitor",
+        "create",
+        "recreate",
+        "undo",
+        "kill",
+        "pause",
+        "resume",
+    ];
+    VERBS.contains(&first)
+}
+
+/// Whether running text says how to go back: an order, or a sentence with one of
+/// the words for it.
+pub(crate) fn tells_what_to_do(text: &str) -> bool {
+    let said = plain(text);
+    let bare = said.strip_prefix("yes ").unwrap_or(&said);
+    let speaks = has(
+        bare,
+        &[
+            "restor",
+            "redeploy",
+            "revert",
+            "reinstall",
+            "switch",
+            "disabl",
+            "rollback",
+            "backout",
+            "downgrad",
+            "snapshot",
+            "previous version",
+            "turned off",
+            "turn off",
+            "set back",
+            "put back",
+            "undo",
+            "undone",
+        ],
+    );
+    !nothing(text)
+        && !text.trim_end().ends_with(['?', ':'])
+        && (imperative(bare) || speaks && bare.split(' ').count() >= 5)
+}
+
+/// `Backups verified (DBA)`: the text and who.
+pub(crate) fn owner_at_end(text: &str) -> (String, Option<String>) {
+    let text = text.trim();
+    if let Some(open) = text.rfind('(')
+        && text.ends_with(')')
+    {
+        let inside = &text[open + 1..text.len() - 1];
+        let short = inside.split(' ').count() <= 3 && !inside.chars().any(|c| c.is_ascii_digit());
+        if short && inside.chars().next().is_some_and(char::is_uppercase) {
+            return (text[..open].trim().to_owned(), Some(inside.to_owned()));
+        }
+    }
+    (text.to_owned(), None)
+}
