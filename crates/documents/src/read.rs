@@ -195,7 +195,11 @@ pub(crate) fn json(bytes: &[u8]) -> Result<serde_json::Value, Unreadable> {
 pub fn read(format: Format, bytes: &[u8], record: Option<&str>) -> Result<Document, Unreadable> {
     let mut document = match format {
         Format::Markdown => markdown::read(&text(bytes)?, 0),
-        Format::Html => html::read(&text(bytes)?),
+        Format::Html => {
+            let text = text(bytes)?;
+            html::guard(&text)?;
+            html::read(&text)
+        }
         Format::Word => word::read(bytes)?,
         Format::Excel => sheet::read(bytes)?,
         Format::Ods => odf::read(bytes)?,

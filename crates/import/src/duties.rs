@@ -16,9 +16,7 @@ use crate::words::{has, plain, slug, unique};
 impl Reading<'_> {
     pub(crate) fn ready(&mut self, attest: &str, owner: Option<String>, place: &Place) {
         let attest = attest.trim().trim_end_matches('?').trim();
-        let double =
-            self.plan.readiness.values().any(|known| plain(&known.attest) == plain(attest));
-        if attest.is_empty() || double {
+        if attest.is_empty() || !self.said.insert(format!("ready {}", plain(attest))) {
             return;
         }
         let free = unique(&slug(attest), "ready", |id| {
@@ -90,9 +88,7 @@ impl Reading<'_> {
         place: &Place,
     ) {
         let what = what.trim().trim_end_matches('?').trim();
-        if what.is_empty()
-            || self.plan.follow_up.iter().any(|known| plain(&known.what) == plain(what))
-        {
+        if what.is_empty() || !self.said.insert(format!("later {}", plain(what))) {
             return;
         }
         let index = self.plan.follow_up.len();

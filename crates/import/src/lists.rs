@@ -1,15 +1,13 @@
 //! Lists, by what their heading is about.
 
-use crate::sentences::imperative;
-use crate::sentences::owner_at_end;
-use crate::sentences::pair;
-use crate::topics::Topic;
-use crate::words::plain;
+use backout_documents::tree::text_of_blocks;
 use backout_documents::{Item, Place};
 
 use crate::reading::Reading;
+use crate::sentences::{imperative, owner_at_end, pair};
+use crate::topics::Topic;
+use crate::words::plain;
 use crate::{people, values};
-use backout_documents::tree::text_of_blocks;
 
 impl Reading<'_> {
     pub(crate) fn list(

@@ -37,6 +37,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) option_triggers: BTreeMap<String, Vec<TriggerId>>,
     /// The heading under which steps were first read out of running text.
     pub(crate) prose_from: Option<String>,
+    /// What was promised already, in the form in which texts are compared.
+    pub(crate) said: std::collections::HashSet<String>,
     /// What was not understood: where, under which heading, what.
     unread: Vec<(Place, String, String)>,
     /// Where a document begins that does not say that it is about going back.
@@ -144,6 +146,7 @@ impl<'a> Reading<'a> {
             option_triggers: BTreeMap::new(),
             prose_from: None,
             unread: Vec::new(),
+            said: std::collections::HashSet::new(),
             taken_for_back: document
                 .blocks
                 .first()

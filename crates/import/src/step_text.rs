@@ -61,10 +61,11 @@ pub(crate) fn after(text: &str, drafts: &[Draft], ids: &[StepId]) -> Option<Vec<
             continue;
         }
         let number: Option<u32> = piece.parse().ok();
+        let said = plain(piece);
         let at = drafts.iter().zip(ids).position(|(draft, id)| {
             id.as_str() == piece
                 || (number.is_some() && draft.number == number)
-                || plain(&draft.title) == plain(piece)
+                || draft.said == said
         })?;
         found.push(ids[at].clone());
     }

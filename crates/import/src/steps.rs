@@ -43,6 +43,8 @@ pub(crate) struct Draft {
     pub(crate) of_the_whole: Option<Place>,
     /// Whether it stands in a table, so that its number is its own.
     pub(crate) in_table: bool,
+    /// Its title in the form in which texts are compared.
+    pub(crate) said: String,
 }
 
 impl Draft {
@@ -63,6 +65,7 @@ impl Draft {
             guess: None,
             of_the_whole: None,
             in_table: false,
+            said: plain(title),
         }
     }
 
@@ -181,11 +184,12 @@ impl Reading<'_> {
         let group = self.group(section);
         let length = values::length(&heading, None);
         let title = before_brackets(&title);
+        let said = plain(&title);
         let known = self.drafts.iter().position(|draft| {
             let number = number.is_some() && draft.number == number;
             let same_way = draft.in_table && is_step(&heading);
             number && (same_way || alike(&draft.title, &title) || title.is_empty())
-                || plain(&draft.title) == plain(&title) && !title.is_empty()
+                || draft.said == said && !said.is_empty()
         });
         let index = known.unwrap_or_else(|| {
             let mut draft = Draft::new(&title, &place, group);
@@ -406,6 +410,7 @@ impl Reading<'_> {
             }
             let said = if draft.takes.is_some() || owner.is_some() { body } else { rest };
             draft.title = title_of(&said);
+            draft.said = plain(&draft.title);
             if plain(&said) != plain(&draft.title) {
                 draft.add_how(&said, &item.place);
             }

@@ -9,7 +9,7 @@ use backout_documents::Place;
 use crate::reading::Reading;
 use crate::step_text::{after, confirm, option_name, restored, title_of, with_end};
 use crate::steps::Draft;
-use crate::words::{slug, unique, without_number};
+use crate::words::{Names, slug, unique, without_number};
 
 impl Reading<'_> {
     /// Phases with a time of their own become steps where there are several; the
@@ -62,10 +62,9 @@ impl Reading<'_> {
         self.settle_phases();
         let drafts = std::mem::take(&mut self.drafts);
         let mut ids: Vec<StepId> = Vec::new();
+        let mut names = Names::default();
         for draft in &drafts {
-            let free = unique(&slug(&draft.title), "step", |id| {
-                ids.iter().any(|known: &StepId| known.as_str() == id)
-            });
+            let free = names.free(&slug(&draft.title), "step");
             if let Ok(id) = StepId::new(free) {
                 ids.push(id);
             }

@@ -1,6 +1,8 @@
 //! Words: what a heading is about, what a column holds. Everything is compared in
 //! one form: lower case, single blanks, and one spelling of "roll back".
 
+use std::collections::{HashMap, HashSet};
+
 /// A text in the one form in which texts are compared.
 #[must_use]
 pub(crate) fn plain(text: &str) -> String {
@@ -90,6 +92,29 @@ pub(crate) fn slug(text: &str) -> String {
     }
     out.truncate(64);
     out
+}
+
+/// Names that are given out once.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    taken: HashSet<String>,
+    next: HashMap<String, usize>,
+}
+
+impl Names {
+    /// The wanted name, or the next number of it that nobody has.
+    pub(crate) fn free(&mut self, wanted: &str, kind: &str) -> String {
+        let base = if wanted.is_empty() { kind } else { wanted };
+        let mut name = base.to_owned();
+        while !self.taken.insert(name.clone()) {
+            let number = self.next.entry(base.to_owned()).or_insert(1);
+            *number += 1;
+            name = base.to_owned();
+            name.truncate(58);
+            name = format!("{name}-{number}");
+        }
+        name
+    }
 }
 
 /// A name that nothing else has: with a number where it is taken.

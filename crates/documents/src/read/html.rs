@@ -1,12 +1,47 @@
 //! Web pages, and the pieces of HTML that stand in other documents.
 
+use std::collections::HashMap;
+
 use scraper::node::Element;
 use scraper::{ElementRef, Html, Node};
 
-use super::{DEEPEST, MOST_BLOCKS};
+use super::{DEEPEST, MOST_BLOCKS, Unreadable};
 use crate::tree::{
     Block, Cell, Document, Inline, Item, Kind, Place, Row, Style, Table, Tone, text_of,
 };
+
+/// Elements deeper in each other than this are nobody's page, and take the parser
+/// time that grows with the square of their depth.
+const DEEPEST_PAGE: usize = 1000;
+
+/// Refuses what is nested beyond all measure, before it is parsed.
+pub(super) fn guard(text: &str) -> Result<(), Unreadable> {
+    // Their ends may be left out, so they say nothing about depth.
+    const OPEN_ENDED: [&str; 16] = [
+        "p", "li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "br", "hr", "img",
+        "input", "meta", "link",
+    ];
+    let mut depth: HashMap<String, usize> = HashMap::new();
+    for piece in text.split('<').skip(1) {
+        let (closes, rest) = match piece.strip_prefix('/') {
+            Some(rest) => (true, rest),
+            None => (false, piece),
+        };
+        let name: String = rest.chars().take(12).take_while(char::is_ascii_alphanumeric).collect();
+        let name = name.to_lowercase();
+        if name.is_empty() || OPEN_ENDED.contains(&name.as_str()) {
+            continue;
+        }
+        let open = depth.entry(name).or_default();
+        *open = if closes { open.saturating_sub(1) } else { *open + 1 };
+        if *open > DEEPEST_PAGE {
+            return Err(Unreadable::new("elements are nested too deep in this page").hint(
+                "is it a page for people? Save the part about the backout as a file of its own",
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// Reads a web page.
 pub(super) fn read(text: &str) -> Document {
@@ -25,6 +60,10 @@ pub(super) fn read(text: &str) -> Document {
 
 /// Reads a piece of HTML that begins at a place of another document.
 pub(super) fn part(text: &str, place: &Place) -> Vec<Block> {
+    if guard(text).is_err() {
+        let text = vec![Inline::plain(one_line(text))];
+        return vec![Block { place: place.clone(), kind: Kind::Paragraph(text) }];
+    }
     let page = Html::parse_fragment(text);
     let mut reader = Reader { place: place.clone(), count: false, blocks: Vec::new() };
     reader.children(page.root_element(), 0);
