@@ -206,15 +206,23 @@ impl Reading<'_> {
         let id = known.unwrap_or_else(|| people::add(title, &mut self.plan));
         let Some(role) = self.plan.roles.get_mut(&id) else { return false };
         let mut reach = role.reach.take().unwrap_or_default();
-        for piece in
-            rest.split([',', ';', '(', ')']).map(str::trim).filter(|piece| !piece.is_empty())
-        {
-            if !people::reach(piece, &mut reach) && role.name.is_none() {
+        let mut more = Vec::new();
+        for piece in rest.split([',', ';']).map(str::trim).filter(|piece| !piece.is_empty()) {
+            let before = reach.clone();
+            if people::reach(piece, &mut reach) && reach != before {
+                continue;
+            }
+            if role.name.is_none() && !piece.contains(|c: char| c.is_ascii_digit()) {
                 role.name = Some(piece.to_owned());
+            } else {
+                more.push(piece);
             }
         }
         role.reach = (reach != Default::default()).then_some(reach);
         self.report.found(format!("roles[{id}]"), place);
+        if !more.is_empty() {
+            self.note(place, "", &format!("{title}: {}", more.join(", ")));
+        }
         true
     }
 }

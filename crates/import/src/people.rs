@@ -65,8 +65,22 @@ pub(crate) fn role(
         return Some(id);
     }
     let said = plain(text);
-    if said.is_empty() || NOBODY.contains(&said.as_str()) || text.chars().count() > 60 {
+    let open = ["to be ", "tbc", "tbd", "not yet", "?"].iter().any(|word| said.starts_with(word));
+    let id = said.len() >= 24 && said.chars().all(|c| c.is_ascii_hexdigit());
+    if said.is_empty() || open || id || NOBODY.contains(&said.as_str()) || text.chars().count() > 60
+    {
         return None;
+    }
+    // Several names: the first one answers for it, and it is said.
+    let several =
+        [", ", " / ", "/", " & ", " and ", ";"].iter().find_map(|sign| text.split_once(sign));
+    if let Some((first, _)) = several
+        && same(&said, plan).is_none()
+        && !plan.roles.keys().any(|id| id.as_str() == text)
+    {
+        let found = role(first, field, place, plan, report)?;
+        report.guessed(field, place, format!("`{text}` names several; the first one was taken"));
+        return Some(found);
     }
     // An id of the plan, as our own documents write it.
     let known = plan.roles.keys().find(|id| id.as_str() == text).cloned();
@@ -130,7 +144,8 @@ pub(crate) fn add(name: &str, plan: &mut Plan) -> RoleId {
 
 /// The role of exactly this name.
 pub(crate) fn same(said: &str, plan: &Plan) -> Option<RoleId> {
-    plan.roles.keys().find(|id| plain(id.as_str()) == *said).cloned()
+    let made = RoleId::new(slug(said)).ok().filter(|id| plan.roles.contains_key(id));
+    made.or_else(|| plan.roles.keys().find(|id| plain(id.as_str()) == *said).cloned())
 }
 
 /// A role that is very likely the one meant, and why.
@@ -239,8 +254,48 @@ const TITLES: [&str; 53] = [
 
 /// Whether a text names a job or a team.
 pub(crate) fn is_title(text: &str) -> bool {
+    const JOBS: [&str; 38] = [
+        "manager",
+        "lead",
+        "engineer",
+        "admin",
+        "administrator",
+        "owner",
+        "team",
+        "operations",
+        "ops",
+        "support",
+        "sponsor",
+        "analyst",
+        "architect",
+        "officer",
+        "director",
+        "developer",
+        "dev",
+        "commander",
+        "desk",
+        "board",
+        "technician",
+        "coordinator",
+        "head",
+        "dba",
+        "qa",
+        "sre",
+        "noc",
+        "pm",
+        "middleware",
+        "platform",
+        "network",
+        "security",
+        "release",
+        "communications",
+        "helpdesk",
+        "operator",
+        "staff",
+        "crew",
+    ];
     let said = plain(text);
-    said.split(' ').any(|word| TITLES.contains(&word) || word == "commander" || word == "dba")
+    said.split(' ').count() <= 5 && said.split(' ').any(|word| JOBS.contains(&word))
 }
 
 /// Two or three words that begin with capitals and are no title.
@@ -258,14 +313,11 @@ pub(crate) fn is_person(text: &str) -> bool {
 /// Adds a way to reach somebody, by what it looks like. Whether it was one.
 pub(crate) fn reach(text: &str, reach: &mut Reach) -> bool {
     let mut some = false;
-    for part in text.split(['\n', ';', ',']).map(str::trim).filter(|part| !part.is_empty()) {
+    let parts = text.split(['\n', ';', ',']).flat_map(|part| part.split(" / "));
+    for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
         let digits = part.chars().filter(char::is_ascii_digit).count();
         let blank = part.to_lowercase().matches('x').count() >= 3;
-        let bare = part
-            .trim_start_matches("mailto:")
-            .trim_start_matches("Phone:")
-            .trim_start_matches("Tel:")
-            .trim();
+        let bare = without_word(part);
         if bare.contains('@') && bare.contains('.') && !bare.contains(' ') {
             reach.email.get_or_insert_with(|| bare.to_owned());
         } else if bare.starts_with(['#', '@']) && bare.len() > 1 {
@@ -278,4 +330,15 @@ pub(crate) fn reach(text: &str, reach: &mut Reach) -> bool {
         some = true;
     }
     some
+}
+
+/// A way to reach somebody without the word for it.
+fn without_word(text: &str) -> &str {
+    let words = [
+        "mailto:", "phone:", "phone", "tel.:", "tel:", "tel.", "tel", "mobile:", "mobile", "cell:",
+        "cell", "e-mail:", "email:",
+    ];
+    let lower = text.to_lowercase();
+    let found = words.iter().find(|word| lower.starts_with(**word));
+    found.map_or(text, |word| text.get(word.len()..).unwrap_or(text)).trim()
 }

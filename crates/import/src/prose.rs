@@ -38,7 +38,8 @@ impl Reading<'_> {
             _ => false,
         });
         if in_procedure
-            && let (Some(takes), Some(place)) = (values::length(&heading, None), section.place())
+            && let (Some(takes), Some(place)) =
+                (values::length_in_brackets(&heading), section.place())
             && section.parts.iter().any(|part| matches!(part.block.kind, Kind::List(..)))
         {
             self.phase(before_time(&heading), first, takes, &place);

@@ -11,6 +11,7 @@ use backout_documents::{Block, Item, Kind, Place, Style};
 use crate::columns::Column as C;
 use crate::fields::longest;
 use crate::outline::Section;
+use crate::people;
 use crate::reading::{Phase, Reading};
 use crate::step_text::{
     alike, before_brackets, checks, is_step, no_return, numbered, option_name, title_of,
@@ -84,6 +85,8 @@ impl Reading<'_> {
     pub(crate) fn step_table(&mut self, grid: &Grid<'_>, group: Option<String>) -> bool {
         let unit = values::unit_of(grid.name(C::Duration)).or(Some("m"));
         let unit = unit.filter(|_| grid.has(C::Duration));
+        let first = self.drafts.len();
+        let mut forward = false;
         for line in grid.lines() {
             let place = line.place();
             let takes = line
@@ -93,6 +96,32 @@ impl Reading<'_> {
                 if let Some(total) = takes.or_else(|| values::length(&line.text(), None)) {
                     self.when.total = Some((longest(total), place));
                 }
+                continue;
+            }
+            // A row of one text is a band: what follows leads forward, or back.
+            if let Some(band) = line.only_text() {
+                let said = plain(&band);
+                let back = goes_back(&said);
+                forward = !back
+                    && (forward
+                        || has(
+                            &said,
+                            &[
+                                "cutover",
+                                "deploy",
+                                "implement",
+                                "upgrade",
+                                "install",
+                                "go live",
+                                "forward",
+                                "migrat",
+                            ],
+                        ));
+                self.note(&place, "", &band);
+                continue;
+            }
+            if forward {
+                self.note(&place, "", &line.text());
                 continue;
             }
             let Some(title) = line.first(&[C::Action, C::Command, C::Requirement]) else {
@@ -129,12 +158,53 @@ impl Reading<'_> {
             }
             draft.after = line.get(C::After);
             draft.component = line.get(C::Component);
-            if let Some(reason) = line.get(C::Reason) {
-                self.note(&place, "", &format!("{}: {reason}", draft.title));
+            if let Some(text) =
+                line.get(C::Duration).filter(|text| takes.is_some() && values::says_more(text))
+            {
+                self.note(&place, "", &format!("{}: {text}", draft.title));
+            }
+            let read = [
+                C::Number,
+                C::Action,
+                C::Owner,
+                C::Role,
+                C::Duration,
+                C::Verify,
+                C::Command,
+                C::After,
+                C::Component,
+            ];
+            let read = if line.get(C::Action).is_some() {
+                &read[..]
+            } else {
+                &[C::Number, C::Command, C::Requirement, C::Owner, C::Duration, C::Verify][..]
+            };
+            let rest = grid.rest(&line, read);
+            if !rest.is_empty() {
+                self.note(&place, "", &format!("{}: {}", draft.title, rest.join("; ")));
             }
             self.drafts.push(draft);
         }
+        self.in_order_of_numbers(first);
         true
+    }
+
+    /// Rows whose numbers are all there and all different follow their numbers.
+    fn in_order_of_numbers(&mut self, first: usize) {
+        let drafts = &mut self.drafts[first..];
+        let mut numbers: Vec<u32> = drafts.iter().filter_map(|draft| draft.number).collect();
+        let sorted = numbers.windows(2).all(|pair| pair[0] <= pair[1]);
+        numbers.sort_unstable();
+        numbers.dedup();
+        if sorted || numbers.len() != drafts.len() {
+            return;
+        }
+        drafts.sort_by_key(|draft| draft.number);
+        for draft in drafts {
+            draft.guess.get_or_insert(
+                "the rows stand in another order than their numbers, which were followed",
+            );
+        }
     }
 
     /// A part whose heading is a step of its own: `Step 5: Restore Database`.
@@ -143,7 +213,8 @@ impl Reading<'_> {
         let heading = section.heading().to_owned();
         let way_back = section.is_way_back(self.whole_is_back);
         let Some(place) = section.place() else { return false };
-        if !way_back || section.parts.iter().all(|part| part.used) {
+        let empty = section.parts.is_empty();
+        if !way_back || !empty && section.parts.iter().all(|part| part.used) {
             return false;
         }
         let above = section.heads.len().checked_sub(2).and_then(|index| section.heads[index].topic);
@@ -182,7 +253,7 @@ impl Reading<'_> {
             return false;
         }
         let group = self.group(section);
-        let length = values::length(&heading, None);
+        let length = values::length_in_brackets(&heading);
         let title = before_brackets(&title);
         let said = plain(&title);
         let known = self.drafts.iter().position(|draft| {
@@ -314,7 +385,13 @@ impl Reading<'_> {
                         gathered.entry(kind).or_default().push(rest);
                     }
                 }
-                None => gathered.entry(kind).or_default().push(line.to_owned()),
+                None => {
+                    // Who and how long are one line; what follows is how.
+                    if matches!(kind, 'o' | 'd' | 'k') && !line.trim().is_empty() {
+                        kind = 'c';
+                    }
+                    gathered.entry(kind).or_default().push(line.to_owned());
+                }
             }
         }
         let joined =
@@ -329,10 +406,13 @@ impl Reading<'_> {
         if let Some(component) = gathered.get(&'k') {
             draft.component = Some(component.join(" "));
         }
-        if draft.takes.is_none()
-            && let Some(length) = values::length(&joined(gathered.get(&'d')), Some("m"))
-        {
-            draft.takes = Some((length, place.clone()));
+        let duration = joined(gathered.get(&'d'));
+        match values::length(&duration, Some("m")) {
+            Some(length) if draft.takes.is_none() && !values::says_more(&duration) => {
+                draft.takes = Some((length, place.clone()));
+            }
+            _ if !duration.is_empty() => draft.add_how(&format!("Duration: {duration}"), place),
+            _ => {}
         }
         let line_of = |text: &str| text.lines().count();
         let mut at = place.clone();
@@ -350,6 +430,9 @@ impl Reading<'_> {
         if self.drafts[index].owner.is_none() && !owner.is_empty() {
             let role = self.role(&owner, "steps.owner", place);
             self.forget_found("steps.owner");
+            if role.is_none() || owner.contains([',', '(', ';']) {
+                self.drafts[index].add_how(&format!("Owner: {owner}"), place);
+            }
             self.drafts[index].owner = role.map(|role| (role, place.clone()));
         }
         labels > 0
@@ -365,6 +448,11 @@ impl Reading<'_> {
             let first = item.blocks.first();
             let text = first.map(Block::text).unwrap_or_default();
             let text = self.without_estimate(&text, &item.place);
+            // What is struck out is no step any more.
+            if text.trim_start().starts_with("~~") {
+                self.note(&item.place, "", &text_of_blocks(&item.blocks));
+                continue;
+            }
             if text.trim().is_empty() && item.blocks.len() < 2 {
                 continue;
             }
@@ -383,7 +471,8 @@ impl Reading<'_> {
                 && who.split(' ').count() <= 4
                 && !what.trim().is_empty()
                 && (strong.as_deref().is_some_and(|strong| plain(strong) == plain(who))
-                    || crate::people::same(&plain(who), &self.plan).is_some())
+                    && people::is_title(who)
+                    || people::same(&plain(who), &self.plan).is_some())
                 && !has(
                     &plain(who),
                     &["note", "warning", "caution", "step", "command", "optional", "verify"],
@@ -394,21 +483,34 @@ impl Reading<'_> {
             }
             let mut draft = Draft::new("", &item.place, group.clone());
             let (body, brackets) = trailing_brackets(&rest);
-            for inside in brackets {
-                for piece in inside.split([',', ';', '/', '\u{b7}']) {
-                    if let Some(length) = values::length(piece, None) {
-                        draft.takes = Some((length, item.place.clone()));
-                    } else if owner.is_none()
-                        && !has(&plain(piece), &["if", "optional", "see", "e g", "i e"])
-                    {
-                        owner = Some(piece.trim().to_owned());
+            // Brackets are who and how long only if they are that and nothing else.
+            let mut all_told = !brackets.is_empty();
+            let (mut who, mut takes) = (owner.clone(), None);
+            for piece in brackets.iter().flat_map(|inside| inside.split([',', ';', '/', '\u{b7}']))
+            {
+                let piece = piece.trim();
+                let bare = piece
+                    .strip_prefix("Owner:")
+                    .or_else(|| piece.strip_prefix("owner:"))
+                    .unwrap_or(piece)
+                    .trim();
+                let named = bare.len() < piece.len()
+                    || people::same(&plain(bare), &self.plan).is_some()
+                    || people::is_title(bare);
+                match values::length(piece, None).filter(|_| !values::says_more(piece)) {
+                    Some(length) if takes.is_none() => takes = Some((length, item.place.clone())),
+                    None if who.is_none() && named && bare.split(' ').count() <= 4 => {
+                        who = Some(bare.to_owned())
                     }
-                }
-                if draft.takes.is_none() && owner.is_none() {
-                    rest = rest.clone();
+                    _ => all_told = false,
                 }
             }
-            let said = if draft.takes.is_some() || owner.is_some() { body } else { rest };
+            let said = if all_told {
+                (owner, draft.takes) = (who, takes);
+                body
+            } else {
+                rest
+            };
             draft.title = title_of(&said);
             draft.said = plain(&draft.title);
             if plain(&said) != plain(&draft.title) {

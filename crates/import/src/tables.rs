@@ -54,7 +54,75 @@ impl<'a> Grid<'a> {
                 }
             }
         }
+        // `Step` beside `#`, or over words, is what is done.
+        for index in 0..columns.len() {
+            let named = matches!(plain(&names[index]).as_str(), "step" | "task" | "steps" | "item");
+            let texts =
+                table.rows.iter().filter_map(|row| row.cells.get(index)).map(|cell| text_of(cell));
+            let words =
+                texts.filter(|text| text.trim_start().starts_with(char::is_alphabetic)).count();
+            if named && words * 2 > table.rows.len() && columns[index] == Some(Column::Number) {
+                columns[index] = Some(Column::Action);
+            }
+        }
+        // Times of day that rise are a schedule, not how long things take.
+        for index in 0..columns.len() {
+            let texts: Vec<String> = table
+                .rows
+                .iter()
+                .filter_map(|row| row.cells.get(index))
+                .map(|cell| text_of(cell))
+                .filter(|text| says(text))
+                .collect();
+            let clocks: Vec<(u32, u32)> = texts
+                .iter()
+                .filter_map(|text| {
+                    let (hour, minute) = text.trim().split_once(':')?;
+                    Some((hour.parse().ok()?, minute.get(..2)?.parse().ok()?))
+                })
+                .collect();
+            let rising = clocks.windows(2).all(|pair| pair[0] <= pair[1]);
+            let name = plain(&names[index]);
+            let lasts = crate::words::has(
+                &name,
+                &["duration", "takes", "effort", "est", "estimat", "length", "min", "hour"],
+            );
+            if columns[index] == Some(Column::Duration)
+                && !lasts
+                && clocks.len() == texts.len()
+                && clocks.len() > 1
+                && rising
+            {
+                columns[index] = None;
+            }
+        }
         Self { columns, names, table }
+    }
+
+    /// Cells of a row that nobody has read, each with the name of its column.
+    pub(crate) fn rest(&self, line: &Line<'_, '_>, read: &[Column]) -> Vec<String> {
+        let row = &self.table.rows[line.index];
+        let mut seen: Vec<Column> = Vec::new();
+        let mut found = Vec::new();
+        for (index, cell) in row.cells.iter().enumerate() {
+            let column = self.columns.get(index).copied().flatten();
+            // Of two columns of one kind only the first that says something is read.
+            let first =
+                column.is_some_and(|column| read.contains(&column) && !seen.contains(&column));
+            let text = text_of(cell);
+            if !says(&text) {
+                continue;
+            }
+            if first {
+                seen.extend(column);
+                continue;
+            }
+            let name = self.names.get(index).map_or("", String::as_str);
+            if !matches!(plain(name).as_str(), "" | "#" | "no" | "nr") {
+                found.push(format!("{name}: {text}"));
+            }
+        }
+        found
     }
 
     pub(crate) fn has(&self, column: Column) -> bool {
@@ -194,6 +262,15 @@ impl Line<'_, '_> {
     pub(crate) fn text(&self) -> String {
         let cells = self.grid.table.rows[self.index].cells.iter().map(|cell| text_of(cell));
         cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join(" | ")
+    }
+
+    /// The one text of a row that holds nothing else: a band over the rows below it.
+    pub(crate) fn only_text(&self) -> Option<String> {
+        let row = &self.grid.table.rows[self.index];
+        let mut texts: Vec<String> =
+            row.cells.iter().map(|cell| text_of(cell)).filter(|text| says(text)).collect();
+        texts.dedup();
+        (row.cells.len() > 2 && texts.len() == 1).then(|| texts.remove(0))
     }
 
     /// Whether the row adds the others up.

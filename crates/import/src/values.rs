@@ -18,14 +18,15 @@ macro_rules! patterns {
 }
 
 patterns! {
-    LENGTH = r"(?i)(\d+(?:\.\d+)?)\s*(days?|d|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|sec|s)\b";
-    RANGE = r"(?i)(\d+(?:\.\d+)?)\s*(?:-|–|—|to)\s*(\d+(?:\.\d+)?)\s*(days?|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s)\b";
-    CLOCKED = r"^\s*(\d{1,3}):(\d{2})(?::(\d{2}))?\s*$";
+    LENGTH = r"(?i)(\d+(?:[.,]\d{1,2})?)\s*(days?|d|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|sec|s)\b";
+    RANGE = r"(?i)(\d+(?:[.,]\d{1,2})?)\s*(days?|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s)?\s*(?:-|–|—|to)\s*(\d+(?:[.,]\d{1,2})?)\s*(days?|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s)\b";
+    CLOCKED = r"^\s*(\d{1,3}):(\d{2})(?::(\d{2}))?\s*(?:h|hrs?|hours?)?\s*$";
     BARE_RANGE = r"^\s*(\d+(?:\.\d+)?)\s*(?:-|–|—|to)\s*(\d+(?:\.\d+)?)\s*$";
     BARE = r"^\s*[~≈]?\s*(\d+(?:\.\d+)?)\s*$";
     ISO_DAY = r"\b(\d{4})-(\d{2})-(\d{2})\b";
     DAY_MONTH = r"(?i)\b(\d{1,2})(?:st|nd|rd|th)?\s+(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,?\s+(\d{4})\b";
     MONTH_DAY = r"(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})\b";
+    DOUBLE_DAY = r"\b(\d{1,2})\s*[/-]\s*(\d{1,2})(\s+[A-Za-z]{3,9}\.?,?\s+\d{4})";
     SLASHED = r"\b(\d{1,2})[/.](\d{1,2})[/.](\d{4})\b";
     CLOCK = r"(?i)\b(\d{1,2})[:.](\d{2})(?::\d{2})?\s*(am|pm)?\b|\b(\d{1,2})\s*(am|pm)\b";
     WEEKDAY = r"(?i)\b(mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b";
@@ -44,7 +45,7 @@ patterns! {
 }
 
 fn seconds(number: &str, unit: &str) -> Option<f64> {
-    let number: f64 = number.parse().ok()?;
+    let number: f64 = number.replace(',', ".").parse().ok()?;
     let unit = unit.to_lowercase();
     let size = match unit.chars().next()? {
         'd' => 86_400.0,
@@ -77,7 +78,11 @@ pub(crate) fn length(text: &str, unit: Option<&str>) -> Option<Estimate> {
         return Some(Estimate::Range { low, likely, high });
     }
     if let Some(range) = RANGE.captures(text) {
-        let (low, high) = (seconds(&range[1], &range[3])?, seconds(&range[2], &range[3])?);
+        let own = range.get(2).map_or(&range[4], |unit| unit.as_str());
+        let (low, high) = (seconds(&range[1], own)?, seconds(&range[3], &range[4])?);
+        if text.replacen(&range[0], " ", 1).contains(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
         // Nobody said which is likely; the longer one is the safe one.
         return (low <= high && high > 0.0).then(|| Estimate::Range {
             low: span(low),
@@ -106,6 +111,7 @@ pub(crate) fn length(text: &str, unit: Option<&str>) -> Option<Estimate> {
     }
     let mut total = 0.0;
     let mut found = false;
+    let mut start = 0;
     let mut end = 0;
     for part in LENGTH.captures_iter(text) {
         let whole = part.get(0)?;
@@ -121,10 +127,56 @@ pub(crate) fn length(text: &str, unit: Option<&str>) -> Option<Estimate> {
             break;
         }
         total += seconds(&part[1], &part[2])?;
+        if !found {
+            start = whole.start();
+        }
         end = whole.end();
         found = true;
     }
-    (found && total > 0.0).then(|| Estimate::Point(span(total)))
+    // `1 hour 30`, `2 x 15 min`, `1.000 s`: a figure that is left over changes the others.
+    let rest = format!("{} {}", &text[..start], &text[end..]);
+    let clear = !rest.contains(|c: char| c.is_ascii_digit());
+    (found && clear && total > 0.0).then(|| Estimate::Point(span(total)))
+}
+
+/// A length that stands in brackets somewhere in a heading.
+pub(crate) fn length_in_brackets(text: &str) -> Option<Estimate> {
+    let (_, rest) = text.rsplit_once(['(', '['])?;
+    length(rest.split([')', ']']).next()?, None)
+}
+
+/// Whether a text says more than a length: `30 min, beside step 4`.
+pub(crate) fn says_more(text: &str) -> bool {
+    const AROUND: [&str; 22] = [
+        "about",
+        "approx",
+        "approximately",
+        "ca",
+        "circa",
+        "within",
+        "max",
+        "maximum",
+        "up",
+        "to",
+        "est",
+        "estimated",
+        "and",
+        "min",
+        "mins",
+        "minutes",
+        "minute",
+        "hours",
+        "hour",
+        "h",
+        "m",
+        "seconds",
+    ];
+    let said = crate::words::plain(text);
+    said.split(' ').any(|word| {
+        word.starts_with(char::is_alphabetic)
+            && !AROUND.contains(&word)
+            && !matches!(word, "s" | "hrs" | "hr" | "sec" | "secs" | "day" | "days" | "d")
+    })
 }
 
 /// The unit a column's name gives its numbers: `Duration (min)`.
@@ -148,6 +200,8 @@ pub(crate) fn day(text: &str) -> Option<Date> {
     if let Some(found) = ISO_DAY.captures(text) {
         return Date::new(found[1].parse().ok()?, number(&found[2])?, number(&found[3])?).ok();
     }
+    // `21/22 March 2026` is a night; it begins on the first of the two days.
+    let text = &DOUBLE_DAY.replace(text, "$1 $3");
     if let Some(found) = DAY_MONTH.captures(text) {
         return Date::new(found[3].parse().ok()?, month(&found[2])?, number(&found[1])?).ok();
     }
@@ -237,6 +291,18 @@ pub(crate) fn condition(text: &str) -> Option<Condition> {
             behind[..end].trim().trim_end_matches(['.', ','])
         });
         let metric = if metric.is_empty() { behind.unwrap_or_default() } else { metric };
+        let counted = whole.start() == 0 && metric.starts_with(|c: char| c.is_ascii_digit());
+        if counted || matches!(metric, "Not" | "not" | "No" | "no") {
+            continue;
+        }
+        // `1.000.000`: the figure goes on behind what was read of it.
+        if after.starts_with(|c: char| c.is_ascii_digit())
+            || after.len() > 1
+                && after.starts_with(['.', ','])
+                && after[1..].starts_with(|c: char| c.is_ascii_digit())
+        {
+            return None;
+        }
         let value = number["value"].replace(',', ".");
         let unit = unit(number.name("unit").map_or("", |unit| unit.as_str()));
         if metric.is_empty() || metric.chars().count() > 120 {
@@ -245,6 +311,29 @@ pub(crate) fn condition(text: &str) -> Option<Condition> {
         let limit =
             format!("{} {value}{}{unit}", comparison.sign(), if unit.len() > 2 { " " } else { "" });
         let limit: Limit = limit.parse().ok()?;
+        // Whatever else the sentence says would be lost: then it stays a sentence.
+        let mut rest = LASTING.replace(after, " ").into_owned();
+        if let Some(behind) = behind {
+            rest = rest.replace(behind, " ");
+        }
+        let extra = crate::words::plain(&rest);
+        if extra.split(' ').any(|word| {
+            !matches!(
+                word,
+                "" | "of"
+                    | "or"
+                    | "more"
+                    | "over"
+                    | "a"
+                    | "period"
+                    | "than"
+                    | "in"
+                    | "total"
+                    | "sustained"
+            )
+        }) {
+            return None;
+        }
         return Some(Condition { metric: metric.to_owned(), limit, lasting: lasting(after) });
     }
     None
@@ -308,6 +397,13 @@ mod tests {
             ("20", None, None),
             ("5-10 min", None, Some("10m (5m to 10m)")),
             ("5-10", Some("m"), Some("10m (5m to 10m)")),
+            ("1,5 h", None, Some("1h30m")),
+            ("1:30 h", None, Some("1h30m")),
+            ("1.000 s", None, None),
+            ("1 hour 30", None, None),
+            ("2 x 15 min", None, None),
+            ("90 min to 2 h", None, Some("2h (1h30m to 2h)")),
+            ("30 min (parallel with 11)", None, None),
             ("5 to 10 minutes", None, Some("10m (5m to 10m)")),
             ("30 min (20 min to 1 h 5 min)", None, Some("30m (20m to 1h5m)")),
             ("TBD", None, None),
@@ -336,6 +432,8 @@ mod tests {
             ("07/06/2026", None),
             ("31 June 2026", None),
             ("soon", None),
+            ("21/22 March 2026", Some("2026-03-21")),
+            ("14.03.2026 22:00", Some("2026-03-14")),
         ] {
             assert_eq!(day(text).map(|day| day.to_string()).as_deref(), expected, "{text}");
         }
@@ -395,7 +493,17 @@ mod tests {
                 "{text}"
             );
         }
-        assert!(condition("System unavailable").is_none());
+        for text in [
+            "System unavailable",
+            "Not below 3 nodes",
+            "More than 3 of 10 checkouts fail",
+            "Queue depth >= 1.000.000",
+            "Error rate > 1% for 10 min and users complain",
+            "CPU above 90 % for 5 minutes on more than 2 nodes",
+            "errors exceed 5 per hour",
+        ] {
+            assert!(condition(text).is_none(), "{text}");
+        }
         assert_eq!(
             limit(">10 seconds").map(|(limit, _)| limit.to_string()).as_deref(),
             Some("> 10s")
