@@ -80,6 +80,6 @@ pub(crate) fn importer(name: &str, bytes: &[u8]) {
             from: None,
             now: jiff::Timestamp::UNIX_EPOCH,
         };
-        let _ = backout_import::results::results(&document, &night);
+        let _ = backout_import::results::results(&document, &night, &["stop", "restore"]);
     }
 }

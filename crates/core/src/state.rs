@@ -456,7 +456,8 @@ impl RunState {
                 state.confirmed = true;
                 state.note = Some(reason.clone());
                 state.evidence = evidence.clone();
-                state.started = started.or(state.started);
+                // Written down or not known: the moment of entry is neither.
+                state.started = *started;
                 if *result == Attested::Failed {
                     state.failure = Some(FailureEffect::Unknown);
                     state.failures += 1;
@@ -467,7 +468,7 @@ impl RunState {
                 self.deviates(format!("attested after the fact: {id}"), reason, record);
                 self.set_status(index, status, record.at);
                 let known = &mut self.states[index];
-                known.ended = known.ended.and(ended.or(known.ended));
+                known.ended = ended;
                 return Ok(());
             }
             Event::StepReplaced { step, not_before, reason } => {

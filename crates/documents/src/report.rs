@@ -8,7 +8,7 @@ use std::time::Duration;
 use backout_core::event::{Event, Mode, Outcome};
 use backout_core::record::Record;
 use backout_core::state::RunState;
-use backout_core::status::Status;
+use backout_core::status::{Status, StepState};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -159,7 +159,8 @@ fn took(length: Duration) -> String {
     saying::length(Duration::from_secs(length.as_secs()))
 }
 
-/// When the first step began and the last one was settled, as far as known.
+/// When the first step began and the last one was settled, as far as known. Without
+/// the end of every step that was done, nobody knows which was the last.
 fn clocks(state: &RunState) -> (Option<Timestamp>, Option<Timestamp>) {
     let chosen = || {
         state
@@ -170,8 +171,10 @@ fn clocks(state: &RunState) -> (Option<Timestamp>, Option<Timestamp>) {
             .map(|(state, _)| state)
     };
     let started = chosen().filter_map(|known| known.started).min();
-    let all_settled = chosen().all(|known| known.status.is_settled());
-    let ended = chosen().filter_map(|known| known.ended).max().filter(|_| all_settled);
+    let known = |state: &StepState| {
+        state.status.is_settled() && (state.ended.is_some() || !state.attested)
+    };
+    let ended = chosen().filter_map(|known| known.ended).max().filter(|_| chosen().all(known));
     (started, ended)
 }
 
@@ -196,6 +199,13 @@ fn summary(log: &Log<'_>, make: &mut Make) {
         .count();
     make.heading(2, "What happened");
     let (tone, said) = match &state.finished {
+        Some((Outcome::Reverted, _)) if attested > 0 => (
+            Tone::Warning,
+            format!(
+                "The change was backed out. Every step of the chosen way is done: {attested} of {} on a person's word alone, not on a verification.",
+                chosen.len()
+            ),
+        ),
         Some((Outcome::Reverted, _)) => (
             Tone::Note,
             "The change was backed out. Every step of the chosen way is done and verified."
@@ -214,7 +224,7 @@ fn summary(log: &Log<'_>, make: &mut Make) {
         ),
     };
     let mut lines = vec![Inline::strong(said)];
-    if attested > 0 {
+    if attested > 0 && !matches!(state.finished, Some((Outcome::Reverted, _))) {
         lines.push(Inline::plain(format!(
             " {attested} of the steps stand on a person's word alone, not on a verification."
         )));
@@ -242,8 +252,16 @@ fn summary(log: &Log<'_>, make: &mut Make) {
     row("First step began", maybe(started.map(|at| clock(at, &zone))));
     row("Last step settled", maybe(ended.map(|at| clock(at, &zone))));
     row("Run ended", maybe(state.finished.as_ref().map(|(_, at)| clock(*at, &zone))));
-    if let (Some(from), Some(to)) = (started, ended) {
-        row("The way back took", plain(took(between(from, to))));
+    let word = if attested > 0 { ", by the times that people wrote down" } else { "" };
+    match (started, ended) {
+        (Some(from), Some(to)) => {
+            row("The way back took", plain(format!("{}{word}", took(between(from, to)))));
+        }
+        _ if attested > 0 => row(
+            "The way back took",
+            plain("not known: steps were attested without the times they began and ended"),
+        ),
+        _ => {}
     }
     row(
         "Stated total",
@@ -307,12 +325,13 @@ fn timeline(log: &Log<'_>, make: &mut Make) {
                 ));
             }
             let at = record.at.to_zoned(zone.clone());
-            // The date where it changes, the time everywhere.
-            let shown = match day == Some(at.date()) {
+            // The date and the offset where they change, the time everywhere.
+            let now = Some((at.date(), at.offset()));
+            let shown = match day == now {
                 true => at.strftime("%H:%M:%S").to_string(),
-                false => at.strftime("%-d %b %Y %H:%M:%S").to_string(),
+                false => at.strftime("%-d %b %Y %H:%M:%S %Z").to_string(),
             };
-            day = Some(at.date());
+            day = now;
             let about = event.step().map_or("the run", |step| step.as_str()).to_owned();
             rows.push(vec![plain(shown), plain(about), plain(said)]);
         }

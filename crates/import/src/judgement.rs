@@ -300,6 +300,10 @@ fn action_of(text: &str) -> Option<DecisionAction> {
     let said = plain(text);
     let any = |words: &[&str]| has(&said, words);
     let back = crate::words::goes_back(&said);
+    // `Do not back out` is no order to do so.
+    if back && any(&["not backout", "not rollback", "not revert", "never", "no rollback", "no backout", "without"]) {
+        return None;
+    }
     Some(match () {
         () if back
             && any(&[

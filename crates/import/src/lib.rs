@@ -14,6 +14,7 @@
 //! report says so and why. Nothing that is imported is ever executable: commands
 //! stand in instructions for people until a person makes them `run`.
 
+mod altered;
 mod columns;
 mod duties;
 mod fields;
@@ -61,7 +62,18 @@ pub struct Imported {
 #[must_use]
 pub fn import(document: &Document, format: Format, name: &str) -> Imported {
     match own::annex(document) {
-        Some(annexed) => own::restore(document, format, annexed),
+        Some(Ok(annexed)) => own::restore(document, format, annexed),
+        Some(Err(why)) => {
+            let mut imported = visible(document, name);
+            imported.report.not_taken_over.push(Source {
+                field: "the plan file".to_owned(),
+                place: "the annex".to_owned(),
+                why: Some(format!(
+                    "it does not read ({why}); what is imported is what stands in the text above it"
+                )),
+            });
+            imported
+        }
         None => visible(document, name),
     }
 }

@@ -5,7 +5,7 @@
 //! difference between the two is carried over into the plan, and each piece of it
 //! is reported; what cannot be carried over is reported too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backout_core::ids::Digest;
 use backout_core::plan::Plan;
@@ -13,16 +13,17 @@ use backout_documents::board::{Material, Section, board, footing};
 use backout_documents::read::{Format, read};
 use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::write::{Page, html, markdown, word};
-use backout_documents::{Document, Kind};
+use backout_documents::{Block, Document, Kind};
 use backout_plan::{ReadPlan, read_bytes};
 use serde_json::{Map, Value};
 
+use crate::altered::{Said, accounts, altered};
 use crate::report::{Report, Source};
 use crate::topics::{Topic, topic};
 use crate::{Imported, visible};
 
-/// The plan file in a document's annex, if it has one that reads.
-pub(crate) fn annex(document: &Document) -> Option<Annexed> {
+/// The plan file in a document's annex, if it has one; and if it does not read, why.
+pub(crate) fn annex(document: &Document) -> Option<Result<Annexed, String>> {
     let mut blocks = document.blocks.iter().skip_while(|block| {
         !matches!(&block.kind, Kind::Heading(_, text) if topic(&text_of(text)) == Some(Topic::Annex))
     });
@@ -44,8 +45,13 @@ pub(crate) fn annex(document: &Document) -> Option<Annexed> {
         candidates.iter().find(|text| Digest::of(text.as_bytes()).to_string() == said)
     });
     let text = exact.unwrap_or(&candidates[0]);
-    let read = read_bytes(text.as_bytes()).ok()?;
-    Some(Annexed { read, as_printed: exact.is_some() })
+    Some(match read_bytes(text.as_bytes()) {
+        Ok(read) => Ok(Annexed { read, as_printed: exact.is_some() }),
+        Err((_, errors)) => Err(errors.first().map_or_else(
+            || "it is no plan".to_owned(),
+            |error| error.message.trim_end_matches('.').to_owned(),
+        )),
+    })
 }
 
 /// The plan file of an annex.
@@ -70,8 +76,9 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
         report.changed.push(Source {
             field: "the plan file".to_owned(),
             place: "the annex".to_owned(),
-            why: Some("it is not the file whose digest is printed beside it: no approval of the document covers it".to_owned()),
+            why: Some("it is not the file whose digest is printed beside it: no approval of the document covers it. It counts; the text above it was not compared".to_owned()),
         });
+        return Imported { plan: annexed.plan, source: Some(annexed.source), report };
     }
     // A report shows what happened, not the plan: only its annex is one.
     let title =
@@ -87,18 +94,25 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
     let now = visible(document, "");
     // A page to work from has more columns than one to read; it was made as the one
     // that differs less.
+    let present = present(document, &annexed);
+    let understood: BTreeSet<&str> =
+        now.report.found.iter().map(|source| source.field.as_str()).collect();
     let compared = [false, true].into_iter().filter_map(|working| {
-        let then = visible(&made(&annexed, format, working)?, "");
+        let base = made(&annexed, format, working, &present)?;
+        let then = visible(&base, "");
         let mut plan = json(&annexed.plan);
         let names = names(&then.plan, &annexed.plan);
         let (then, theirs) = (renamed(json(&then.plan), &names), renamed(json(&now.plan), &names));
-        let mut merge = Merge { changed: Vec::new(), kept: Vec::new() };
+        let mut merge =
+            Merge { understood: &understood, changed: Vec::new(), kept: Vec::new() };
         merge.value("", &then, &theirs, &mut plan);
-        Some((merge, plan))
+        let texts = altered(&base, document);
+        Some((merge, plan, texts))
     });
-    let least = compared.min_by_key(|(merge, _)| merge.changed.len() + merge.kept.len());
+    let least =
+        compared.min_by_key(|(_, _, (written, gone))| written.len() + gone.len());
     // Without the comparison nobody knows what was changed: the annex counts.
-    let Some((merge, plan)) = least else {
+    let Some((merge, plan, texts)) = least else {
         return Imported { plan: annexed.plan, source: Some(annexed.source), report };
     };
     let places: BTreeMap<&str, &str> = now
@@ -114,10 +128,11 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
         near.map_or_else(|| "the document".to_owned(), |(_, place)| (*place).to_owned())
     };
     for (field, was, is) in &merge.changed {
+        let command = merge.stays_a_command(field, &plan);
         report.changed.push(Source {
             field: field.clone(),
             place: place_of(field),
-            why: Some(format!("{was} became {is}")),
+            why: Some(format!("{was} became {is}{command}")),
         });
     }
     for (field, why) in &merge.kept {
@@ -127,6 +142,7 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
             why: Some(why.clone()),
         });
     }
+    merge.unaccounted(&texts, &mut report);
     if merge.changed.is_empty() {
         return Imported { plan: annexed.plan, source: Some(annexed.source), report };
     }
@@ -146,8 +162,35 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
     }
 }
 
+/// The sections a document was made with: those whose headings it has.
+fn present(document: &Document, read_plan: &ReadPlan) -> Vec<Section> {
+    let heading = |block: &Block| match &block.kind {
+        Kind::Heading(_, text) => Some(text_of(text).trim().to_owned()),
+        _ => None,
+    };
+    let there: BTreeSet<String> = document.blocks.iter().filter_map(heading).collect();
+    let material = Material {
+        plan: &read_plan.plan,
+        source: &read_plan.source,
+        digest: read_plan.digest.to_string(),
+        outlook: Err(String::new()),
+        findings: &[],
+        working: false,
+    };
+    let has = |section: &Section| {
+        let alone = board(&material, &[*section]);
+        alone.blocks.iter().find_map(heading).is_none_or(|heading| there.contains(&heading))
+    };
+    Section::ALL.into_iter().filter(has).collect()
+}
+
 /// The document as it was made from a plan, read back.
-fn made(read_plan: &ReadPlan, format: Format, working: bool) -> Option<Document> {
+fn made(
+    read_plan: &ReadPlan,
+    format: Format,
+    working: bool,
+    sections: &[Section],
+) -> Option<Document> {
     if working && format != Format::Html {
         return None;
     }
@@ -160,7 +203,7 @@ fn made(read_plan: &ReadPlan, format: Format, working: bool) -> Option<Document>
         findings: &[],
         working,
     };
-    let tree = board(&material, &Section::ALL);
+    let tree = board(&material, sections);
     let bytes = match format {
         Format::Markdown => markdown(&tree).ok()?.into_bytes(),
         Format::Html => {
@@ -248,17 +291,66 @@ fn renamed(value: Value, names: &BTreeMap<String, String>) -> Value {
     walk(value, false, names)
 }
 
-struct Merge {
+struct Merge<'a> {
+    /// The fields that the text states and that were understood.
+    understood: &'a BTreeSet<&'a str>,
     /// What changed: the field, what it was, what it is.
     changed: Vec<(String, String, String)>,
     /// What could not be carried over, and why.
     kept: Vec<(String, String)>,
 }
 
-impl Merge {
+impl Merge<'_> {
+    /// A step with a new title does what it did.
+    fn stays_a_command(&self, field: &str, plan: &Value) -> &'static str {
+        let machine = || {
+            let id = field.strip_prefix("steps[")?.strip_suffix("].title")?;
+            let step = plan.get("steps")?.as_array()?.iter().find(|step| step["id"] == id)?;
+            Some(step.get("manual").is_none())
+        };
+        match machine() {
+            Some(true) => "; what the machine carries out there stays as it was",
+            _ => "",
+        }
+    }
+
+    /// What was written in or taken out by hand and is neither taken over nor
+    /// reported yet.
+    fn unaccounted(&self, (written, gone): &(Vec<Said>, Vec<Said>), report: &mut Report) {
+        let known = |text: &str, was: bool| {
+            self.changed.iter().any(|(_, before, after)| {
+                accounts(if was { before } else { after }, text)
+            }) || self.kept.iter().any(|(_, why)| accounts(why, text))
+        };
+        // A step that is new in the plan has its number there.
+        let numbers = |text: &str| text.chars().all(|c| c.is_ascii_digit() || ", .".contains(c));
+        let grown = self.changed.iter().any(|(field, was, _)| field.ends_with(']') && was == "nothing");
+        for (said, all, what) in
+            written.iter().map(|said| (said, false, "was written in")).chain(gone.iter().map(|said| (said, true, "was taken out")))
+        {
+            if known(&said.text, all) || grown && numbers(&said.text) {
+                continue;
+            }
+            report.not_taken_over.push(Source {
+                field: "the text".to_owned(),
+                place: if all { "the document".to_owned() } else { said.place.to_string() },
+                why: Some(format!("{} {what}", short(&Value::String(said.text.clone())))),
+            });
+        }
+    }
+
     /// Carries the difference between `then` and `now` over into `plan`.
     fn value(&mut self, field: &str, then: &Value, now: &Value, plan: &mut Value) {
         if then == now {
+            return;
+        }
+        // An action that nobody understood is not the one to ask.
+        if field.starts_with("decision.")
+            && field.ends_with(".action")
+            && !self.understood.contains(field)
+        {
+            let why = format!("what is written there is no action this knows; it stays {}", short(then));
+            self.kept.push((field.to_owned(), why));
             return;
         }
         match (then, now, &mut *plan) {

@@ -2,9 +2,12 @@
 
 use backout_documents::tree::text_of;
 use backout_documents::{Document, Kind, Place};
+use std::sync::LazyLock;
+
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use regex::Regex;
 
 use crate::values;
 use crate::words::plain;
@@ -69,12 +72,24 @@ pub fn digest(document: &Document) -> Option<String> {
     crate::own::digests(&text)
 }
 
-/// Reads the rows in which somebody chose a status.
+/// A time of day without a day is taken for the next such time; beyond this it is
+/// more likely a slip of the pen than a long night.
+const NIGHT: SignedDuration = SignedDuration::from_hours(16);
+/// Days farther from the night than this are taken for a slip of the pen.
+const BEFORE: SignedDuration = SignedDuration::from_hours(7 * 24);
+const BEHIND: SignedDuration = SignedDuration::from_hours(60 * 24);
+
+/// Reads the rows in which somebody chose a status. `steps` are the names of the
+/// steps there are.
 ///
 /// # Errors
 /// Everything that is wrong with them: nothing of a checklist is taken over that
 /// has a mistake in it.
-pub fn results(document: &Document, night: &Night) -> Result<Vec<Written>, Vec<Wrong>> {
+pub fn results(
+    document: &Document,
+    night: &Night,
+    steps: &[&str],
+) -> Result<Vec<Written>, Vec<Wrong>> {
     let table = document.blocks.iter().find_map(|block| match &block.kind {
         Kind::Table(table) => {
             let names: Vec<String> = table.head.iter().map(|cell| plain(&text_of(cell))).collect();
@@ -90,7 +105,7 @@ pub fn results(document: &Document, night: &Night) -> Result<Vec<Written>, Vec<W
             hint: "fill in the workbook that `backout render PLAN --to xlsx` writes".to_owned(),
         }]);
     };
-    let mut found = Vec::new();
+    let mut found: Vec<Written> = Vec::new();
     let mut wrong = Vec::new();
     for row in &table.rows {
         let get = |name: &str| -> Option<String> {
@@ -108,7 +123,7 @@ pub fn results(document: &Document, night: &Night) -> Result<Vec<Written>, Vec<W
             });
         };
         let Some(status) = get("status") else {
-            if get("started").or_else(|| get("ended")).or_else(|| get("done by")).is_some() {
+            if ["started", "ended", "done by", "notes"].iter().any(|name| get(name).is_some()) {
                 fault(
                     "Status",
                     "something is written beside a step that has no status".to_owned(),
@@ -121,6 +136,19 @@ pub fn results(document: &Document, night: &Night) -> Result<Vec<Written>, Vec<W
             fault("Step key", "the row names no step".to_owned(), "leave this column as it was");
             continue;
         };
+        if !steps.contains(&step.as_str()) {
+            fault("Step key", format!("there is no step `{step}`"), "leave this column as it was");
+            continue;
+        }
+        if let Some(first) = found.iter().find(|written| written.step == step) {
+            let first = first.place.clone();
+            fault(
+                "Step key",
+                format!("`{step}` stands in {first} already"),
+                "keep one row for each step",
+            );
+            continue;
+        }
         let status = match plain(&status).as_str() {
             "done" | "ok" | "yes" | "completed" | "complete" => Status::Done,
             "failed" | "fail" | "no" => Status::Failed,
@@ -142,7 +170,7 @@ pub fn results(document: &Document, night: &Night) -> Result<Vec<Written>, Vec<W
                     fault(
                         column,
                         format!("`{text}` {why}"),
-                        "write it as 2026-06-06 03:10, or 03:10",
+                        "write it as 2026-06-06 03:10, or 03:10, or 2026-06-06 01:10 UTC",
                     );
                     None
                 }
@@ -165,15 +193,56 @@ pub fn results(document: &Document, night: &Night) -> Result<Vec<Written>, Vec<W
             notes: get("notes"),
         });
     }
+    if wrong.is_empty() && found.is_empty() {
+        wrong.push(Wrong {
+            place: "the sheet".to_owned(),
+            message: "no step has a status".to_owned(),
+            hint: "choose done, failed or skipped in the column Status".to_owned(),
+        });
+    }
     if wrong.is_empty() { Ok(found) } else { Err(wrong) }
 }
 
+/// A moment as people write it, and nothing beside it: a day or none, a time, a zone
+/// or none.
+static MOMENT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?ix)^
+        (?:(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?
+           (?P<day>\d{4}-\d{2}-\d{2}|\d{1,2}[/.]\d{1,2}[/.]\d{4}
+            |\d{1,2}(?:st|nd|rd|th)?\s+[a-z]{3,9}\.?,?\s+\d{4}
+            |[a-z]{3,9}\.?\s+\d{1,2}(?:st|nd|rd|th)?,?\s+\d{4}),?(?:\s+|T))?
+        (?P<time>\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:\.\d+)?)?\s*(?:am|pm)?|\d{1,2}\s*(?:am|pm))
+        \s*(?P<zone>Z|UTC|[A-Z][a-z]+/[A-Z_/a-z]+)?$",
+    )
+    .expect("a pattern of this file")
+});
+
 /// A written time as an instant.
 fn moment(text: &str, night: &Night, after: Option<Timestamp>) -> Result<Timestamp, String> {
-    let zone = night.zone.as_ref().ok_or("is a time, and the plan names no time zone")?;
-    let time: Time = *values::times(text).first().ok_or("is no time")?;
-    let at = match values::day(text) {
-        Some(day) => instant(day, time, zone)?,
+    let found = MOMENT.captures(text.trim()).ok_or("is no time this understands")?;
+    let named = match found.name("zone").map(|zone| zone.as_str()) {
+        Some(utc) if utc.eq_ignore_ascii_case("z") || utc.eq_ignore_ascii_case("utc") => {
+            Some(TimeZone::UTC)
+        }
+        Some(name) => {
+            Some(backout_plan::times::zone(name).ok_or("names a time zone nobody knows")?)
+        }
+        None => None,
+    };
+    let zone = named.or_else(|| night.zone.clone());
+    let zone = &zone.ok_or("is a time, and the plan names no time zone")?;
+    let time: Time = *values::times(&found["time"]).first().ok_or("is no time of a day")?;
+    let at = match found.name("day") {
+        Some(day) => {
+            let day = values::day(day.as_str()).ok_or("names no day, or one that can be read in two ways")?;
+            let at = instant(day, time, zone)?;
+            let far = night.from.map(|from| at.duration_since(from));
+            if far.is_some_and(|far| far < -BEFORE || far > BEHIND) {
+                return Err("is far from the night of this deployment".to_owned());
+            }
+            at
+        }
         None => {
             let after = after.ok_or("has no day, and the plan names no night")?;
             // Seconds are not written down: the minute of the start is not before it.
@@ -185,12 +254,16 @@ fn moment(text: &str, night: &Night, after: Option<Timestamp>) -> Result<Timesta
                 .build()
                 .map_err(|_| "is out of range")?;
             let today = instant(first.date(), time, zone)?;
-            if today >= minute.timestamp() {
+            let at = if today >= minute.timestamp() {
                 today
             } else {
                 let next = first.date().checked_add(1.day()).map_err(|_| "is out of range")?;
                 instant(next, time, zone)?
+            };
+            if at.duration_since(after) > NIGHT {
+                return Err("would be most of a day later: write the day beside it".to_owned());
             }
+            at
         }
     };
     if at > night.now {
@@ -209,8 +282,7 @@ fn instant(day: Date, time: Time, zone: &TimeZone) -> Result<Timestamp, String> 
             Err("does not exist on that day: the clock skipped it".to_owned())
         }
         AmbiguousOffset::Fold { .. } => {
-            Err("happened twice that night: write it in UTC beside the notes, and leave this empty"
-                .to_owned())
+            Err("happened twice that night: write it in UTC, with `UTC` behind it".to_owned())
         }
     }
 }

@@ -293,22 +293,35 @@ fn check_evidence(app: &App, run: &RunId, event: &Event, checked: &mut Checked) 
                 }
                 return;
             }
-            let folder = app.ledger().run_folder(run).join("attachments");
-            for attachment in &evidence.attached {
-                let kept = folder.join(attachment.digest.to_string().replace("sha256:", ""));
-                match tree::file_digest(&kept) {
-                    Ok(found) if found == attachment.digest => checked.attachments += 1,
-                    Ok(_) => checked
-                        .problems
-                        .push(format!("the attachment {} of {step} was changed", attachment.name)),
-                    Err(error) => checked.problems.push(format!(
-                        "the attachment {} of {step} is gone: {error}",
-                        attachment.name
-                    )),
-                }
-            }
+            check_attached(app, run, step, &evidence.attached, checked);
+        }
+        Event::StepAttested { step, evidence, .. } => {
+            check_attached(app, run, step, &evidence.attached, checked);
         }
         _ => {}
+    }
+}
+
+fn check_attached(
+    app: &App,
+    run: &RunId,
+    step: &StepId,
+    attached: &[Attachment],
+    checked: &mut Checked,
+) {
+    let folder = app.ledger().run_folder(run).join("attachments");
+    for attachment in attached {
+        let kept = folder.join(attachment.digest.to_string().replace("sha256:", ""));
+        let name = &attachment.name;
+        match tree::file_digest(&kept) {
+            Ok(found) if found == attachment.digest => checked.attachments += 1,
+            Ok(_) => {
+                checked.problems.push(format!("the attachment {name} of {step} was changed"));
+            }
+            Err(error) => {
+                checked.problems.push(format!("the attachment {name} of {step} is gone: {error}"));
+            }
+        }
     }
 }
 

@@ -98,7 +98,8 @@ async fn of_run(app: &App, args: &RenderArgs) -> Done {
     let bytes = if args.to == RenderFormat::Xlsx {
         let planned = &state.planned;
         let digest = planned.plan_digest.to_string();
-        workbook(&planned.plan, &planned.source, &digest, &report::filled(state))
+        let known = report::filled(&report::Log { state, records: &records });
+        workbook(&planned.plan, &planned.source, &digest, &known)
             .map_err(|error| Failure::of(&error))?
     } else {
         let sections = sections(&args.sections, &report::Section::ALL, report::Section::name)?;

@@ -38,7 +38,8 @@ pub(super) async fn results(app: &App, args: &ImportArgs, document: &Document) -
         let read = must_read(path)?;
         same_plan(document, read.digest, run)?;
         let window = times::instants(read.plan.window.as_ref());
-        let written = written(app, args, document, &read.plan, window.deploy_start)?;
+        let steps: Vec<&str> = read.plan.steps.iter().map(|step| step.id.as_str()).collect();
+        let written = written(app, args, document, &read.plan, window.deploy_start, &steps)?;
         let mut log = by_hand(app, args, path, read).await?;
         return into(app, args, &mut log, written).await;
     }
@@ -47,7 +48,8 @@ pub(super) async fn results(app: &App, args: &ImportArgs, document: &Document) -
     let planned = &log.state().planned;
     same_plan(document, planned.plan_digest, run.as_str())?;
     let from = planned.window.deploy_start.unwrap_or(log.state().started).min(log.state().started);
-    let written = written(app, args, document, &planned.plan, Some(from))?;
+    let steps: Vec<&str> = log.state().steps.iter().map(|step| step.id.as_str()).collect();
+    let written = written(app, args, document, &planned.plan, Some(from), &steps)?;
     into(app, args, &mut log, written).await
 }
 
@@ -70,9 +72,10 @@ fn written(
     document: &Document,
     plan: &Plan,
     from: Option<Timestamp>,
+    steps: &[&str],
 ) -> Result<Vec<Written>, Failure> {
     let night = Night { zone: plan.window.as_ref().and_then(times::zone_of), from, now: app.now() };
-    results::results(document, &night).map_err(|wrong| {
+    results::results(document, &night, steps).map_err(|wrong| {
         for fault in &wrong {
             anstream::eprintln!("{}: {}\n  {}", fault.place, fault.message, fault.hint);
         }
@@ -150,13 +153,9 @@ async fn carry_over(
     let mut single: Vec<(StepId, &'static str, Act, Vec<Event>)> = Vec::new();
     let state = log.state();
     for row in written {
-        let Some(index) = state.steps.iter().position(|step| step.id.as_str() == row.step) else {
-            told.refused.push((
-                row.step.clone(),
-                format!("{}: there is no such step in this run", row.place),
-            ));
-            continue;
-        };
+        let named = state.steps.iter().position(|step| step.id.as_str() == row.step);
+        // The checklist was held against these very steps.
+        let Some(index) = named else { continue };
         match events(state, index, &row, &reason, sheet) {
             Taken::Attested(event, said) => {
                 told.taken.push((state.steps[index].id.clone(), said));

@@ -209,7 +209,8 @@ fn a_night_on_paper_becomes_a_run() {
     let report = stage.say("render CHG7-1 --to md -o -").expect(0).out;
     for said in [
         "backed out",
-        "stand on a person's word",
+        "on a person's word alone",
+        "| Ann and Carl |",
         "as written down: 02:40 to 02:44",
         "attested after the fact",
     ] {
@@ -247,11 +248,13 @@ fn a_checklist_with_a_mistake_changes_nothing() {
         .says("no status");
     // A run was begun for it, and holds nothing but that.
     assert_eq!(stage.say("runs --json").json().as_array().map_or(0, Vec::len), 0);
-    fill(&stage, "late.xlsx", &[("a", "Status", "done"), ("a", "Ended", "2999-01-01 00:00")]);
+    fill(&stage, "late.xlsx", &[("a", "Status", "done"), ("a", "Ended", "2999-01-01 00:00"), ("b", "Notes", "later"), ("c", "Status", "done"), ("c", "Started", "02:10 or so")]);
     stage
         .say("import --results late.xlsx plan.backout.yaml --as lead")
         .expect(64)
-        .says("in the future");
+        .says("far from the night")
+        .says("`02:10 or so` is no time")
+        .says("no status");
     // Another plan's checklist is not this one's.
     fill(&stage, "night.xlsx", &[("a", "Status", "done")]);
     stage.plan_with(&STEPS.replace("Stop it", "Halt it"), WINDOW);

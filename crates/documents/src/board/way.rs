@@ -111,7 +111,10 @@ pub(super) fn steps(material: &Material<'_>, make: &mut Make) {
             material.outlook.as_ref().map_or_else(|_| Vec::new(), |outlook| outlook.path.clone());
         let (scene, mermaid, said) = pictures::steps(plan, &graph, &path);
         make.figure(
-            "What waits for what. The orange steps are the critical path.",
+            match path.is_empty() {
+                true => "What waits for what.",
+                false => "What waits for what. The orange steps are the critical path.",
+            },
             said,
             scene,
             Some(mermaid),

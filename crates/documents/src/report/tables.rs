@@ -21,6 +21,7 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
     let state = log.state;
     let zone = zone(state);
     make.heading(2, "Planned against actual");
+    let hands = hands(log);
     let mut rows = Vec::new();
     let (mut planned_all, mut actual_all) = (Duration::ZERO, Duration::ZERO);
     for (index, step) in state.steps.iter().enumerate() {
@@ -28,7 +29,7 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
         let planned = step.takes.map(|takes| takes.likely().get());
         let actual = known.started.zip(known.ended).map(|(from, to)| between(from, to));
         let difference = match (planned, actual) {
-            (Some(planned), Some(actual)) if state.selected[index] => {
+            (Some(planned), Some(actual)) if state.selected[index] && !known.attested => {
                 planned_all += planned;
                 actual_all += actual;
                 match actual.cmp(&planned) {
@@ -46,9 +47,12 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
         };
         rows.push(vec![
             plain(step.label()),
-            maybe(state.doer(index)),
+            maybe(hands.get(&step.id)),
             maybe(planned.map(saying::length)),
-            maybe(actual.map(took)),
+            maybe(actual.map(|actual| {
+                let word = if known.attested { ", as written down" } else { "" };
+                format!("{}{word}", took(actual))
+            })),
             plain(difference),
             maybe(
                 known.started.map(|at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()),
@@ -75,6 +79,36 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
             took(actual_all)
         ));
     }
+}
+
+/// Whose hands did each step: the name that was written down, whoever said that it
+/// is done, or the machine.
+fn hands(log: &Log<'_>) -> BTreeMap<StepId, String> {
+    let mut hands = BTreeMap::new();
+    for record in log.records {
+        let person = record.actor.person().map(|_| record.actor.shown());
+        for event in &record.events {
+            let Some(step) = event.step() else { continue };
+            let who = match event {
+                Event::StepIntent { .. } => {
+                    let machine = log.state.position(step).is_ok_and(|index| {
+                        !log.state.steps[index].action.is_manual()
+                    });
+                    machine.then(|| "the machine".to_owned())
+                }
+                Event::StepActed { .. } | Event::StepConfirmed { .. } => person.clone(),
+                Event::StepAttested { name, .. } => name.clone().or_else(|| person.clone()),
+                Event::StepResolved { .. } => {
+                    person.as_ref().map(|person| format!("{person}, who resolved it"))
+                }
+                _ => None,
+            };
+            if let Some(who) = who {
+                hands.insert(step.clone(), who);
+            }
+        }
+    }
+    hands
 }
 
 pub(super) fn commands(log: &Log<'_>, make: &mut Make) {
@@ -146,7 +180,9 @@ pub(super) fn outcome(event: &Event, evidence: &Evidence) -> String {
             evidence.summary.trim().to_owned()
         }),
     }
-    if let Some(code) = evidence.code {
+    // Most summaries name the code themselves.
+    let named = |code: &i64| parts.iter().any(|part| part.ends_with(&format!("code {code}")));
+    if let Some(code) = evidence.code.filter(|code| !named(code)) {
         parts.push(format!("code {code}"));
     }
     if let Some(output) = &evidence.output {
@@ -275,7 +311,9 @@ pub(super) fn answer(question: &str, state: &RunState) -> Option<String> {
 
 /// What a run knows of each step of its plan, as the cells of the checklist.
 #[must_use]
-pub fn filled(state: &RunState) -> Vec<Filled> {
+pub fn filled(log: &Log<'_>) -> Vec<Filled> {
+    let state = log.state;
+    let hands = hands(log);
     let zone = zone(state);
     let time = |at: Option<Timestamp>| {
         at.map_or_else(String::new, |at| {
@@ -295,7 +333,7 @@ pub fn filled(state: &RunState) -> Vec<Filled> {
             status: status.to_owned(),
             started: time(known.started),
             ended: time(known.ended),
-            name: state.doer(index).unwrap_or_default(),
+            name: hands.get(&step.id).cloned().unwrap_or_default(),
         })
     };
     state.planned.plan.steps.iter().map(|step| known(step).unwrap_or_default()).collect()

@@ -98,7 +98,7 @@ fn what_people_change_in_a_document_is_taken_over_or_reported() {
     // What a machine checks cannot be changed in words; it is said, not swallowed.
     let imported = change("127.0.0.1:18481 is closed", "nothing listens on 18481");
     assert_eq!(imported.plan, plan.plan);
-    assert_eq!(imported.report.not_taken_over.len(), 1);
+    assert_eq!(imported.report.not_taken_over.len(), 1, "{:#?}", imported.report.not_taken_over);
     assert!(imported.report.not_taken_over[0].field.starts_with("steps[stop-app]"));
     // A new row is a new step where it stands; a row that is gone is reported and kept.
     let row = board.lines().find(|line| line.starts_with("| 10 | Resume traffic")).expect("a row");
@@ -111,6 +111,29 @@ fn what_people_change_in_a_document_is_taken_over_or_reported() {
     assert!(
         imported.report.not_taken_over.iter().any(|kept| kept.field == "steps[resume-traffic]")
     );
+    // What no field takes up is said, whatever it is: an order turned round, a risk
+    // struck out, a line of a note.
+    let row = board.lines().find(|line| line.starts_with("| Critical")).expect("a row");
+    let turned = row.replacen("Back out", "Do not back out", 1);
+    assert_ne!(row, turned, "{row}");
+    let imported = change(row, &turned);
+    assert_eq!(imported.plan, plan.plan);
+    assert!(!imported.report.not_taken_over.is_empty());
+    let imported = change("## Approval", "Never on a Friday.\n\n## Approval");
+    assert_eq!(imported.plan, plan.plan);
+    let told = &imported.report.not_taken_over;
+    assert!(told.iter().any(|kept| kept.why.as_deref().is_some_and(|why| why.contains("Friday"))));
+    // A document with some of the sections is whole with those.
+    let some = [Section::Summary, Section::Steps, Section::File];
+    for format in [Format::Markdown, Format::Html, Format::Word] {
+        let imported = back(&written(&plan, format, &some, false), format);
+        assert_eq!((imported.plan, imported.report.not_taken_over), (plan.plan.clone(), vec![]));
+    }
+    // An annex that is no plan any more is said to be none.
+    let broken = text.replace("stated_total: 102m", "stated_total: [");
+    assert_ne!(broken, text);
+    let imported = back(broken.as_bytes(), Format::Markdown);
+    assert_eq!(imported.report.not_taken_over[0].field, "the plan file");
     // An annex that was changed is not the one that was approved.
     let forged = text.replace("stated_total: 102m", "stated_total: 103m");
     let imported = back(forged.as_bytes(), Format::Markdown);
