@@ -78,6 +78,7 @@ pub(crate) fn importer(name: &str, bytes: &[u8]) {
         let night = backout_import::results::Night {
             zone: None,
             from: None,
+            begun: None,
             now: jiff::Timestamp::UNIX_EPOCH,
         };
         let _ = backout_import::results::results(&document, &night, &["stop", "restore"]);

@@ -148,7 +148,9 @@ pub fn detect(name: &str, bytes: &[u8]) -> Result<Format, Unreadable> {
     {
         return Ok(Format::Html);
     }
-    if bytes[..bytes.len().min(4096)].contains(&0) {
+    // Text in two bytes a letter says so by its mark, and has many zeroes.
+    let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    if !wide && bytes[..bytes.len().min(4096)].contains(&0) {
         return Err(Unreadable::new("this is not a document that can be read")
             .hint("Markdown, HTML, Word, Excel, ODS, CSV, and ServiceNow or Jira JSON are read"));
     }

@@ -171,9 +171,8 @@ fn clocks(state: &RunState) -> (Option<Timestamp>, Option<Timestamp>) {
             .map(|(state, _)| state)
     };
     let started = chosen().filter_map(|known| known.started).min();
-    let known = |state: &StepState| {
-        state.status.is_settled() && (state.ended.is_some() || !state.attested)
-    };
+    let known =
+        |state: &StepState| state.status.is_settled() && (state.ended.is_some() || !state.attested);
     let ended = chosen().filter_map(|known| known.ended).max().filter(|_| chosen().all(known));
     (started, ended)
 }

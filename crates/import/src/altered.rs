@@ -48,7 +48,9 @@ pub(crate) fn accounts(change: &str, text: &str) -> bool {
     if change_bare.len() * 2 >= text_bare.len() && text_bare.contains(&change_bare) {
         return true;
     }
-    if values::length(text, None).is_some_and(|length| length.to_string() == change.trim_matches('"')) {
+    if values::length(text, None)
+        .is_some_and(|length| length.to_string() == change.trim_matches('"'))
+    {
         return true;
     }
     // A moment or a span in another form has the same digits.
@@ -106,7 +108,12 @@ fn block_said(block: &Block, all: &mut Vec<Said>) {
 
 fn add(place: &Place, text: &str, all: &mut Vec<Said>) {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    const COMPUTED: [&str; 4] = ["Going back takes ", "How long going back takes", "There is no forecast", "What waits for what."];
+    const COMPUTED: [&str; 4] = [
+        "Going back takes ",
+        "How long going back takes",
+        "There is no forecast",
+        "What waits for what.",
+    ];
     // The heading word of a notice, where a format writes it out.
     if matches!(text.as_str(), "" | "Warning" | "Note") {
         return;

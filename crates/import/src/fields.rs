@@ -41,6 +41,11 @@ impl Reading<'_> {
     }
 
     fn fact(&mut self, name: &str, value: &str, place: &Place) {
+        // On the clock of whoever asked: no zone, so no moment.
+        if let Some(name) = name.strip_suffix(" (display value)") {
+            self.note(place, "", &format!("{name}: {value} (on the clock of whoever saved it)"));
+            return;
+        }
         // A ticket's times: ServiceNow keeps and sends UTC.
         if self.is_ticket() && matches!(name, "start_date" | "end_date" | "work_start" | "work_end")
         {
@@ -57,6 +62,8 @@ impl Reading<'_> {
                     place.clone(),
                     Some("the Table API gives times in UTC unless display values were asked for"),
                 ));
+            } else {
+                self.note(place, "", &format!("{name}: {value}"));
             }
             return;
         }
@@ -75,6 +82,15 @@ impl Reading<'_> {
             }
             "title" | "name" => {
                 self.titles.push((6, value.to_owned(), place.clone()));
+                return;
+            }
+            // Sentences in a field of somebody's own are somebody's words.
+            name if self.is_ticket()
+                && !name.starts_with("sys_")
+                && !matches!(name, "short_description" | "summary" | "description")
+                && value.split_whitespace().count() > 4 =>
+            {
+                self.note(place, "", &format!("{name}: {value}"));
                 return;
             }
             _ => return,
@@ -179,7 +195,10 @@ impl Reading<'_> {
                 "release to",
             ]) =>
             {
-                self.versions.to = Some((value.to_owned(), place.clone()));
+                // `Release` may be the name of the train; `New version` is the version.
+                if said != "release" || self.versions.to.is_none() {
+                    self.versions.to = Some((value.to_owned(), place.clone()));
+                }
             }
             () if is(&[
                 "previous version",

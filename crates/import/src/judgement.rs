@@ -301,7 +301,17 @@ fn action_of(text: &str) -> Option<DecisionAction> {
     let any = |words: &[&str]| has(&said, words);
     let back = crate::words::goes_back(&said);
     // `Do not back out` is no order to do so.
-    if back && any(&["not backout", "not rollback", "not revert", "never", "no rollback", "no backout", "without"]) {
+    if back
+        && any(&[
+            "not backout",
+            "not rollback",
+            "not revert",
+            "never",
+            "no rollback",
+            "no backout",
+            "without",
+        ])
+    {
         return None;
     }
     Some(match () {

@@ -21,10 +21,32 @@ impl Reading<'_> {
     ) -> bool {
         let ticks = items.iter().any(|item| item.ticked.is_some());
         let text = |item: &Item| text_of_blocks(&item.blocks);
+        // What is struck out is no promise any more.
+        let struck = |item: &Item| text(item).trim_start().starts_with("~~");
+        if items.iter().any(struck) {
+            let (gone, left): (Vec<Item>, Vec<Item>) = items.iter().cloned().partition(struck);
+            let taken = left.is_empty() || self.list(heading, topic, ordered, &left, group, option);
+            if taken {
+                gone.iter().for_each(|item| self.note(&item.place, "", &text(item)));
+            }
+            return taken;
+        }
+        // A plan's header may stand in bullets, under whatever title.
+        let header = !ordered
+            && !ticks
+            && items
+                .iter()
+                .filter(|item| {
+                    pair(&text(item)).is_some_and(|(name, _)| self.is_field(&name, &item.place))
+                })
+                .count()
+                * 2
+                > items.len();
         // Lists of `Name: value` say the same as a table would.
         let named = items.iter().filter(|item| pair(&text(item)).is_some()).count();
         if named * 2 > items.len() && matches!(topic, None | Some(Topic::Overview | Topic::Impact))
             || matches!(topic, Some(Topic::Header))
+            || header && topic == Some(Topic::Procedure)
         {
             let mut known = 0;
             for item in items {

@@ -4,7 +4,7 @@ use backout_documents::tree::text_of;
 use backout_documents::{Block, Document, Kind, Place};
 
 use crate::topics::{Topic, topic};
-use crate::words::{goes_back, plain};
+use crate::words::{leads_back, plain};
 
 /// A heading on the way down to a part.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Section<'_> {
     /// Whether this part is about going back rather than forward.
     pub(crate) fn is_way_back(&self, whole_is: bool) -> bool {
         for head in self.heads.iter().rev() {
-            if goes_back(&plain(&head.text)) {
+            if leads_back(&plain(&head.text)) {
                 return true;
             }
             if head.topic == Some(Topic::Forward) {

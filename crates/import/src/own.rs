@@ -103,14 +103,12 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
         let mut plan = json(&annexed.plan);
         let names = names(&then.plan, &annexed.plan);
         let (then, theirs) = (renamed(json(&then.plan), &names), renamed(json(&now.plan), &names));
-        let mut merge =
-            Merge { understood: &understood, changed: Vec::new(), kept: Vec::new() };
+        let mut merge = Merge { understood: &understood, changed: Vec::new(), kept: Vec::new() };
         merge.value("", &then, &theirs, &mut plan);
         let texts = altered(&base, document);
         Some((merge, plan, texts))
     });
-    let least =
-        compared.min_by_key(|(_, _, (written, gone))| written.len() + gone.len());
+    let least = compared.min_by_key(|(_, _, (written, gone))| written.len() + gone.len());
     // Without the comparison nobody knows what was changed: the annex counts.
     let Some((merge, plan, texts)) = least else {
         return Imported { plan: annexed.plan, source: Some(annexed.source), report };
@@ -318,15 +316,19 @@ impl Merge<'_> {
     /// reported yet.
     fn unaccounted(&self, (written, gone): &(Vec<Said>, Vec<Said>), report: &mut Report) {
         let known = |text: &str, was: bool| {
-            self.changed.iter().any(|(_, before, after)| {
-                accounts(if was { before } else { after }, text)
-            }) || self.kept.iter().any(|(_, why)| accounts(why, text))
+            self.changed
+                .iter()
+                .any(|(_, before, after)| accounts(if was { before } else { after }, text))
+                || self.kept.iter().any(|(_, why)| accounts(why, text))
         };
         // A step that is new in the plan has its number there.
         let numbers = |text: &str| text.chars().all(|c| c.is_ascii_digit() || ", .".contains(c));
-        let grown = self.changed.iter().any(|(field, was, _)| field.ends_with(']') && was == "nothing");
-        for (said, all, what) in
-            written.iter().map(|said| (said, false, "was written in")).chain(gone.iter().map(|said| (said, true, "was taken out")))
+        let grown =
+            self.changed.iter().any(|(field, was, _)| field.ends_with(']') && was == "nothing");
+        for (said, all, what) in written
+            .iter()
+            .map(|said| (said, false, "was written in"))
+            .chain(gone.iter().map(|said| (said, true, "was taken out")))
         {
             if known(&said.text, all) || grown && numbers(&said.text) {
                 continue;
@@ -349,7 +351,8 @@ impl Merge<'_> {
             && field.ends_with(".action")
             && !self.understood.contains(field)
         {
-            let why = format!("what is written there is no action this knows; it stays {}", short(then));
+            let why =
+                format!("what is written there is no action this knows; it stays {}", short(then));
             self.kept.push((field.to_owned(), why));
             return;
         }

@@ -16,7 +16,7 @@ use crate::steps::Draft;
 use crate::tables::{Grid, Is};
 use crate::times::When;
 use crate::topics::Topic;
-use crate::words::{goes_back, plain};
+use crate::words::{goes_back, leads_back, plain};
 use crate::{Imported, people};
 
 /// The state of a reading.
@@ -91,7 +91,7 @@ impl<'a> Reading<'a> {
             && heads.iter().chain(&titles).all(|title| {
                 !goes_back(&plain(title)) && crate::topics::topic(title) != Some(Topic::Forward)
             });
-        let whole_is_back = silent || titles.iter().any(|title| goes_back(&plain(title)));
+        let whole_is_back = silent || titles.iter().any(|title| leads_back(&plain(title)));
         let change = Change {
             id: None,
             title: String::new(),

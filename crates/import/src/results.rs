@@ -61,6 +61,9 @@ pub struct Night {
     /// The moment from which on times without a day count: the next such time after
     /// it is meant. None if the plan names no night.
     pub from: Option<Timestamp>,
+    /// When the run began, if there is one: what was done in it is no slip of the pen
+    /// however long after the night it was.
+    pub begun: Option<Timestamp>,
     /// Nothing was done after this.
     pub now: Timestamp,
 }
@@ -235,10 +238,12 @@ fn moment(text: &str, night: &Night, after: Option<Timestamp>) -> Result<Timesta
     let time: Time = *values::times(&found["time"]).first().ok_or("is no time of a day")?;
     let at = match found.name("day") {
         Some(day) => {
-            let day = values::day(day.as_str()).ok_or("names no day, or one that can be read in two ways")?;
+            let day = values::day(day.as_str())
+                .ok_or("names no day, or one that can be read in two ways")?;
             let at = instant(day, time, zone)?;
             let far = night.from.map(|from| at.duration_since(from));
-            if far.is_some_and(|far| far < -BEFORE || far > BEHIND) {
+            let in_run = night.begun.is_some_and(|begun| at.duration_since(begun) > -BEFORE);
+            if !in_run && far.is_some_and(|far| far < -BEFORE || far > BEHIND) {
                 return Err("is far from the night of this deployment".to_owned());
             }
             at

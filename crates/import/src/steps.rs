@@ -128,6 +128,11 @@ impl Reading<'_> {
                 self.note(&place, "", &line.text());
                 continue;
             };
+            // What is struck out is no step any more.
+            if title.trim_start().starts_with("~~") {
+                self.note(&place, "", &line.text());
+                continue;
+            }
             let mut draft =
                 Draft::new(title.lines().next().unwrap_or(&title), &place, group.clone());
             draft.in_table = true;

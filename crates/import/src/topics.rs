@@ -1,6 +1,6 @@
 //! What a part of a document is about, by what its heading says.
 
-use crate::words::{goes_back, has, plain, without_number};
+use crate::words::{has, leads_back, plain, without_number};
 
 /// What a part of a document is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ pub(crate) enum Topic {
 /// What a heading says its part is about, if it says so.
 pub(crate) fn topic(heading: &str) -> Option<Topic> {
     let said = plain(without_number(heading));
-    let back = goes_back(&said);
+    let back = leads_back(&said);
     let any = |words: &[&str]| has(&said, words);
     // From the most telling to the least.
     Some(match () {

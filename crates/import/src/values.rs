@@ -39,7 +39,8 @@ patterns! {
             |exceeds?|exceeding|above|over|below|under))\b";
     NUMBER_UNIT = r"(?ix)^\s*(?P<value>-?\d+(?:[.,]\d+)?)\s*
         (?P<unit>%|percent|ms|milliseconds?|seconds?|secs?|s\b|minutes?|mins?|min\b|hours?|h\b
-        |(?:errors?|requests?|failures?|events?|messages?)\s*(?:per|/)\s*(?:second|minute|hour|min|sec|s|m|h)|/s|/min|x\b|times\b|gb|mb)?";
+        |(?:errors?|requests?|failures?|events?|messages?)\s*(?:per|/)\s*(?:second|minute|hour|min|sec|s|m|h)|/s|/min|x\b|times\b|gb|mb
+        |(?:messages|errors|requests|failures|events|items|entries|rows|jobs|orders|users|connections|tickets|alerts)\b)?";
     LASTING = r"(?ix)\b(?:for|sustained\s+(?:for|over)|over|during|within|lasting)\s+(?:more\s+than\s+|at\s+least\s+|the\s+last\s+|a\s+)?
         (?P<length>\d+(?:\.\d+)?\s*[-\ ]?\s*(?:hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s))\b";
 }

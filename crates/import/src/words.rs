@@ -78,6 +78,46 @@ pub(crate) fn goes_back(text: &str) -> bool {
     )
 }
 
+/// Whether a heading says that its part leads back, and only back: `Deployment and
+/// rollback procedure` does not say which of its steps do, and an undo log is no way.
+pub(crate) fn leads_back(heading: &str) -> bool {
+    const NO_WAY: [&str; 10] = [
+        "undo log",
+        "undo tablespace",
+        "fallback dns",
+        "fallback server",
+        "fallback page",
+        "rollback segment",
+        "after a downgrade",
+        "after the downgrade",
+        "after downgrade",
+        "abort multipart",
+    ];
+    const BOTH: [&str; 7] = [
+        "deployment",
+        "deploy",
+        "implementation",
+        "upgrade",
+        "installation",
+        "release",
+        "migration",
+    ];
+    let both = |word: &str| {
+        ["backout", "rollback", "downgrade", "fallback"].iter().any(|back| {
+            has(heading, &[&format!("{word} and {back}"), &format!("{back} and {word}")])
+                || has(
+                    heading,
+                    &[
+                        &format!("{word} & {back}"),
+                        &format!("{word} / {back}"),
+                        &format!("{word}/{back}"),
+                    ],
+                )
+        })
+    };
+    goes_back(heading) && !has(heading, &NO_WAY) && !BOTH.iter().any(|word| both(word))
+}
+
 /// A short name for something: `Restore database` becomes `restore-database`.
 pub(crate) fn slug(text: &str) -> String {
     let mut out = String::new();

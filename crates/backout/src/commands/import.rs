@@ -42,7 +42,16 @@ pub(super) async fn import(app: &dyn Fn() -> Result<App, Failure>, args: &Import
     })?;
     let findings = check::check(&checked, &BTreeSet::new()).findings;
     match &target {
-        Some(path) => write(path, &text, args.force)?,
+        Some(path) => {
+            // The document is the evidence of where the plan comes from.
+            if std::fs::canonicalize(path)
+                .is_ok_and(|path| std::fs::canonicalize(&args.file).is_ok_and(|file| file == path))
+            {
+                return Err(Failure::usage(format!("{} is the document itself", path.display()))
+                    .hint("nothing was changed; choose another name with -o"));
+            }
+            write(path, &text, args.force)?;
+        }
         None => anstream::print!("{text}"),
     }
     let shown = target.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string());

@@ -33,6 +33,20 @@ pub(super) async fn render(app: &App, args: &RenderArgs) -> Done {
             Failure::usage("the offline kit is one HTML page").hint("use `--to html --offline`")
         );
     }
+    if args.to == RenderFormat::Xlsx && !args.sections.is_empty() {
+        return Err(Failure::usage("a checklist workbook has all its sheets")
+            .hint("leave `--sections` out, or choose another format"));
+    }
+    let ending =
+        args.output.as_deref().and_then(Path::extension).and_then(|ending| ending.to_str());
+    let other = ["md", "html", "docx", "xlsx"].into_iter().find(|known| Some(*known) == ending);
+    if let Some(other) = other.filter(|other| *other != args.to.ending()) {
+        return Err(Failure::usage(format!(
+            "`-o` names a .{other} file, `--to` says {}",
+            args.to.ending()
+        ))
+        .hint("nothing was written; let the two say the same"));
+    }
     let path = Path::new(&args.target);
     let looks_like_a_file = args.target.contains(['/', '.']);
     if !path.exists() && !looks_like_a_file {

@@ -39,7 +39,8 @@ pub(super) async fn results(app: &App, args: &ImportArgs, document: &Document) -
         same_plan(document, read.digest, run)?;
         let window = times::instants(read.plan.window.as_ref());
         let steps: Vec<&str> = read.plan.steps.iter().map(|step| step.id.as_str()).collect();
-        let written = written(app, args, document, &read.plan, window.deploy_start, &steps)?;
+        let written =
+            written(app, args, document, &read.plan, (window.deploy_start, None), &steps)?;
         let mut log = by_hand(app, args, path, read).await?;
         return into(app, args, &mut log, written).await;
     }
@@ -49,7 +50,8 @@ pub(super) async fn results(app: &App, args: &ImportArgs, document: &Document) -
     same_plan(document, planned.plan_digest, run.as_str())?;
     let from = planned.window.deploy_start.unwrap_or(log.state().started).min(log.state().started);
     let steps: Vec<&str> = log.state().steps.iter().map(|step| step.id.as_str()).collect();
-    let written = written(app, args, document, &planned.plan, Some(from), &steps)?;
+    let times = (Some(from), Some(log.state().started));
+    let written = written(app, args, document, &planned.plan, times, &steps)?;
     into(app, args, &mut log, written).await
 }
 
@@ -71,10 +73,11 @@ fn written(
     args: &ImportArgs,
     document: &Document,
     plan: &Plan,
-    from: Option<Timestamp>,
+    (from, begun): (Option<Timestamp>, Option<Timestamp>),
     steps: &[&str],
 ) -> Result<Vec<Written>, Failure> {
-    let night = Night { zone: plan.window.as_ref().and_then(times::zone_of), from, now: app.now() };
+    let night =
+        Night { zone: plan.window.as_ref().and_then(times::zone_of), from, begun, now: app.now() };
     results::results(document, &night, steps).map_err(|wrong| {
         for fault in &wrong {
             anstream::eprintln!("{}: {}\n  {}", fault.place, fault.message, fault.hint);

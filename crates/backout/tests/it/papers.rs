@@ -248,7 +248,17 @@ fn a_checklist_with_a_mistake_changes_nothing() {
         .says("no status");
     // A run was begun for it, and holds nothing but that.
     assert_eq!(stage.say("runs --json").json().as_array().map_or(0, Vec::len), 0);
-    fill(&stage, "late.xlsx", &[("a", "Status", "done"), ("a", "Ended", "2999-01-01 00:00"), ("b", "Notes", "later"), ("c", "Status", "done"), ("c", "Started", "02:10 or so")]);
+    fill(
+        &stage,
+        "late.xlsx",
+        &[
+            ("a", "Status", "done"),
+            ("a", "Ended", "2999-01-01 00:00"),
+            ("b", "Notes", "later"),
+            ("c", "Status", "done"),
+            ("c", "Started", "02:10 or so"),
+        ],
+    );
     stage
         .say("import --results late.xlsx plan.backout.yaml --as lead")
         .expect(64)

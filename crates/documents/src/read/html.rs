@@ -285,6 +285,10 @@ fn inlines(element: ElementRef<'_>, style: &Style, out: &mut Vec<Inline>, depth:
     if depth > DEEPEST {
         return;
     }
+    // What somebody struck out must not read like what stands.
+    let struck = matches!(value.name(), "del" | "s" | "strike");
+    let mark = || Inline { text: "~~".to_owned(), style: style.clone() };
+    out.extend(struck.then(mark));
     for node in element.children() {
         match node.value() {
             Node::Text(text) if style == Style::Code => {
@@ -299,6 +303,7 @@ fn inlines(element: ElementRef<'_>, style: &Style, out: &mut Vec<Inline>, depth:
             _ => {}
         }
     }
+    out.extend(struck.then(mark));
 }
 
 /// A cell's text; each part in it on a line of its own.

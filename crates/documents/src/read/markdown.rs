@@ -206,6 +206,12 @@ fn collect<'a>(parent: &'a AstNode<'a>, style: &Style, out: &mut Vec<Inline>, de
                 let inner = if strong { Style::Strong } else { Style::Plain };
                 collect(node, &inner, out, depth + 1);
             }
+            // What somebody struck out must not read like what stands.
+            NodeValue::Strikethrough => {
+                out.push(made("~~", style));
+                collect(node, style, out, depth + 1);
+                out.push(made("~~", style));
+            }
             NodeValue::Link(link) => {
                 let inner = Style::Link(link.url.clone());
                 collect(node, &inner, out, depth + 1);

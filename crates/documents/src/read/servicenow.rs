@@ -54,7 +54,12 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
         if let Some(value) = field(record, name).filter(|value| !known && !value.trim().is_empty())
         {
             let place = Place { unit: format!("field {name}, line").into(), number: 1 };
-            document.facts.push(Fact { place, name: name.clone(), value });
+            // Without its exact value a time is on whatever clock the reader had.
+            let local = is_time(name)
+                && record[name.as_str()].is_object()
+                && record[name.as_str()].get("value").is_none_or(|value| !value.is_string());
+            let name = if local { format!("{name} (display value)") } else { name.clone() };
+            document.facts.push(Fact { place, name, value });
         }
     }
     for (name, heading) in TEXTS {
@@ -115,6 +120,10 @@ fn spaced(text: &str) -> String {
     out
 }
 
+fn is_time(name: &str) -> bool {
+    name.ends_with("_date") || name.ends_with("_start") || name.ends_with("_end")
+}
+
 fn field(record: &Value, name: &str) -> Option<String> {
     match record.get(name)? {
         Value::String(text) => Some(text.clone()),
@@ -122,9 +131,8 @@ fn field(record: &Value, name: &str) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Object(both) => {
             // Times are exact in `value` and local in `display_value`; names are readable in the latter.
-            let exact =
-                name.ends_with("_date") || name.ends_with("_start") || name.ends_with("_end");
-            let first = if exact { ["value", "display_value"] } else { ["display_value", "value"] };
+            let first =
+                if is_time(name) { ["value", "display_value"] } else { ["display_value", "value"] };
             first.iter().find_map(|key| both.get(*key)?.as_str()).map(str::to_owned)
         }
         _ => None,

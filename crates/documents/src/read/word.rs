@@ -30,6 +30,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
         bold: false,
         mono: false,
         vanish: false,
+        struck: false,
         count: 0,
     };
     walk(&body, |tag| reader.visit(&tag))?;
@@ -195,6 +196,7 @@ struct Reader {
     bold: bool,
     mono: bool,
     vanish: bool,
+    struck: bool,
     count: usize,
 }
 
@@ -236,6 +238,21 @@ impl Reader {
             _ => Style::Plain,
         };
         if let Some(paragraph) = self.paragraphs.last_mut() {
+            // What somebody struck out must not read like what stands.
+            let struck = format!("~~{text}~~");
+            let text = if self.struck && !text.trim().is_empty() {
+                if let Some(last) = paragraph.text.last_mut().filter(|last| last.style == style)
+                    && let Some(before) =
+                        last.text.strip_suffix("~~").filter(|text| !text.is_empty())
+                {
+                    last.text = before.to_owned();
+                    &struck[2..]
+                } else {
+                    &struck
+                }
+            } else {
+                text
+            };
             match paragraph.text.last_mut() {
                 Some(last) if last.style == style => last.text.push_str(text),
                 _ => paragraph.text.push(Inline { text: text.to_owned(), style }),
@@ -248,13 +265,14 @@ impl Reader {
         let yes = || !matches!(value().as_deref(), Some("0" | "false" | "none"));
         match name {
             "p" => self.paragraphs.push(Paragraph::default()),
-            "r" => (self.bold, self.mono, self.vanish) = (false, false, false),
+            "r" => (self.bold, self.mono, self.vanish, self.struck) = (false, false, false, false),
             "t" => self.reads_text = true,
             "tab" if !self.paragraphs.is_empty() && self.in_run(start) => self.say("\t"),
             "br" | "cr" => self.say("\n"),
             "noBreakHyphen" => self.say("-"),
             "b" => self.bold = yes(),
             "vanish" => self.vanish = yes(),
+            "strike" | "dstrike" => self.struck = yes(),
             "rFonts" => self.mono = is_mono(start),
             "pStyle" => self.with(|p| p.style = value()),
             "numId" => self.with(|p| p.list = value()),

@@ -91,9 +91,10 @@ fn hands(log: &Log<'_>) -> BTreeMap<StepId, String> {
             let Some(step) = event.step() else { continue };
             let who = match event {
                 Event::StepIntent { .. } => {
-                    let machine = log.state.position(step).is_ok_and(|index| {
-                        !log.state.steps[index].action.is_manual()
-                    });
+                    let machine = log
+                        .state
+                        .position(step)
+                        .is_ok_and(|index| !log.state.steps[index].action.is_manual());
                     machine.then(|| "the machine".to_owned())
                 }
                 Event::StepActed { .. } | Event::StepConfirmed { .. } => person.clone(),

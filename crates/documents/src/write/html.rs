@@ -36,7 +36,7 @@ th,td{border:1px solid var(--line);padding:.4em .6em;text-align:left;vertical-al
 thead th{background:var(--head);color:#fff;font-weight:600;white-space:nowrap}
 tbody tr:nth-child(even){background:var(--wash)}
 pre{background:#0f1c2b;color:#e8eef5;padding:.8em 1em;border-radius:6px;overflow-x:auto;font:.85rem/1.45 ui-monospace,Consolas,'DejaVu Sans Mono',monospace;white-space:pre-wrap;overflow-wrap:anywhere}
-code{font:.9em ui-monospace,Consolas,'DejaVu Sans Mono',monospace;background:var(--wash);padding:.05em .3em;border-radius:3px}
+code{font:.9em ui-monospace,Consolas,'DejaVu Sans Mono',monospace;background:var(--wash);padding:.05em .3em;border-radius:3px;overflow-wrap:anywhere}
 aside,blockquote{margin:1em 0;padding:.5em 1.1em;border-left:5px solid var(--head);background:var(--wash)}
 aside{border-color:var(--warn);background:var(--warnwash)}
 figure{margin:1.2em 0;text-align:center;overflow-x:auto}
@@ -47,6 +47,7 @@ input[type=checkbox]{width:1.15em;height:1.15em;vertical-align:-.15em;margin:0 .
 footer{margin-top:3em;padding-top:.8em;border-top:1px solid var(--line);font-size:.85rem;color:var(--quiet);overflow-wrap:anywhere}
 @media (max-width:40rem){
  body{font-size:17px}
+ table.rows,table.rows tbody{display:block}
  table.rows thead{position:absolute;left:-999rem}
  table.rows tr{display:block;border:1px solid var(--line);border-radius:6px;margin:.7em 0;padding:.2em 0}
  table.rows td{display:grid;grid-template-columns:7.5rem 1fr;gap:.6em;border:0;padding:.3em .7em}
@@ -57,6 +58,9 @@ footer{margin-top:3em;padding-top:.8em;border-top:1px solid var(--line);font-siz
 @media print{
  body{max-width:none;padding:0;font-size:10pt}
  nav{display:none}
+ .scroll{overflow:visible}
+ th,td{overflow-wrap:anywhere}
+ .form td{height:2.6em}
  h2,h3,h4{break-after:avoid}
  tr,figure,aside,li{break-inside:avoid}
  thead{display:table-header-group}

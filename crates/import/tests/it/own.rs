@@ -119,7 +119,7 @@ fn what_people_change_in_a_document_is_taken_over_or_reported() {
     let imported = change(row, &turned);
     assert_eq!(imported.plan, plan.plan);
     assert!(!imported.report.not_taken_over.is_empty());
-    let imported = change("## Approval", "Never on a Friday.\n\n## Approval");
+    let imported = change("## Backout procedure", "Never on a Friday.\n\n## Backout procedure");
     assert_eq!(imported.plan, plan.plan);
     let told = &imported.report.not_taken_over;
     assert!(told.iter().any(|kept| kept.why.as_deref().is_some_and(|why| why.contains("Friday"))));
