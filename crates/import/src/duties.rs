@@ -70,6 +70,8 @@ impl Reading<'_> {
             };
             if tested.is_some() {
                 self.report.found(format!("components[{id}].backup.restore_tested"), &place);
+            } else if let Some(said) = line.get(C::Tested) {
+                self.note(&place, "", &format!("{name}: {}: {said}", grid.name(C::Tested)));
             }
             self.report.found(format!("components[{id}].backup.location"), &place);
             if let Some(component) = self.plan.components.get_mut(&id) {

@@ -6,7 +6,7 @@ use backout_documents::{Item, Place};
 use crate::reading::Reading;
 use crate::sentences::{imperative, owner_at_end, pair};
 use crate::topics::Topic;
-use crate::words::plain;
+use crate::words::{plain, struck};
 use crate::{people, values};
 
 impl Reading<'_> {
@@ -22,7 +22,7 @@ impl Reading<'_> {
         let ticks = items.iter().any(|item| item.ticked.is_some());
         let text = |item: &Item| text_of_blocks(&item.blocks);
         // What is struck out is no promise any more.
-        let struck = |item: &Item| text(item).trim_start().starts_with("~~");
+        let struck = |item: &Item| struck(text(item).lines().next().unwrap_or_default());
         if items.iter().any(struck) {
             let (gone, left): (Vec<Item>, Vec<Item>) = items.iter().cloned().partition(struck);
             let taken = left.is_empty() || self.list(heading, topic, ordered, &left, group, option);
@@ -31,17 +31,15 @@ impl Reading<'_> {
             }
             return taken;
         }
-        // A plan's header may stand in bullets, under whatever title.
+        // A plan's header may stand in bullets, under whatever title; what somebody is
+        // told to do is no header.
         let header = !ordered
             && !ticks
-            && items
-                .iter()
-                .filter(|item| {
-                    pair(&text(item)).is_some_and(|(name, _)| self.is_field(&name, &item.place))
+            && items.iter().all(|item| {
+                pair(&text(item)).is_some_and(|(name, value)| {
+                    !imperative(&value) && !plain(&name).starts_with("step")
                 })
-                .count()
-                * 2
-                > items.len();
+            });
         // Lists of `Name: value` say the same as a table would.
         let named = items.iter().filter(|item| pair(&text(item)).is_some()).count();
         if named * 2 > items.len() && matches!(topic, None | Some(Topic::Overview | Topic::Impact))

@@ -223,6 +223,7 @@ impl<'a> Reading<'a> {
                 if grid.is(topic, way_back) == Some(Is::Contacts) {
                     self.contact_table(&grid);
                     part.used = true;
+                    self.keep_unread(&grid);
                 }
             }
         }
@@ -266,6 +267,16 @@ impl<'a> Reading<'a> {
                 Is::Results => self.result_table(&grid),
                 Is::Documents => plain(&heading).contains("after") && self.document_table(&grid),
             };
+            if part.used && is != Is::Fields {
+                self.keep_unread(&grid);
+            }
+        }
+    }
+
+    /// Cells that nobody has read stay as notes.
+    fn keep_unread(&mut self, grid: &Grid<'_>) {
+        for (place, text) in grid.unread() {
+            self.note(&place, "", &text);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::step_text::{
 use crate::tables::Grid;
 use crate::topics::Topic;
 use crate::values;
-use crate::words::{goes_back, has, plain, slug};
+use crate::words::{goes_back, has, plain, slug, struck};
 
 /// A step before it has its name.
 #[derive(Debug, Clone)]
@@ -128,11 +128,6 @@ impl Reading<'_> {
                 self.note(&place, "", &line.text());
                 continue;
             };
-            // What is struck out is no step any more.
-            if title.trim_start().starts_with("~~") {
-                self.note(&place, "", &line.text());
-                continue;
-            }
             let mut draft =
                 Draft::new(title.lines().next().unwrap_or(&title), &place, group.clone());
             draft.in_table = true;
@@ -454,7 +449,7 @@ impl Reading<'_> {
             let text = first.map(Block::text).unwrap_or_default();
             let text = self.without_estimate(&text, &item.place);
             // What is struck out is no step any more.
-            if text.trim_start().starts_with("~~") {
+            if struck(&text) {
                 self.note(&item.place, "", &text_of_blocks(&item.blocks));
                 continue;
             }

@@ -1,5 +1,8 @@
 //! What a table is: told by its columns first, then by the heading it stands under.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use backout_documents::tree::text_of;
 use backout_documents::{Place, Table};
 
@@ -12,6 +15,9 @@ pub(crate) struct Grid<'a> {
     columns: Vec<Option<Column>>,
     names: Vec<String>,
     table: &'a Table,
+    /// The cells somebody has read, by row and column: what is left in the end was
+    /// not understood, and must not vanish.
+    read: RefCell<BTreeSet<(usize, usize)>>,
 }
 
 /// A row of it.
@@ -96,7 +102,7 @@ impl<'a> Grid<'a> {
                 columns[index] = None;
             }
         }
-        Self { columns, names, table }
+        Self { columns, names, table, read: RefCell::default() }
     }
 
     /// Cells of a row that nobody has read, each with the name of its column.
@@ -118,11 +124,44 @@ impl<'a> Grid<'a> {
                 continue;
             }
             let name = self.names.get(index).map_or("", String::as_str);
+            self.read.borrow_mut().insert((line.index, index));
             if !matches!(plain(name).as_str(), "" | "#" | "no" | "nr") {
                 found.push(format!("{name}: {text}"));
             }
         }
         found
+    }
+
+    /// What nobody has read, row by row: what the row is about, then each cell that is
+    /// left with the name of its column.
+    pub(crate) fn unread(&self) -> Vec<(Place, String)> {
+        let read = self.read.borrow();
+        let row = |(at, row): (usize, &backout_documents::tree::Row)| {
+            let left = |(index, cell): (usize, &backout_documents::tree::Cell)| {
+                let text = text_of(cell);
+                let known = read.contains(&(at, index))
+                    || !says(&text)
+                    || self.columns.get(index) == Some(&Some(Column::Number));
+                let name = self.names.get(index).map_or("", String::as_str);
+                (!known).then(|| match name.is_empty() {
+                    true => text.clone(),
+                    false => format!("{name}: {text}"),
+                })
+            };
+            let cells: Vec<String> = row.cells.iter().enumerate().filter_map(left).collect();
+            let about = row.cells.iter().enumerate().find_map(|(index, cell)| {
+                let text = text_of(cell);
+                (read.contains(&(at, index))
+                    && text.chars().filter(|c| c.is_alphabetic()).count() > 2)
+                    .then_some(text)
+            });
+            let about =
+                about.map(|about| format!("{}: ", about.lines().next().unwrap_or_default()));
+            (!cells.is_empty()).then(|| {
+                (row.place.clone(), format!("{}{}", about.unwrap_or_default(), cells.join(" | ")))
+            })
+        };
+        self.table.rows.iter().enumerate().filter_map(row).collect()
     }
 
     pub(crate) fn has(&self, column: Column) -> bool {
@@ -139,8 +178,19 @@ impl<'a> Grid<'a> {
         at.and_then(|at| self.names.get(at)).map_or("", String::as_str)
     }
 
+    /// The rows that stand: what somebody struck out is no promise any more.
     pub(crate) fn lines(&self) -> impl Iterator<Item = Line<'_, 'a>> {
-        (0..self.table.rows.len()).map(|index| Line { grid: self, index })
+        let struck = |index: &usize| {
+            let cells = self.table.rows[*index].cells.iter().enumerate();
+            let mut texts = cells
+                .filter(|(at, _)| self.columns.get(*at) != Some(&Some(Column::Number)))
+                .map(|(_, cell)| text_of(cell))
+                .filter(|text| says(text));
+            texts.next().is_some_and(|text| crate::words::struck(&text))
+        };
+        (0..self.table.rows.len())
+            .filter(move |index| !struck(index))
+            .map(|index| Line { grid: self, index })
     }
 
     /// What the table is about, given what the text around it is about.
@@ -245,7 +295,9 @@ impl Line<'_, '_> {
             self.grid.columns.iter().enumerate().filter(|(_, known)| **known == Some(column));
         let row = &self.grid.table.rows[self.index];
         at.find_map(|(index, _)| {
-            row.cells.get(index).map(|cell| text_of(cell)).filter(|text| says(text))
+            let text = row.cells.get(index).map(|cell| text_of(cell)).filter(|text| says(text))?;
+            self.grid.read.borrow_mut().insert((self.index, index));
+            Some(text)
         })
     }
 
@@ -260,6 +312,7 @@ impl Line<'_, '_> {
 
     /// The whole row, for people.
     pub(crate) fn text(&self) -> String {
+        self.all_read();
         let cells = self.grid.table.rows[self.index].cells.iter().map(|cell| text_of(cell));
         cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join(" | ")
     }
@@ -270,17 +323,30 @@ impl Line<'_, '_> {
         let mut texts: Vec<String> =
             row.cells.iter().map(|cell| text_of(cell)).filter(|text| says(text)).collect();
         texts.dedup();
-        (row.cells.len() > 2 && texts.len() == 1).then(|| texts.remove(0))
+        let band = row.cells.len() > 2 && texts.len() == 1;
+        if band {
+            self.all_read();
+        }
+        band.then(|| texts.remove(0))
+    }
+
+    fn all_read(&self) {
+        let cells = self.grid.table.rows[self.index].cells.len();
+        self.grid.read.borrow_mut().extend((0..cells).map(|index| (self.index, index)));
     }
 
     /// Whether the row adds the others up.
     pub(crate) fn is_total(&self) -> bool {
         let row = &self.grid.table.rows[self.index];
         let first = row.cells.iter().map(|cell| text_of(cell)).find(|text| says(text));
-        first.is_some_and(|text| {
+        let total = first.is_some_and(|text| {
             let said = plain(&text);
             said == "total" || said.starts_with("total ") || said == "sum"
-        })
+        });
+        if total {
+            self.all_read();
+        }
+        total
     }
 }
 

@@ -104,18 +104,19 @@ pub(crate) fn leads_back(heading: &str) -> bool {
     ];
     let both = |word: &str| {
         ["backout", "rollback", "downgrade", "fallback"].iter().any(|back| {
-            has(heading, &[&format!("{word} and {back}"), &format!("{back} and {word}")])
-                || has(
-                    heading,
-                    &[
-                        &format!("{word} & {back}"),
-                        &format!("{word} / {back}"),
-                        &format!("{word}/{back}"),
-                    ],
-                )
+            [" and ", " & ", " / ", "/"].iter().any(|joined| {
+                has(heading, &[&format!("{word}{joined}{back}"), &format!("{back}{joined}{word}")])
+            })
         })
     };
     goes_back(heading) && !has(heading, &NO_WAY) && !BOTH.iter().any(|word| both(word))
+}
+
+/// Whether somebody struck a text out, all of it but what stands in brackets behind.
+/// Readers set what is struck out between `~~`.
+pub(crate) fn struck(text: &str) -> bool {
+    let inside = text.trim().strip_prefix("~~").and_then(|rest| rest.rsplit_once("~~"));
+    inside.is_some_and(|(_, behind)| behind.trim().is_empty() || behind.trim().starts_with('('))
 }
 
 /// A short name for something: `Restore database` becomes `restore-database`.

@@ -258,6 +258,7 @@ fn is_block(element: &Element) -> bool {
             | "samp"
             | "small"
             | "span"
+            | "strike"
             | "strong"
             | "sub"
             | "sup"

@@ -1,5 +1,6 @@
 //! What documents become, and what becomes of documents.
 
+mod care;
 mod golden;
 mod hostile;
 mod own;

@@ -155,7 +155,7 @@ fn line() -> impl Strategy<Value = String> {
         "a  b",
         "\\",
         "&amp;",
-        "~~x~~",
+        "a ~~x~~ b",
         "=1+1",
         "+49 30 555",
         "'",

@@ -1,0 +1,97 @@
+//! Small documents in which a careless reading would lose something, or turn it
+//! round.
+
+use backout_documents::read::{detect, read};
+use backout_import::Imported;
+
+fn imported(name: &str, bytes: &[u8]) -> Imported {
+    let format = detect(name, bytes).expect("a format");
+    backout_import::import(&read(format, bytes, None).expect("read"), format, "x")
+}
+
+fn labels(imported: &Imported) -> Vec<&str> {
+    imported.plan.steps.iter().map(|step| step.label()).collect()
+}
+
+fn notes(imported: &Imported) -> String {
+    let notes: Vec<&str> = imported.plan.notes.iter().map(|note| note.text.as_str()).collect();
+    notes.join("\n")
+}
+
+#[test]
+fn what_is_struck_out_is_no_step_and_no_promise() {
+    let text = "# Rollback plan\n\n## Readiness\n\n| Requirement | Owner |\n|---|---|\n| Backup restored | DBA |\n| ~~Old check~~ | DBA |\n\n## Rollback steps\n\n1. Stop the portal\n2. ~~Drop the database~~\n3. Restore the ~~old~~ database\n";
+    let markdown = imported("x.md", text.as_bytes());
+    assert_eq!(labels(&markdown), ["Stop the portal", "Restore the ~~old~~ database"]);
+    assert_eq!(markdown.plan.readiness.len(), 1);
+    assert!(notes(&markdown).contains("Drop the database"), "{}", notes(&markdown));
+    assert!(notes(&markdown).contains("Old check"));
+    for tag in ["del", "s", "strike"] {
+        let page = format!(
+            "<html><h1>Rollback steps</h1><ol><li>Stop the portal</li><li><{tag}>Drop the database</{tag}></li></ol>"
+        );
+        let html = imported("x.html", page.as_bytes());
+        assert_eq!(labels(&html), ["Stop the portal"], "{tag}");
+        assert!(notes(&html).contains("Drop the database"));
+    }
+}
+
+#[test]
+fn a_heading_that_says_both_says_nothing() {
+    for heading in ["Deployment and rollback procedure", "Rollback & deployment steps", "Undo log"]
+    {
+        let text = format!("# Release 2.0\n\n## {heading}\n\n1. Deploy 2.0\n2. Start 2.0\n");
+        let found = imported("x.md", text.as_bytes());
+        assert_eq!(labels(&found), [""; 0], "{heading}");
+        assert!(notes(&found).contains("Deploy 2.0"), "{heading}");
+    }
+    let text = "# Release 2.0\n\n## Deployment and rollback procedure\n\n### Deployment\n\n1. Deploy 2.0\n\n### Rollback\n\n1. Deploy 1.9\n";
+    assert_eq!(labels(&imported("x.md", text.as_bytes())), ["Deploy 1.9"]);
+}
+
+#[test]
+fn a_header_in_bullets_is_no_step() {
+    let text = "# Rollback plan\n\n- **Change:** CHG5\n- **Release from:** 1.9\n- **Release to:** 2.0\n\n## Rollback steps\n\n1. Stop it\n";
+    let found = imported("x.md", text.as_bytes());
+    assert_eq!(labels(&found), ["Stop it"]);
+    assert_eq!(found.plan.change.id.as_deref(), Some("CHG5"));
+    assert_eq!(
+        found.plan.change.release.map(|r| (r.from, r.to)),
+        Some(("1.9".into(), "2.0".into()))
+    );
+    // Who does what is no header.
+    let text = "# Rollback plan\n\n- **DBA:** restore the database\n- **Ops:** start the portal\n";
+    assert_eq!(labels(&imported("x.md", text.as_bytes())).len(), 2);
+}
+
+#[test]
+fn a_cell_that_nobody_reads_is_kept() {
+    let text = "# Rollback plan\n\n## Readiness\n\n| Requirement | Owner | Status |\n|---|---|---|\n| Backup restored in test | DBA | Failed |\n\n## Contacts\n\n| Role | Name | Phone | Desk |\n|---|---|---|---|\n| DBA | Mike Brown | +44 20 7946 0105 | 4th floor |\n";
+    let found = imported("x.md", text.as_bytes());
+    assert!(notes(&found).contains("Backup restored in test: Status: Failed"), "{}", notes(&found));
+    assert!(notes(&found).contains("Desk: 4th floor"), "{}", notes(&found));
+}
+
+#[test]
+fn an_order_not_to_go_back_is_no_order_to() {
+    let text = "# Rollback plan\n\n## Triggers\n\n| Severity | Criteria | Action |\n|---|---|---|\n| Critical | Data is lost | Do not roll back, call the vendor |\n";
+    let found = imported("x.md", text.as_bytes());
+    assert!(found.plan.decision.is_empty(), "{:?}", found.plan.decision);
+    assert!(notes(&found).contains("Do not roll back"));
+}
+
+#[test]
+fn letters_of_two_bytes_are_read() {
+    let text = "# Rollback plan\r\n\r\n1. Stop it\r\n2. Start it\r\n";
+    let mut bytes = vec![0xff, 0xfe];
+    bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    assert_eq!(labels(&imported("x.md", &bytes)), ["Stop it", "Start it"]);
+}
+
+#[test]
+fn a_time_on_somebodys_own_clock_is_no_moment() {
+    let record = r#"{"result":{"number":"CHG1","short_description":"x","backout_plan":"1. Stop it","start_date":{"display_value":"2026-06-06 02:00:00"}}}"#;
+    let found = imported("x.json", record.as_bytes());
+    assert_eq!(found.plan.window, None);
+    assert!(notes(&found).contains("2026-06-06 02:00:00"), "{}", notes(&found));
+}
