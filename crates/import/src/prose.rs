@@ -60,7 +60,10 @@ impl Reading<'_> {
                 Kind::Code(language, text)
                     if in_procedure && language.as_deref() != Some("mermaid") =>
                 {
-                    self.code(text, &block.place, first, before, &group)
+                    let behind =
+                        index.checked_sub(1).map(|before| &section.parts[before].block.kind);
+                    let several = matches!(behind, Some(Kind::List(_, items)) if items.len() > 1);
+                    self.code(text, &block.place, (first, several), before, &group)
                 }
                 Kind::Paragraph(inlines) => {
                     let text = text_of(inlines);
@@ -122,7 +125,7 @@ impl Reading<'_> {
         &mut self,
         text: &str,
         place: &Place,
-        first: usize,
+        (first, several): (usize, bool),
         before: &Option<usize>,
         group: &Option<String>,
     ) -> bool {
@@ -134,6 +137,11 @@ impl Reading<'_> {
         match target {
             Some(index) => {
                 self.drafts[index].add_how(text, place);
+                if several {
+                    self.drafts[index].guess.get_or_insert(
+                        "commands behind several steps were taken for the last one's; they may be for all of them",
+                    );
+                }
                 true
             }
             None => {

@@ -197,6 +197,7 @@ impl Reader {
             let mut cells: Vec<Cell> = Vec::new();
             let mut all_heads = true;
             let mut first_only = false;
+            let mut heads: Vec<bool> = Vec::new();
             for cell in row.child_elements() {
                 let name = cell.value().name();
                 if name != "td" && name != "th" {
@@ -205,6 +206,7 @@ impl Reader {
                 first_only =
                     if cells.is_empty() { name == "th" } else { first_only && name == "td" };
                 all_heads &= name == "th";
+                heads.push(name == "th");
                 let mut text = Vec::new();
                 cell_text(cell, &mut text, depth);
                 let span =
@@ -213,6 +215,16 @@ impl Reader {
                 (1..usize::min(span, 64)).for_each(|_| cells.push(Vec::new()));
             }
             if cells.is_empty() {
+                continue;
+            }
+            // Two names with their values beside each other are two rows.
+            if heads == [true, false, true, false] && cells.len() == 4 {
+                let second = cells.split_off(2);
+                named_rows = true;
+                for cells in [cells, second] {
+                    place.number += usize::from(self.count);
+                    table.rows.push(Row { place: place.clone(), cells });
+                }
                 continue;
             }
             named_rows |= first_only && cells.len() == 2;

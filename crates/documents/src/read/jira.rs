@@ -165,11 +165,19 @@ impl Reader {
                 }
                 "blockquote" => Kind::Notice(Tone::Note, self.blocks(node, depth + 1)),
                 "expand" | "nestedExpand" => {
+                    // What follows the expand stands where it stood before it.
+                    let above =
+                        blocks.iter().rev().find(|block| matches!(block.kind, Kind::Heading(..)));
+                    let above = above.map(|block| block.kind.clone());
                     if let Some(title) = attr(node, "title").filter(|title| !title.is_empty()) {
                         let heading = Kind::Heading(4, vec![Inline::plain(title)]);
                         blocks.push(Block { place, kind: heading });
                     }
                     blocks.extend(self.blocks(node, depth + 1));
+                    if let Some(kind) = above {
+                        self.place.number += 1;
+                        blocks.push(Block { place: self.place.clone(), kind });
+                    }
                     continue;
                 }
                 _ => {
@@ -233,17 +241,20 @@ fn inlines(node: &Value, depth: usize) -> Vec<Inline> {
                 let marks =
                     part.get("marks").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
                 let mut style = Style::Plain;
+                let mut text = text.unwrap_or_default().to_owned();
                 for mark in marks {
                     match mark.get("type").and_then(Value::as_str) {
                         Some("strong") => style = Style::Strong,
                         Some("code") => style = Style::Code,
+                        // What somebody struck out must not read like what stands.
+                        Some("strike") => text = format!("~~{text}~~"),
                         Some("link") => {
                             style = Style::Link(attr(mark, "href").unwrap_or_default().to_owned());
                         }
                         _ => {}
                     }
                 }
-                out.push(Inline { text: text.unwrap_or_default().to_owned(), style });
+                out.push(Inline { text, style });
             }
             "hardBreak" => out.push(Inline::plain("\n")),
             "mention" | "emoji" | "status" => {

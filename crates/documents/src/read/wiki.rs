@@ -10,6 +10,33 @@ pub(super) fn to_markdown(text: &str) -> (String, Vec<usize>) {
     for (index, line) in lines.iter().enumerate() {
         let bare = line.trim();
         origin.push(index + 1);
+        // `{noformat}one line{noformat}` opens and closes where it stands.
+        let inside = ["code", "noformat"].iter().find_map(|name| {
+            let (mark, rest) = bare.strip_prefix('{')?.split_once('}')?;
+            let text = rest.strip_suffix(&format!("{{{name}}}"))?;
+            (mark.starts_with(name) && !in_code).then_some(text)
+        });
+        if let Some(text) = inside {
+            out.push_str(&format!("```\n{text}\n```\n"));
+            origin.extend([index + 1, index + 1]);
+            continue;
+        }
+        // Frames say nothing themselves.
+        let frame = ["{quote", "{panel", "{color", "{info", "{note", "{tip"];
+        if !in_code
+            && bare.ends_with('}')
+            && bare.matches('}').count() == 1
+            && frame.iter().any(|mark| bare.starts_with(mark))
+        {
+            match bare.split_once("title=") {
+                Some((_, title)) => {
+                    let title = title.split(['|', '}']).next().unwrap_or_default();
+                    out.push_str(&format!("**{title}**\n"));
+                }
+                None => out.push('\n'),
+            }
+            continue;
+        }
         let fence =
             ["{code", "{noformat"].iter().any(|mark| bare.starts_with(mark) && bare.ends_with('}'));
         if fence {
@@ -23,6 +50,12 @@ pub(super) fn to_markdown(text: &str) -> (String, Vec<usize>) {
             {
                 let columns = bare.trim_matches('|').split('|').count();
                 out.push_str(&format!("|{}\n", "---|".repeat(columns)));
+                origin.push(index + 1);
+            }
+            // A line behind a list is not part of its last entry.
+            let marked = |line: &str| line.trim_start().starts_with(['#', '*', '-']);
+            if index > 0 && marked(lines[index - 1]) && !bare.is_empty() && !marked(bare) {
+                out.push('\n');
                 origin.push(index + 1);
             }
             out.push_str(&converted(bare));

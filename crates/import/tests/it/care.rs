@@ -95,3 +95,36 @@ fn a_time_on_somebodys_own_clock_is_no_moment() {
     assert_eq!(found.plan.window, None);
     assert!(notes(&found).contains("2026-06-06 02:00:00"), "{}", notes(&found));
 }
+
+#[test]
+fn tickets_keep_what_stands_behind_a_frame() {
+    let heading = |text: &str| {
+        format!(
+            r#"{{"type":"heading","attrs":{{"level":2}},"content":[{{"type":"text","text":"{text}"}}]}}"#
+        )
+    };
+    let list = |text: &str, marks: &str| {
+        format!(
+            r#"{{"type":"orderedList","content":[{{"type":"listItem","content":[{{"type":"paragraph","content":[{{"type":"text","text":"{text}"{marks}}}]}}]}}]}}"#
+        )
+    };
+    let issue = format!(
+        r#"{{"key":"OPS-1","fields":{{"summary":"x","description":{{"type":"doc","content":[{},{{"type":"expand","attrs":{{"title":"Background"}},"content":[{{"type":"paragraph","content":[{{"type":"text","text":"Why"}}]}}]}},{},{}]}}}}}}"#,
+        heading("Rollback steps"),
+        list("Stop the portal", ""),
+        list("Drop the database", r#","marks":[{"type":"strike"}]"#),
+    );
+    assert_eq!(labels(&imported("x.json", issue.as_bytes())), ["Stop the portal"]);
+    let issue = r##"{"key":"OPS-1","fields":{"summary":"x","description":"h2. Rollback steps\n{panel:title=Careful}\n# Stop the portal\n{noformat}systemctl stop portal{noformat}\n# Start the portal\n{panel}\nDone."}}"##;
+    let found = imported("x.json", issue.as_bytes());
+    assert_eq!(labels(&found), ["Stop the portal", "Start the portal"], "{:?}", found.plan.steps);
+}
+
+#[test]
+fn two_names_in_a_row_are_two_fields() {
+    let page = "<html><h1>Rollback plan</h1><table><tr><th>Change</th><td>CHG5</td><th>Environment</th><td>production</td></tr><tr><th>Release from</th><td>1.9</td><th>Release to</th><td>2.0</td></tr></table>";
+    let plan = imported("x.html", page.as_bytes()).plan;
+    assert_eq!(plan.change.id.as_deref(), Some("CHG5"));
+    assert_eq!(plan.change.environment.as_deref(), Some("production"));
+    assert!(plan.change.release.is_some());
+}
