@@ -260,6 +260,13 @@ fn summary(material: &Material<'_>, make: &mut Make) {
                 )));
                 said.push(Inline::plain("invoked later, it is no longer sure to end in time."));
             }
+            let late = outlook.point_of_no_return.is_some_and(|[_, last, _]| last < outlook.at);
+            if late {
+                said.push(Inline::strong(format!(
+                    " That is before {}, for which this was worked out: it would be too late from the start.",
+                    clock(outlook.at, zone.as_ref())
+                )));
+            }
             if outlook.never {
                 said.push(Inline::strong(" It never fits into the window."));
             }
@@ -268,7 +275,7 @@ fn summary(material: &Material<'_>, make: &mut Make) {
                     " The window names no time zone, so no clock can be set to this.",
                 ));
             }
-            let tone = if outlook.never { Tone::Warning } else { Tone::Note };
+            let tone = if outlook.never || late { Tone::Warning } else { Tone::Note };
             make.notice(tone, said);
         }
         Err(why) => make.notice(

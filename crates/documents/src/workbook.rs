@@ -192,6 +192,7 @@ impl Maker {
         }
         for (index, row) in rows.iter().enumerate() {
             let line = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            sheet.set_row_height(line, height(columns, row))?;
             for (at, column) in columns.iter().enumerate() {
                 let text = row.get(at).map_or("", String::as_str);
                 let at = u16::try_from(at).unwrap_or(u16::MAX);
@@ -213,6 +214,18 @@ impl Maker {
         sheet.autofilter(0, 0, last_row, last_column)?;
         Ok(())
     }
+}
+
+/// High enough for the longest of its texts, and for a hand to write in: printed
+/// sheets are filled in with a pen. In points; Excel's rows end at 409.
+fn height(columns: &[Column<'_>], row: &[String]) -> f64 {
+    let lines = columns.iter().zip(row).map(|(column, text)| {
+        // A proportional letter takes a little more than its share of the width.
+        let width = usize::from(column.width).saturating_sub(1).max(1);
+        text.lines().map(|line| line.chars().count().div_ceil(width).max(1)).sum::<usize>()
+    });
+    let lines = lines.max().unwrap_or(1).max(2);
+    (u16::try_from(lines).map_or(409.0, f64::from) * 15.0).min(409.0)
 }
 
 fn overview(maker: &mut Maker, plan: &Plan, digest: &str) -> Result<(), XlsxError> {
@@ -332,19 +345,19 @@ fn steps(maker: &mut Maker, plan: &Plan, filled: &[Filled]) -> Result<(), XlsxEr
     let fill = |name, width, fill| Column { name, width, fill };
     let columns = [
         told("Step", 6),
-        told("Action", 26),
-        told("Command", 44),
+        told("Action", 22),
+        told("Command", 36),
         told("Owner", 14),
         told("Duration", 16),
         told("After", 8),
         told("Component", 14),
-        told("Verify", 34),
+        told("Verify", 28),
         fill("Status", 10, Fill::Choice(&STATUSES)),
         fill("Started", 16, Fill::Time),
         fill("Ended", 16, Fill::Time),
         fill("Done by", 18, Fill::Text),
-        fill("Notes", 30, Fill::Text),
-        told("Step key", 18),
+        fill("Notes", 26, Fill::Text),
+        told("Step key", 12),
     ];
     maker.table(STEPS, &columns, &rows)
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use backout_core::graph::Graph;
 use backout_core::plan::{Action, Baseline, Plan, RestoreTested, Step};
-use jiff::Timestamp;
+use backout_forecast::outlook::Row;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 use super::{Material, clock, pictures};
 use crate::make::{Make, maybe, plain};
@@ -276,27 +278,27 @@ pub(super) fn schedule(material: &Material<'_>, make: &mut Make) {
     ));
     let (scene, said) = pictures::schedule(plan, outlook, zone.as_ref());
     make.figure(format!("The schedule of an ordinary night. The orange steps are the critical path; the dashed line is where {per} of 100 nights are done."), said, scene, None);
+    // The day and the clock's name stand where they are not the same all along.
+    let ends = |row: &Row| outlook.after(row.end);
+    let offset_of = |at: Timestamp| zone.as_ref().map(|zone| zone.to_offset(at));
+    let last = outlook.rows.iter().map(ends).max().unwrap_or(outlook.at);
+    let shifts = offset_of(outlook.at) != offset_of(last);
+    let begins = local(outlook.at, zone.as_ref()).date();
+    let brief = |at: Timestamp| {
+        let at = local(at, zone.as_ref());
+        let day = if at.date() == begins { "" } else { "%a %-d %b " };
+        let name = if shifts { " %Z" } else { "" };
+        plain(at.strftime(&format!("{day}%H:%M{name}")).to_string())
+    };
     let rows = outlook.rows.iter().map(|row| {
         let step = &plan.steps[row.step];
         vec![
             plain(step.label()),
             maybe(step.owner.as_ref()),
-            plain(format!("+{}", offset(row.start))),
-            plain(format!("+{}", offset(row.end))),
-            plain(
-                clock(outlook.after(row.start), zone.as_ref())
-                    .rsplit(' ')
-                    .nth(usize::from(zone.is_some()))
-                    .unwrap_or_default()
-                    .to_owned(),
-            ),
-            plain(
-                clock(minute_up(outlook.after(row.end)), zone.as_ref())
-                    .rsplit(' ')
-                    .nth(usize::from(zone.is_some()))
-                    .unwrap_or_default()
-                    .to_owned(),
-            ),
+            plain(format!("+{}", offset((row.start / 60.0 + 1e-9).floor()))),
+            plain(format!("+{}", offset((row.end / 60.0 - 1e-9).ceil()))),
+            brief(minute_down(outlook.after(row.start))),
+            brief(minute_up(outlook.after(row.end))),
         ]
     });
     let clocks = outlook.deadline.is_some();
@@ -309,9 +311,13 @@ pub(super) fn schedule(material: &Material<'_>, make: &mut Make) {
     make.table(&head, rows);
 }
 
-/// `1:42` hours and minutes.
-fn offset(seconds: f64) -> String {
-    let minutes = (seconds / 60.0).ceil() as u64;
+fn local(at: Timestamp, zone: Option<&TimeZone>) -> Zoned {
+    at.to_zoned(zone.cloned().unwrap_or(TimeZone::UTC))
+}
+
+/// Whole minutes as `1:42`, hours and minutes.
+fn offset(minutes: f64) -> String {
+    let minutes = minutes.max(0.0) as u64;
     format!("{}:{:02}", minutes / 60, minutes % 60)
 }
 
