@@ -500,7 +500,7 @@ impl Reading<'_> {
                 match values::length(piece, None).filter(|_| !values::says_more(piece)) {
                     Some(length) if takes.is_none() => takes = Some((length, item.place.clone())),
                     None if who.is_none() && named && bare.split(' ').count() <= 4 => {
-                        who = Some(bare.to_owned())
+                        who = Some(bare.to_owned());
                     }
                     _ => all_told = false,
                 }
