@@ -109,7 +109,8 @@ pub(crate) fn leads_back(heading: &str) -> bool {
             })
         })
     };
-    goes_back(heading) && !has(heading, &NO_WAY) && !BOTH.iter().any(|word| both(word))
+    let joins = heading.contains(" and ") || heading.contains(['&', '/']);
+    goes_back(heading) && !has(heading, &NO_WAY) && !(joins && BOTH.iter().any(|word| both(word)))
 }
 
 /// Whether somebody struck a text out, all of it but what stands in brackets behind.
