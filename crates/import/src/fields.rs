@@ -88,7 +88,21 @@ impl Reading<'_> {
             name if self.is_ticket()
                 && !name.starts_with("sys_")
                 && !matches!(name, "short_description" | "summary" | "description")
-                && value.split_whitespace().count() > 4 =>
+                && (value.split_whitespace().count() > 4
+                    || name.starts_with("u_")
+                    || name.starts_with("customfield")
+                    || matches!(
+                        name,
+                        "work_notes"
+                            | "comments"
+                            | "comment"
+                            | "risk"
+                            | "impact"
+                            | "cmdb_ci"
+                            | "duedate"
+                            | "labels"
+                            | "on_hold_reason"
+                    )) =>
             {
                 self.note(place, "", &format!("{name}: {value}"));
                 return;

@@ -87,6 +87,8 @@ impl Reading<'_> {
         let unit = unit.filter(|_| grid.has(C::Duration));
         let first = self.drafts.len();
         let mut forward = false;
+        let directed =
+            grid.lines().any(|line| line.direction().is_some_and(|way| goes_back(&plain(&way))));
         for line in grid.lines() {
             let place = line.place();
             let takes = line
@@ -121,6 +123,11 @@ impl Reading<'_> {
                 continue;
             }
             if forward {
+                self.note(&place, "", &line.text());
+                continue;
+            }
+            // A column may say of each row where it leads.
+            if directed && !line.direction().is_some_and(|way| goes_back(&plain(&way))) {
                 self.note(&place, "", &line.text());
                 continue;
             }

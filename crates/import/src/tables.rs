@@ -52,6 +52,28 @@ impl<'a> Grid<'a> {
     pub(crate) fn new(table: &'a Table) -> Self {
         let names: Vec<String> = table.head.iter().map(|cell| text_of(cell)).collect();
         let mut columns: Vec<Option<Column>> = names.iter().map(|name| column(name)).collect();
+        // `Rollback action` beside `Action`: the one that leads back is meant.
+        for (kind, words) in [
+            (Column::Action, &["action", "step", "steps", "procedure", "task", "activity"][..]),
+            (Column::Duration, &["duration", "time", "takes", "minutes"]),
+        ] {
+            let leads = |name: &String| {
+                let said = plain(name);
+                crate::words::goes_back(&said) && crate::words::has(&said, words)
+            };
+            let back = names.iter().position(leads);
+            let plain_one = columns
+                .iter()
+                .enumerate()
+                .any(|(at, known)| *known == Some(kind) && Some(at) != back && !leads(&names[at]));
+            if let Some(back) = back.filter(|_| plain_one) {
+                columns
+                    .iter_mut()
+                    .filter(|known| **known == Some(kind))
+                    .for_each(|known| *known = None);
+                columns[back] = Some(kind);
+            }
+        }
         // Beside an action, a `Check` is how to know that it worked.
         if columns.contains(&Some(Column::Action)) && !columns.contains(&Some(Column::Verify)) {
             for (column, name) in columns.iter_mut().zip(&names) {
@@ -299,6 +321,19 @@ impl Line<'_, '_> {
             self.grid.read.borrow_mut().insert((self.index, index));
             Some(text)
         })
+    }
+
+    /// What a column says about where the row leads: back, or forward.
+    pub(crate) fn direction(&self) -> Option<String> {
+        let names = self.grid.names.iter().map(|name| plain(name));
+        let at = names.into_iter().position(|name| {
+            matches!(name.as_str(), "type" | "phase" | "plan" | "stage" | "direction" | "section")
+        })?;
+        let text = text_of(self.grid.table.rows[self.index].cells.get(at)?);
+        if crate::words::goes_back(&plain(&text)) {
+            self.grid.read.borrow_mut().insert((self.index, at));
+        }
+        says(&text).then_some(text)
     }
 
     /// The first of several columns that says something.

@@ -113,11 +113,10 @@ pub(crate) fn leads_back(heading: &str) -> bool {
     goes_back(heading) && !has(heading, &NO_WAY) && !(joins && BOTH.iter().any(|word| both(word)))
 }
 
-/// Whether somebody struck a text out, all of it but what stands in brackets behind.
+/// Whether somebody struck a text out; what stands behind it says why.
 /// Readers set what is struck out between `~~`.
 pub(crate) fn struck(text: &str) -> bool {
-    let inside = text.trim().strip_prefix("~~").and_then(|rest| rest.rsplit_once("~~"));
-    inside.is_some_and(|(_, behind)| behind.trim().is_empty() || behind.trim().starts_with('('))
+    text.trim().strip_prefix("~~").is_some_and(|rest| rest.contains("~~"))
 }
 
 /// A short name for something: `Restore database` becomes `restore-database`.

@@ -68,6 +68,21 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
             Value::String(text) if name != "summary" && !text.trim().is_empty() => {
                 document.facts.push(fact(name, text.clone()));
             }
+            // What people wrote below it may change what it says.
+            Value::Object(inner) if name == "comment" => {
+                let all = inner.get("comments").and_then(Value::as_array);
+                for comment in all.into_iter().flatten() {
+                    let text = match comment.get("body") {
+                        Some(Value::String(text)) => text.clone(),
+                        Some(body) => {
+                            let place = Place { unit: "field comment, part".into(), number: 0 };
+                            crate::tree::text_of_blocks(&Reader { place }.blocks(body, 0))
+                        }
+                        None => continue,
+                    };
+                    document.facts.push(fact(name, text));
+                }
+            }
             Value::Object(inner) => {
                 let said = ["displayName", "name", "value"]
                     .iter()

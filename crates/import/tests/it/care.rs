@@ -128,3 +128,25 @@ fn two_names_in_a_row_are_two_fields() {
     assert_eq!(plan.change.environment.as_deref(), Some("production"));
     assert!(plan.change.release.is_some());
 }
+
+#[test]
+fn a_table_that_leads_both_ways_says_which_rows_and_columns_lead_back() {
+    let rows = "Type,Step,Description,Duration,Owner\nImplementation,1,Deploy 5.0,90,Ops\nBackout,3,Restore dump,75,DBA\nBackout,4,Redeploy 4.9,90,Ops\n";
+    let found = imported("x.csv", rows.as_bytes());
+    assert_eq!(labels(&found), ["Restore dump", "Redeploy 4.9"]);
+    assert!(notes(&found).contains("Deploy 5.0"));
+    let rows = "Step,Action,Rollback action,Owner,Duration (h),Rollback duration (min)\n1,Deploy app 5.0,Redeploy app 4.9,Ops,1,20\n2,Upgrade database,Restore database 11,DBA,2,90\n";
+    let found = imported("x.csv", rows.as_bytes());
+    assert_eq!(labels(&found), ["Redeploy app 4.9", "Restore database 11"]);
+    let takes: Vec<String> =
+        found.plan.steps.iter().filter_map(|step| step.takes).map(|t| t.to_string()).collect();
+    assert_eq!(takes, ["20m", "1h30m"]);
+}
+
+#[test]
+fn what_people_wrote_below_a_ticket_is_kept() {
+    let issue = r##"{"key":"OPS-1","fields":{"summary":"x","description":"h2. Rollback steps\n# Stop it\n# Start it\n","comment":{"comments":[{"body":"Use the old chart"}]}}}"##;
+    assert!(notes(&imported("x.json", issue.as_bytes())).contains("Use the old chart"));
+    let record = r#"{"result":{"number":"CHG1","short_description":"x","backout_plan":"1. Stop it","work_notes":"Backup taken 13/06"}}"#;
+    assert!(notes(&imported("x.json", record.as_bytes())).contains("Backup taken"));
+}
