@@ -45,7 +45,7 @@ pub(crate) fn accounts(change: &str, text: &str) -> bool {
     if text_bare.is_empty() || change_bare == text_bare || change_bare.contains(&start) {
         return true;
     }
-    if change_bare.len() * 2 >= text_bare.len() && text_bare.contains(&change_bare) {
+    if change_bare.len() * 5 >= text_bare.len() * 4 && text_bare.contains(&change_bare) {
         return true;
     }
     if values::length(text, None)
@@ -71,9 +71,8 @@ fn said(document: &Document) -> Vec<Said> {
             }
             let text = text_of(text);
             let computed = ["Schedule and point of no return", "Check of this plan"];
-            if topic(&text) == Some(Topic::Annex) {
-                skipped = Some(0);
-            } else if skipped.is_none() && computed.contains(&text.trim()) {
+            let annex = topic(&text) == Some(Topic::Annex);
+            if skipped.is_none() && (annex || computed.contains(&text.trim())) {
                 skipped = Some(*level);
             }
         }

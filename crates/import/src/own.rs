@@ -130,7 +130,7 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
         report.changed.push(Source {
             field: field.clone(),
             place: place_of(field),
-            why: Some(format!("{was} became {is}{command}")),
+            why: Some(format!("{} became {}{command}", cut(was), cut(is))),
         });
     }
     for (field, why) in &merge.kept {
@@ -368,7 +368,7 @@ impl Merge<'_> {
             // The plan must say the same as its visible part did; else the part
             // showed something else, and what was changed is not this field.
             (then, now, plan) if plan == then => {
-                self.changed.push((field.to_owned(), short(then), short(now)));
+                self.changed.push((field.to_owned(), full(then), full(now)));
                 *plan = now.clone();
             }
             (then, now, _) => {
@@ -394,7 +394,7 @@ impl Merge<'_> {
             match (then.get(key), plan.get_mut(key)) {
                 (Some(was), Some(plan)) => self.value(&inner, was, value, plan),
                 (None, None) => {
-                    self.changed.push((inner, "nothing".to_owned(), short(value)));
+                    self.changed.push((inner, "nothing".to_owned(), full(value)));
                     plan.insert(key.clone(), value.clone());
                 }
                 (Some(was), None) if was != value => {
@@ -449,8 +449,7 @@ impl Merge<'_> {
                 if plan.iter().any(|step| id(step) == name) {
                     continue;
                 }
-                let said = short(value.get("title").unwrap_or(value));
-                self.changed.push((format!("{field}[{name}]"), "nothing".to_owned(), said));
+                self.changed.push((format!("{field}[{name}]"), "nothing".to_owned(), full(value)));
                 let behind = before
                     .as_ref()
                     .and_then(|before| plan.iter().position(|step| id(step) == *before));
@@ -531,13 +530,21 @@ fn path(field: &str, key: &str) -> String {
     }
 }
 
-fn short(value: &Value) -> String {
-    let text = match value {
+fn full(value: &Value) -> String {
+    match value {
         Value::String(text) => format!("\"{text}\""),
         other => other.to_string(),
-    };
+    }
+}
+
+fn short(value: &Value) -> String {
+    cut(&full(value))
+}
+
+/// As much of a text as fits a line.
+fn cut(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((at, _)) => format!("{} …", &text[..at]),
-        None => text,
+        None => text.to_owned(),
     }
 }

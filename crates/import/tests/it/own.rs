@@ -123,6 +123,17 @@ fn what_people_change_in_a_document_is_taken_over_or_reported() {
     assert_eq!(imported.plan, plan.plan);
     let told = &imported.report.not_taken_over;
     assert!(told.iter().any(|kept| kept.why.as_deref().is_some_and(|why| why.contains("Friday"))));
+    // Of two owners one is taken, and the other is not swallowed.
+    let imported =
+        change("| 7 | Restore configuration | ops", "| 7 | Restore configuration | dba, qa");
+    let told = &imported.report.not_taken_over;
+    assert!(told.iter().any(|kept| kept.why.as_deref().is_some_and(|why| why.contains("dba, qa"))));
+    // Behind the annex too.
+    let imported =
+        back(format!("{text}\n## Addendum\n\nNever on Sunday.\n").as_bytes(), Format::Markdown);
+    assert_eq!(imported.plan, plan.plan);
+    let told = &imported.report.not_taken_over;
+    assert!(told.iter().any(|kept| kept.why.as_deref().is_some_and(|why| why.contains("Sunday"))));
     // A document with some of the sections is whole with those.
     let some = [Section::Summary, Section::Steps, Section::File];
     for format in [Format::Markdown, Format::Html, Format::Word] {
