@@ -22,7 +22,7 @@ patterns! {
     RANGE = r"(?i)(\d+(?:[.,]\d{1,2})?)\s*(days?|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s)?\s*(?:-|–|—|to)\s*(\d+(?:[.,]\d{1,2})?)\s*(days?|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s)\b";
     CLOCKED = r"^\s*(\d{1,3}):(\d{2})(?::(\d{2}))?\s*(?:h|hrs?|hours?)?\s*$";
     BARE_RANGE = r"^\s*(\d+(?:\.\d+)?)\s*(?:-|–|—|to)\s*(\d+(?:\.\d+)?)\s*$";
-    BARE = r"^\s*[~≈]?\s*(\d+(?:\.\d+)?)\s*$";
+    BARE = r"^\s*[~≈]?\s*(\d+(?:[.,]\d{1,2}|\.\d+)?)\s*$";
     ISO_DAY = r"\b(\d{4})-(\d{2})-(\d{2})\b";
     DAY_MONTH = r"(?i)\b(\d{1,2})(?:st|nd|rd|th)?\s+(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,?\s+(\d{4})\b";
     MONTH_DAY = r"(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})\b";
@@ -187,6 +187,10 @@ pub(crate) fn unit_of(name: &str) -> Option<&'static str> {
         .into_iter()
         .find(|(word, _)| crate::words::has(&said, &[word]))
         .map(|(_, unit)| unit)
+        // `Duration (h)`.
+        .or_else(|| {
+            ["h", "m", "s"].into_iter().find(|unit| said.split(' ').any(|word| word == *unit))
+        })
 }
 
 /// A day, and why it is a guess if it is one. Days such as `07/06/2026` have two
