@@ -14,49 +14,65 @@ use crate::values;
 pub(crate) struct Said {
     pub(crate) place: Place,
     pub(crate) text: String,
+    /// What it says, however it is spelled.
+    key: String,
 }
 
-/// What was written in, and what was taken out, in the order of the documents.
-pub(crate) fn altered(then: &Document, now: &Document) -> (Vec<Said>, Vec<Said>) {
-    let (then, now) = (said(then), said(now));
-    let without = |of: &[Said], other: &[Said]| -> Vec<Said> {
-        let mut left: HashMap<&str, usize> = HashMap::new();
-        other.iter().for_each(|said| *left.entry(&said.text).or_default() += 1);
-        let gone = of.iter().filter(|said| match left.get_mut(said.text.as_str()) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                false
-            }
-            _ => true,
-        });
-        gone.cloned().collect()
-    };
-    (without(&now, &then), without(&then, &now))
+/// How many texts differ between two documents.
+pub(crate) fn altered(then: &Document, now: &Document) -> usize {
+    let (written, gone) = ignored(then, then, now);
+    written.len() + gone.len()
 }
 
-/// Whether a text is what a change that was found already was made from or into.
-pub(crate) fn accounts(change: &str, text: &str) -> bool {
-    let bare = |text: &str| -> String {
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+/// What was written into a document or taken out of it, and is not so in the
+/// document that the merged plan makes: what was written in, and what was taken out.
+pub(crate) fn ignored(
+    then: &Document,
+    merged: &Document,
+    now: &Document,
+) -> (Vec<Said>, Vec<Said>) {
+    let (then, merged, now) = (said(then), said(merged), said(now));
+    let (before, after, found) = (counted(&then), counted(&merged), counted(&now));
+    let of = |counts: &HashMap<&str, usize>, key: &str| counts.get(key).copied().unwrap_or(0);
+    // More often than before, by more than the merged plan has it more often.
+    let more = |key: &str| {
+        let before = of(&before, key);
+        of(&found, key)
+            .saturating_sub(before)
+            .saturating_sub(of(&after, key).saturating_sub(before))
     };
-    let (change_bare, text_bare) = (bare(change), bare(text));
-    // Long values are shown by their beginning.
-    let start: String = text_bare.chars().take(50).collect();
-    if text_bare.is_empty() || change_bare == text_bare || change_bare.contains(&start) {
-        return true;
+    let less = |key: &str| {
+        let before = of(&before, key);
+        before
+            .saturating_sub(of(&found, key))
+            .saturating_sub(before.saturating_sub(of(&after, key)))
+    };
+    (last(&now, more), last(&then, less))
+}
+
+fn counted(all: &[Said]) -> HashMap<&str, usize> {
+    let mut counts = HashMap::new();
+    all.iter().for_each(|said| *counts.entry(said.key.as_str()).or_default() += 1);
+    counts
+}
+
+/// Of each text as many as are wanted, the last ones; those of one row together.
+fn last(all: &[Said], wanted: impl Fn(&str) -> usize) -> Vec<Said> {
+    let mut left: HashMap<&str, usize> = HashMap::new();
+    let mut found: Vec<Said> = Vec::new();
+    for said in all.iter().rev() {
+        let left = left.entry(said.key.as_str()).or_insert_with(|| wanted(&said.key));
+        if *left == 0 {
+            continue;
+        }
+        *left -= 1;
+        match found.last_mut().filter(|known| known.place == said.place) {
+            Some(known) => known.text = format!("{} | {}", said.text, known.text),
+            None => found.push(said.clone()),
+        }
     }
-    if change_bare.len() * 5 >= text_bare.len() * 4 && text_bare.contains(&change_bare) {
-        return true;
-    }
-    if values::length(text, None)
-        .is_some_and(|length| length.to_string() == change.trim_matches('"'))
-    {
-        return true;
-    }
-    // A moment or a span in another form has the same digits.
-    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    let (one, other) = (digits(change), digits(text));
-    other.len() >= 2 && one.contains(&other)
+    found.reverse();
+    found
 }
 
 /// Everything people can have changed: not the plan file, not what is computed anew
@@ -118,6 +134,9 @@ fn add(place: &Place, text: &str, all: &mut Vec<Said>) {
         return;
     }
     if !COMPUTED.iter().any(|start| text.starts_with(start)) {
-        all.push(Said { place: place.clone(), text });
+        // `45 minutes` is `45 min`.
+        let length = values::length(&text, None).filter(|_| !values::says_more(&text));
+        let key = length.map_or_else(|| text.clone(), |length| length.to_string());
+        all.push(Said { place: place.clone(), text, key });
     }
 }

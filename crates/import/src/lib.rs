@@ -20,6 +20,7 @@ mod duties;
 mod fields;
 mod judgement;
 mod lists;
+mod merge;
 mod outline;
 mod own;
 mod parts;

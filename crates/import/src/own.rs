@@ -15,9 +15,10 @@ use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::write::{Page, html, markdown, word};
 use backout_documents::{Block, Document, Kind};
 use backout_plan::{ReadPlan, read_bytes};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::altered::{Said, accounts, altered};
+use crate::altered::{Said, altered, ignored};
+use crate::merge::{Merge, cut};
 use crate::report::{Report, Source};
 use crate::topics::{Topic, topic};
 use crate::{Imported, visible};
@@ -98,19 +99,19 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
     let understood: BTreeSet<&str> =
         now.report.found.iter().map(|source| source.field.as_str()).collect();
     let compared = [false, true].into_iter().filter_map(|working| {
-        let base = made(&annexed, format, working, &present)?;
+        let base = made(&annexed.plan, &annexed, format, working, &present)?;
         let then = visible(&base, "");
         let mut plan = json(&annexed.plan);
         let names = names(&then.plan, &annexed.plan);
         let (then, theirs) = (renamed(json(&then.plan), &names), renamed(json(&now.plan), &names));
         let mut merge = Merge { understood: &understood, changed: Vec::new(), kept: Vec::new() };
         merge.value("", &then, &theirs, &mut plan);
-        let texts = altered(&base, document);
-        Some((merge, plan, texts))
+        let differing = altered(&base, document);
+        Some((differing, working, merge, plan, base))
     });
-    let least = compared.min_by_key(|(_, _, (written, gone))| written.len() + gone.len());
+    let least = compared.min_by_key(|(differing, ..)| *differing);
     // Without the comparison nobody knows what was changed: the annex counts.
-    let Some((merge, plan, texts)) = least else {
+    let Some((_, working, merge, plan, base)) = least else {
         return Imported { plan: annexed.plan, source: Some(annexed.source), report };
     };
     let places: BTreeMap<&str, &str> = now
@@ -140,23 +141,45 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
             why: Some(why.clone()),
         });
     }
-    merge.unaccounted(&texts, &mut report);
-    if merge.changed.is_empty() {
-        return Imported { plan: annexed.plan, source: Some(annexed.source), report };
-    }
-    match serde_json::from_value::<Plan>(plan) {
-        Ok(plan) => Imported { plan, source: None, report },
-        Err(error) => {
-            // A change that makes no plan is reported and not made.
-            for change in std::mem::take(&mut report.changed) {
-                let why = format!(
-                    "{}; with the changes by hand it is no plan: {error}",
-                    change.why.clone().unwrap_or_default()
-                );
-                report.not_taken_over.push(Source { why: Some(why), ..change });
+    let merged = match merge.changed.is_empty() {
+        true => None,
+        false => match serde_json::from_value::<Plan>(plan) {
+            Ok(plan) => Some(plan),
+            Err(error) => {
+                // A change that makes no plan is reported and not made.
+                for change in std::mem::take(&mut report.changed) {
+                    let why = change.why.clone().unwrap_or_default();
+                    let why = format!("{why}; with the changes by hand it is no plan: {error}");
+                    report.not_taken_over.push(Source { why: Some(why), ..change });
+                }
+                None
             }
-            Imported { plan: annexed.plan, source: Some(annexed.source), report }
+        },
+    };
+    // The merged plan as a document says what was taken over; every other change
+    // somebody made would be lost.
+    let again = merged.as_ref().and_then(|plan| made(plan, &annexed, format, working, &present));
+    let (written, gone) = ignored(&base, again.as_ref().unwrap_or(&base), document);
+    for (said, what) in written
+        .iter()
+        .map(|said| (said, "was written in"))
+        .chain(gone.iter().map(|said| (said, "was taken out")))
+    {
+        if !merge.kept.iter().any(|(_, why)| why.contains(&format!("\"{}\"", said.text))) {
+            report.not_taken_over.push(not_taken(said, what));
         }
+    }
+    match merged {
+        Some(plan) => Imported { plan, source: None, report },
+        None => Imported { plan: annexed.plan, source: Some(annexed.source), report },
+    }
+}
+
+fn not_taken(said: &Said, what: &str) -> Source {
+    Source {
+        field: "the text".to_owned(),
+        place: said.place.to_string(),
+        why: Some(format!("\"{}\" {what}", cut(&said.text))),
     }
 }
 
@@ -182,8 +205,10 @@ fn present(document: &Document, read_plan: &ReadPlan) -> Vec<Section> {
     Section::ALL.into_iter().filter(has).collect()
 }
 
-/// The document as it was made from a plan, read back.
+/// The document as it is made from a plan, read back. The plan file is that of
+/// `read_plan`, whatever the plan.
 fn made(
+    plan: &Plan,
     read_plan: &ReadPlan,
     format: Format,
     working: bool,
@@ -194,7 +219,7 @@ fn made(
     }
     let digest = read_plan.digest.to_string();
     let material = Material {
-        plan: &read_plan.plan,
+        plan,
         source: &read_plan.source,
         digest: digest.clone(),
         outlook: Err(String::new()),
@@ -207,10 +232,9 @@ fn made(
         Format::Html => {
             html(&tree, if working { Page::Working } else { Page::Reading }).into_bytes()
         }
-        Format::Word => word(&tree, &footing(&read_plan.plan, &digest)).ok()?,
+        Format::Word => word(&tree, &footing(plan, &digest)).ok()?,
         Format::Excel => {
-            backout_documents::workbook::workbook(&read_plan.plan, &read_plan.source, &digest, &[])
-                .ok()?
+            backout_documents::workbook::workbook(plan, &read_plan.source, &digest, &[]).ok()?
         }
         Format::Ods | Format::Csv | Format::ServiceNow | Format::Jira => return None,
     };
@@ -287,264 +311,4 @@ fn renamed(value: Value, names: &BTreeMap<String, String>) -> Value {
         }
     }
     walk(value, false, names)
-}
-
-struct Merge<'a> {
-    /// The fields that the text states and that were understood.
-    understood: &'a BTreeSet<&'a str>,
-    /// What changed: the field, what it was, what it is.
-    changed: Vec<(String, String, String)>,
-    /// What could not be carried over, and why.
-    kept: Vec<(String, String)>,
-}
-
-impl Merge<'_> {
-    /// A step with a new title does what it did.
-    fn stays_a_command(&self, field: &str, plan: &Value) -> &'static str {
-        let machine = || {
-            let id = field.strip_prefix("steps[")?.strip_suffix("].title")?;
-            let step = plan.get("steps")?.as_array()?.iter().find(|step| step["id"] == id)?;
-            Some(step.get("manual").is_none())
-        };
-        match machine() {
-            Some(true) => "; what the machine carries out there stays as it was",
-            _ => "",
-        }
-    }
-
-    /// What was written in or taken out by hand and is neither taken over nor
-    /// reported yet.
-    fn unaccounted(&self, (written, gone): &(Vec<Said>, Vec<Said>), report: &mut Report) {
-        let known = |text: &str, was: bool| {
-            self.changed
-                .iter()
-                .any(|(_, before, after)| accounts(if was { before } else { after }, text))
-                || self.kept.iter().any(|(_, why)| accounts(why, text))
-        };
-        // A step that is new in the plan has its number there.
-        let numbers = |text: &str| text.chars().all(|c| c.is_ascii_digit() || ", .".contains(c));
-        let grown =
-            self.changed.iter().any(|(field, was, _)| field.ends_with(']') && was == "nothing");
-        for (said, all, what) in written
-            .iter()
-            .map(|said| (said, false, "was written in"))
-            .chain(gone.iter().map(|said| (said, true, "was taken out")))
-        {
-            if known(&said.text, all) || grown && numbers(&said.text) {
-                continue;
-            }
-            report.not_taken_over.push(Source {
-                field: "the text".to_owned(),
-                place: if all { "the document".to_owned() } else { said.place.to_string() },
-                why: Some(format!("{} {what}", short(&Value::String(said.text.clone())))),
-            });
-        }
-    }
-
-    /// Carries the difference between `then` and `now` over into `plan`.
-    fn value(&mut self, field: &str, then: &Value, now: &Value, plan: &mut Value) {
-        if then == now {
-            return;
-        }
-        // An action that nobody understood is not the one to ask.
-        if field.starts_with("decision.")
-            && field.ends_with(".action")
-            && !self.understood.contains(field)
-        {
-            let why =
-                format!("what is written there is no action this knows; it stays {}", short(then));
-            self.kept.push((field.to_owned(), why));
-            return;
-        }
-        match (then, now, &mut *plan) {
-            (Value::Object(then), Value::Object(now), Value::Object(plan)) => {
-                self.object(field, then, now, plan);
-            }
-            (Value::Array(then), Value::Array(now), Value::Array(plan))
-                if keyed(then) && keyed(now) =>
-            {
-                self.steps(field, then, now, plan);
-            }
-            // The plan must say the same as its visible part did; else the part
-            // showed something else, and what was changed is not this field.
-            (then, now, plan) if plan == then => {
-                self.changed.push((field.to_owned(), full(then), full(now)));
-                *plan = now.clone();
-            }
-            (then, now, _) => {
-                let why = format!(
-                    "{} became {}, but the plan holds this in another form",
-                    short(then),
-                    short(now)
-                );
-                self.kept.push((field.to_owned(), why));
-            }
-        }
-    }
-
-    fn object(
-        &mut self,
-        field: &str,
-        then: &Map<String, Value>,
-        now: &Map<String, Value>,
-        plan: &mut Map<String, Value>,
-    ) {
-        for (key, value) in now {
-            let inner = path(field, key);
-            match (then.get(key), plan.get_mut(key)) {
-                (Some(was), Some(plan)) => self.value(&inner, was, value, plan),
-                (None, None) => {
-                    self.changed.push((inner, "nothing".to_owned(), full(value)));
-                    plan.insert(key.clone(), value.clone());
-                }
-                (Some(was), None) if was != value => {
-                    self.kept.push((
-                        inner,
-                        format!(
-                            "{} became {}, but the plan has no such field",
-                            short(was),
-                            short(value)
-                        ),
-                    ));
-                }
-                (None, Some(_)) => {
-                    self.kept.push((
-                        inner,
-                        format!(
-                            "{} was written in, but the plan says something there already",
-                            short(value)
-                        ),
-                    ));
-                }
-                _ => {}
-            }
-        }
-        for (key, was) in then {
-            // A part that is missing as a whole was left out when it was made.
-            if !now.contains_key(key)
-                && !now.is_empty()
-                && !field.is_empty()
-                && plan.contains_key(key)
-            {
-                self.kept
-                    .push((path(field, key), format!("{} was taken out; it is kept", short(was))));
-            }
-        }
-    }
-
-    /// Lists of steps: those of one name are one step; between two of them, what has
-    /// no partner by name has one by place.
-    fn steps(&mut self, field: &str, then: &[Value], now: &[Value], plan: &mut Vec<Value>) {
-        let id =
-            |value: &Value| value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let partner = partners(
-            &then.iter().map(id).collect::<Vec<_>>(),
-            &now.iter().map(id).collect::<Vec<_>>(),
-        );
-        let mut before: Option<String> = None;
-        for (value, was) in now.iter().zip(&partner) {
-            let Some(was) = was.map(|at| &then[at]) else {
-                let name = id(value);
-                // It stands elsewhere now; it is not a second one.
-                if plan.iter().any(|step| id(step) == name) {
-                    continue;
-                }
-                self.changed.push((format!("{field}[{name}]"), "nothing".to_owned(), full(value)));
-                let behind = before
-                    .as_ref()
-                    .and_then(|before| plan.iter().position(|step| id(step) == *before));
-                plan.insert(behind.map_or(0, |at| at + 1), value.clone());
-                before = Some(name);
-                continue;
-            };
-            let name = id(was);
-            if let Some(at) = plan.iter().position(|step| id(step) == name) {
-                let mut value = value.clone();
-                // A new title makes a new slug; the step keeps its name.
-                if let Some(entries) = value.as_object_mut() {
-                    entries.insert("id".to_owned(), Value::String(name.clone()));
-                }
-                self.value(&format!("{field}[{name}]"), was, &value, &mut plan[at]);
-            }
-            before = Some(name);
-        }
-        for (at, was) in then.iter().enumerate() {
-            if !partner.contains(&Some(at)) {
-                self.kept.push((
-                    format!("{field}[{}]", id(was)),
-                    "was taken out or moved; it is kept where it was".to_owned(),
-                ));
-            }
-        }
-    }
-}
-
-/// For each of `now`, its partner among `then`.
-fn partners(then: &[String], now: &[String]) -> Vec<Option<usize>> {
-    let mut partner: Vec<Option<usize>> = vec![None; now.len()];
-    let mut next = 0;
-    for (at, name) in now.iter().enumerate() {
-        if let Some(found) = then[next..].iter().position(|known| known == name) {
-            partner[at] = Some(next + found);
-            next += found + 1;
-        }
-    }
-    let mut at = 0;
-    while at < now.len() {
-        if partner[at].is_some() {
-            at += 1;
-            continue;
-        }
-        let end = (at..now.len()).find(|other| partner[*other].is_some()).unwrap_or(now.len());
-        let from =
-            at.checked_sub(1).and_then(|before| partner[before]).map_or(0, |before| before + 1);
-        let to = partner.get(end).copied().flatten().unwrap_or(then.len());
-        // As many as there are without a partner on both sides, in order.
-        if to - from == end - at {
-            (at..end).zip(from..to).for_each(|(now, then)| partner[now] = Some(then));
-        }
-        at = end;
-    }
-    partner
-}
-
-fn keyed(items: &[Value]) -> bool {
-    !items.is_empty() && items.iter().all(|item| item.get("id").is_some())
-}
-
-fn path(field: &str, key: &str) -> String {
-    const NAMED: [&str; 8] = [
-        "roles",
-        "sources",
-        "components",
-        "baselines",
-        "triggers",
-        "readiness",
-        "messages",
-        "options",
-    ];
-    match field {
-        "" => key.to_owned(),
-        field if NAMED.contains(&field) => format!("{field}[{key}]"),
-        field => format!("{field}.{key}"),
-    }
-}
-
-fn full(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("\"{text}\""),
-        other => other.to_string(),
-    }
-}
-
-fn short(value: &Value) -> String {
-    cut(&full(value))
-}
-
-/// As much of a text as fits a line.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some((at, _)) => format!("{} …", &text[..at]),
-        None => text.to_owned(),
-    }
 }

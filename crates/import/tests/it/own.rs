@@ -89,6 +89,10 @@ fn what_people_change_in_a_document_is_taken_over_or_reported() {
     assert_eq!(step.owner.as_ref().map(|owner| owner.as_str()), Some("ops"));
     assert_eq!(step.takes.map(|takes| takes.to_string()).as_deref(), Some("45m"));
     assert_eq!(imported.report.changed.len(), 2);
+    // What was taken over is not said to be lost as well, however it is spelled.
+    assert_eq!(imported.report.not_taken_over, []);
+    let imported = change("| dba | 30 min (20 min to 50 min)", "| dba | 45 minutes");
+    assert_eq!((imported.report.changed.len(), imported.report.not_taken_over), (1, vec![]));
     // A new name is a new name for the same step, and the command stays its command.
     let imported = change("| 8 | Start application servers", "| 8 | Start everything");
     let step = imported.plan.steps.iter().find(|step| step.id.as_str() == "start-app").expect("it");
