@@ -195,8 +195,8 @@ fn alike(said: &str, plan: &Plan) -> Option<(RoleId, String)> {
     }
 }
 
-/// Words of job titles and teams.
-const TITLES: [&str; 53] = [
+/// Words of jobs and teams.
+const JOBS: [&str; 38] = [
     "manager",
     "lead",
     "engineer",
@@ -205,6 +205,7 @@ const TITLES: [&str; 53] = [
     "owner",
     "team",
     "operations",
+    "ops",
     "support",
     "sponsor",
     "analyst",
@@ -212,28 +213,42 @@ const TITLES: [&str; 53] = [
     "officer",
     "director",
     "developer",
+    "dev",
     "commander",
     "desk",
-    "group",
     "board",
     "technician",
     "coordinator",
     "head",
-    "database",
+    "dba",
+    "qa",
+    "sre",
+    "noc",
+    "pm",
+    "middleware",
+    "platform",
     "network",
+    "security",
     "release",
+    "communications",
+    "helpdesk",
+    "operator",
+    "staff",
+    "crew",
+];
+
+/// Words of what jobs and teams are for.
+const AREAS: [&str; 25] = [
+    "group",
+    "database",
     "service",
     "change",
     "incident",
-    "security",
     "project",
     "on",
     "call",
     "app",
     "apps",
-    "ops",
-    "qa",
-    "dev",
     "web",
     "data",
     "business",
@@ -244,7 +259,6 @@ const TITLES: [&str; 53] = [
     "product",
     "quality",
     "assurance",
-    "platform",
     "infrastructure",
     "site",
     "reliability",
@@ -254,46 +268,6 @@ const TITLES: [&str; 53] = [
 
 /// Whether a text names a job or a team.
 pub(crate) fn is_title(text: &str) -> bool {
-    const JOBS: [&str; 38] = [
-        "manager",
-        "lead",
-        "engineer",
-        "admin",
-        "administrator",
-        "owner",
-        "team",
-        "operations",
-        "ops",
-        "support",
-        "sponsor",
-        "analyst",
-        "architect",
-        "officer",
-        "director",
-        "developer",
-        "dev",
-        "commander",
-        "desk",
-        "board",
-        "technician",
-        "coordinator",
-        "head",
-        "dba",
-        "qa",
-        "sre",
-        "noc",
-        "pm",
-        "middleware",
-        "platform",
-        "network",
-        "security",
-        "release",
-        "communications",
-        "helpdesk",
-        "operator",
-        "staff",
-        "crew",
-    ];
     let said = plain(text);
     said.split(' ').count() <= 5 && said.split(' ').any(|word| JOBS.contains(&word))
 }
@@ -306,7 +280,7 @@ pub(crate) fn is_person(text: &str) -> bool {
             word.chars().next().is_some_and(char::is_uppercase)
                 && word.chars().skip(1).any(char::is_lowercase)
                 && word.chars().all(|c| c.is_alphabetic() || "-'.".contains(c))
-                && !TITLES.contains(&word.to_lowercase().as_str())
+                && ![&JOBS[..], &AREAS[..]].concat().contains(&word.to_lowercase().as_str())
         })
 }
 

@@ -20,7 +20,7 @@ use crate::step_text::{
 use crate::tables::Grid;
 use crate::topics::Topic;
 use crate::values;
-use crate::words::{goes_back, has, plain, slug, struck};
+use crate::words::{goes_back, has, leads, plain, slug, struck};
 
 /// A step before it has its name.
 #[derive(Debug, Clone)]
@@ -100,35 +100,16 @@ impl Reading<'_> {
                 }
                 continue;
             }
-            // A row of one text is a band: what follows leads forward, or back.
-            if let Some(band) = line.only_text() {
-                let said = plain(&band);
-                let back = goes_back(&said);
-                forward = !back
-                    && (forward
-                        || has(
-                            &said,
-                            &[
-                                "cutover",
-                                "deploy",
-                                "implement",
-                                "upgrade",
-                                "install",
-                                "go live",
-                                "forward",
-                                "migrat",
-                            ],
-                        ));
-                self.note(&place, "", &band);
-                continue;
+            // A row of one text is a band: what follows leads forward, or back. A
+            // column may say the same of each row; where it is silent, the row
+            // above speaks.
+            let band = line.only_text();
+            let said = band.clone().or_else(|| line.direction().filter(|_| directed));
+            if let Some(way) = said.as_deref().and_then(|said| leads(&plain(said))) {
+                forward = !way;
             }
-            if forward {
-                self.note(&place, "", &line.text());
-                continue;
-            }
-            // A column may say of each row where it leads.
-            if directed && !line.direction().is_some_and(|way| goes_back(&plain(&way))) {
-                self.note(&place, "", &line.text());
+            if forward || band.is_some() {
+                self.note(&place, "", &band.unwrap_or_else(|| line.text()));
                 continue;
             }
             let Some(title) = line.first(&[C::Action, C::Command, C::Requirement]) else {

@@ -330,7 +330,7 @@ impl Line<'_, '_> {
             matches!(name.as_str(), "type" | "phase" | "plan" | "stage" | "direction" | "section")
         })?;
         let text = text_of(self.grid.table.rows[self.index].cells.get(at)?);
-        if crate::words::goes_back(&plain(&text)) {
+        if crate::words::leads(&plain(&text)) == Some(true) {
             self.grid.read.borrow_mut().insert((self.index, at));
         }
         says(&text).then_some(text)

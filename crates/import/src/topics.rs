@@ -2,6 +2,20 @@
 
 use crate::words::{has, leads_back, plain, without_number};
 
+/// What comes when the way back is done.
+const AFTER: [&str; 10] = [
+    "post backout",
+    "post rollback",
+    "after backout",
+    "after rollback",
+    "after the backout",
+    "after the rollback",
+    "post deployment",
+    "immediate actions",
+    "post change",
+    "follow up",
+];
+
 /// What a part of a document is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Topic {
@@ -63,19 +77,7 @@ pub(crate) fn topic(heading: &str) -> Option<Topic> {
         }
         () if any(&["partial"]) && back => Topic::Partial,
         () if any(&["fixforward", "rollforward"]) => Topic::FixForward,
-        () if any(&[
-            "post backout",
-            "post rollback",
-            "after backout",
-            "after rollback",
-            "after the backout",
-            "after the rollback",
-            "post deployment",
-            "immediate actions",
-            "post change",
-            "follow up",
-        ]) && any(&["review", "lesson", "postmortem", "retrospective"]) =>
-        {
+        () if any(&AFTER) && any(&["review", "lesson", "postmortem", "retrospective"]) => {
             Topic::Review
         }
         () if any(&[
@@ -88,21 +90,7 @@ pub(crate) fn topic(heading: &str) -> Option<Topic> {
         {
             Topic::Review
         }
-        () if any(&[
-            "post backout",
-            "post rollback",
-            "after backout",
-            "after rollback",
-            "after the backout",
-            "after the rollback",
-            "post deployment",
-            "immediate actions",
-            "post change",
-            "follow up",
-        ]) && !any(&["verif", "valid"]) =>
-        {
-            Topic::After
-        }
+        () if any(&AFTER) && !any(&["verif", "valid"]) => Topic::After,
         () if any(&[
             "success criteria",
             "acceptance criteria",

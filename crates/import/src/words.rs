@@ -78,6 +78,14 @@ pub(crate) fn goes_back(text: &str) -> bool {
     )
 }
 
+/// Where a text in plain form says that the rows it stands for lead: back
+/// (`true`), forward (`false`), or nothing of the kind.
+pub(crate) fn leads(text: &str) -> Option<bool> {
+    const FORWARD: [&str; 8] =
+        ["cutover", "deploy", "implement", "upgrade", "install", "go live", "forward", "migrat"];
+    if goes_back(text) { Some(true) } else { has(text, &FORWARD).then_some(false) }
+}
+
 /// Whether a heading says that its part leads back, and only back: `Deployment and
 /// rollback procedure` does not say which of its steps do, and an undo log is no way.
 pub(crate) fn leads_back(heading: &str) -> bool {

@@ -1,8 +1,9 @@
 //! Exactly what would run, without touching anything.
 
 use backout_core::graph::Graph;
-use backout_core::plan::{Action, Check, Plan, Stdin, Step, Text};
+use backout_core::plan::{Action, Check, Plan, Stdin, Step};
 use backout_core::schedule::Schedule;
+use backout_documents::saying::{after_a_crash, shown};
 use backout_exec::probe;
 
 use super::words::length;
@@ -130,25 +131,6 @@ fn action(step: &Step) -> Vec<String> {
         }
         Action::Copy(copy) => vec![format!("copy {} to {}", copy.from, copy.to)],
         Action::Wait(wait) => vec![format!("wait until it is verified, up to {}", wait.up_to)],
-    }
-}
-
-/// A value for people. References name a secret and are safe to show.
-fn shown(value: &Text) -> String {
-    match value {
-        Text::Plain(text) => text.clone(),
-        Text::Secret(secret) => format!("*** ({secret})"),
-    }
-}
-
-fn after_a_crash(step: &Step) -> &'static str {
-    use backout_core::plan::Effect;
-    match (&step.action, step.effect()) {
-        (Action::Manual(_), _) => "it stays with its owner",
-        (_, Effect::Read | Effect::Idempotent) => "it is run again",
-        (_, Effect::Keyed) => "it is run again with the same key",
-        (_, Effect::Verifiable) => "its verification says whether it happened",
-        (_, Effect::Opaque) => "a person is asked whether it happened",
     }
 }
 

@@ -141,8 +141,7 @@ fn flush(
     }
     let first =
         rows.iter().filter_map(|(_, cells)| cells.keys().next()).min().copied().unwrap_or(0);
-    let last =
-        rows.iter().filter_map(|(_, cells)| cells.keys().next_back()).max().copied().unwrap_or(0);
+    let last = width(&rows);
     let line = |cells: &BTreeMap<usize, String>| -> Vec<Cell> {
         let cell =
             |column| cells.get(&column).map_or_else(Vec::new, |text| vec![Inline::plain(text)]);
@@ -162,4 +161,24 @@ fn flush(
         }
     }
     blocks.push(Block { place: place.at(start), kind: Kind::Table(table) });
+    // What stands beside the table is a remark of its own, not a column of it.
+    for (number, cells) in &rows {
+        for text in cells.range(last + 1..).map(|(_, text)| text) {
+            let kind = Kind::Paragraph(vec![Inline::plain(text.as_str())]);
+            blocks.push(Block { place: place.at(*number), kind });
+        }
+    }
+}
+
+/// The last column of a table: that of its head, and behind it those without a
+/// heading as long as at least half of the rows fill them.
+fn width(rows: &[(usize, &BTreeMap<usize, String>)]) -> usize {
+    let far = |cells: &BTreeMap<usize, String>| cells.keys().next_back().copied().unwrap_or(0);
+    let head = rows.first().map_or(0, |(_, cells)| far(cells));
+    let widest = rows.iter().map(|(_, cells)| far(cells)).max().unwrap_or(head);
+    let filled = |column: usize| {
+        2 * rows[1..].iter().filter(|(_, cells)| cells.contains_key(&column)).count()
+            >= rows.len() - 1
+    };
+    (head + 1..=widest).rev().find(|column| filled(*column)).unwrap_or(head)
 }

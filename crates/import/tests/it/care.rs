@@ -144,6 +144,31 @@ fn a_table_that_leads_both_ways_says_which_rows_and_columns_lead_back() {
 }
 
 #[test]
+fn a_silent_cell_says_what_the_row_above_said() {
+    let rows = "Type,Step,Description,Duration\nImplementation,1,Deploy 5.0,90\n,2,Warm the cache,10\nBackout,3,Restore dump,75\n,4,Redeploy 4.9,90\nVerify,5,Log in,5\n";
+    let imported = imported("x.csv", rows.as_bytes());
+    assert_eq!(labels(&imported), ["Restore dump", "Redeploy 4.9", "Log in"]);
+    assert!(notes(&imported).contains("Warm the cache"), "{}", notes(&imported));
+}
+
+#[test]
+fn phases_of_the_way_back_are_all_steps() {
+    let rows = "Phase,Step,Description,Duration\nPrepare,1,Stop the portal,5\nRollback,2,Restore dump,75\nVerify,3,Log in,5\n";
+    assert_eq!(
+        labels(&imported("x.csv", rows.as_bytes())),
+        ["Stop the portal", "Restore dump", "Log in"]
+    );
+}
+
+#[test]
+fn a_remark_beside_a_table_of_a_sheet_is_no_column() {
+    let rows = "Step,Action,Duration,,\n1,Stop the portal,5,,\n2,Restore dump,75,,ask Ops first\n3,Log in,5,,\n";
+    let imported = imported("x.csv", rows.as_bytes());
+    assert_eq!(labels(&imported), ["Stop the portal", "Restore dump", "Log in"]);
+    assert!(notes(&imported).contains("ask Ops first"), "{}", notes(&imported));
+}
+
+#[test]
 fn what_people_wrote_below_a_ticket_is_kept() {
     let issue = r##"{"key":"OPS-1","fields":{"summary":"x","description":"h2. Rollback steps\n# Stop it\n# Start it\n","comment":{"comments":[{"body":"Use the old chart"}]}}}"##;
     assert!(notes(&imported("x.json", issue.as_bytes())).contains("Use the old chart"));

@@ -1,0 +1,248 @@
+//! The arguments of what is done with a run.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+/// Who acts.
+#[derive(Debug, Args)]
+pub(crate) struct AsArgs {
+    /// Who you are: a role of the plan, a name in it, or ROLE/NAME. Default: the
+    /// role your account has in the plan.
+    #[arg(long = "as", value_name = "WHO")]
+    pub(crate) who: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StayArgs {
+    /// Stay when only a person can go on, without a terminal too; with a
+    /// duration such as 30m, at most that long.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "forever")]
+    pub(crate) wait: Option<String>,
+    /// Print one JSON event a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print a line per event, on a terminal too.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) plain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InvokeArgs {
+    /// The plan file.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) plan: PathBuf,
+    /// Run this option of the plan.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) option: Option<String>,
+    /// Back out only these components, and what they need.
+    #[arg(long, value_name = "COMPONENT", num_args = 1.., value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Show exactly what would run, and touch nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Why the change is backed out.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Start a second run of a change whose first is not finished.
+    #[arg(long)]
+    pub(crate) again: bool,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+    #[command(flatten)]
+    pub(crate) stay: StayArgs,
+    #[arg(long, hide = true)]
+    pub(crate) demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The run, or its change. Default: the newest run.
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+    #[command(flatten)]
+    pub(crate) stay: StayArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The run, or its change. Default: the newest run.
+    pub(crate) run: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// The run, or its change. Default: the newest run.
+    pub(crate) run: Option<String>,
+    /// Print one JSON event a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Go on as the run goes on.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AckArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// The step.
+    pub(crate) step: String,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+    /// What you saw or did.
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+    /// A file to keep as evidence; can be given several times.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) attach: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StepArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// The step.
+    pub(crate) step: String,
+    /// Why. It goes into the log.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// A YAML file with one step; `-` for standard input.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) step: PathBuf,
+    /// It runs after this step, and before what followed it.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) after: Option<String>,
+    /// These steps wait for it.
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    pub(crate) before: Vec<String>,
+    /// Why. It goes into the log.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplaceArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// The step to replace.
+    pub(crate) step: String,
+    /// A YAML file with the new step; `-` for standard input.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Why. It goes into the log.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+}
+
+/// What happened to a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Verdict {
+    /// It happened: go on behind it.
+    Happened,
+    /// It did not happen: it is run.
+    DidNotHappen,
+    /// Leave it open.
+    Hold,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// The step.
+    pub(crate) step: String,
+    /// What happened to it.
+    #[arg(value_enum)]
+    pub(crate) answer: Verdict,
+    /// How you know. It goes into the log.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AssignArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// A step, or a role: then all its open steps.
+    pub(crate) what: String,
+    /// The person who takes it: a name, or a role of the plan.
+    pub(crate) to: String,
+    /// Why. It goes into the log.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunActArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// Why. It goes into the log.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EscalateArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// The option.
+    pub(crate) option: String,
+    /// Why. It goes into the log.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TailArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// The step.
+    pub(crate) step: String,
+    /// Go on until the step is done.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Print the bytes as they are, terminal escapes included.
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The run, or its change. Default: the newest run.
+    pub(crate) run: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
