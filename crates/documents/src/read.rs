@@ -4,6 +4,7 @@
 //! harm. No reader opens anything but the bytes it is given, none keeps more in
 //! memory than [`LARGEST`] times a small number, and nesting has an end.
 
+mod comments;
 mod csv_file;
 mod html;
 mod jira;

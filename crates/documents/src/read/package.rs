@@ -85,18 +85,23 @@ impl<'a> Package<'a> {
         String::from_utf8(bytes).map(Some).map_err(|_| damaged("its text is not UTF-8"))
     }
 
+    /// The names of the parts that are wanted.
+    pub(super) fn names(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, Unreadable> {
+        let mut names = Vec::new();
+        for name in self.archive.file_names() {
+            let name = name.map_err(damaged)?;
+            if wanted(&name) {
+                names.push(name.into_owned());
+            }
+        }
+        Ok(names)
+    }
+
     /// Inflates every part that a reader may want and counts, so that a reader
     /// that trusts its input can be trusted with this one.
     pub(super) fn guard(&mut self) -> Result<(), Unreadable> {
-        let names: Vec<String> = self
-            .archive
-            .file_names()
-            .map(|name| name.map(|name| name.into_owned()).map_err(damaged))
-            .collect::<Result<_, _>>()?;
-        for name in names {
-            if name.ends_with(".xml") || name.ends_with(".rels") {
-                self.part(&name)?;
-            }
+        for name in self.names(|name| name.ends_with(".xml") || name.ends_with(".rels"))? {
+            self.part(&name)?;
         }
         self.left = LARGEST_XML;
         Ok(())

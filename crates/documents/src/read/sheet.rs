@@ -6,7 +6,7 @@ use std::io::Cursor;
 use calamine::{DataRef, Reader, Xlsx};
 
 use super::package::Package;
-use super::{MOST_BLOCKS, Unreadable};
+use super::{MOST_BLOCKS, Unreadable, comments};
 use crate::tree::{Block, Cell, Document, Inline, Kind, Place, Row, Table, text_of};
 use crate::workbook::FILE;
 
@@ -14,7 +14,8 @@ use crate::workbook::FILE;
 pub(super) const MOST_COLUMNS: usize = 256;
 
 pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
-    Package::open(bytes)?.guard()?;
+    let mut package = Package::open(bytes)?;
+    package.guard()?;
     let damaged = |error: calamine::XlsxError| {
         Unreadable::new(format!("this workbook cannot be read: {error}"))
             .hint("open it in its own program and save it again")
@@ -43,6 +44,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
         }
         document.blocks.extend(blocks(&name, &rows));
     }
+    document.blocks.extend(comments::read(&mut package)?);
     Ok(document)
 }
 

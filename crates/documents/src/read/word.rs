@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use quick_xml::events::BytesStart;
 
 use super::package::{Package, Tag, attribute, walk};
-use super::{DEEPEST, MOST_BLOCKS, Unreadable};
+use super::{DEEPEST, MOST_BLOCKS, Unreadable, comments};
 use crate::tree::{
     Block, Cell, Document, Inline, Item, Kind, Place, Row, Style, Table, Tone, text_of,
 };
@@ -39,7 +39,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
         Part::Title(_, text) => text,
         _ => String::new(),
     });
-    Ok(Document { title, facts: Vec::new(), blocks: fold(reader.parts) })
+    let mut blocks = fold(reader.parts);
+    blocks.extend(comments::read(&mut package)?);
+    Ok(Document { title, facts: Vec::new(), blocks })
 }
 
 /// What a paragraph style means.

@@ -175,3 +175,28 @@ fn what_people_wrote_below_a_ticket_is_kept() {
     let record = r#"{"result":{"number":"CHG1","short_description":"x","backout_plan":"1. Stop it","work_notes":"Backup taken 13/06"}}"#;
     assert!(notes(&imported("x.json", record.as_bytes())).contains("Backup taken"));
 }
+
+#[test]
+fn comments_of_reviewers_are_kept() {
+    let mut workbook = rust_xlsxwriter::Workbook::new();
+    let sheet = workbook.add_worksheet().set_name("Rollback").expect("a name");
+    for (row, cells) in
+        [["Step", "Action"], ["1", "Stop the portal"], ["2", "Restore dump"]].iter().enumerate()
+    {
+        for (column, text) in cells.iter().enumerate() {
+            sheet.write(row as u32, column as u16, *text).expect("written");
+        }
+    }
+    let note = rust_xlsxwriter::Note::new("Took 140 minutes last time");
+    sheet.insert_note(2, 1, &note).expect("a note");
+    let imported_sheet = imported("x.xlsx", &workbook.save_to_buffer().expect("a workbook"));
+    let kept = notes(&imported_sheet);
+    assert!(kept.contains("B3: ") && kept.contains("Took 140 minutes last time"), "{kept}");
+    assert_eq!(labels(&imported_sheet), ["Stop the portal", "Restore dump"]);
+
+    let body = b"<w:document><w:body><w:p><w:pPr><w:pStyle w:val=\"Heading1\"/></w:pPr><w:r><w:t>Rollback steps</w:t></w:r></w:p></w:body></w:document>";
+    let remark = b"<w:comments><w:comment w:id=\"0\" w:author=\"Lee\"><w:p><w:r><w:t>Ask Ops first</w:t></w:r></w:p></w:comment></w:comments>";
+    let word =
+        crate::hostile::archive(&[("word/document.xml", body), ("word/comments.xml", remark)]);
+    assert!(notes(&imported("x.docx", &word)).contains("Ask Ops first"));
+}

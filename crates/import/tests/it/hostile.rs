@@ -8,7 +8,7 @@ use backout_import::import;
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, proptest};
 use zip::write::SimpleFileOptions;
 
-fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in parts {
         zip.start_file(*name, SimpleFileOptions::default()).expect("a part");
