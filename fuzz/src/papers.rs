@@ -81,6 +81,10 @@ pub(crate) fn importer(name: &str, bytes: &[u8]) {
             begun: None,
             now: jiff::Timestamp::UNIX_EPOCH,
         };
-        let _ = backout_import::results::results(&document, &night, &["stop", "restore"]);
+        let _ = backout_import::results::results(
+            &document,
+            &night,
+            &[("stop", "Stop the portal"), ("restore", "Restore the dump")],
+        );
     }
 }

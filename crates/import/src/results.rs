@@ -83,7 +83,7 @@ const BEFORE: SignedDuration = SignedDuration::from_hours(7 * 24);
 const BEHIND: SignedDuration = SignedDuration::from_hours(60 * 24);
 
 /// Reads the rows in which somebody chose a status. `steps` are the names of the
-/// steps there are.
+/// steps there are, each with what it is called.
 ///
 /// # Errors
 /// Everything that is wrong with them: nothing of a checklist is taken over that
@@ -91,7 +91,7 @@ const BEHIND: SignedDuration = SignedDuration::from_hours(60 * 24);
 pub fn results(
     document: &Document,
     night: &Night,
-    steps: &[&str],
+    steps: &[(&str, &str)],
 ) -> Result<Vec<Written>, Vec<Wrong>> {
     let table = document.blocks.iter().find_map(|block| match &block.kind {
         Kind::Table(table) => {
@@ -139,8 +139,17 @@ pub fn results(
             fault("Step key", "the row names no step".to_owned(), "leave this column as it was");
             continue;
         };
-        if !steps.contains(&step.as_str()) {
+        let Some((_, label)) = steps.iter().find(|(id, _)| *id == step) else {
             fault("Step key", format!("there is no step `{step}`"), "leave this column as it was");
+            continue;
+        };
+        // Somebody who did something else than planned says so beside the step.
+        if let Some(action) = get("action").filter(|action| plain(action) != plain(label)) {
+            fault(
+                "Action",
+                format!("this says \"{action}\", and `{step}` is \"{label}\""),
+                "leave this column as it was; what was done instead belongs in Notes",
+            );
             continue;
         }
         if let Some(first) = found.iter().find(|written| written.step == step) {
@@ -204,6 +213,51 @@ pub fn results(
         });
     }
     if wrong.is_empty() { Ok(found) } else { Err(wrong) }
+}
+
+/// The other tables in which somebody filled something in, with the number of rows:
+/// a run has no place for it.
+#[must_use]
+pub fn beside(document: &Document) -> Vec<(String, usize)> {
+    let mut found: Vec<(String, usize)> = Vec::new();
+    let mut chapter = String::new();
+    for block in &document.blocks {
+        match &block.kind {
+            Kind::Heading(_, text) => chapter = text_of(text),
+            Kind::Table(table) => {
+                let names: Vec<String> =
+                    table.head.iter().map(|cell| plain(&text_of(cell))).collect();
+                if names.iter().any(|name| name == "step key") {
+                    continue;
+                }
+                let to_fill = |name: &String| {
+                    [
+                        "status",
+                        "attested by",
+                        "attested at",
+                        "seen at",
+                        "notes",
+                        "sent at",
+                        "checked by",
+                        "answer",
+                    ]
+                    .contains(&name.as_str())
+                };
+                let filled = table.rows.iter().filter(|row| {
+                    let cells = names.iter().zip(&row.cells);
+                    cells
+                        .filter(|(name, _)| to_fill(name))
+                        .any(|(_, cell)| !text_of(cell).trim().is_empty())
+                });
+                let count = filled.count();
+                if count > 0 {
+                    found.push((chapter.clone(), count));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// A moment as people write it, and nothing beside it: a day or none, a time, a zone

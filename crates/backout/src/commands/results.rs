@@ -11,7 +11,7 @@ use backout_core::event::{
     Attachment, Attested, Event, Evidence, FailureEffect, Mode, ResolvedBy, RunPlanned,
 };
 use backout_core::ids::{Digest, StepId};
-use backout_core::plan::Plan;
+use backout_core::plan::{Plan, Step};
 use backout_core::state::RunState;
 use backout_core::status::Status;
 use backout_documents::Document;
@@ -38,31 +38,38 @@ pub(super) async fn results(app: &App, args: &ImportArgs, document: &Document) -
         let read = must_read(path)?;
         same_plan(document, read.digest, run)?;
         let window = times::instants(read.plan.window.as_ref());
-        let steps: Vec<&str> = read.plan.steps.iter().map(|step| step.id.as_str()).collect();
+        let steps = called(&read.plan.steps);
         let written =
             written(app, args, document, &read.plan, (window.deploy_start, None), &steps)?;
         let mut log = by_hand(app, args, path, read).await?;
-        return into(app, args, &mut log, written).await;
+        return into(app, args, document, &mut log, written).await;
     }
     let run = run_ref::find(app, Some(run)).await?;
     let mut log = app.open(&run).await?;
     let planned = &log.state().planned;
     same_plan(document, planned.plan_digest, run.as_str())?;
     let from = planned.window.deploy_start.unwrap_or(log.state().started).min(log.state().started);
-    let steps: Vec<&str> = log.state().steps.iter().map(|step| step.id.as_str()).collect();
+    let steps = called(&log.state().steps);
     let times = (Some(from), Some(log.state().started));
     let written = written(app, args, document, &planned.plan, times, &steps)?;
-    into(app, args, &mut log, written).await
+    into(app, args, document, &mut log, written).await
+}
+
+/// The names of steps, each with what it is called.
+fn called(steps: &[Step]) -> Vec<(&str, &str)> {
+    steps.iter().map(|step| (step.id.as_str(), step.label())).collect()
 }
 
 async fn into(
     app: &App,
     args: &ImportArgs,
+    document: &Document,
     log: &mut RunLog<SqliteJournal>,
     written: Vec<Written>,
 ) -> Done {
     let sheet = attach(app, log.state(), std::slice::from_ref(&args.file))?;
-    let told = carry_over(app, args, log, written, &sheet).await?;
+    let mut told = carry_over(app, args, log, written, &sheet).await?;
+    told.beside = results::beside(document);
     report(app, args, log.state(), &told)?;
     Ok(if told.refused.is_empty() { Exit::Done } else { Exit::Failed })
 }
@@ -74,7 +81,7 @@ fn written(
     document: &Document,
     plan: &Plan,
     (from, begun): (Option<Timestamp>, Option<Timestamp>),
-    steps: &[&str],
+    steps: &[(&str, &str)],
 ) -> Result<Vec<Written>, Failure> {
     let night =
         Night { zone: plan.window.as_ref().and_then(times::zone_of), from, begun, now: app.now() };
@@ -141,6 +148,7 @@ struct Told {
     taken: Vec<(StepId, &'static str)>,
     known: Vec<StepId>,
     refused: Vec<(String, String)>,
+    beside: Vec<(String, usize)>,
 }
 
 async fn carry_over(
@@ -303,6 +311,7 @@ fn report(app: &App, args: &ImportArgs, state: &RunState, told: &Told) -> Result
             "run": state.run,
             "taken": told.taken.iter().map(|(step, said)| json!({"step": step, "as": said})).collect::<Vec<_>>(),
             "known": told.known,
+            "not_taken_over": told.beside.iter().map(|(sheet, rows)| json!({"sheet": sheet, "rows": rows})).collect::<Vec<_>>(),
             "refused": told.refused.iter().map(|(step, why)| json!({"step": step, "why": why})).collect::<Vec<_>>(),
         });
         anstream::println!("{}", serde_json::to_string_pretty(&value)?);
@@ -316,6 +325,12 @@ fn report(app: &App, args: &ImportArgs, state: &RunState, told: &Told) -> Result
     }
     for (step, why) in &told.refused {
         anstream::println!("{step}: NOT taken over: {why}");
+    }
+    for (sheet, rows) in &told.beside {
+        let rows = count(*rows, "row");
+        anstream::println!(
+            "{sheet}: {rows} filled in, NOT taken over: only steps are; the file is kept with the run"
+        );
     }
     let (done, all) = state.progress();
     anstream::println!("{}: {done} of {all} steps are settled.", state.run);

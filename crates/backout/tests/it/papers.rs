@@ -265,6 +265,11 @@ fn a_checklist_with_a_mistake_changes_nothing() {
         .says("far from the night")
         .says("`02:10 or so` is no time")
         .says("no status");
+    fill(&stage, "other.xlsx", &[("a", "Status", "done"), ("a", "Action", "Pulled the plug")]);
+    stage
+        .say("import --results other.xlsx plan.backout.yaml --as lead")
+        .expect(64)
+        .says("row 2, column Action: this says \"Pulled the plug\", and `a` is \"Stop it\"");
     // Another plan's checklist is not this one's.
     fill(&stage, "night.xlsx", &[("a", "Status", "done")]);
     stage.plan_with(&STEPS.replace("Stop it", "Halt it"), WINDOW);
