@@ -11,14 +11,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::act::Answer;
+use crate::decision::{self, Choice, DecisionAsked};
 use crate::doubt;
 use crate::event::{Outcome, ResolvedBy};
+use crate::ids::RoleId;
 use crate::plan::Step;
 use crate::state::RunState;
 use crate::status::Status;
+use crate::watch::Verdict;
 
 /// Something that has to happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Intent {
     /// Carry out a step: write the intent, then dispatch it.
     Start {
@@ -55,6 +58,36 @@ pub enum Intent {
         /// Why, for people.
         reason: &'static str,
     },
+    /// Ask people for a decision.
+    Ask(Box<DecisionAsked>),
+    /// Nobody answered: ask others too.
+    PassOn {
+        /// The decision's number.
+        number: u32,
+        /// Who is asked too.
+        to: Vec<RoleId>,
+        /// Until when.
+        until: Option<Timestamp>,
+    },
+    /// The plan itself decides.
+    Decide {
+        /// What.
+        choice: Choice,
+        /// Why.
+        reason: String,
+    },
+    /// A stage was watched for as long as the plan says.
+    Bake {
+        /// The stage.
+        step: usize,
+        /// How the triggers stand.
+        verdict: Verdict,
+    },
+    /// The release was watched for as long as the plan says.
+    EndWatch {
+        /// How the triggers stand.
+        verdict: Verdict,
+    },
     /// The run is over.
     Finish {
         /// How.
@@ -82,14 +115,26 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
     if state.finished.is_some() {
         return Vec::new();
     }
-    if state.unsettled == 0 && state.active.is_empty() {
-        return vec![Intent::Finish { outcome: outcome(state) }];
+    let forward = state.release.goes_forward();
+    if !forward && state.unsettled == 0 && state.active.is_empty() {
+        // The way back was gone; it has helped when what fired is well again.
+        return match decision::not_recovered(state).is_empty() {
+            true => vec![Intent::Finish { outcome: outcome(state) }],
+            false => Vec::new(),
+        };
     }
-    let mut intents = Vec::new();
+    let mut intents = if forward { decision::next(state, now) } else { Vec::new() };
     for index in state.active() {
         intents.extend(next_for_active(state, index, now));
     }
-    if state.held.is_none() && !state.is_halted() {
+    // While people decide, nothing goes forward. Nothing goes back while a stage is
+    // still at work.
+    let decides = intents.iter().any(|intent| !matches!(intent, Intent::Wake { .. }));
+    let waits = match forward {
+        true => state.release.open.is_some() || decides,
+        false => state.active().any(|index| index < state.release.stages),
+    };
+    if state.held.is_none() && !state.is_halted() && !waits {
         let (starts, wake) = startable(state, now);
         intents.extend(starts.into_iter().map(|step| Intent::Start { step }));
         intents.extend(wake.map(|at| Intent::Wake { at }));
@@ -101,7 +146,8 @@ fn outcome(state: &RunState) -> Outcome {
     let left_out = (0..state.steps.len()).any(|i| {
         state.selected[i] && state.states[i].status == Status::Skipped && !state.steps[i].optional
     });
-    if left_out { Outcome::Partial } else { Outcome::Reverted }
+    let unwell = state.release.triggers.values().any(|seen| seen.accepted);
+    if left_out || unwell { Outcome::Partial } else { Outcome::Reverted }
 }
 
 fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Intent> {
@@ -200,12 +246,29 @@ fn startable(state: &RunState, now: Timestamp) -> (Vec<usize>, Option<Timestamp>
         {
             continue;
         }
+        if index < state.release.stages && !may_go_forward(state, index) {
+            continue;
+        }
         match state.not_before.get(&step.id) {
             Some(&at) if now < at => wake = Some(wake.map_or(at, |wake| wake.min(at))),
             _ => starts.push(index),
         }
     }
     (starts, wake)
+}
+
+/// Whether a stage that nothing waits for may start: people agreed to it where they
+/// have to, and what it builds on was watched for long enough.
+fn may_go_forward(state: &RunState, index: usize) -> bool {
+    let stage = &state.steps[index];
+    let agreed = !stage.needs_approval() || state.release.approved.contains(&stage.id);
+    let watched = |&before: &usize| {
+        let (stage, known) = (&state.steps[before], &state.states[before]);
+        stage.bake.is_none()
+            || known.status == Status::Skipped
+            || state.release.baked.get(&stage.id).is_some_and(|baked| baked.is_passed())
+    };
+    agreed && state.graph.before[index].iter().all(watched)
 }
 
 /// For each lane, the step whose turn it is: the first of the frozen order that

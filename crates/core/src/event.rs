@@ -10,8 +10,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
-use crate::ids::{BaselineId, ComponentId, Digest, Epoch, OptionId, RunId, Seq, StepId};
-use crate::plan::{Effect, Plan, Step};
+use crate::decision::{Choice, DecisionAsked};
+use crate::ids::{
+    BaselineId, ComponentId, Digest, Epoch, OptionId, RoleId, RunId, Seq, SourceId, StepId,
+    TriggerId,
+};
+use crate::plan::{Effect, Plan, Severity, Step};
+use crate::watch::{Meaning, Reading, State, Verdict};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -204,6 +209,97 @@ pub enum Event {
         /// Why it was done by hand.
         reason: String,
     },
+    /// Somebody agreed to a stage that needs it.
+    StageApproved {
+        /// The stage.
+        stage: StepId,
+        /// Why.
+        reason: String,
+    },
+    /// A stage was watched for as long as the plan says.
+    StageBaked {
+        /// The stage.
+        stage: StepId,
+        /// How the triggers stood at the end.
+        verdict: Verdict,
+    },
+    /// A trigger got from one state to another.
+    TriggerMoved {
+        /// The trigger.
+        trigger: TriggerId,
+        /// From.
+        from: State,
+        /// To.
+        to: State,
+        /// What that means for the release.
+        meaning: Meaning,
+        /// Whether it fired before the first stage began.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        before: bool,
+        /// What was measured.
+        reading: Reading,
+    },
+    /// A source cannot be read. Its triggers are blind, which is one finding.
+    SourceLost {
+        /// The source.
+        source: SourceId,
+        /// Why.
+        error: String,
+    },
+    /// A source can be read again.
+    SourceFound {
+        /// The source.
+        source: SourceId,
+    },
+    /// The release was watched for as long as the plan says.
+    WatchEnded {
+        /// How the triggers stood at the end.
+        verdict: Verdict,
+    },
+    /// A decision is asked for.
+    DecisionAsked(Box<DecisionAsked>),
+    /// Nobody answered in time: others are asked too.
+    DecisionPassedOn {
+        /// The decision's number.
+        number: u32,
+        /// Who is asked too.
+        to: Vec<RoleId>,
+        /// Until when.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    },
+    /// A decision was made.
+    DecisionMade {
+        /// What was decided.
+        choice: Choice,
+        /// Why.
+        reason: String,
+        /// Whether the plan made it and no person.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        automatic: bool,
+    },
+    /// The release is being backed out from here on: no stage starts any more.
+    BackoutBegun {
+        /// The way back, if the plan has several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        option: Option<OptionId>,
+        /// Why.
+        reason: String,
+    },
+    /// Something is wrong with the release, and is written down.
+    DefectLogged {
+        /// What is wrong.
+        title: String,
+        /// Its number in the tracker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        /// How bad it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        severity: Option<Severity>,
+        /// The trigger that showed it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trigger: Option<TriggerId>,
+    },
     /// A person put a step in.
     StepAdded {
         /// The new step, in full.
@@ -270,6 +366,9 @@ pub struct RunPlanned {
     pub window: Instants,
     /// Whether this is the real thing.
     pub mode: Mode,
+    /// Whether the run begins with the deployment, or with the way back.
+    #[serde(default, skip_serializing_if = "Course::is_back")]
+    pub course: Course,
     /// The option that was chosen, if the plan has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub option: Option<OptionId>,
@@ -289,6 +388,27 @@ pub struct RunPlanned {
     /// Why the way back was invoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// An earlier run in which the plan backed out of this very release by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<RunId>,
+}
+
+/// Where a run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Course {
+    /// With the way back.
+    #[default]
+    Back,
+    /// With the first stage of the deployment.
+    Forward,
+}
+
+impl Course {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    fn is_back(&self) -> bool {
+        *self == Self::Back
+    }
 }
 
 /// The baseline capture a run uses.
@@ -334,6 +454,10 @@ pub enum Mode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
+    /// Every stage is done, and the release was watched and found well.
+    Deployed,
+    /// Every stage is done; somebody went on although not everything was found well.
+    DeployedWithFindings,
     /// Every step of the chosen way is done and verified.
     Reverted,
     /// The way was gone to its end, but steps that matter were left out.
@@ -482,6 +606,7 @@ impl Event {
             | Self::StepSkipped { step, .. }
             | Self::StepAttested { step, .. }
             | Self::StepAssigned { step, .. } => Some(step),
+            Self::StageApproved { stage, .. } | Self::StageBaked { stage, .. } => Some(stage),
             Self::StepAdded { step, .. } | Self::StepReplaced { step, .. } => Some(&step.id),
             Self::RunPlanned(_)
             | Self::BaselinesCaptured { .. }
@@ -491,6 +616,15 @@ impl Event {
             | Self::OptionChosen { .. }
             | Self::OrderFrozen { .. }
             | Self::RunFinished { .. }
+            | Self::TriggerMoved { .. }
+            | Self::SourceLost { .. }
+            | Self::SourceFound { .. }
+            | Self::WatchEnded { .. }
+            | Self::DecisionAsked(_)
+            | Self::DecisionPassedOn { .. }
+            | Self::DecisionMade { .. }
+            | Self::BackoutBegun { .. }
+            | Self::DefectLogged { .. }
             | Self::ActProposed { .. }
             | Self::ActRefused { .. } => None,
         }

@@ -56,4 +56,7 @@ pub enum Illegal {
     /// The run is not held, or already is.
     #[error("{0}")]
     Hold(&'static str),
+    /// It does not fit the deployment as it stands.
+    #[error("{0}")]
+    Release(&'static str),
 }

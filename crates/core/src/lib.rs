@@ -19,6 +19,7 @@
 pub mod act;
 pub mod authority;
 pub mod decide;
+pub mod decision;
 pub mod doubt;
 pub mod duration;
 pub mod event;
@@ -28,6 +29,8 @@ pub mod illegal;
 pub mod plan;
 pub mod question;
 pub mod record;
+pub mod release;
 pub mod schedule;
 pub mod state;
 pub mod status;
+pub mod watch;

@@ -13,14 +13,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
+use crate::decision::Choice;
 use crate::event::{
-    Attested, Event, Evidence, FailureEffect, Mode, Outcome, ResolvedBy, RunPlanned,
+    Attested, Course, Event, Evidence, FailureEffect, Mode, Outcome, ResolvedBy, RunPlanned,
 };
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
 use crate::plan::Step;
 use crate::record::{Actor, Record};
+use crate::release::Release;
 use crate::status::{Status, StepState, step_transition};
 pub use way::select;
 use way::selection;
@@ -91,6 +93,8 @@ pub struct RunState {
     pub proposals: Vec<(Act, String)>,
     /// Departures from the plan.
     pub deviations: Vec<Deviation>,
+    /// The deployment, if the run is one, and what is watched.
+    pub release: Release,
     /// Steps nobody waits for any more: pending, and everything before them is settled.
     pub(crate) ready: BTreeSet<usize>,
     /// Steps that are neither pending nor settled.
@@ -112,7 +116,12 @@ impl RunState {
         let Some(Event::RunPlanned(planned)) = record.events.first() else {
             return Err(Illegal::NotBegun);
         };
-        let steps = planned.plan.steps.clone();
+        let stages = match planned.course {
+            Course::Forward => planned.plan.stages.clone(),
+            Course::Back => Vec::new(),
+        };
+        let release = Release { stages: stages.len(), ..Release::default() };
+        let steps: Vec<Step> = stages.into_iter().chain(planned.plan.steps.clone()).collect();
         let mut state = Self {
             run: record.run.clone(),
             states: vec![StepState::new(); steps.len()],
@@ -133,6 +142,7 @@ impl RunState {
             tail: digest,
             proposals: Vec::new(),
             deviations: Vec::new(),
+            release,
             ready: BTreeSet::new(),
             active: BTreeSet::new(),
             unsettled: 0,
@@ -141,7 +151,10 @@ impl RunState {
             index: HashMap::new(),
             planned: planned.clone(),
         };
-        state.selected = selection(planned, state.option.as_ref())?;
+        state.selected = match planned.course {
+            Course::Forward => (0..state.steps.len()).map(|i| i < state.release.stages).collect(),
+            Course::Back => selection(planned, state.option.as_ref())?,
+        };
         state.rebuild()?;
         for event in &record.events[1..] {
             state.event(event, record)?;
@@ -213,10 +226,59 @@ impl RunState {
                     false => Err(Illegal::NoOption(option.clone())),
                 }
             }
+            _ if Release::is_about(event) => self.release_allows(event),
             _ => match event.step() {
                 Some(step) => self.next_status(step, event).map(|_| ()),
                 None => Ok(()),
             },
+        }
+    }
+
+    fn release_allows(&self, event: &Event) -> Result<(), Illegal> {
+        let forward = self.release.goes_forward();
+        let stage = |id: &StepId, status: Option<Status>| {
+            let index = self.position(id)?;
+            let found = self.states[index].status;
+            if index >= self.release.stages || status.is_some_and(|status| status != found) {
+                return Err(Illegal::Status { step: id.clone(), status: found });
+            }
+            Ok(())
+        };
+        match event {
+            Event::BackoutBegun { option: Some(option), .. }
+                if !self.planned.plan.options.contains_key(option) =>
+            {
+                Err(Illegal::NoOption(option.clone()))
+            }
+            Event::StageApproved { .. }
+            | Event::StageBaked { .. }
+            | Event::WatchEnded { .. }
+            | Event::DecisionAsked(_)
+            | Event::DecisionPassedOn { .. }
+            | Event::BackoutBegun { .. }
+                if !forward =>
+            {
+                Err(Illegal::Release("the run does not go forward"))
+            }
+            Event::StageApproved { stage: id, .. } => stage(id, None),
+            Event::StageBaked { stage: id, .. } => stage(id, Some(Status::Succeeded)),
+            Event::WatchEnded { .. } if self.unsettled > 0 => {
+                Err(Illegal::Release("not every stage is done"))
+            }
+            Event::DecisionPassedOn { number, .. }
+                if self.release.open.as_ref().is_none_or(|open| open.number != *number) =>
+            {
+                Err(Illegal::Release("this decision is not open"))
+            }
+            Event::DecisionMade { choice: Choice::NotFixable, .. }
+                if self.release.open.as_ref().is_none_or(|open| open.fix_until.is_none()) =>
+            {
+                Err(Illegal::Release("nothing is being fixed"))
+            }
+            Event::DecisionMade { choice, .. } if !forward && *choice != Choice::Continue => {
+                Err(Illegal::Release("the run does not go forward"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -310,7 +372,7 @@ impl RunState {
                 return Err(Illegal::Attempt { step, current, found });
             }
         }
-        let manual = self.steps[index].action.is_manual();
+        let manual = self.steps[index].action.is_reported();
         step_transition(state.status, event, manual)
             .map(|status| (index, status))
             .ok_or(Illegal::Status { step: step.clone(), status: state.status })
@@ -361,6 +423,13 @@ impl RunState {
                 }
             }
             Event::ActRefused { .. } => {}
+            Event::BackoutBegun { option, reason } => {
+                self.back_out(option.as_ref(), reason, record)?
+            }
+            _ if Release::is_about(event) => {
+                self.proposals.clear();
+                self.release.event(event, record);
+            }
             _ => {
                 if let Some(step) = event.step() {
                     let (index, status) = self.next_status(step, event)?;
@@ -535,6 +604,11 @@ impl RunState {
         let ready = status == Status::Pending && self.selected[index] && self.open[index] == 0;
         // A failed step of a way that was left waits for nobody any more.
         let left_behind = status == Status::Failed && !self.selected[index];
+        // Once the run goes back, of a stage only its process is still of interest.
+        let left_behind = left_behind
+            || index < self.release.stages
+                && self.release.back.is_some()
+                && (status != Status::Running || self.steps[index].action.is_reported());
         let active = status != Status::Pending && !status.is_settled() && !left_behind;
         file(&mut self.ready, index, ready);
         file(&mut self.active, index, active);

@@ -198,6 +198,13 @@ fn summary(log: &Log<'_>, make: &mut Make) {
         .count();
     make.heading(2, "What happened");
     let (tone, said) = match &state.finished {
+        Some((Outcome::Deployed, _)) => {
+            (Tone::Note, "The release was deployed, watched, and found well.".to_owned())
+        }
+        Some((Outcome::DeployedWithFindings, _)) => (
+            Tone::Warning,
+            "The release was deployed, though not everything was found well.".to_owned(),
+        ),
         Some((Outcome::Reverted, _)) if attested > 0 => (
             Tone::Warning,
             format!(

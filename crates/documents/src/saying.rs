@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backout_core::act::Answer;
 use backout_core::duration::{Estimate, Span};
-use backout_core::event::{Attested, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
+use backout_core::event::{Attested, Course, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
 use backout_core::plan::{
     Action, DataPolicy, DecisionAction, Effect, Moment, Permission, Severity, Stdin, Step, Text,
 };
@@ -162,6 +162,7 @@ pub fn action(step: &Step) -> Vec<String> {
         Action::Wait(wait) => {
             vec![format!("wait until it is verified, up to {}", span(wait.up_to))]
         }
+        Action::External(what) => vec![what.clone()],
     }
 }
 
@@ -179,6 +180,7 @@ pub fn shown(value: &Text) -> String {
 pub fn after_a_crash(step: &Step) -> &'static str {
     match (&step.action, step.effect()) {
         (Action::Manual(_), _) => "it stays with its owner",
+        (Action::External(_), _) => "it stays with the other system",
         (_, Effect::Read | Effect::Idempotent) => "it is run again",
         (_, Effect::Keyed) => "it is run again with the same key",
         (_, Effect::Verifiable) => "its verification says whether it happened",
@@ -206,7 +208,10 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
             let option =
                 planned.option.as_ref().map(|o| format!(", option {o}")).unwrap_or_default();
             let reason = planned.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-            format!("invoked by {by}{option}{reason}")
+            match planned.course {
+                Course::Forward => format!("deployment begun by {by}{reason}"),
+                Course::Back => format!("invoked by {by}{option}{reason}"),
+            }
         }
         Event::BaselinesCaptured { facts, .. } => {
             format!("{} baselines captured by {by}", facts.len())
@@ -222,6 +227,10 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
         }
         Event::OrderFrozen { .. } => "the order of work was made anew".to_owned(),
         Event::RunFinished { outcome } => match outcome {
+            Outcome::Deployed => "finished: deployed, watched, and found well".to_owned(),
+            Outcome::DeployedWithFindings => {
+                "finished: deployed, though not everything was found well".to_owned()
+            }
             Outcome::Reverted => "finished: everything on this way is done and verified".to_owned(),
             Outcome::Partial => "finished in part: steps that matter were left out".to_owned(),
             Outcome::Abandoned { reason } => format!("abandoned by {by}: {reason}"),
@@ -280,6 +289,48 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
             };
             let name = name.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
             format!("{result}{name}, attested afterwards by {by}: {reason}{}", seen(evidence))
+        }
+        Event::StageApproved { reason, .. } => format!("approved by {by}: {reason}"),
+        Event::StageBaked { verdict, .. } => format!("watched long enough: {}", verdict.shown()),
+        Event::TriggerMoved { trigger, from, to, before, reading, .. } => {
+            let before = if *before { ", before the first stage" } else { "" };
+            let limit = match reading.limit.as_str() {
+                "" => String::new(),
+                limit => format!(" (limit {limit})"),
+            };
+            format!(
+                "{trigger}: {} → {}, {}{limit}{before}",
+                from.shown(),
+                to.shown(),
+                reading.shown
+            )
+        }
+        Event::SourceLost { source, error } => format!("! {source} cannot be read: {error}"),
+        Event::SourceFound { source } => format!("{source} can be read again"),
+        Event::WatchEnded { verdict } => format!("the watch is over: {}", verdict.shown()),
+        Event::DecisionAsked(asked) => {
+            let who: Vec<&str> = asked.asked.iter().map(|role| role.as_str()).collect();
+            let who = if who.is_empty() { "somebody".to_owned() } else { who.join(", ") };
+            format!("! decision {} is asked of {who}: {}", asked.number, asked.why)
+        }
+        Event::DecisionPassedOn { number, to, .. } if to.is_empty() => {
+            format!("! decision {number}: everybody was asked, and it is still open")
+        }
+        Event::DecisionPassedOn { number, to, .. } => {
+            let who: Vec<&str> = to.iter().map(|role| role.as_str()).collect();
+            format!("! decision {number}: no answer in time, {} asked too", who.join(", "))
+        }
+        Event::DecisionMade { choice, reason, automatic } => {
+            let by = if *automatic { "the plan" } else { by };
+            format!("decided by {by}: {}: {reason}", choice.shown())
+        }
+        Event::BackoutBegun { option, .. } => match option {
+            Some(option) => format!("the way back begins: {option}"),
+            None => "the way back begins".to_owned(),
+        },
+        Event::DefectLogged { title, id, .. } => {
+            let id = id.as_ref().map(|id| format!("{id}, ")).unwrap_or_default();
+            format!("defect written down by {by}: {id}{title}")
         }
         Event::StepAdded { reason, .. } => format!("added by {by}: {reason}"),
         Event::StepReplaced { reason, .. } => format!("replaced by {by}: {reason}"),

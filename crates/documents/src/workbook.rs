@@ -417,8 +417,8 @@ fn lists(maker: &mut Maker, plan: &Plan) -> Result<(), XlsxError> {
         .values()
         .map(|trigger| {
             vec![
-                trigger.judged.clone(),
-                trigger.limit.as_ref().map(ToString::to_string).unwrap_or_default(),
+                trigger.label(),
+                trigger.shown_limit().unwrap_or_default(),
                 trigger.lasting.map(saying::span).unwrap_or_default(),
                 trigger.severity.map(saying::severity).unwrap_or_default().to_owned(),
                 name(trigger.owner.as_ref()),

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use backout_core::decide::{Intent, Purpose, decide};
+use backout_core::decision::decided;
 use backout_core::doubt::{self, Recovery};
 use backout_core::event::{Event, FailureEffect, Outcome};
 use backout_core::ids::{Epoch, StepId};
@@ -205,7 +206,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         let left: Vec<(StepId, u32)> = state
             .active()
             .filter(|&i| {
-                state.states[i].status == Status::Running && !state.steps[i].action.is_manual()
+                state.states[i].status == Status::Running && !state.steps[i].action.is_reported()
             })
             .map(|i| (state.steps[i].id.clone(), state.states[i].attempt))
             .collect();
@@ -264,11 +265,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         }
     }
 
-    /// The event an intent is written as, for those that have no effect beside it.
-    fn written(&self, intent: Intent) -> Option<Event> {
+    /// The events an intent is written as, for those that have no effect beside it.
+    fn written(&self, intent: Intent) -> Vec<Event> {
         let state = self.log.state();
         let about = |index: usize| (state.steps[index].id.clone(), state.states[index].attempt);
-        Some(match intent {
+        vec![match intent {
             Intent::Succeed { step } => {
                 let evidence = state.states[step].evidence.clone();
                 let (step, attempt) = about(step);
@@ -289,9 +290,18 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     evidence,
                 }
             }
+            Intent::Ask(asked) => Event::DecisionAsked(asked),
+            Intent::PassOn { number, to, until } => Event::DecisionPassedOn { number, to, until },
+            Intent::Decide { choice, reason } => return decided(choice, reason, true),
+            Intent::Bake { step, verdict } => {
+                Event::StageBaked { stage: state.steps[step].id.clone(), verdict }
+            }
+            Intent::EndWatch { verdict } => Event::WatchEnded { verdict },
             Intent::Finish { outcome } => Event::RunFinished { outcome },
-            Intent::Start { .. } | Intent::Verify { .. } | Intent::Wake { .. } => return None,
-        })
+            Intent::Start { .. } | Intent::Verify { .. } | Intent::Wake { .. } => {
+                return Vec::new();
+            }
+        }]
     }
 
     fn intent(&self, index: usize) -> Event {
@@ -316,7 +326,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     fn dispatch(&mut self, step: &StepId) {
         let state = self.log.state();
         let Some((step, known)) = state.step(step) else { return };
-        if step.action.is_manual() {
+        if step.action.is_reported() {
             return;
         }
         let task = Task {

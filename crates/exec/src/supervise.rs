@@ -142,7 +142,7 @@ async fn carry_out(
                 })
                 .await
             }
-            Action::Manual(_) | Action::Wait(_) | Action::Run(_) => {
+            Action::Manual(_) | Action::External(_) | Action::Wait(_) | Action::Run(_) => {
                 failed(FailureEffect::None, "this step needs no supervisor".to_owned())
             }
         }

@@ -97,12 +97,7 @@ impl Reading<'_> {
     }
 
     fn rule(&mut self, severity: Severity) -> &mut DecisionRule {
-        self.plan.decision.entry(severity).or_insert(DecisionRule {
-            action: DecisionAction::Ask,
-            by: None,
-            within: None,
-            tell: Many(Vec::new()),
-        })
+        self.plan.decision.entry(severity).or_insert_with(|| DecisionRule::new(DecisionAction::Ask))
     }
 
     /// What is measured, and its limit.
@@ -174,7 +169,7 @@ impl Reading<'_> {
             .plan
             .triggers
             .iter()
-            .any(|(_, known)| known.judged == judged && known.limit == limit);
+            .any(|(_, known)| known.label() == judged && known.limit == limit);
         if same {
             return None;
         }
@@ -193,7 +188,7 @@ impl Reading<'_> {
         if severity.is_some() {
             self.report.found(format!("{field}.severity"), place);
         }
-        let trigger = Trigger { judged, limit, lasting, severity, option: None, owner: None };
+        let trigger = Trigger { limit, lasting, severity, ..Trigger::judged(judged) };
         self.plan.triggers.insert(id.clone(), trigger);
         Some(id)
     }

@@ -122,6 +122,8 @@ impl<'a> Reading<'a> {
             decision: IndexMap::new(),
             authority: Default::default(),
             readiness: IndexMap::new(),
+            stages: Vec::new(),
+            watch: None,
             steps: Vec::new(),
             forecast: None,
             options: IndexMap::new(),

@@ -163,6 +163,9 @@ impl Reading<'_> {
             irreversible: draft.irreversible.clone(),
             if_in_doubt: None,
             access: Many(Vec::new()),
+            undone_by: Many::default(),
+            bake: None,
+            approval: None,
         }
     }
 

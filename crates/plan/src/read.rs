@@ -27,14 +27,29 @@ mod references;
 const MOST: usize = 50;
 
 /// Sections that are part of the format but that this version does not carry out.
-const NOT_YET: [(&str, &str); 1] = [("stages", "deploy")];
+const NOT_YET: [(&str, &str); 2] = [("stages", "deploy"), ("watch", "watch anything by itself")];
 
 /// Keys inside a section that this version does not carry out, and what is
 /// possible instead.
-const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 3] = [
+const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 5] = [
     (
         "triggers",
-        &["ratio", "latency", "relative", "gauge", "probe", "webhook", "composite", "every"],
+        &[
+            "ratio",
+            "latency",
+            "relative",
+            "gauge",
+            "probe",
+            "webhook",
+            "composite",
+            "every",
+            "fails",
+            "recovers_after",
+            "required",
+            "on_no_data",
+            "on_error",
+            "semantics",
+        ],
         "watch anything by itself",
         "write `judged: …` and let a person watch it",
     ),
@@ -44,6 +59,13 @@ const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 3] = [
         "check readiness by itself",
         "write `attest: …` and let a person look",
     ),
+    (
+        "decision",
+        &["automatic", "quorum", "escalate", "if_unanswered", "fix_window"],
+        "decide anything by itself",
+        "let the person named under `by` decide",
+    ),
+    ("sources", &["prometheus"], "read Prometheus", "take the source out"),
     ("messages", &["send", "every"], "send messages", "let the `owner` send it"),
 ];
 

@@ -1,6 +1,6 @@
 //! Small plans for tests.
 
-use backout_core::event::{Instants, Mode, RunPlanned};
+use backout_core::event::{Course, Instants, Mode, RunPlanned};
 use backout_core::ids::Digest;
 use backout_core::plan::{Effect, Plan};
 use serde_json::{Value, json};
@@ -60,6 +60,8 @@ pub fn planned(plan: Plan) -> RunPlanned {
         order: Vec::new(),
         not_before: Default::default(),
         baselines: None,
+        course: Course::Back,
+        earlier: None,
         reason: None,
         plan,
     }

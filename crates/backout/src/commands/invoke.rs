@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use backout_core::act::Act;
 use backout_core::authority::{Verdict, may};
 use backout_core::duration::{Estimate, Span};
-use backout_core::event::{Event, Mode, Outcome, RunPlanned, UsedBaselines};
+use backout_core::event::{Course, Event, Mode, Outcome, RunPlanned, UsedBaselines};
 use backout_core::graph::Graph;
 use backout_core::ids::{ComponentId, OptionId};
 use backout_core::plan::{Check, Plan};
@@ -84,6 +84,8 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         order: if args.demo { Vec::new() } else { frozen_order(plan, &graph, app.now(), &history) },
         not_before: times::not_before(plan),
         baselines,
+        course: Course::Back,
+        earlier: None,
         reason: args.reason.clone(),
         plan: plan.clone(),
     };
@@ -311,8 +313,8 @@ fn outcome(state: &RunState) -> Outcome {
 
 fn exit_of(end: &End) -> Exit {
     match end {
-        End::Finished(Outcome::Reverted) => Exit::Done,
-        End::Finished(Outcome::Partial) => Exit::Partial,
+        End::Finished(Outcome::Reverted | Outcome::Deployed) => Exit::Done,
+        End::Finished(Outcome::Partial | Outcome::DeployedWithFindings) => Exit::Partial,
         End::Finished(Outcome::Abandoned { .. }) => Exit::Failed,
         End::Waiting | End::Detached => Exit::Waiting,
     }

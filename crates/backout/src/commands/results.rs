@@ -8,7 +8,7 @@ use serde_json::json;
 
 use backout_core::act::{Act, Answer};
 use backout_core::event::{
-    Attachment, Attested, Event, Evidence, FailureEffect, Mode, ResolvedBy, RunPlanned,
+    Attachment, Attested, Course, Event, Evidence, FailureEffect, Mode, ResolvedBy, RunPlanned,
 };
 use backout_core::ids::{Digest, StepId};
 use backout_core::plan::{Plan, Step};
@@ -122,6 +122,8 @@ async fn by_hand(
         order: Vec::new(),
         not_before: times::not_before(plan),
         baselines: start::latest_baselines(&journal, plan.change.name()).await?,
+        course: Course::Back,
+        earlier: None,
         reason: Some(format!("carried out by hand, from {}", args.file.display())),
         plan: plan.clone(),
     };

@@ -131,6 +131,7 @@ fn action(step: &Step) -> Vec<String> {
         }
         Action::Copy(copy) => vec![format!("copy {} to {}", copy.from, copy.to)],
         Action::Wait(wait) => vec![format!("wait until it is verified, up to {}", wait.up_to)],
+        Action::External(what) => vec![format!("by another system: {what}")],
     }
 }
 

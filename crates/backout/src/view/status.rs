@@ -30,6 +30,8 @@ pub(crate) enum Word {
     Held,
     /// There is work to do and nobody at work: `backout resume`.
     Interrupted,
+    /// Deployed, and the watch is over.
+    Deployed,
     /// Done.
     Reverted,
     /// Done in part.
@@ -42,6 +44,7 @@ impl Word {
     /// The word for a run, given whether a coordinator is at work.
     pub(crate) fn of(state: &RunState, coordinated: bool) -> Self {
         match &state.finished {
+            Some((Outcome::Deployed | Outcome::DeployedWithFindings, _)) => return Self::Deployed,
             Some((Outcome::Reverted, _)) => return Self::Reverted,
             Some((Outcome::Partial, _)) => return Self::Partial,
             Some((Outcome::Abandoned { .. }, _)) => return Self::Abandoned,
@@ -69,6 +72,7 @@ impl Word {
             Self::Waiting => "waiting for a person",
             Self::Held => "held",
             Self::Interrupted => "interrupted: no coordinator is at work",
+            Self::Deployed => "deployed",
             Self::Reverted => "backed out",
             Self::Partial => "backed out in part",
             Self::Abandoned => "abandoned",

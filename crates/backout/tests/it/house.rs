@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cargo_metadata::MetadataCommand;
 
 /// Crates that decide and nothing else: no runtime, no files, no network, no clock.
-const PURE: [&str; 2] = ["backout-core", "backout-forecast"];
+const PURE: [&str; 3] = ["backout-core", "backout-forecast", "backout-trigger"];
 const IMPURE: [&str; 9] = [
     "tokio",
     "rusqlite",
@@ -22,6 +22,7 @@ const IMPURE: [&str; 9] = [
 const ALLOWED: &[(&str, &[&str])] = &[
     ("backout-core", &[]),
     ("backout-forecast", &["backout-core"]),
+    ("backout-trigger", &["backout-core"]),
     ("backout-plan", &["backout-core", "backout-forecast"]),
     ("backout-documents", &["backout-core", "backout-forecast", "backout-plan"]),
     ("backout-import", &["backout-core", "backout-documents", "backout-plan"]),

@@ -25,6 +25,8 @@ pub enum Action {
     Copy(Copy),
     /// Do nothing until the step's verifications hold.
     Wait(Wait),
+    /// Another system does it, named here, and reports when it is done.
+    External(String),
 }
 
 impl Action {
@@ -39,6 +41,7 @@ impl Action {
             Self::RestoreTree(_) => "restore_tree",
             Self::Copy(_) => "copy",
             Self::Wait(_) => "wait",
+            Self::External(_) => "external",
         }
     }
 
@@ -46,8 +49,8 @@ impl Action {
     #[must_use]
     pub fn default_effect(&self) -> Effect {
         match self {
-            // A coordinator's crash does not touch a person at work.
-            Self::Manual(_) | Self::Wait(_) => Effect::Read,
+            // A coordinator's crash does not touch a person or another system at work.
+            Self::Manual(_) | Self::Wait(_) | Self::External(_) => Effect::Read,
             // Both compare before they write and replace whole files.
             Self::RestoreTree(_) | Self::Copy(_) => Effect::Idempotent,
             Self::Http(http) if http.method.only_reads() => Effect::Read,
@@ -63,7 +66,7 @@ impl Action {
             Self::Http(http) => Some(http.timeout.unwrap_or(Span::seconds(30))),
             Self::Sql(sql) => Some(sql.timeout.unwrap_or(Span::minutes(5))),
             Self::Wait(wait) => Some(wait.up_to),
-            Self::Manual(_) | Self::RestoreTree(_) | Self::Copy(_) => None,
+            Self::Manual(_) | Self::External(_) | Self::RestoreTree(_) | Self::Copy(_) => None,
         }
     }
 
@@ -71,6 +74,13 @@ impl Action {
     #[must_use]
     pub fn is_manual(&self) -> bool {
         matches!(self, Self::Manual(_))
+    }
+
+    /// Whether nothing of ours carries it out: a person or another system does, and
+    /// says so when it is done.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        matches!(self, Self::Manual(_) | Self::External(_))
     }
 }
 

@@ -1,12 +1,11 @@
 //! What surrounds the steps: the change, its window, what it touches, what else could be done.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{DateTime, Weekday};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Many;
 use crate::duration::Span;
@@ -299,32 +298,6 @@ impl fmt::Display for Percent {
     }
 }
 
-macro_rules! written_as_text {
-    ($type:ident, $pattern:literal, $about:literal) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-        impl JsonSchema for $type {
-            fn inline_schema() -> bool {
-                true
-            }
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": "string", "description": $about, "pattern": $pattern})
-            }
-        }
-    };
-}
-
 written_as_text!(
     LocalTime,
     "^[^/]+:[^/]+$",
@@ -369,6 +342,8 @@ pub enum Source {
     Sqlite(String),
     /// The address of a web server: `https://portal.example`.
     Http(super::Text),
+    /// The address of a Prometheus server: `http://prometheus:9090`.
+    Prometheus(super::Text),
 }
 
 impl Source {
@@ -379,6 +354,7 @@ impl Source {
             Self::Postgres(_) => "postgres",
             Self::Sqlite(_) => "sqlite",
             Self::Http(_) => "http",
+            Self::Prometheus(_) => "prometheus",
         }
     }
 }

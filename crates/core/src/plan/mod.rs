@@ -6,6 +6,33 @@
 //! places (references, cycles, times that do not exist) belong to the reader
 //! and to `check`, which know where in the file a thing stands.
 
+/// For values that a plan writes as one text.
+macro_rules! written_as_text {
+    ($type:ident, $pattern:literal, $about:literal) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <String as serde::Deserialize>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+        impl schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "description": $about, "pattern": $pattern})
+            }
+        }
+    };
+}
+
 mod action;
 mod context;
 mod many;
@@ -13,6 +40,7 @@ mod people;
 mod promises;
 mod secret;
 mod step;
+mod trigger;
 mod verification;
 
 use indexmap::IndexMap;
@@ -28,12 +56,15 @@ pub use context::{
 pub use many::Many;
 pub use people::{
     Authority, DecisionAction, DecisionRule, Grant, Permission, Reach, Role, Severity, TeamSize,
+    Unanswered,
 };
-pub use promises::{
-    BadLimit, Comparison, FollowUp, Limit, Message, Moment, Note, Readiness, Trigger,
-};
+pub use promises::{BadLimit, Comparison, FollowUp, Limit, Message, Moment, Note, Readiness};
 pub use secret::{BadSecret, Secret, Text};
 pub use step::{Effect, OnFailure, Retry, Step};
+pub use trigger::{
+    BadOutOf, BadShare, Condition, Gauge, Latency, Missing, OutOf, Probe, Ratio, Relative,
+    Semantics, Share, Trigger, Watch, Webhook,
+};
 pub use verification::{
     Check, FileState, HttpProbe, Port, Scalar, SqlProbe, TreeState, Verification,
 };
@@ -70,6 +101,9 @@ pub struct Plan {
     /// Conditions that call for a decision.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub triggers: IndexMap<TriggerId, Trigger>,
+    /// How the release is watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
     /// Who decides what at which severity.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub decision: IndexMap<Severity, DecisionRule>,
@@ -79,6 +113,9 @@ pub struct Plan {
     /// What must hold before the deployment begins.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub readiness: IndexMap<ReadinessId, Readiness>,
+    /// The deployment, stage by stage. Each stage follows the one before it unless it says `after`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Step>,
     /// The way back, step by step. Each step follows the one before it unless it says `after`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,

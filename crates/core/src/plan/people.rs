@@ -107,6 +107,51 @@ pub struct DecisionRule {
     /// Who is told.
     #[serde(default, skip_serializing_if = "Many::is_empty")]
     pub tell: Many<RoleId>,
+    /// With `back-out`: the plan does it by itself, without asking, as long as nothing
+    /// objects.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub automatic: bool,
+    /// How many different people must decide the same. One if left out.
+    #[serde(default = "one_person", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 1, max = 10))]
+    pub quorum: u32,
+    /// Who is asked too when neither `by` nor their deputies answer in time.
+    #[serde(default, skip_serializing_if = "Many::is_empty")]
+    pub escalate: Many<RoleId>,
+    /// What holds when nobody answers. Without it the question stays open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_unanswered: Option<Unanswered>,
+    /// With `back-out-unless-fixable`: how long a fix may be tried. Default: 30m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix_window: Option<Span>,
+}
+
+impl DecisionRule {
+    /// A rule that says what is done and nothing else.
+    #[must_use]
+    pub fn new(action: DecisionAction) -> Self {
+        Self {
+            action,
+            by: None,
+            within: None,
+            tell: Many(Vec::new()),
+            automatic: false,
+            quorum: 1,
+            escalate: Many(Vec::new()),
+            if_unanswered: None,
+            fix_window: None,
+        }
+    }
+}
+
+/// What holds when nobody answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unanswered {
+    /// Go back.
+    BackOut,
+    /// Go on, if nothing fired and it is only that nobody can see.
+    Continue,
 }
 
 /// The decision a severity asks for.

@@ -1,5 +1,5 @@
-//! What people keep an eye on and what they promise each other: triggers,
-//! readiness, messages, what is done afterwards, and what is still unread.
+//! What people promise each other: limits, readiness, messages, what is done
+//! afterwards, and what is still unread.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,32 +8,8 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Severity;
 use crate::duration::Span;
-use crate::ids::{OptionId, RoleId};
-
-/// A condition that calls for a decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Trigger {
-    /// A person watches for this and says so: `The login failure rate`.
-    pub judged: String,
-    /// Beyond which figure it counts: `> 5%`, `>= 10s`, `< 99.5%`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<Limit>,
-    /// For how long it must hold without a break.
-    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
-    pub lasting: Option<Span>,
-    /// How bad it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub severity: Option<Severity>,
-    /// The way back it calls for, if not the default one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub option: Option<OptionId>,
-    /// Who watches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<RoleId>,
-}
+use crate::ids::RoleId;
 
 /// How a measured value stands to its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

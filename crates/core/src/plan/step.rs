@@ -1,4 +1,5 @@
-//! A unit of the way back.
+//! A unit of the way back, or of the way forward: a stage of the deployment is
+//! written like a step and carried out like one.
 
 use std::fmt;
 
@@ -47,6 +48,12 @@ pub struct Step {
     pub if_in_doubt: Option<String>,
     /// Accounts or permissions its owner needs.
     pub access: Many<String>,
+    /// Of a stage: the steps of the way back that undo it.
+    pub undone_by: Many<StepId>,
+    /// Of a stage: how long it is watched before anything builds on it.
+    pub bake: Option<Span>,
+    /// Of a stage: who must agree before it starts, and how many of them.
+    pub approval: Option<super::Grant>,
 }
 
 impl Step {
@@ -63,6 +70,13 @@ impl Step {
         let kind = self.action.kind();
         let whole = serde_json::to_value(self).unwrap_or_default();
         Digest::of(serde_json::json!({kind: whole.get(kind)}).to_string().as_bytes())
+    }
+
+    /// Whether people have to agree before it starts: the plan says so, or there is no
+    /// way back after it.
+    #[must_use]
+    pub fn needs_approval(&self) -> bool {
+        self.approval.is_some() || self.irreversible.is_some()
     }
 
     /// The title, or the name if there is none.
@@ -204,6 +218,9 @@ struct Written {
     /// Do nothing until the verifications hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wait: Option<Wait>,
+    /// Another system does it and reports when it is done: `Jenkins job portal-deploy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    external: Option<String>,
     /// What may be done after a crash in the middle: read, idempotent, keyed,
     /// verifiable or opaque. Default: by the action; `opaque` for commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,13 +252,22 @@ struct Written {
     /// Accounts or permissions its owner needs.
     #[serde(default, skip_serializing_if = "Many::is_empty")]
     access: Many<String>,
+    /// Only of a stage: the steps of the way back that undo it.
+    #[serde(default, skip_serializing_if = "Many::is_empty")]
+    undone_by: Many<StepId>,
+    /// Only of a stage: how long it is watched before anything builds on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bake: Option<Span>,
+    /// Only of a stage: who must agree before it starts, and how many of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approval: Option<super::Grant>,
 }
 
 /// A step must be one thing.
 #[derive(Debug, thiserror::Error)]
 enum BadStep {
     #[error(
-        "step `{0}` does nothing: give it one of `manual`, `run`, `http`, `sql`, `restore_tree`, `copy`, `wait`"
+        "step `{0}` does nothing: give it one of `manual`, `run`, `http`, `sql`, `restore_tree`, `copy`, `wait`, `external`"
     )]
     NoAction(StepId),
     #[error("step `{0}` has two actions, `{1}` and `{2}`: make them two steps")]
@@ -265,6 +291,7 @@ impl TryFrom<Written> for Step {
             written.restore_tree.map(Action::RestoreTree),
             written.copy.map(Action::Copy),
             written.wait.map(Action::Wait),
+            written.external.map(Action::External),
         ]
         .into_iter()
         .flatten();
@@ -290,6 +317,9 @@ impl TryFrom<Written> for Step {
             irreversible: written.irreversible,
             if_in_doubt: written.if_in_doubt,
             access: written.access,
+            undone_by: written.undone_by,
+            bake: written.bake,
+            approval: written.approval,
         };
         // An automatic repeat after a failure is the same risk as one after a
         // crash: the failed attempt may have done its work before it failed.
@@ -316,6 +346,7 @@ impl From<Step> for Written {
             restore_tree: None,
             copy: None,
             wait: None,
+            external: None,
             effect: step.effect,
             verify: step.verify,
             retry: step.retry,
@@ -326,6 +357,9 @@ impl From<Step> for Written {
             irreversible: step.irreversible,
             if_in_doubt: step.if_in_doubt,
             access: step.access,
+            undone_by: step.undone_by,
+            bake: step.bake,
+            approval: step.approval,
         };
         match step.action {
             Action::Manual(it) => written.manual = Some(it),
@@ -335,6 +369,7 @@ impl From<Step> for Written {
             Action::RestoreTree(it) => written.restore_tree = Some(it),
             Action::Copy(it) => written.copy = Some(it),
             Action::Wait(it) => written.wait = Some(it),
+            Action::External(it) => written.external = Some(it),
         }
         written
     }

@@ -9,6 +9,8 @@ use crate::graph::{Graph, only_components};
 use crate::ids::{OptionId, StepId};
 use crate::illegal::Illegal;
 use crate::plan::Step;
+use crate::record::Record;
+use crate::release::{Back, needed, reversed, took_place};
 use crate::status::{Status, StepState};
 
 impl RunState {
@@ -45,18 +47,56 @@ impl RunState {
         self.steps.iter().map(place).collect()
     }
 
+    /// Turns round: of the way back, what undoes the stages that took place.
+    pub(super) fn back_out(
+        &mut self,
+        option: Option<&OptionId>,
+        reason: &str,
+        record: &Record,
+    ) -> Result<(), Illegal> {
+        let stages = self.release.stages;
+        let undoes = (0..stages).filter(|&i| took_place(&self.states[i]));
+        let undoes = undoes.map(|i| self.steps[i].id.clone()).collect();
+        for index in 0..stages {
+            let running = self.states[index].status == Status::Running;
+            if running && !self.steps[index].action.is_reported() {
+                self.states[index].stop = Some(reason.to_owned());
+            }
+        }
+        self.extra.extend(reversed(&self.steps[..stages], &self.planned.plan.steps));
+        self.release.back = Some(Back { since: record.at, undoes });
+        self.release.open = None;
+        self.proposals.clear();
+        let option = option.or_else(|| self.planned.plan.default_option()).cloned();
+        self.option.clone_from(&option);
+        self.select_way(option.as_ref())
+    }
+
     pub(super) fn choose(&mut self, option: &OptionId) -> Result<(), Illegal> {
-        let wanted = selection(&self.planned, Some(option))?;
+        self.option = Some(option.clone());
+        self.select_way(Some(option))
+    }
+
+    /// Selects the steps of the way back: those of the option that are needed.
+    fn select_way(&mut self, option: Option<&OptionId>) -> Result<(), Illegal> {
+        let stages = self.release.stages;
+        let wanted = selection(&self.planned, option)?;
+        let undoes = self.release.back.as_ref().map(|back| &back.undoes);
+        let took: Vec<bool> = (0..stages)
+            .map(|i| undoes.is_some_and(|undoes| undoes.contains(&self.steps[i].id)))
+            .collect();
+        let needed = needed(&self.steps[..stages], &took, &self.planned.plan.steps);
         let wanted: BTreeSet<&StepId> = self
             .planned
             .plan
             .steps
             .iter()
-            .zip(wanted)
-            .filter(|(_, on)| *on)
+            .zip(wanted.into_iter().zip(needed))
+            .filter(|(_, (wanted, needed))| *wanted && *needed)
             .map(|(s, _)| &s.id)
             .collect();
-        for index in 0..self.steps.len() {
+        self.selected[..stages].fill(false);
+        for index in stages..self.steps.len() {
             // What is done stays done, and what is under way is never forgotten.
             // A step that failed is over, unless the new way needs it too.
             let status = self.states[index].status;
@@ -64,7 +104,6 @@ impl RunState {
             let added = self.planned.plan.step(&self.steps[index].id).is_none();
             self.selected[index] = touched || added || wanted.contains(&self.steps[index].id);
         }
-        self.option = Some(option.clone());
         self.rebuild()
     }
 
@@ -74,7 +113,12 @@ impl RunState {
         behind: Option<&StepId>,
         before: &[StepId],
     ) -> Result<(), Illegal> {
-        let at = behind.map_or(Ok(0), |step| self.position(step).map(|index| index + 1))?;
+        // Without a place it comes first: of the way that is being gone.
+        let first = if self.release.back.is_some() { self.release.stages } else { 0 };
+        let at = behind.map_or(Ok(first), |step| self.position(step).map(|index| index + 1))?;
+        if self.release.goes_forward() && at <= self.release.stages {
+            self.release.stages += 1;
+        }
         for waits in before {
             let index = self.position(waits)?;
             if self.states[index].status != Status::Pending {

@@ -16,8 +16,8 @@ pub(super) fn decision(plan: &Plan, make: &mut Make) {
         make.heading(3, "Triggers");
         let rows = plan.triggers.values().map(|trigger| {
             vec![
-                plain(&trigger.judged),
-                maybe(trigger.limit.as_ref()),
+                plain(trigger.label()),
+                maybe(trigger.shown_limit()),
                 maybe(trigger.lasting.map(saying::span)),
                 maybe(trigger.severity.map(saying::severity)),
                 maybe(trigger.owner.as_ref()),

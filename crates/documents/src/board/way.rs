@@ -156,6 +156,7 @@ fn detail(index: usize, step: &Step, material: &Material<'_>, make: &mut Make) {
         Action::Run(_) => make.code(Some("sh"), lines),
         Action::Sql(_) => make.code(Some("sql"), lines),
         Action::Http(_) => make.code(Some("http"), lines),
+        Action::External(_) => make.text(format!("By another system: {lines}.")),
         Action::RestoreTree(_) | Action::Copy(_) | Action::Wait(_) => {
             make.text(format!("Automatically: {lines}."));
         }

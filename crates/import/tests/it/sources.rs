@@ -92,7 +92,7 @@ fn every_word_of_the_plan_stands_in_the_document_and_every_word_of_the_document_
         texts.extend(plan.change.description.clone());
         texts.extend(plan.change.impact.clone());
         texts.extend(plan.change.success_when.iter().cloned());
-        texts.extend(plan.triggers.values().map(|trigger| trigger.judged.clone()));
+        texts.extend(plan.triggers.values().map(|trigger| trigger.label()));
         texts.extend(plan.readiness.values().map(|ready| ready.attest.clone()));
         texts.extend(
             plan.messages

@@ -118,7 +118,7 @@ pub(super) const RULES: &[Rule] = &[
                     Action::Run(_) => {
                         facts.destroys(index).is_some() || CHANGES.is_match(&step_text(step))
                     }
-                    Action::Manual(_) | Action::Wait(_) => false,
+                    Action::Manual(_) | Action::Wait(_) | Action::External(_) => false,
                 };
                 if writes && step.effect() == Effect::Read {
                     let message =
@@ -201,7 +201,7 @@ pub(super) const RULES: &[Rule] = &[
 /// Everything a step would do, as text: command, script, statement, instruction.
 pub(super) fn step_text(step: &Step) -> String {
     match &step.action {
-        Action::Manual(text) => text.clone(),
+        Action::Manual(text) | Action::External(text) => text.clone(),
         Action::Run(run) => {
             // Raw words, not quoted ones: `psql -c 'DROP TABLE x'` must read as one thing.
             let mut text = run.shell.clone().unwrap_or_else(|| run.argv.join(" "));

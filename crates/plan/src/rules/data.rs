@@ -236,7 +236,11 @@ fn restores(step: &Step, location: &str) -> bool {
         Action::RestoreTree(tree) => inside(&tree.from),
         Action::Copy(copy) => inside(&copy.from),
         Action::Wait(_) => false,
-        Action::Manual(_) | Action::Run(_) | Action::Http(_) | Action::Sql(_) => {
+        Action::Manual(_)
+        | Action::External(_)
+        | Action::Run(_)
+        | Action::Http(_)
+        | Action::Sql(_) => {
             let text = step_text(step).to_lowercase();
             let said = format!("{} {}", step.label().to_lowercase(), step.id);
             let verbs =

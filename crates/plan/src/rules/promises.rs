@@ -77,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
             for (id, trigger) in &facts.plan.triggers {
                 if trigger.severity.is_none() {
                     let at = Path::root().key("triggers").key(id);
-                    let message = format!("trigger `{id}` ({}) has no severity", trigger.judged);
+                    let message = format!("trigger `{id}` ({}) has no severity", trigger.label());
                     found.at(at, id, message);
                 }
             }
@@ -100,7 +100,7 @@ pub(super) const RULES: &[Rule] = &[
                     let at = Path::root().key("triggers").key(id);
                     let message = format!(
                         "{} {limit}: for how long, and measured over what time?",
-                        trigger.judged
+                        trigger.label()
                     );
                     found.at(at, id, message);
                 }
@@ -137,7 +137,7 @@ pub(super) const RULES: &[Rule] = &[
         silent: "triggers: {slow: {judged: \"Performance degradation compared with the median page load of the Saturday before\", limit: \"> 50%\", for: 5m, severity: major}}",
         look: |facts, found| {
             for (id, trigger) in &facts.plan.triggers {
-                let text = normal(&trigger.judged);
+                let text = normal(&trigger.label());
                 let relative = ["degradation", "increase", "decrease", "drop", "slower", "worse"]
                     .iter()
                     .any(|word| text.split(' ').any(|said| said == *word));
@@ -147,7 +147,7 @@ pub(super) const RULES: &[Rule] = &[
                 let percent = trigger.limit.as_ref().is_some_and(|limit| limit.unit == "%");
                 if relative && percent && !against {
                     let at = Path::root().key("triggers").key(id);
-                    found.at(at, id, format!("\"{}\": compared with what?", trigger.judged));
+                    found.at(at, id, format!("\"{}\": compared with what?", trigger.label()));
                 }
             }
         },

@@ -185,7 +185,8 @@ pub(super) const RULES: &[Rule] = &[
                     Action::RestoreTree(_)
                     | Action::Copy(_)
                     | Action::Manual(_)
-                    | Action::Wait(_) => true,
+                    | Action::Wait(_)
+                    | Action::External(_) => true,
                     Action::Sql(_) => false,
                 };
                 if step.effect() == Effect::Keyed && !sends {

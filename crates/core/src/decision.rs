@@ -1,0 +1,503 @@
+//! The decision: what follows from how bad it is and how the triggers stand.
+//!
+//! ```text
+//!   a trigger fires ──► how bad is it? ──► the plan's rule for that severity
+//!        log                 written down, and on it goes
+//!        back-out            at once where the plan says `automatic` and nothing
+//!                            objects; else the named person is asked
+//!        …-unless-fixable    a fix window opens; its end backs out, and so does
+//!                            "not fixable", and anything worse that happens meanwhile
+//!        ask                 a person decides freely
+//!   nobody knows ──► a person decides, never the plan
+//! ```
+//!
+//! While a decision is open no stage starts. Whoever is asked has until the
+//! deadline; then their deputies are asked too, then whom the plan escalates to,
+//! and at last the plan's own `if_unanswered` holds, if it has one.
+//!
+//! [`next`] is a pure function of the state and the time, like
+//! [`decide`](crate::decide::decide), of which it is a part.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::decide::Intent;
+use crate::duration::Span;
+use crate::event::Event;
+use crate::ids::{OptionId, RoleId, TriggerId};
+use crate::plan::{DecisionAction, DecisionRule, Plan, Severity, Unanswered};
+use crate::release::{Open, Release, took_place};
+use crate::state::RunState;
+use crate::status::Status;
+use crate::watch::{Meaning, State, Verdict};
+
+/// A decision, as it is put to somebody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecisionAsked {
+    /// Its number, from 1.
+    pub number: u32,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Whether something is known to be wrong; else nobody knows.
+    pub certain: bool,
+    /// The triggers it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<TriggerId>,
+    /// Why it is asked, for people.
+    pub why: String,
+    /// The way back it calls for, if not the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub option: Option<OptionId>,
+    /// Who is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<RoleId>,
+    /// Until when they have time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Until when a fix may be tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix_until: Option<Timestamp>,
+    /// Why it is not done by itself although the plan would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
+    /// What the forecast says now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Numbers>,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "choice", rename_all = "kebab-case")]
+pub enum Choice {
+    /// Go back.
+    BackOut {
+        /// The way back, if the plan has several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        option: Option<OptionId>,
+    },
+    /// Repair in place, until then.
+    FixForward {
+        /// When it is backed out if it is not repaired.
+        until: Timestamp,
+    },
+    /// Go on as if nothing were.
+    Continue,
+    /// What was being fixed cannot be: go back.
+    NotFixable,
+}
+
+impl Choice {
+    /// For people: `back out`.
+    #[must_use]
+    pub fn shown(&self) -> &'static str {
+        match self {
+            Self::BackOut { .. } => "back out",
+            Self::FixForward { .. } => "fix forward",
+            Self::Continue => "continue",
+            Self::NotFixable => "not fixable: back out",
+        }
+    }
+}
+
+/// What the forecast says at the moment of a decision.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Numbers {
+    /// How long the way back takes on one night of two.
+    pub likely: Option<Span>,
+    /// How long it takes on nineteen nights of twenty.
+    pub high: Option<Span>,
+    /// The probability that going back now ends in time, 0 to 1.
+    pub in_time: Option<f64>,
+    /// Until when going back can be begun.
+    pub point_of_no_return: Option<Timestamp>,
+    /// The latest moment to give up fixing.
+    pub give_up_fixing: Option<Timestamp>,
+}
+
+/// A decision as it stands in the log: to go back begins the way back with it.
+#[must_use]
+pub fn decided(choice: Choice, reason: String, automatic: bool) -> Vec<Event> {
+    let back = match &choice {
+        Choice::BackOut { option } => Some(option.clone()),
+        Choice::NotFixable => Some(None),
+        Choice::FixForward { .. } | Choice::Continue => None,
+    };
+    let begun = back.map(|option| Event::BackoutBegun { option, reason: reason.clone() });
+    let made = Event::DecisionMade { choice, reason, automatic };
+    std::iter::once(made).chain(begun).collect()
+}
+
+/// How long somebody has to answer, if the plan does not say.
+const WITHIN: Span = Span::minutes(15);
+/// How long a fix may be tried, if the plan does not say.
+const FIX_WINDOW: Span = Span::minutes(30);
+/// How long a release is watched after its last stage, if the plan does not say.
+pub const WATCH_WINDOW: Span = Span::minutes(240);
+
+/// Why a decision is needed.
+struct Call {
+    severity: Severity,
+    because: Vec<TriggerId>,
+    why: String,
+    option: Option<OptionId>,
+    /// Whether it is known that something is wrong; else nobody knows.
+    certain: bool,
+}
+
+/// What the deployment asks for now, beside its steps.
+#[must_use]
+pub fn next(state: &RunState, now: Timestamp) -> Vec<Intent> {
+    let release = &state.release;
+    let call = call(state);
+    if let Some(open) = &release.open {
+        return match call {
+            // It got worse: that is another question.
+            Some(call) if call.certain && (!open.certain || call.severity < open.severity) => {
+                ask(state, &call, now)
+            }
+            call => while_open(state, open, call.as_ref(), now),
+        };
+    }
+    if let Some(call) = call {
+        return ask(state, &call, now);
+    }
+    let mut intents = bake(state, now);
+    if intents.is_empty() && state.unsettled == 0 && state.active.is_empty() {
+        intents = end(state, now);
+    }
+    intents
+}
+
+/// The worst thing nobody has decided about.
+fn call(state: &RunState) -> Option<Call> {
+    let plan = &state.planned.plan;
+    let release = &state.release;
+    let severity = |id: &TriggerId| {
+        plan.triggers
+            .get(id)
+            .and_then(|trigger| trigger.severity)
+            .unwrap_or(Severity::Discretionary)
+    };
+    let action = |severity| plan.decision.get(&severity).map(|rule: &DecisionRule| rule.action);
+    let calling: Vec<&TriggerId> = release
+        .unanswered()
+        .filter(|(id, seen)| {
+            seen.meaning == Meaning::Breach && action(severity(id)) != Some(DecisionAction::Log)
+        })
+        .map(|(id, _)| id)
+        .collect();
+    if let Some(worst) = calling.iter().map(|id| severity(id)).min() {
+        let because: Vec<TriggerId> =
+            calling.into_iter().filter(|id| severity(id) == worst).cloned().collect();
+        let said: Vec<String> = because.iter().map(|id| said(release, id)).collect();
+        // Several options at once: the plan's default, which is the heaviest.
+        let mut options: Vec<Option<&OptionId>> = because
+            .iter()
+            .map(|id| plan.triggers.get(id).and_then(|t| t.option.as_ref()))
+            .collect();
+        options.dedup();
+        let option = if let [Some(option)] = options[..] { Some(option.clone()) } else { None };
+        return Some(Call {
+            severity: worst,
+            because,
+            why: said.join("; "),
+            option,
+            certain: true,
+        });
+    }
+    let blind: Vec<&TriggerId> = release
+        .unanswered()
+        .filter(|(_, seen)| seen.meaning == Meaning::Inconclusive)
+        .map(|(id, _)| id)
+        .collect();
+    let lost = release.lost.iter().filter(|(_, lost)| !lost.answered);
+    let mut why: Vec<String> = lost
+        .map(|(source, lost)| {
+            let hidden = plan.triggers.values().filter(|t| t.condition.source() == Some(source));
+            format!(
+                "{source} cannot be read ({}), which {} triggers need",
+                lost.error,
+                hidden.count()
+            )
+        })
+        .collect();
+    // One dead source is one finding: its triggers are not listed again.
+    let of_lost = |id: &TriggerId| {
+        let source = plan.triggers.get(id).and_then(|trigger| trigger.condition.source());
+        source.is_some_and(|source| release.lost.contains_key(source))
+    };
+    why.extend(blind.iter().filter(|id| !of_lost(id)).map(|id| said(release, id)));
+    let open_bake = release.baked.iter().find(|(_, baked)| !baked.is_passed());
+    if let Some((stage, _)) = open_bake {
+        why.push(format!(
+            "{stage} was watched, and nobody can say that it went well{}",
+            unseen(state)
+        ));
+    }
+    if release.watched.is_some_and(|watched| !watched.is_passed()) {
+        why.push(format!(
+            "the watch is over, and nobody can say that it went well{}",
+            unseen(state)
+        ));
+    }
+    if why.is_empty() {
+        return None;
+    }
+    let worst = blind.iter().map(|id| severity(id)).min();
+    Some(Call {
+        severity: worst.unwrap_or(Severity::Discretionary),
+        because: blind.into_iter().cloned().collect(),
+        why: why.join("; "),
+        option: None,
+        certain: false,
+    })
+}
+
+fn said(release: &Release, id: &TriggerId) -> String {
+    release.triggers.get(id).map_or_else(
+        || id.to_string(),
+        |seen| match seen.reading.limit.as_str() {
+            "" => format!("{id}: {}", seen.reading.shown),
+            limit => format!("{id}: {} ({limit})", seen.reading.shown),
+        },
+    )
+}
+
+/// The required triggers that were not seen to be well, for people.
+fn unseen(state: &RunState) -> String {
+    let plan = &state.planned.plan;
+    let names: Vec<String> = required(plan)
+        .filter(|id| {
+            state.release.triggers.get(*id).is_none_or(|seen| seen.meaning != Meaning::Well)
+        })
+        .map(|id| match state.release.triggers.get(id) {
+            Some(seen) => format!("{id} ({})", seen.state.shown()),
+            None => format!("{id} (never looked at)"),
+        })
+        .collect();
+    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
+}
+
+/// The triggers a machine watches and without which nothing passes.
+fn required(plan: &Plan) -> impl Iterator<Item = &TriggerId> {
+    let wanted = plan
+        .triggers
+        .iter()
+        .filter(|(_, trigger)| !trigger.condition.is_judged() && trigger.required.unwrap_or(true));
+    wanted.map(|(id, _)| id)
+}
+
+/// How the triggers stand, less what somebody has decided about already.
+#[must_use]
+pub fn verdict(state: &RunState) -> Verdict {
+    let release = &state.release;
+    if release.unanswered().any(|(_, seen)| seen.meaning == Meaning::Breach) {
+        return Verdict::Failed;
+    }
+    let unknown = release
+        .triggers
+        .values()
+        .any(|seen| !seen.answered && matches!(seen.meaning, Meaning::Inconclusive));
+    let mut required = required(&state.planned.plan);
+    let unseen = required.any(|id| {
+        release.triggers.get(id).is_none_or(|seen| !seen.answered && seen.meaning != Meaning::Well)
+    });
+    if unknown || unseen { Verdict::Inconclusive } else { Verdict::Passed }
+}
+
+/// Why the plan does not back out by itself although it would.
+#[must_use]
+pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<String> {
+    let mut guards = Vec::new();
+    for (stage, why) in irreversible(state) {
+        guards.push(format!("{stage} cannot be undone: {why}"));
+    }
+    if let Some(earlier) = &state.planned.earlier {
+        guards.push(format!("{earlier} was backed out of the same release by the plan already"));
+    }
+    let before = |id: &TriggerId| state.release.triggers.get(id).is_some_and(|seen| seen.before);
+    if !because.is_empty() && because.iter().all(before) {
+        guards.push("it fired before the first stage, too".to_owned());
+    }
+    guards
+}
+
+/// The stages behind which there is no way back, as far as they took place.
+pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&str, &str)> {
+    let stages = state.steps.iter().zip(&state.states).take(state.release.stages);
+    stages
+        .filter(|(_, known)| took_place(known))
+        .filter_map(|(stage, _)| Some((stage.id.as_str(), stage.irreversible.as_deref()?.trim())))
+}
+
+fn ask(state: &RunState, call: &Call, now: Timestamp) -> Vec<Intent> {
+    let plan = &state.planned.plan;
+    let rule = plan.decision.get(&call.severity);
+    let action = match rule.map(|rule| rule.action) {
+        Some(action) if call.certain => action,
+        _ => DecisionAction::Ask,
+    };
+    let goes_back =
+        matches!(action, DecisionAction::BackOut | DecisionAction::BackOutUnlessFixable);
+    let guards = if goes_back { guards(state, &call.because) } else { Vec::new() };
+    let automatic = rule.is_some_and(|rule| rule.automatic);
+    if action == DecisionAction::BackOut && automatic && guards.is_empty() {
+        let reason = format!("the plan backs out by itself: {}", call.why);
+        return vec![Intent::Decide {
+            choice: Choice::BackOut { option: call.option.clone() },
+            reason,
+        }];
+    }
+    let within = rule.and_then(|rule| rule.within).unwrap_or(WITHIN);
+    let fix_until = (action == DecisionAction::BackOutUnlessFixable).then(|| {
+        let window = rule.and_then(|rule| rule.fix_window).unwrap_or(FIX_WINDOW);
+        now.checked_add(window.signed()).unwrap_or(now)
+    });
+    let asked = DecisionAsked {
+        number: state.release.asked + 1,
+        severity: call.severity,
+        certain: call.certain,
+        because: call.because.clone(),
+        why: call.why.clone(),
+        option: call.option.clone(),
+        asked: rule
+            .and_then(|rule| rule.by.clone())
+            .or_else(|| plan.change.owner.clone())
+            .into_iter()
+            .collect(),
+        until: now.checked_add(within.signed()).ok(),
+        fix_until,
+        guards,
+        numbers: None,
+    };
+    vec![Intent::Ask(Box::new(asked))]
+}
+
+impl DecisionAsked {
+    /// The same question with what the forecast says: a fix may not be tried for
+    /// longer than going back still ends in time.
+    #[must_use]
+    pub fn with(mut self, numbers: Option<Numbers>) -> Self {
+        let latest = numbers.as_ref().and_then(|numbers| {
+            [numbers.give_up_fixing, numbers.point_of_no_return].into_iter().flatten().min()
+        });
+        self.fix_until = match (self.fix_until, latest) {
+            (Some(until), Some(latest)) => Some(until.min(latest)),
+            (until, _) => until,
+        };
+        self.numbers = numbers;
+        self
+    }
+}
+
+fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp) -> Vec<Intent> {
+    // What nobody could see can be seen again, and is well: the question is over.
+    if call.is_none() && !open.certain {
+        let reason = "what could not be seen can be seen again, and is well".to_owned();
+        return vec![Intent::Decide { choice: Choice::Continue, reason }];
+    }
+    let mut intents = Vec::new();
+    if let Some(end) = open.fix_until {
+        // A guard that objects leaves it to the people who are asked.
+        if now >= end && guards(state, &open.because).is_empty() {
+            let reason = "the time for a fix is over".to_owned();
+            let choice = Choice::BackOut { option: open.option.clone() };
+            return vec![Intent::Decide { choice, reason }];
+        }
+        if now < end {
+            intents.push(Intent::Wake { at: end });
+        }
+    }
+    match open.until {
+        Some(until) if now >= until => intents.push(unanswered(state, open, now)),
+        Some(until) => intents.push(Intent::Wake { at: until }),
+        None => {}
+    }
+    intents
+}
+
+/// The deadline is over: deputies, then whom the plan names, then the plan's default.
+fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
+    let plan = &state.planned.plan;
+    let rule = plan.decision.get(&open.severity);
+    let new = |roles: Vec<RoleId>| -> Vec<RoleId> {
+        let known: BTreeSet<&RoleId> = open.asked.iter().collect();
+        roles.into_iter().filter(|role| !known.contains(role)).collect()
+    };
+    let deputies = new(open
+        .asked
+        .iter()
+        .filter_map(|role| plan.roles.get(role))
+        .flat_map(|role| role.deputies.iter().cloned())
+        .collect());
+    let escalated = new(rule.map(|rule| rule.escalate.0.clone()).unwrap_or_default());
+    let next = if deputies.is_empty() { escalated } else { deputies };
+    let within = rule.and_then(|rule| rule.within).unwrap_or(WITHIN);
+    if !next.is_empty() {
+        let until = now.checked_add(within.signed()).ok();
+        return Intent::PassOn { number: open.number, to: next, until };
+    }
+    let reason = "nobody answered in time; the plan says what holds then".to_owned();
+    match rule.and_then(|rule| rule.if_unanswered) {
+        Some(Unanswered::BackOut) if guards(state, &open.because).is_empty() => {
+            Intent::Decide { choice: Choice::BackOut { option: open.option.clone() }, reason }
+        }
+        Some(Unanswered::Continue) if !open.certain => {
+            Intent::Decide { choice: Choice::Continue, reason }
+        }
+        // Everybody was asked. It stays open, and nothing goes forward.
+        _ => Intent::PassOn { number: open.number, to: Vec::new(), until: None },
+    }
+}
+
+/// Stages whose time under watch is over, and when the next one's is.
+fn bake(state: &RunState, now: Timestamp) -> Vec<Intent> {
+    let mut intents = Vec::new();
+    for index in 0..state.release.stages {
+        let (stage, known) = (&state.steps[index], &state.states[index]);
+        let waits =
+            known.status == Status::Succeeded && !state.release.baked.contains_key(&stage.id);
+        let Some(bake) = stage.bake.filter(|_| waits) else { continue };
+        let ended = known.ended.or(known.since).unwrap_or(now);
+        let due = ended.checked_add(bake.signed()).unwrap_or(now);
+        intents.push(if now >= due {
+            Intent::Bake { step: index, verdict: verdict(state) }
+        } else {
+            Intent::Wake { at: due }
+        });
+    }
+    intents
+}
+
+/// Every stage is done: the watch over the whole release, and its end.
+fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
+    let plan = &state.planned.plan;
+    if state.release.watched.is_some() {
+        let found = state.release.triggers.values().any(|seen| seen.fired.is_some())
+            || state.release.decided.iter().any(|decided| !decided.automatic)
+            || state.states[..state.release.stages].iter().any(|s| s.status == Status::Skipped);
+        let outcome = match found {
+            true => crate::event::Outcome::DeployedWithFindings,
+            false => crate::event::Outcome::Deployed,
+        };
+        return vec![Intent::Finish { outcome }];
+    }
+    let watches = plan.triggers.values().any(|trigger| !trigger.condition.is_judged());
+    let last =
+        state.states[..state.release.stages].iter().filter_map(|s| s.ended.or(s.since)).max();
+    let window = plan.watch.and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW);
+    let due = last.and_then(|last| last.checked_add(window.signed()).ok());
+    match due {
+        Some(due) if watches && now < due => vec![Intent::Wake { at: due }],
+        _ => vec![Intent::EndWatch { verdict: verdict(state) }],
+    }
+}
+
+/// The triggers that fired and were not seen to be well again.
+#[must_use]
+pub fn not_recovered(state: &RunState) -> Vec<&TriggerId> {
+    let fired = state.release.triggers.iter().filter(|(_, seen)| seen.fired.is_some());
+    fired.filter(|(_, seen)| seen.state != State::Ok && !seen.accepted).map(|(id, _)| id).collect()
+}

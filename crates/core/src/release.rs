@@ -1,0 +1,388 @@
+//! The way forward: what is known about a deployment beside its steps.
+//!
+//! A run that deploys holds two lists of steps behind each other: the stages, and
+//! the steps of the way back. While it goes forward only the stages are selected.
+//! From the decision to back out on, only steps are: those that undo a stage which
+//! took place, and those that undo nothing in particular (announce, check, tell).
+//! So one engine, one log and one set of guarantees serve both directions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::decision::{Choice, Numbers};
+use crate::event::Event;
+use crate::graph::Graph;
+use crate::ids::{OptionId, RoleId, SourceId, StepId, TriggerId};
+use crate::plan::{Severity, Step};
+use crate::record::Record;
+use crate::status::{Status, StepState};
+use crate::watch::{Meaning, Reading, State, Verdict};
+
+/// What is known about a deployment.
+#[derive(Debug, Clone, Default)]
+pub struct Release {
+    /// How many of the run's steps are stages: the first ones of its list.
+    pub stages: usize,
+    /// Stages that were watched for as long as the plan says.
+    pub baked: BTreeMap<StepId, Baked>,
+    /// Stages that people agreed to.
+    pub approved: BTreeSet<StepId>,
+    /// Where each trigger stands.
+    pub triggers: BTreeMap<TriggerId, Seen>,
+    /// Sources that cannot be read.
+    pub lost: BTreeMap<SourceId, Lost>,
+    /// A decision that is waited for.
+    pub open: Option<Open>,
+    /// Decisions that were made.
+    pub decided: Vec<Decided>,
+    /// What went wrong with the release, as people wrote it down.
+    pub defects: Vec<Defect>,
+    /// How the watch over the whole release ended.
+    pub watched: Option<Baked>,
+    /// How many decisions were asked for.
+    pub asked: u32,
+    /// The way back, once it was begun.
+    pub back: Option<Back>,
+}
+
+/// How a watch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Baked {
+    /// How the triggers stood.
+    pub verdict: Verdict,
+    /// Whether somebody went on all the same.
+    pub accepted: bool,
+}
+
+impl Baked {
+    /// Whether nothing stands in the way of going on.
+    #[must_use]
+    pub fn is_passed(self) -> bool {
+        self.verdict == Verdict::Passed || self.accepted
+    }
+}
+
+/// Where a trigger stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its state.
+    pub state: State,
+    /// What that means for the release.
+    pub meaning: Meaning,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it first fired.
+    pub fired: Option<Timestamp>,
+    /// Whether somebody has decided about it since it last fired or went blind.
+    pub answered: bool,
+    /// Whether somebody accepts, after the way back, that it has not recovered.
+    pub accepted: bool,
+    /// Whether it fired before the first stage began.
+    pub before: bool,
+    /// What was measured.
+    pub reading: Reading,
+}
+
+/// A source that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub error: String,
+    /// Whether somebody has decided about it.
+    pub answered: bool,
+}
+
+/// A decision that is waited for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Open {
+    /// Its number, from 1.
+    pub number: u32,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Whether something is known to be wrong; else nobody knows.
+    pub certain: bool,
+    /// The triggers it is about.
+    pub because: Vec<TriggerId>,
+    /// Why it is asked, for people.
+    pub why: String,
+    /// The way back it calls for.
+    pub option: Option<OptionId>,
+    /// Who is asked now.
+    pub asked: Vec<RoleId>,
+    /// Until when they have time; then others are asked too.
+    pub until: Option<Timestamp>,
+    /// Until when a fix may be tried; then the release is backed out.
+    pub fix_until: Option<Timestamp>,
+    /// Why it is not done by itself although the plan would.
+    pub guards: Vec<String>,
+    /// What the forecast said when it was asked.
+    pub numbers: Option<Numbers>,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// How often it was passed on.
+    pub passed_on: u32,
+}
+
+/// A decision that was made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// What was open, if it was asked for.
+    pub question: Option<Open>,
+    /// What was decided.
+    pub choice: Choice,
+    /// Who decided, for people.
+    pub by: String,
+    /// Whether no person did.
+    pub automatic: bool,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Something that is wrong with the release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Defect {
+    /// What is wrong.
+    pub title: String,
+    /// Its number in the tracker.
+    pub id: Option<String>,
+    /// How bad it is.
+    pub severity: Option<Severity>,
+    /// The trigger that showed it.
+    pub trigger: Option<TriggerId>,
+    /// Who wrote it down.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The way back, once it was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Back {
+    /// Since when.
+    pub since: Timestamp,
+    /// The stages that are undone.
+    pub undoes: Vec<StepId>,
+}
+
+/// Whether a stage has, or may have, changed anything.
+#[must_use]
+pub fn took_place(known: &StepState) -> bool {
+    use crate::event::FailureEffect;
+    match known.status {
+        Status::Pending => known.attempt > 0 && known.doubt.is_some(),
+        Status::Skipped => known.attempt > 0,
+        Status::Failed => known.failure != Some(FailureEffect::None),
+        Status::Running | Status::Acted | Status::Succeeded | Status::InDoubt | Status::Held => {
+            true
+        }
+    }
+}
+
+/// The steps of the way back that are needed after these stages took place: one flag
+/// per step. A step that undoes only stages that did not take place is not needed; a
+/// step that undoes no stage at all always is.
+#[must_use]
+pub fn needed(stages: &[Step], took_place: &[bool], steps: &[Step]) -> Vec<bool> {
+    let undoes = |step: &Step| {
+        let named =
+            stages.iter().zip(took_place).filter(|(stage, _)| stage.undone_by.0.contains(&step.id));
+        let (mut any, mut wanted) = (false, false);
+        for (_, took_place) in named {
+            any = true;
+            wanted |= *took_place;
+        }
+        !any || wanted
+    };
+    steps.iter().map(undoes).collect()
+}
+
+/// The order in which stages are undone where the plan leaves it open: what was done
+/// last is undone first. Pairs `(first, then)` of steps of the way back.
+///
+/// The steps' own order always wins: no pair is returned that contradicts it.
+#[must_use]
+pub fn reversed(stages: &[Step], steps: &[Step]) -> Vec<(StepId, StepId)> {
+    let (Ok(forward), Ok(back)) = (Graph::of_all(stages), Graph::of_all(steps)) else {
+        return Vec::new();
+    };
+    let position = |id: &StepId| steps.iter().position(|step| step.id == *id);
+    let mut pairs = Vec::new();
+    for (later, stage) in stages.iter().enumerate() {
+        // Only neighbours: the rest follows from them.
+        for &earlier in &forward.before[later] {
+            for undo_later in stage.undone_by.iter() {
+                for undo_earlier in stages[earlier].undone_by.iter() {
+                    let (Some(first), Some(then)) = (position(undo_later), position(undo_earlier))
+                    else {
+                        continue;
+                    };
+                    let settled = back.leads_to(first, then) || back.leads_to(then, first);
+                    if first != then && !settled {
+                        pairs.push((undo_later.clone(), undo_earlier.clone()));
+                    }
+                }
+            }
+        }
+    }
+    // Together they may still run in a circle with the steps' own order; then the
+    // steps' own order stands alone.
+    let all = vec![true; steps.len()];
+    if Graph::new(steps, &all, &pairs).is_ok() { pairs } else { Vec::new() }
+}
+
+impl Release {
+    /// Whether an event is about the deployment and not about a step's own course.
+    #[must_use]
+    pub fn is_about(event: &Event) -> bool {
+        matches!(
+            event,
+            Event::StageApproved { .. }
+                | Event::StageBaked { .. }
+                | Event::TriggerMoved { .. }
+                | Event::SourceLost { .. }
+                | Event::SourceFound { .. }
+                | Event::WatchEnded { .. }
+                | Event::DecisionAsked(_)
+                | Event::DecisionPassedOn { .. }
+                | Event::DecisionMade { .. }
+                | Event::BackoutBegun { .. }
+                | Event::DefectLogged { .. }
+        )
+    }
+
+    /// Whether the run still goes forward.
+    #[must_use]
+    pub fn goes_forward(&self) -> bool {
+        self.stages > 0 && self.back.is_none()
+    }
+
+    /// Triggers and sources that call for a decision nobody has made yet.
+    pub fn unanswered(&self) -> impl Iterator<Item = (&TriggerId, &Seen)> {
+        self.triggers.iter().filter(|(_, seen)| {
+            !seen.answered && matches!(seen.meaning, Meaning::Breach | Meaning::Inconclusive)
+        })
+    }
+
+    pub(crate) fn event(&mut self, event: &Event, record: &Record) {
+        match event {
+            Event::TriggerMoved { trigger, from, to, meaning, before, reading } => {
+                let known = self.triggers.get(trigger);
+                let fired = known.and_then(|seen| seen.fired);
+                // A new alarm, or a new kind of one, is a new question.
+                let same = known.is_some_and(|seen| {
+                    seen.answered
+                        && (seen.meaning == *meaning || *meaning < Meaning::Inconclusive)
+                        && (*to != State::Firing || *from == State::Recovering)
+                });
+                let seen = Seen {
+                    state: *to,
+                    meaning: *meaning,
+                    since: record.at,
+                    fired: fired.or((*to == State::Firing).then_some(record.at)),
+                    answered: same,
+                    accepted: known.is_some_and(|seen| seen.accepted),
+                    before: *before,
+                    reading: reading.clone(),
+                };
+                self.triggers.insert(trigger.clone(), seen);
+            }
+            Event::SourceLost { source, error } => {
+                let lost = Lost { since: record.at, error: error.clone(), answered: false };
+                self.lost.insert(source.clone(), lost);
+            }
+            Event::SourceFound { source } => {
+                self.lost.remove(source);
+            }
+            Event::StageBaked { stage, verdict } => {
+                self.baked.insert(stage.clone(), Baked { verdict: *verdict, accepted: false });
+            }
+            Event::StageApproved { stage, .. } => {
+                self.approved.insert(stage.clone());
+            }
+            Event::WatchEnded { verdict } => {
+                self.watched = Some(Baked { verdict: *verdict, accepted: false });
+            }
+            Event::DecisionAsked(asked) => {
+                self.asked = asked.number;
+                self.open = Some(Open {
+                    number: asked.number,
+                    severity: asked.severity,
+                    certain: asked.certain,
+                    because: asked.because.clone(),
+                    why: asked.why.clone(),
+                    option: asked.option.clone(),
+                    asked: asked.asked.clone(),
+                    until: asked.until,
+                    fix_until: asked.fix_until,
+                    guards: asked.guards.clone(),
+                    numbers: asked.numbers.clone(),
+                    asked_at: record.at,
+                    passed_on: 0,
+                });
+            }
+            Event::DecisionPassedOn { to, until, .. } => {
+                if let Some(open) = &mut self.open {
+                    for role in to {
+                        if !open.asked.contains(role) {
+                            open.asked.push(role.clone());
+                        }
+                    }
+                    open.until = *until;
+                    open.passed_on += 1;
+                }
+            }
+            Event::DecisionMade { choice, reason, automatic } => {
+                self.decide(choice, reason, *automatic, record);
+            }
+            Event::DefectLogged { title, id, severity, trigger } => self.defects.push(Defect {
+                title: title.clone(),
+                id: id.clone(),
+                severity: *severity,
+                trigger: trigger.clone(),
+                by: record.actor.shown(),
+                at: record.at,
+            }),
+            _ => {}
+        }
+    }
+
+    fn decide(&mut self, choice: &Choice, reason: &str, automatic: bool, record: &Record) {
+        let question = self.open.clone();
+        match choice {
+            // The question stays open while somebody fixes; its clock is another.
+            Choice::FixForward { until } => {
+                if let Some(open) = &mut self.open {
+                    open.fix_until = Some(*until);
+                    open.until = None;
+                }
+            }
+            Choice::Continue => {
+                let back = self.back.is_some();
+                for seen in self.triggers.values_mut() {
+                    seen.answered = true;
+                    seen.accepted |= back;
+                }
+                self.baked.values_mut().chain(&mut self.watched).for_each(|b| b.accepted = true);
+                for lost in self.lost.values_mut() {
+                    lost.answered = true;
+                }
+                self.open = None;
+            }
+            Choice::BackOut { .. } | Choice::NotFixable => self.open = None,
+        }
+        self.decided.push(Decided {
+            question,
+            choice: choice.clone(),
+            by: if automatic { "the plan".to_owned() } else { record.actor.shown() },
+            automatic,
+            reason: reason.to_owned(),
+            at: record.at,
+        });
+    }
+}

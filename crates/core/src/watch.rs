@@ -1,0 +1,124 @@
+//! What watching a release can find: words that the log, the decision and every
+//! view share. How a trigger gets from one state to the next is the business of
+//! the crate `trigger`.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a trigger stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Too few events to say anything.
+    Insufficient,
+    /// Seen, and below the limit.
+    Ok,
+    /// Beyond the limit, not long or not clearly enough.
+    Pending,
+    /// It calls for a decision.
+    Firing,
+    /// It fired, and is below the limit now.
+    Recovering,
+    /// There is nothing to look at.
+    NoData,
+    /// The source cannot be read.
+    Error,
+}
+
+impl State {
+    /// Every state, for tables and exhaustive tests.
+    pub const ALL: [Self; 7] = [
+        Self::Insufficient,
+        Self::Ok,
+        Self::Pending,
+        Self::Firing,
+        Self::Recovering,
+        Self::NoData,
+        Self::Error,
+    ];
+
+    /// For people.
+    #[must_use]
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Insufficient => "too little data",
+            Self::Ok => "ok",
+            Self::Pending => "pending",
+            Self::Firing => "FIRING",
+            Self::Recovering => "recovering",
+            Self::NoData => "no data",
+            Self::Error => "cannot be read",
+        }
+    }
+
+    /// Whether the last look gave nothing to judge by.
+    #[must_use]
+    pub fn is_blind(self) -> bool {
+        matches!(self, Self::NoData | Self::Error)
+    }
+}
+
+/// What a state means for the release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meaning {
+    /// Seen to be well.
+    Well,
+    /// Nothing can be said yet.
+    Open,
+    /// Nobody knows, and a person has to decide.
+    Inconclusive,
+    /// It calls for what the plan says about its severity.
+    Breach,
+}
+
+/// How a watch ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every required trigger was seen to be well, and none fired.
+    Passed,
+    /// Nobody can say that it went well.
+    Inconclusive,
+    /// A trigger fired.
+    Failed,
+}
+
+impl Verdict {
+    /// For people.
+    #[must_use]
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Passed => "found well",
+            Self::Inconclusive => "nobody can say",
+            Self::Failed => "not well",
+        }
+    }
+}
+
+/// What a trigger measured.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Reading {
+    /// For people: `8.4 % of 1,204`.
+    pub shown: String,
+    /// The value, or the share of bad events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Its limit, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub limit: String,
+    /// Bad events since the watch began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad: Option<f64>,
+    /// All events since the watch began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<f64>,
+    /// The evidence: `ln M`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<f64>,
+    /// The evidence it takes to fire: `ln c`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed: Option<f64>,
+    /// What was asked of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<String>,
+}

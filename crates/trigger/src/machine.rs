@@ -1,0 +1,360 @@
+//! The states of a trigger.
+//!
+//! ```text
+//!                    enough events
+//!   insufficient ─────────────────► ok ◄───────────── recovering
+//!        │                          │ ▲   well for        │ ▲
+//!        │ beyond the limit         ▼ │   recovers_after  ▼ │ below the limit
+//!        └──────────────────────► pending ──────────► firing
+//!                                      evidence, still beyond, `for` elapsed
+//!
+//!   any ── nothing for longer than max_gap ──► no data ──┐ back to where it was:
+//!   any ── cannot be read for error_after ───► error ────┘ evidence is kept
+//! ```
+//!
+//! A trigger that has fired stays *latched*: that it recovers is told to whoever
+//! decides, and does not unsay it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use backout_core::plan::Missing;
+pub use backout_core::watch::{Meaning, State, Verdict};
+
+use crate::evidence::Evidence;
+use crate::rule::{Kind, Rule};
+
+/// What looking once gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sample {
+    /// Of `total` events since the last look, `bad` were beyond the limit.
+    Counts {
+        /// Bad events.
+        bad: f64,
+        /// All events.
+        total: f64,
+    },
+    /// A value, and whether it is beyond its limit.
+    Value {
+        /// The value.
+        value: f64,
+        /// Whether it is beyond the limit.
+        beyond: bool,
+    },
+    /// There is nothing to look at: an empty answer, a value that is no number.
+    Nothing,
+    /// The source could not be read.
+    Failed,
+}
+
+/// Everything that is known about a trigger: what a restart needs to go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Where it stands.
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// When the watch began.
+    pub began: Timestamp,
+    /// When it first fired.
+    pub latched: Option<Timestamp>,
+    /// Since when it has been beyond the limit without a break.
+    pub breach_since: Option<Timestamp>,
+    /// Since when it has been below the limit without a break.
+    pub clean_since: Option<Timestamp>,
+    /// When there was last something to look at.
+    pub seen: Option<Timestamp>,
+    /// When it was last looked at.
+    pub looked: Option<Timestamp>,
+    /// Since when the source cannot be read.
+    pub failing_since: Option<Timestamp>,
+    /// All events since the watch began.
+    pub total: f64,
+    /// All bad events since the watch began.
+    pub bad: f64,
+    /// The evidence so far.
+    pub evidence: Evidence,
+    /// The last value.
+    pub value: Option<f64>,
+    /// The intervals of the short window: when, bad, total.
+    short: VecDeque<(Timestamp, f64, f64)>,
+    /// Where it stood before it went blind.
+    before: State,
+}
+
+/// Between two states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// From.
+    pub from: State,
+    /// To.
+    pub to: State,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Watched {
+    /// Before the first look.
+    #[must_use]
+    pub fn new(began: Timestamp) -> Self {
+        Self {
+            state: State::Insufficient,
+            since: began,
+            began,
+            latched: None,
+            breach_since: None,
+            clean_since: None,
+            seen: None,
+            looked: None,
+            failing_since: None,
+            total: 0.0,
+            bad: 0.0,
+            evidence: Evidence::default(),
+            value: None,
+            short: VecDeque::new(),
+            before: State::Insufficient,
+        }
+    }
+
+    /// The share of bad events in the short window; `None` if it holds no events.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        let (bad, total) =
+            self.short.iter().fold((0.0, 0.0), |(b, n), (_, bad, total)| (b + bad, n + total));
+        (total > 0.0).then(|| bad / total)
+    }
+
+    /// What the state means for the release.
+    #[must_use]
+    pub fn meaning(&self, rule: &Rule) -> Meaning {
+        let missing = |policy| match policy {
+            Missing::Inconclusive => Meaning::Inconclusive,
+            Missing::Breach => Meaning::Breach,
+            Missing::Hold => Meaning::Open,
+            Missing::Ok => Meaning::Well,
+        };
+        let now = match self.state {
+            State::Ok => Meaning::Well,
+            State::Insufficient | State::Pending => Meaning::Open,
+            State::Firing | State::Recovering => Meaning::Breach,
+            State::NoData => missing(rule.on_no_data),
+            State::Error => missing(rule.on_error),
+        };
+        // What fired while it could be seen has not stopped because it cannot.
+        let hidden = self.state.is_blind() && self.latched.is_some();
+        if hidden && matches!(self.before, State::Firing | State::Recovering) {
+            return Meaning::Breach;
+        }
+        now
+    }
+
+    /// Takes in what looking at `at` gave.
+    pub fn look(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> Option<Change> {
+        // A clock that went backwards does not make timers run backwards.
+        let at = self.looked.unwrap_or(self.began).max(at);
+        let from = self.state;
+        let sample = normal(sample);
+        let to = if rule.prometheus {
+            self.as_prometheus(rule, at, &sample)
+        } else {
+            self.next(rule, at, &sample)
+        };
+        self.looked = Some(at);
+        if to == State::Firing {
+            self.latched.get_or_insert(at);
+        }
+        if to == from {
+            return None;
+        }
+        if to.is_blind() && !from.is_blind() {
+            self.before = from;
+        }
+        self.state = to;
+        self.since = at;
+        Some(Change { from, to, at })
+    }
+
+    fn next(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> State {
+        match sample {
+            Sample::Failed => {
+                let since = *self.failing_since.get_or_insert(at);
+                if lasted(since, at) >= rule.error_after { State::Error } else { self.state }
+            }
+            Sample::Nothing => {
+                self.failing_since = None;
+                let (since, patience) = match self.seen {
+                    Some(seen) => (seen, rule.max_gap),
+                    None => (self.began, rule.grace),
+                };
+                if lasted(since, at) > patience { State::NoData } else { self.unblinded() }
+            }
+            Sample::Counts { .. } | Sample::Value { .. } => self.seen(rule, at, sample),
+        }
+    }
+
+    /// Where it stood before it went blind.
+    fn unblinded(&self) -> State {
+        if self.state == State::Error { self.before } else { self.state }
+    }
+
+    fn seen(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> State {
+        // Nobody knows what happened in a gap: what must hold without a break starts anew.
+        let gap = self.seen.is_some_and(|seen| lasted(seen, at) > rule.max_gap + rule.every);
+        if gap {
+            self.breach_since = None;
+            self.clean_since = None;
+        }
+        self.seen = Some(at);
+        self.failing_since = None;
+        let state = if self.state.is_blind() { self.before } else { self.state };
+        let (beyond, enough, proven) = self.take(rule, at, sample);
+        if beyond {
+            self.clean_since = None;
+            self.breach_since.get_or_insert(at);
+        } else if matches!(rule.kind, Kind::Share { .. }) && self.share().is_none() {
+            self.clean_since = None;
+        } else {
+            self.clean_since.get_or_insert(at);
+        }
+        let held = |since: Option<Timestamp>, length: Duration| {
+            since.is_some_and(|since| lasted(since, at) >= length)
+        };
+        match state {
+            State::Firing | State::Recovering if beyond => State::Firing,
+            State::Firing | State::Recovering => {
+                self.breach_since = None;
+                match held(self.clean_since, rule.recovers_after) {
+                    true if state == State::Recovering || rule.recovers_after.is_zero() => {
+                        State::Ok
+                    }
+                    _ => State::Recovering,
+                }
+            }
+            _ if !enough => {
+                if !beyond {
+                    self.breach_since = None;
+                }
+                State::Insufficient
+            }
+            _ if beyond && proven && held(self.breach_since, rule.lasting) => State::Firing,
+            _ if beyond => State::Pending,
+            // Without events nothing is seen to be well.
+            _ if matches!(rule.kind, Kind::Share { .. }) && self.share().is_none() => {
+                self.breach_since = None;
+                State::Insufficient
+            }
+            // A share wavers around its limit: one good look does not stop the timer.
+            State::Pending
+                if matches!(rule.kind, Kind::Share { .. })
+                    && !held(self.clean_since, rule.max_gap) =>
+            {
+                State::Pending
+            }
+            _ => {
+                self.breach_since = None;
+                State::Ok
+            }
+        }
+    }
+
+    /// Whether the sample is beyond the limit, whether there are enough events, and
+    /// whether there is evidence.
+    fn take(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> (bool, bool, bool) {
+        match (&rule.kind, sample) {
+            (Kind::Share { detector, threshold, least }, Sample::Counts { bad, total }) => {
+                // Counts that a source interpolated are made whole.
+                let total = total.round();
+                let bad = bad.round().min(total);
+                detector.update(&mut self.evidence, bad, total);
+                self.total += total;
+                self.bad += bad;
+                self.short.push_back((at, bad, total));
+                while self.short.front().is_some_and(|(then, ..)| lasted(*then, at) >= rule.short) {
+                    self.short.pop_front();
+                }
+                if self.short.is_empty() {
+                    self.short.push_back((at, bad, total));
+                }
+                let share = self.share();
+                self.value = share.or(self.value);
+                let beyond = share.is_some_and(|share| share > detector.limit());
+                let proven = self.evidence.log().is_some_and(|log| log >= *threshold);
+                (beyond, self.total >= *least, proven)
+            }
+            (_, Sample::Value { value, beyond }) => {
+                self.value = Some(*value);
+                (*beyond, true, true)
+            }
+            (Kind::Plain, _) | (_, Sample::Nothing | Sample::Failed) => (false, false, false),
+        }
+    }
+
+    /// `rules/alerting.go` of Prometheus: a missing sample ends a pending alert and
+    /// resolves a firing one (after `keep_firing_for`); an error changes nothing.
+    fn as_prometheus(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> State {
+        let active = match sample {
+            Sample::Failed => return self.state,
+            Sample::Value { value, beyond } => {
+                self.value = Some(*value);
+                *beyond
+            }
+            Sample::Nothing | Sample::Counts { .. } => false,
+        };
+        self.seen = Some(at);
+        if active {
+            self.clean_since = None;
+            let since = *self.breach_since.get_or_insert(at);
+            let firing = self.state == State::Firing || lasted(since, at) >= rule.lasting;
+            return if firing { State::Firing } else { State::Pending };
+        }
+        if self.state == State::Firing && !rule.recovers_after.is_zero() {
+            let since = *self.clean_since.get_or_insert(at);
+            if lasted(since, at) < rule.recovers_after {
+                return State::Firing;
+            }
+        }
+        self.breach_since = None;
+        self.clean_since = None;
+        State::Ok
+    }
+}
+
+/// A sample that is no number is none; one that is infinite is beyond any limit it
+/// was held against.
+fn normal(sample: &Sample) -> Sample {
+    match sample {
+        Sample::Counts { bad, total }
+            if !bad.is_finite() || !total.is_finite() || *bad < 0.0 || *total < 0.0 =>
+        {
+            Sample::Nothing
+        }
+        Sample::Value { value, .. } if value.is_nan() => Sample::Nothing,
+        other => other.clone(),
+    }
+}
+
+fn lasted(since: Timestamp, at: Timestamp) -> Duration {
+    let length: SignedDuration = at.duration_since(since);
+    Duration::try_from(length).unwrap_or_default()
+}
+
+/// How a watch over these triggers ends if it ends now.
+pub fn verdict<'a>(triggers: impl IntoIterator<Item = (&'a Rule, &'a Watched)>) -> Verdict {
+    let mut verdict = Verdict::Passed;
+    for (rule, watched) in triggers {
+        match watched.meaning(rule) {
+            _ if watched.latched.is_some() => return Verdict::Failed,
+            Meaning::Breach => return Verdict::Failed,
+            Meaning::Well => {}
+            Meaning::Open | Meaning::Inconclusive if rule.required => {
+                verdict = Verdict::Inconclusive;
+            }
+            Meaning::Open => {}
+            Meaning::Inconclusive => verdict = Verdict::Inconclusive,
+        }
+    }
+    verdict
+}

@@ -1,0 +1,151 @@
+//! False alarms stay within their budget, however often one looks.
+
+use backout_trigger::evidence::{Detector, most_rho};
+use backout_trigger::rule::{looks, threshold};
+use proptest::prelude::*;
+use std::time::Duration;
+
+/// `ln P(bad of total)` for the beta-binomial with mean `share` and correlation `rho`.
+fn log_probability(bad: u32, total: u32, share: f64, rho: f64) -> f64 {
+    let (b, n) = (f64::from(bad), f64::from(total));
+    let choose = libm::lgamma(n + 1.0) - libm::lgamma(b + 1.0) - libm::lgamma(n - b + 1.0);
+    if share <= 0.0 {
+        return if bad == 0 { 0.0 } else { f64::NEG_INFINITY };
+    }
+    if rho < 1e-9 {
+        return choose + b * share.ln() + (n - b) * (-share).ln_1p();
+    }
+    let k = 1.0 / rho - 1.0;
+    let beta = |a: f64, c: f64| libm::lgamma(a) + libm::lgamma(c) - libm::lgamma(a + c);
+    choose + beta(b + share * k, n - b + (1.0 - share) * k) - beta(share * k, (1.0 - share) * k)
+}
+
+/// The mean of the factor by which one interval multiplies the evidence: exact, as a
+/// sum over everything that can happen.
+fn mean_factor(detector: &Detector, total: u32, share: f64, rho: f64) -> f64 {
+    (0..=total)
+        .map(|bad| {
+            let mut evidence = detector.start();
+            detector.update(&mut evidence, f64::from(bad), f64::from(total));
+            let log = evidence.log().expect("one sample");
+            (log_probability(bad, total, share, rho) + log).exp()
+        })
+        .sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+    /// The theorem that the bound on false alarms rests on, for every share below
+    /// the limit and every burstiness up to the one assumed.
+    #[test]
+    fn evidence_does_not_grow_while_all_is_well(
+        limit in 0.001_f64..0.6,
+        total in 1_u32..400,
+        below in 0.0_f64..=1.0,
+        assumed in 0.0_f64..=1.0,
+        bursts in 0.0_f64..=1.0,
+    ) {
+        let assumed = assumed * most_rho(limit);
+        let detector = Detector::new(limit, Some(assumed));
+        let mean = mean_factor(&detector, total, below * limit, bursts * assumed);
+        prop_assert!(mean <= 1.0 + 1e-7, "{mean}");
+    }
+
+    /// Betting needs nothing but the mean.
+    #[test]
+    fn betting_bears_any_bursts(
+        limit in 0.001_f64..0.6,
+        total in 1_u32..400,
+        below in 0.0_f64..=1.0,
+        bursts in 0.0_f64..0.9,
+    ) {
+        let detector = Detector::new(limit, Some(1.0));
+        prop_assert_eq!(detector.method(), "betting");
+        let mean = mean_factor(&detector, total, below * limit, bursts);
+        prop_assert!(mean <= 1.0 + 1e-7, "{mean}");
+    }
+}
+
+/// Numbers that look random and are the same everywhere (SplitMix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Bad events among `total`, correlated by `rho`: Pólya's urn.
+    fn bad(&mut self, total: u32, share: f64, rho: f64) -> u32 {
+        let k = if rho > 0.0 { 1.0 / rho - 1.0 } else { f64::INFINITY };
+        let mut bad = 0;
+        for drawn in 0..total {
+            let next = match k.is_finite() {
+                true => (share * k + f64::from(bad)) / (k + f64::from(drawn)),
+                false => share,
+            };
+            bad += u32::from(self.roll() < next);
+        }
+        bad
+    }
+}
+
+/// Four hours at a look a minute, with the traffic, the closeness to the limit and
+/// the bursts under which fixed thresholds fail.
+#[test]
+fn a_whole_watch_raises_no_more_alarms_than_its_budget() {
+    const RUNS: u32 = 150;
+    let (limit, alpha) = (0.05, 0.01);
+    let count = looks(Duration::from_secs(240 * 60), Duration::from_secs(60));
+    let needed = threshold(count, alpha, None);
+    let detector = Detector::new(limit, None);
+    let mut dice = Dice(20_260_606);
+    let mut all = 0;
+    for total in [1, 5, 20, 100, 400] {
+        for share in [0.01, 0.03, 0.045, 0.05] {
+            for rho in [0.0, most_rho(limit)] {
+                let mut alarms = 0;
+                for _ in 0..RUNS {
+                    let mut evidence = detector.start();
+                    let fired = (0..count).any(|_| {
+                        let bad = dice.bad(total, share, rho);
+                        detector.update(&mut evidence, f64::from(bad), f64::from(total));
+                        evidence.log().is_some_and(|log| log >= needed)
+                    });
+                    alarms += u32::from(fired);
+                }
+                all += alarms;
+                // P(more than 8 of 150 at 1 %) is below 1 in 10,000.
+                assert!(alarms <= 8, "{alarms} of {RUNS}: {total} a look, {share}, {rho}");
+            }
+        }
+    }
+    // 6,000 watches at 1 %: far fewer than 60 in practice, for Markov is generous.
+    assert!(all <= 60, "{all}");
+}
+
+/// What breaks badly is seen at once, at any traffic worth the name.
+#[test]
+fn a_breach_is_seen_in_a_few_looks() {
+    let detector = Detector::new(0.05, None);
+    let needed = threshold(961, 0.01, None);
+    let looks_until = |total: f64, share: f64| {
+        let mut evidence = detector.start();
+        for _ in 0..500 {
+            detector.update(&mut evidence, (total * 0.01).round(), total);
+        }
+        (1..500).find(|_| {
+            detector.update(&mut evidence, (total * share).round(), total);
+            evidence.log().is_some_and(|log| log >= needed)
+        })
+    };
+    assert_eq!(looks_until(1000.0, 0.5), Some(1));
+    assert!(looks_until(100.0, 0.5).is_some_and(|looks| looks <= 2));
+    assert!(looks_until(100.0, 0.2).is_some_and(|looks| looks <= 6));
+    assert!(looks_until(20.0, 0.5).is_some_and(|looks| looks <= 3));
+    assert_eq!(looks_until(100.0, 0.04), None, "below the limit nothing is seen");
+}

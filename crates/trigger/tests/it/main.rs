@@ -1,0 +1,4 @@
+//! What triggers promise.
+
+mod alarms;
+mod states;
