@@ -424,7 +424,7 @@ impl RunState {
             }
             Event::ActRefused { .. } => {}
             Event::BackoutBegun { option, reason } => {
-                self.back_out(option.as_ref(), reason, record)?
+                self.back_out(option.as_ref(), reason, record)?;
             }
             _ if Release::is_about(event) => {
                 self.proposals.clear();

@@ -50,6 +50,61 @@ pub(crate) fn ignored(
     (last(&now, more), last(&then, less))
 }
 
+/// Rows of tables that stand otherwise than in the document the merged plan makes,
+/// although every text of them is there: cells that changed places, rows in another
+/// order. Each with what is the matter.
+pub(crate) fn moved(merged: &Document, now: &Document) -> Vec<(Said, &'static str)> {
+    let (merged, now) = (rows(merged), rows(now));
+    let mut left: HashMap<&(String, Vec<String>), usize> = HashMap::new();
+    merged.iter().for_each(|(key, _)| *left.entry(key).or_default() += 1);
+    let mut found = Vec::new();
+    let mut same: HashMap<&str, Vec<(&Vec<String>, &Said)>> = HashMap::new();
+    for (key, said) in &now {
+        match left.get_mut(key).filter(|left| **left > 0) {
+            Some(left) => {
+                *left -= 1;
+                same.entry(&key.0).or_default().push((&key.1, said));
+            }
+            None => found.push((said.clone(), "stands together otherwise than it did")),
+        }
+    }
+    for (head, rows) in same {
+        let wanted = merged.iter().filter(|(key, _)| key.0 == head).map(|(key, _)| &key.1);
+        let wanted = wanted.filter(|cells| rows.iter().any(|(known, _)| known == cells));
+        let out = rows.iter().zip(wanted).find(|((cells, _), wanted)| cells != wanted);
+        if let Some(((_, said), _)) = out {
+            found.push(((*said).clone(), "and rows near it stand in another order"));
+        }
+    }
+    found.sort_by_key(|(said, _)| said.place.number);
+    found
+}
+
+/// The rows of all tables: their head and their cells, however they are spelled, and
+/// without the numbers that only count them.
+fn rows(document: &Document) -> Vec<((String, Vec<String>), Said)> {
+    let mut found = Vec::new();
+    for block in parts(document) {
+        let Kind::Table(table) = &block.kind else { continue };
+        let head: Vec<String> = table.head.iter().map(|cell| text_of(cell)).collect();
+        for row in &table.rows {
+            let mut cells = Vec::new();
+            for cell in &row.cells {
+                add(&row.place, &text_of(cell), &mut cells);
+            }
+            if cells.first().is_some_and(|cell| cell.text.chars().all(|c| c.is_ascii_digit())) {
+                cells.remove(0);
+            }
+            let text: Vec<&str> = cells.iter().map(|cell| cell.text.as_str()).collect();
+            let said =
+                Said { place: row.place.clone(), text: text.join(" | "), key: String::new() };
+            let cells = cells.into_iter().map(|cell| cell.key).collect();
+            found.push(((head.join(" | "), cells), said));
+        }
+    }
+    found
+}
+
 fn counted(all: &[Said]) -> HashMap<&str, usize> {
     let mut counts = HashMap::new();
     all.iter().for_each(|said| *counts.entry(said.key.as_str()).or_default() += 1);
@@ -79,7 +134,14 @@ fn last(all: &[Said], wanted: impl Fn(&str) -> usize) -> Vec<Said> {
 /// each time (the forecast, the check), not pictures.
 fn said(document: &Document) -> Vec<Said> {
     let mut all = Vec::new();
+    parts(document).into_iter().for_each(|block| block_said(block, &mut all));
+    all
+}
+
+fn parts(document: &Document) -> Vec<&Block> {
+    let mut all = Vec::new();
     let mut skipped: Option<u8> = None;
+    let mut annex = false;
     for block in &document.blocks {
         if let Kind::Heading(level, text) = &block.kind {
             if skipped.is_some_and(|skipped| *level <= skipped) {
@@ -87,13 +149,15 @@ fn said(document: &Document) -> Vec<Said> {
             }
             let text = text_of(text);
             let computed = ["Schedule and point of no return", "Check of this plan"];
-            let annex = topic(&text) == Some(Topic::Annex);
-            if skipped.is_none() && (annex || computed.contains(&text.trim())) {
+            annex |= topic(&text) == Some(Topic::Annex);
+            if skipped.is_none() && computed.contains(&text.trim()) {
                 skipped = Some(*level);
             }
         }
-        if skipped.is_none() {
-            block_said(block, &mut all);
+        // The plan file itself has a digest beside it.
+        let file = annex && matches!(block.kind, Kind::Code(..));
+        if skipped.is_none() && !file {
+            all.push(block);
         }
     }
     all

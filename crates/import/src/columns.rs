@@ -189,7 +189,7 @@ pub(crate) fn column(name: &str) -> Option<Column> {
         {
             C::Phone
         }
-        () if any(&["mail"]) => C::Mail,
+        () if any(&["mail", "email"]) => C::Mail,
         () if any(&["chat", "slack", "teams"]) => C::Chat,
         () if any(&["availab", "hours", "shift"]) => C::Availability,
         () if any(&["location", "path", "stored", "where"]) => C::Location,

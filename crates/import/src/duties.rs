@@ -60,6 +60,11 @@ impl Reading<'_> {
                 continue;
             };
             let Some(id) = self.component(&name, "components", &place) else { continue };
+            // A component has one backup to go back to; a second one is for people.
+            if self.plan.components.get(&id).is_some_and(|known| known.backup.is_some()) {
+                self.note(&place, "", &line.text());
+                continue;
+            }
             let tested = line.get(C::Tested);
             let day = tested.as_deref().and_then(values::day);
             let rehearsal = tested.as_deref().is_some_and(|text| plain(text) == "rehearsal");

@@ -77,7 +77,7 @@ impl Reading<'_> {
             "risk_impact_analysis" | "impact_description" => "impact",
             "timezone" | "time_zone" | "tz" => "time zone",
             "change" | "change_id" | "ticket" => "change id",
-            "status" | "last_updated" | "layout" | "tags" | "description" if !self.is_ticket() => {
+            "status" | "last_updated" | "layout" | "tags" if !self.is_ticket() => {
                 return;
             }
             "title" | "name" => {
@@ -107,9 +107,12 @@ impl Reading<'_> {
                 self.note(place, "", &format!("{name}: {value}"));
                 return;
             }
-            _ => return,
+            _ if self.is_ticket() => return,
+            name => name,
         };
-        self.field(known, value, place);
+        if !self.field(known, value, place) && !self.is_ticket() {
+            self.note(place, "", &format!("{name}: {value}"));
+        }
     }
 
     /// A table of names and values. Fields that mean nothing to a plan stay as a note.

@@ -1,5 +1,6 @@
 //! Who is who, what calls for a decision, and who takes it.
 
+use backout_core::duration::Estimate;
 use backout_core::ids::TriggerId;
 use backout_core::plan::{DecisionAction, DecisionRule, Many, Reach, Severity, Trigger};
 use backout_documents::Place;
@@ -109,15 +110,24 @@ impl Reading<'_> {
             };
             let severity = line.get(C::Severity).as_deref().and_then(severity_of);
             let id = self.trigger(&what, line.get(C::Limit).as_deref(), severity, &place);
-            let lasting = line.first(&[C::Lasting, C::Duration]);
-            let lasting = lasting.and_then(|text| {
-                values::length(&text, Some("m")).filter(|_| !text.trim().is_empty())
+            let said = line.first(&[C::Lasting, C::Duration]);
+            let lasting = said.as_ref().and_then(|text| {
+                values::length(text, Some("m")).filter(|_| !text.trim().is_empty())
             });
+            if let Some(said) = said.filter(|_| lasting.is_none()) {
+                self.note(&place, "", &format!("{what}: for {said}"));
+            }
             if let (Some(id), Some(lasting)) = (&id, lasting)
                 && let Some(trigger) = self.plan.triggers.get_mut(id)
             {
                 trigger.lasting.get_or_insert(lasting.high());
-                self.report.found(format!("triggers[{id}].for"), &place);
+                let field = format!("triggers[{id}].for");
+                match lasting {
+                    Estimate::Point(_) => self.report.found(field, &place),
+                    Estimate::Range { .. } => {
+                        self.report.guessed(field, &place, "of the two figures the longer one");
+                    }
+                }
             }
             if let (Some(id), Some(owner)) = (&id, line.get(C::Owner)) {
                 let owner = self.role(&owner, &format!("triggers[{id}].owner"), &place);
@@ -144,6 +154,22 @@ impl Reading<'_> {
     ) -> Option<TriggerId> {
         let what = what.trim().trim_end_matches(['.', ';']).trim();
         if what.is_empty() {
+            return None;
+        }
+        // `Rollback is not needed if …` calls for nothing.
+        let said = plain(what);
+        let calls_off = [
+            "not needed",
+            "not required",
+            "not necessary",
+            "no rollback",
+            "no backout",
+            "not rollback",
+            "not backout",
+            "no need",
+        ];
+        if crate::words::goes_back(&said) && has(&said, &calls_off) {
+            self.note(place, "", what);
             return None;
         }
         let apart = limit.and_then(values::limit);
@@ -195,12 +221,16 @@ impl Reading<'_> {
 
     /// Severity, who decides, who is told.
     pub(crate) fn matrix_table(&mut self, grid: &Grid<'_>) -> bool {
+        let mut seen: Vec<Severity> = Vec::new();
         for line in grid.lines() {
             let place = line.place();
-            let Some(severity) = line.get(C::Severity).as_deref().and_then(severity_of) else {
+            let severity = line.get(C::Severity).as_deref().and_then(severity_of);
+            // Two levels of the document that are one here: the first, which is the worse, counts.
+            let Some(severity) = severity.filter(|severity| !seen.contains(severity)) else {
                 self.note(&place, "", &line.text());
                 continue;
             };
+            seen.push(severity);
             let name = severity_name(severity);
             let by = line.first(&[C::Decider, C::Owner]);
             let by = by.and_then(|by| self.role(&by, &format!("decision.{name}.by"), &place));

@@ -17,7 +17,7 @@ use backout_documents::{Block, Document, Kind};
 use backout_plan::{ReadPlan, read_bytes};
 use serde_json::Value;
 
-use crate::altered::{Said, altered, ignored};
+use crate::altered::{Said, altered, ignored, moved};
 use crate::merge::{Merge, cut};
 use crate::report::{Report, Source};
 use crate::topics::{Topic, topic};
@@ -167,6 +167,14 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
     {
         if !merge.kept.iter().any(|(_, why)| why.contains(&format!("\"{}\"", said.text))) {
             report.not_taken_over.push(not_taken(said, what));
+        }
+    }
+    let told: BTreeSet<String> = written.iter().map(|said| said.place.to_string()).collect();
+    for (said, what) in moved(again.as_ref().unwrap_or(&base), document) {
+        let place = said.place.to_string();
+        let merged = merge.kept.iter().any(|(_, why)| why.contains(&said.text));
+        if !told.contains(&place) && !merged {
+            report.not_taken_over.push(not_taken(&said, what));
         }
     }
     match merged {

@@ -41,6 +41,9 @@ const NOBODY: [&str; 14] = [
     "automated",
 ];
 
+/// With more roles than this, only the same words are the same role.
+const MOST_COMPARED: usize = 200;
+
 /// The role a text names. A new role is added when nobody known is meant.
 pub(crate) fn role(
     text: &str,
@@ -88,10 +91,10 @@ pub(crate) fn role(
         report.found(field, place);
         return Some(id);
     }
-    let by_name = plan
-        .roles
-        .iter()
-        .find(|(_, role)| role.name.as_deref().is_some_and(|name| plain(name) == said));
+    let by_name = plan.roles.iter().find(|(_, role)| {
+        let few = plan.roles.len() <= MOST_COMPARED;
+        role.name.as_deref().is_some_and(|name| name == text || few && plain(name) == said)
+    });
     if let Some((id, _)) = by_name {
         let id = id.clone();
         report.guessed(field, place, format!("`{text}` is the name of whoever is {id}"));
@@ -138,14 +141,25 @@ pub(crate) fn add(name: &str, plan: &mut Plan) -> RoleId {
         unique(&slug(name), "role", |id| plan.roles.keys().any(|known| known.as_str() == id));
     // A slug is a name by its making; `role` is one by itself.
     let id = RoleId::new(free).or_else(|_| RoleId::new("role")).unwrap_or_else(|_| unreachable!());
-    plan.roles.insert(id.clone(), Role::default());
+    // A name that the id does not hold in full stands beside it.
+    let whole = plain(name).chars().all(|c| !c.is_alphabetic() || c.is_ascii());
+    let name = (!whole).then(|| name.trim().to_owned());
+    plan.roles.insert(id.clone(), Role { name, ..Role::default() });
     id
 }
 
 /// The role of exactly this name.
 pub(crate) fn same(said: &str, plan: &Plan) -> Option<RoleId> {
+    let spelled = |id: &RoleId| {
+        let name = plan.roles.get(id).and_then(|role| role.name.as_deref());
+        said.is_ascii() || name.is_none_or(|name| plain(name) == said)
+    };
     let made = RoleId::new(slug(said)).ok().filter(|id| plan.roles.contains_key(id));
-    made.or_else(|| plan.roles.keys().find(|id| plain(id.as_str()) == *said).cloned())
+    if plan.roles.len() > MOST_COMPARED {
+        return made.filter(spelled);
+    }
+    made.filter(spelled)
+        .or_else(|| plan.roles.keys().find(|id| plain(id.as_str()) == *said).cloned())
 }
 
 /// A role that is very likely the one meant, and why.
@@ -159,6 +173,9 @@ fn alike(said: &str, plan: &Plan) -> Option<(RoleId, String)> {
     let initials =
         |text: &str| -> String { text.split(' ').filter_map(|word| word.chars().next()).collect() };
     let mut found: Vec<(RoleId, String)> = Vec::new();
+    if plan.roles.len() > MOST_COMPARED {
+        return None;
+    }
     for id in plan.roles.keys() {
         let known = plain(id.as_str());
         let (short, whole) =
@@ -293,17 +310,29 @@ pub(crate) fn reach(text: &str, reach: &mut Reach) -> bool {
         let blank = part.to_lowercase().matches('x').count() >= 3;
         let bare = without_word(part);
         if bare.contains('@') && bare.contains('.') && !bare.contains(' ') {
-            reach.email.get_or_insert_with(|| bare.to_owned());
+            more(&mut reach.email, bare);
         } else if bare.starts_with(['#', '@']) && bare.len() > 1 {
-            reach.chat.get_or_insert_with(|| bare.to_owned());
+            more(&mut reach.chat, bare);
         } else if digits >= 3 || blank {
-            reach.phone.get_or_insert_with(|| bare.to_owned());
+            more(&mut reach.phone, bare);
         } else {
             continue;
         }
         some = true;
     }
     some
+}
+
+/// Somebody with two numbers has two numbers.
+fn more(known: &mut Option<String>, another: &str) {
+    match known {
+        Some(all) if all.split(", ").any(|one| one == another) => {}
+        Some(all) => {
+            all.push_str(", ");
+            all.push_str(another);
+        }
+        None => *known = Some(another.to_owned()),
+    }
 }
 
 /// A way to reach somebody without the word for it.

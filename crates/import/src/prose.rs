@@ -192,7 +192,13 @@ impl Reading<'_> {
         // Lines of `Name: value`.
         let lines: Vec<&str> = text.lines().collect();
         let pairs = lines.iter().filter_map(|line| pair(line)).count();
-        if pairs == lines.len() && !matches!(topic, Some(Topic::Procedure)) {
+        // Right below the title stands what the document is about.
+        let top = self.document().blocks.iter().find_map(|block| match &block.kind {
+            Kind::Heading(_, text) => Some(text_of(text)),
+            _ => None,
+        });
+        let below_title = top.is_some_and(|top| top == heading);
+        if pairs == lines.len() && (below_title || topic != Some(Topic::Procedure)) {
             let mut rest = Vec::new();
             let mut known = 0;
             for (index, line) in lines.iter().enumerate() {

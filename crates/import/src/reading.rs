@@ -284,12 +284,26 @@ impl<'a> Reading<'a> {
 
     /// A role that a text names, at a field of the plan.
     pub(crate) fn role(&mut self, text: &str, field: &str, place: &Place) -> Option<RoleId> {
-        people::role(text, field, place, &mut self.plan, &mut self.report)
+        let found = people::role(text, field, place, &mut self.plan, &mut self.report);
+        let said = plain(text);
+        if found.is_none() && !matches!(said.as_str(), "" | "n/a" | "na" | "none") {
+            self.note(place, "", &format!("{field}: {text}"));
+        }
+        found
     }
 
     /// What nobody understood becomes notes, so that nothing is lost.
     fn keep_the_rest(&mut self, sections: &[Section<'_>]) {
         for section in sections {
+            // `Only if the migration has run`, over steps: they are steps all the same, and
+            // whoever carries them out has to know.
+            if let Some(head) = section.heads.last()
+                && head.topic.is_none()
+                && section.parts.iter().any(|part| part.used)
+                && is_condition(&head.text)
+            {
+                self.note(&head.place, "", &head.text);
+            }
             let mut together: Option<(Place, String)> = None;
             for part in section.parts.iter().filter(|part| !part.used) {
                 let text = part.block.text();
@@ -337,6 +351,10 @@ impl<'a> Reading<'a> {
         });
         self.plan.notes.push(Note { from, text });
     }
+}
+
+fn is_condition(heading: &str) -> bool {
+    plain(heading).split(' ').any(|word| matches!(word, "if" | "unless" | "only" | "when"))
 }
 
 fn says_something(block: &Block) -> bool {

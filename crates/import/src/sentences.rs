@@ -84,7 +84,42 @@ pub(crate) fn estimate_line(text: &str) -> Option<backout_core::duration::Estima
             "estimate",
         ],
     );
-    if !estimate || said.split(' ').count() > 14 {
+    const AROUND: [&str; 28] = [
+        "estimated",
+        "expected",
+        "time",
+        "duration",
+        "to",
+        "complete",
+        "required",
+        "estimate",
+        "total",
+        "for",
+        "the",
+        "rollback",
+        "backout",
+        "of",
+        "is",
+        "approximately",
+        "about",
+        "mins",
+        "min",
+        "minutes",
+        "minute",
+        "hours",
+        "hour",
+        "h",
+        "execution",
+        "approx",
+        "whole",
+        "in",
+    ];
+    let more = said
+        .split(' ')
+        .filter(|word| word.starts_with(char::is_alphabetic) && !AROUND.contains(word))
+        .count();
+    // Whatever else the line says would be lost.
+    if !estimate || more > 3 {
         return None;
     }
     let (name, value) = pair(text).unwrap_or_else(|| (String::new(), text.to_owned()));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use backout_core::duration::Estimate;
+use backout_core::duration::{Estimate, Span};
 use backout_core::ids::RoleId;
 use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::{Block, Item, Kind, Place, Style};
@@ -30,6 +30,8 @@ pub(crate) struct Draft {
     pub(crate) place: Place,
     pub(crate) owner: Option<(RoleId, Place)>,
     pub(crate) takes: Option<(Estimate, Place)>,
+    /// Why that is a guess, if it is one.
+    pub(crate) takes_guess: Option<&'static str>,
     pub(crate) verify: Vec<(String, Place)>,
     /// What to do, in pieces: an instruction beyond the title, commands.
     pub(crate) how: Vec<String>,
@@ -56,6 +58,7 @@ impl Draft {
             place: place.clone(),
             owner: None,
             takes: None,
+            takes_guess: None,
             verify: Vec::new(),
             how: Vec::new(),
             how_place: None,
@@ -83,19 +86,25 @@ impl Draft {
 
 impl Reading<'_> {
     pub(crate) fn step_table(&mut self, grid: &Grid<'_>, group: Option<String>) -> bool {
-        let unit = values::unit_of(grid.name(C::Duration)).or(Some("m"));
-        let unit = unit.filter(|_| grid.has(C::Duration));
+        let stated = values::unit_of(grid.name(C::Duration));
+        let unit = stated.or(Some("m")).filter(|_| grid.has(C::Duration));
         let first = self.drafts.len();
         let mut forward = false;
         let directed =
             grid.lines().any(|line| line.direction().is_some_and(|way| goes_back(&plain(&way))));
         for line in grid.lines() {
             let place = line.place();
-            let takes = line
-                .first(&[C::Duration, C::Expected])
-                .and_then(|text| values::length(&text, unit));
+            let said = line.first(&[C::Duration, C::Expected]);
+            // Without a unit, figures are minutes; a quarter of one is something else.
+            let bare = stated.is_none()
+                && said.as_ref().is_some_and(|text| values::length(text, None).is_none());
+            let takes = said.and_then(|text| values::length(&text, unit));
+            let takes = takes.filter(|takes| !bare || takes.likely() >= Span::minutes(1));
             if line.is_total() {
-                if let Some(total) = takes.or_else(|| values::length(&line.text(), None)) {
+                // A part of the sum says nothing about the whole.
+                if plain(&line.text()).starts_with("sub") {
+                    self.note(&place, "", &line.text());
+                } else if let Some(total) = takes.or_else(|| values::length(&line.text(), None)) {
                     self.when.total = Some((longest(total), place));
                 }
                 continue;
@@ -131,6 +140,7 @@ impl Reading<'_> {
                 self.forget_found(&field);
             }
             draft.takes = takes.map(|takes| (takes, place.clone()));
+            draft.takes_guess = bare.then_some("the document gives a figure without a unit");
             if takes.is_none()
                 && let Some(text) = line.get(C::Duration)
             {
@@ -244,7 +254,12 @@ impl Reading<'_> {
         let length = values::length_in_brackets(&heading);
         let title = before_brackets(&title);
         let said = plain(&title);
+        // Where several ways back have steps of their own, each is the detail of its own way.
+        let of_this_way = self.drafts.iter().any(|draft| draft.group == group);
         let known = self.drafts.iter().position(|draft| {
+            if of_this_way && draft.group != group {
+                return false;
+            }
             let number = number.is_some() && draft.number == number;
             let same_way = draft.in_table && is_step(&heading);
             number && (same_way || alike(&draft.title, &title) || title.is_empty())

@@ -115,14 +115,24 @@ impl<'a> Grid<'a> {
                 &name,
                 &["duration", "takes", "effort", "est", "estimat", "length", "min", "hour"],
             );
+            // Nobody plans a step of six hours to the minute: that is a clock.
+            let of_day = clocks.iter().any(|(hour, _)| *hour >= 6);
             if columns[index] == Some(Column::Duration)
                 && !lasts
                 && clocks.len() == texts.len()
-                && clocks.len() > 1
-                && rising
+                && (clocks.len() > 1 && rising || of_day)
             {
                 columns[index] = None;
             }
+        }
+        // `Time` beside `Duration` is when, not how long.
+        let long = |at: usize| {
+            crate::words::has(&plain(&names[at]), &["duration", "takes", "effort", "estimat"])
+        };
+        let timed: Vec<usize> =
+            (0..columns.len()).filter(|at| columns[*at] == Some(Column::Duration)).collect();
+        if timed.iter().any(|at| long(*at)) {
+            timed.iter().filter(|at| !long(**at)).for_each(|at| columns[*at] = None);
         }
         Self { columns, names, table, read: RefCell::default() }
     }
@@ -147,8 +157,11 @@ impl<'a> Grid<'a> {
             }
             let name = self.names.get(index).map_or("", String::as_str);
             self.read.borrow_mut().insert((line.index, index));
-            if !matches!(plain(name).as_str(), "" | "#" | "no" | "nr") {
-                found.push(format!("{name}: {text}"));
+            match plain(name).as_str() {
+                "#" | "no" | "nr" => {}
+                "" if text.trim().chars().all(|c| c.is_ascii_digit() || c == '.') => {}
+                "" => found.push(text),
+                _ => found.push(format!("{name}: {text}")),
             }
         }
         found
@@ -376,7 +389,10 @@ impl Line<'_, '_> {
         let first = row.cells.iter().map(|cell| text_of(cell)).find(|text| says(text));
         let total = first.is_some_and(|text| {
             let said = plain(&text);
-            said == "total" || said.starts_with("total ") || said == "sum"
+            let adds_up = ["total", "subtotal", "sum", "summe", "gesamt", "overall"];
+            let words: Vec<&str> = said.split(' ').collect();
+            adds_up.contains(&words[0])
+                || words.len() <= 3 && words.last().is_some_and(|last| adds_up.contains(last))
         });
         if total {
             self.all_read();

@@ -28,6 +28,14 @@ impl Reading<'_> {
             self.window().deploy = Some(LocalRange { start: time(start), end: time(end) });
             self.report.found("window.deploy", place);
         }
+        // `CET`, `BST`: several zones are called so, and none of them all year round.
+        if self.plan.window.as_ref().is_none_or(|window| window.timezone.is_none())
+            && let Some((text, place)) =
+                when.deploy.iter().chain(&when.by).find(|(text, _)| abbreviated_zone(text))
+        {
+            let (text, place) = (text.clone(), place.clone());
+            self.note(&place, "", &format!("{text}: which time zone is meant?"));
+        }
         let mut end_of_deploy = None;
         if let Some((text, place)) = &when.deploy {
             match (
@@ -61,8 +69,17 @@ impl Reading<'_> {
                 own.or_else(|| end_of_deploy.map(|end| end.date())).or(date.map(|(day, _)| day));
             match (times.last(), day) {
                 (Some(time), Some(day)) => {
-                    let at =
+                    let mut at =
                         LocalTime { at: day.to_datetime(*time), weekday: values::weekday(text) };
+                    // An hour before the window is that of the night after it.
+                    let starts =
+                        self.plan.window.as_ref().and_then(|w| w.deploy).map(|w| w.start.at);
+                    if own.is_none()
+                        && starts.is_some_and(|starts| at.at < starts)
+                        && let Ok(next) = day.tomorrow()
+                    {
+                        at.at = next.to_datetime(*time);
+                    }
                     self.window().backout_by = Some(at);
                     self.report.found("window.backout_by", place);
                     if own.is_none() {
@@ -149,13 +166,35 @@ pub(crate) struct When {
     pub(crate) total: Option<(Span, Place)>,
 }
 
+/// Whether a text names a time zone by its letters.
+fn abbreviated_zone(text: &str) -> bool {
+    const ZONES: [&str; 22] = [
+        "CET", "CEST", "MEZ", "MESZ", "GMT", "BST", "WET", "WEST", "EET", "EEST", "EST", "EDT",
+        "CST", "CDT", "MST", "MDT", "PST", "PDT", "IST", "JST", "AEST", "AEDT",
+    ];
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| ZONES.contains(&word))
+}
+
 /// Two times of one day, or over midnight.
 pub(crate) fn range(text: &str, day: Option<Date>) -> Option<LocalRange> {
     let day = values::day(text).or(day)?;
     let times = values::times(text);
     let [start, end, ..] = times.as_slice() else { return None };
     let weekday = values::weekday(text);
-    let last = if end > start { day } else { day.tomorrow().ok()? };
+    // A night over several days says both.
+    let later = [" - ", " \u{2013} ", " \u{2014} ", "\u{2013}", " to ", " until ", " till ", " / "]
+        .into_iter()
+        .filter_map(|sign| text.split_once(sign))
+        .find_map(|(before, behind)| {
+            let both = !values::times(before).is_empty() && !values::times(behind).is_empty();
+            values::day(behind).filter(|_| both)
+        });
+    let last = match later {
+        Some(later) if later > day || later == day && end > start => later,
+        Some(_) => return None,
+        None if end > start => day,
+        None => day.tomorrow().ok()?,
+    };
     Some(LocalRange {
         start: LocalTime { at: day.to_datetime(*start), weekday },
         // The weekday someone wrote once is that of the start.

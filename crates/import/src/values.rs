@@ -22,7 +22,7 @@ patterns! {
     RANGE = r"(?i)(\d+(?:[.,]\d{1,2})?)\s*(days?|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s)?\s*(?:-|–|—|to)\s*(\d+(?:[.,]\d{1,2})?)\s*(days?|hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s)\b";
     CLOCKED = r"^\s*(\d{1,3}):(\d{2})(?::(\d{2}))?\s*(?:h|hrs?|hours?)?\s*$";
     BARE_RANGE = r"^\s*(\d+(?:\.\d+)?)\s*(?:-|–|—|to)\s*(\d+(?:\.\d+)?)\s*$";
-    BARE = r"^\s*[~≈]?\s*(\d+(?:[.,]\d{1,2}|\.\d+)?)\s*$";
+    BARE = r"^\s*[~≈]?\s*(\d+(?:[.,]\d{1,3}|\.\d+)?)\s*$";
     ISO_DAY = r"\b(\d{4})-(\d{2})-(\d{2})\b";
     DAY_MONTH = r"(?i)\b(\d{1,2})(?:st|nd|rd|th)?\s+(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?,?\s+(\d{4})\b";
     MONTH_DAY = r"(?i)\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})\b";
@@ -45,7 +45,17 @@ patterns! {
         (?P<length>\d+(?:\.\d+)?\s*[-\ ]?\s*(?:hours?|hrs?|h|minutes?|mins?|min|m|seconds?|secs?|s))\b";
 }
 
+/// Whether nobody can tell if `1.500` is one and a half or fifteen hundred.
+fn ambiguous(number: &str) -> bool {
+    number.split_once(['.', ',']).is_some_and(|(whole, part)| {
+        part.len() == 3 && !matches!(whole.trim_start_matches('-'), "0" | "")
+    })
+}
+
 fn seconds(number: &str, unit: &str) -> Option<f64> {
+    if ambiguous(number) {
+        return None;
+    }
     let number: f64 = number.replace(',', ".").parse().ok()?;
     let unit = unit.to_lowercase();
     let size = match unit.chars().next()? {
@@ -102,6 +112,10 @@ pub(crate) fn length(text: &str, unit: Option<&str>) -> Option<Estimate> {
     if let Some(clock) = CLOCKED.captures(text) {
         let part =
             |index: usize| clock.get(index).and_then(|part| part.as_str().parse::<f64>().ok());
+        if unit == Some(MINUTES_AND_SECONDS) && clock.get(3).is_none() {
+            let total = part(1)? * 60.0 + part(2)?;
+            return (total > 0.0).then(|| Estimate::Point(span(total)));
+        }
         // A time with two fields is hours and minutes, as in every plan with a `0:30`.
         let total = part(1)? * 3600.0 + part(2)? * 60.0 + part(3).unwrap_or(0.0);
         return (total > 0.0).then(|| Estimate::Point(span(total)));
@@ -134,15 +148,26 @@ pub(crate) fn length(text: &str, unit: Option<&str>) -> Option<Estimate> {
         end = whole.end();
         found = true;
     }
-    // `1 hour 30`, `2 x 15 min`, `1.000 s`: a figure that is left over changes the others.
+    // `1 hour 30`, `2 x 15 min`, `1.000 s`: a figure that is left over changes the
+    // others, and so does what the length is counted by: `15 min per node`.
     let rest = format!("{} {}", &text[..start], &text[end..]);
-    let clear = !rest.contains(|c: char| c.is_ascii_digit());
+    let clear = !rest.contains(|c: char| c.is_ascii_digit()) && !is_per_piece(&rest);
     (found && clear && total > 0.0).then(|| Estimate::Point(span(total)))
 }
 
-/// A length that stands in brackets somewhere in a heading.
+/// `15 min per node`, `5 min each`: how many there are is not said.
+fn is_per_piece(text: &str) -> bool {
+    crate::words::plain(text).split(' ').any(|word| matches!(word, "per" | "each" | "every"))
+}
+
+/// A length that stands in brackets somewhere in a heading; none where there are two.
 pub(crate) fn length_in_brackets(text: &str) -> Option<Estimate> {
-    let (_, rest) = text.rsplit_once(['(', '['])?;
+    let (before, rest) = text.rsplit_once(['(', '['])?;
+    if let Some((_, other)) = before.rsplit_once(['(', '['])
+        && length(other.split([')', ']']).next()?, None).is_some()
+    {
+        return None;
+    }
     length(rest.split([')', ']']).next()?, None)
 }
 
@@ -180,16 +205,22 @@ pub(crate) fn says_more(text: &str) -> bool {
     })
 }
 
+/// The unit of a column whose times are minutes and seconds: `Duration (mm:ss)`.
+const MINUTES_AND_SECONDS: &str = "mm:ss";
+
 /// The unit a column's name gives its numbers: `Duration (min)`.
 pub(crate) fn unit_of(name: &str) -> Option<&'static str> {
     let said = crate::words::plain(name);
-    [("hour", "h"), ("hrs", "h"), ("min", "m"), ("sec", "s")]
+    if ["mm ss", "min sec", "m ss"].iter().any(|unit| said.contains(unit)) {
+        return Some(MINUTES_AND_SECONDS);
+    }
+    [("day", "d"), ("hour", "h"), ("hrs", "h"), ("min", "m"), ("sec", "s")]
         .into_iter()
         .find(|(word, _)| crate::words::has(&said, &[word]))
         .map(|(_, unit)| unit)
         // `Duration (h)`.
         .or_else(|| {
-            ["h", "m", "s"].into_iter().find(|unit| said.split(' ').any(|word| word == *unit))
+            ["d", "h", "m", "s"].into_iter().find(|unit| said.split(' ').any(|word| word == *unit))
         })
 }
 
@@ -297,8 +328,16 @@ pub(crate) fn condition(text: &str) -> Option<Condition> {
         });
         let metric = if metric.is_empty() { behind.unwrap_or_default() } else { metric };
         let counted = whole.start() == 0 && metric.starts_with(|c: char| c.is_ascii_digit());
-        if counted || matches!(metric, "Not" | "not" | "No" | "no") {
+        if counted {
             continue;
+        }
+        // `CPU not above 90 %`: turned round, it would say the opposite.
+        if is_negated(metric) {
+            return None;
+        }
+        // `of 10,000 items`: a share of how many is part of it.
+        if behind.is_some_and(|behind| behind.contains(|c: char| c.is_ascii_digit())) {
+            return None;
         }
         // `1.000.000`: the figure goes on behind what was read of it.
         if after.starts_with(|c: char| c.is_ascii_digit())
@@ -306,6 +345,10 @@ pub(crate) fn condition(text: &str) -> Option<Condition> {
                 && after.starts_with(['.', ','])
                 && after[1..].starts_with(|c: char| c.is_ascii_digit())
         {
+            return None;
+        }
+        // `10,000`: ten thousand here, ten there.
+        if ambiguous(&number["value"]) {
             return None;
         }
         let value = number["value"].replace(',', ".");
@@ -359,6 +402,15 @@ pub(crate) fn lasting(text: &str) -> Option<Span> {
     }
 }
 
+/// Whether what is measured is said not to be so.
+fn is_negated(metric: &str) -> bool {
+    let said = metric.to_lowercase();
+    said.contains("n't")
+        || crate::words::plain(metric)
+            .split(' ')
+            .any(|word| matches!(word, "not" | "no" | "never" | "cannot" | "without"))
+}
+
 fn comparison(said: &str) -> Option<Comparison> {
     let any = |words: &[&str]| words.iter().any(|word| said.contains(word));
     Some(match () {
@@ -405,6 +457,10 @@ mod tests {
             ("1,5 h", None, Some("1h30m")),
             ("1:30 h", None, Some("1h30m")),
             ("1.000 s", None, None),
+            ("1.500", Some("m"), None),
+            ("15 min per node", None, None),
+            ("2", Some("d"), Some("2d")),
+            ("05:30", Some("mm:ss"), Some("5m30s")),
             ("1 hour 30", None, None),
             ("2 x 15 min", None, None),
             ("90 min to 2 h", None, Some("2h (1h30m to 2h)")),
@@ -506,6 +562,12 @@ mod tests {
             "Error rate > 1% for 10 min and users complain",
             "CPU above 90 % for 5 minutes on more than 2 nodes",
             "errors exceed 5 per hour",
+            "CPU not above 90%",
+            "Response time does not exceed 2 s",
+            "Rollback is not needed if the error rate is below 1 %",
+            "Queue depth > 10,000",
+            "latency > 1,250 ms",
+            "> 0.5 % of 10,000 items",
         ] {
             assert!(condition(text).is_none(), "{text}");
         }

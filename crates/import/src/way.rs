@@ -94,7 +94,12 @@ impl Reading<'_> {
                     place,
                     "of the two figures the longer one counts as likely",
                 ),
-                _ => self.report.found(field("takes"), place),
+                _ => match draft.takes_guess {
+                    Some(why) => {
+                        self.report.guessed(field("takes"), place, format!("{why}: minutes"));
+                    }
+                    None => self.report.found(field("takes"), place),
+                },
             }
         }
         for (index, (_, place)) in draft.verify.iter().enumerate() {

@@ -86,10 +86,36 @@ pub(crate) fn leads(text: &str) -> Option<bool> {
     if goes_back(text) { Some(true) } else { has(text, &FORWARD).then_some(false) }
 }
 
+/// Whether a heading says that its part leads forward: `Cutover`, `Upgrade again`.
+/// Whoever deploys what was there before goes back.
+pub(crate) fn leads_forward(heading: &str) -> bool {
+    const BEFORE: [&str; 9] = [
+        "previous",
+        "old",
+        "prior",
+        "last",
+        "earlier",
+        "former",
+        "original",
+        "known good",
+        "reverse",
+    ];
+    let again =
+        has(heading, &["redeploy", "reinstall", "again"]) && has(heading, &["new", "again"]);
+    // `Only if the migration has run` is a condition, and leads nowhere.
+    let condition =
+        heading.split(' ').any(|word| matches!(word, "if" | "unless" | "only" | "when"));
+    let forward = leads(&heading.replace("migrat", "")) == Some(false);
+    (forward || again) && !has(heading, &BEFORE) && !goes_back(heading) && !condition
+}
+
 /// Whether a heading says that its part leads back, and only back: `Deployment and
 /// rollback procedure` does not say which of its steps do, and an undo log is no way.
 pub(crate) fn leads_back(heading: &str) -> bool {
-    const NO_WAY: [&str; 10] = [
+    const NO_WAY: [&str; 13] = [
+        "last time",
+        "not supported",
+        "do not",
         "undo log",
         "undo tablespace",
         "fallback dns",
@@ -101,7 +127,9 @@ pub(crate) fn leads_back(heading: &str) -> bool {
         "after downgrade",
         "abort multipart",
     ];
-    const BOTH: [&str; 7] = [
+    const BOTH: [&str; 9] = [
+        "change",
+        "cutover",
         "deployment",
         "deploy",
         "implementation",
@@ -112,12 +140,13 @@ pub(crate) fn leads_back(heading: &str) -> bool {
     ];
     let both = |word: &str| {
         ["backout", "rollback", "downgrade", "fallback"].iter().any(|back| {
-            [" and ", " & ", " / ", "/"].iter().any(|joined| {
+            [" and ", " & ", " / ", "/", " with "].iter().any(|joined| {
                 has(heading, &[&format!("{word}{joined}{back}"), &format!("{back}{joined}{word}")])
             })
         })
     };
-    let joins = heading.contains(" and ") || heading.contains(['&', '/']);
+    let joins =
+        heading.contains(" and ") || heading.contains(" with ") || heading.contains(['&', '/']);
     goes_back(heading) && !has(heading, &NO_WAY) && !(joins && BOTH.iter().any(|word| both(word)))
 }
 
@@ -130,6 +159,7 @@ pub(crate) fn struck(text: &str) -> bool {
 /// A short name for something: `Restore database` becomes `restore-database`.
 pub(crate) fn slug(text: &str) -> String {
     let mut out = String::new();
+    let text = folded(text);
     for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
         if !out.is_empty() && out.len() + word.len() > 39 {
             break;
@@ -141,6 +171,49 @@ pub(crate) fn slug(text: &str) -> String {
     }
     out.truncate(64);
     out
+}
+
+/// Latin letters with marks as plain ones: names are made of those.
+fn folded(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    const LETTERS: [(&str, &str); 26] = [
+        ("ä", "ae"),
+        ("ö", "oe"),
+        ("ü", "ue"),
+        ("ß", "ss"),
+        ("æ", "ae"),
+        ("œ", "oe"),
+        ("åàáâãā", "a"),
+        ("çćč", "c"),
+        ("ďđð", "d"),
+        ("èéêëēęě", "e"),
+        ("ğ", "g"),
+        ("ìíîïīı", "i"),
+        ("ķ", "k"),
+        ("łļľ", "l"),
+        ("ñńňņ", "n"),
+        ("òóôõōøő", "o"),
+        ("řŕ", "r"),
+        ("śšşș", "s"),
+        ("ťțţ", "t"),
+        ("þ", "th"),
+        ("ùúûūůű", "u"),
+        ("ýÿ", "y"),
+        ("źżž", "z"),
+        ("’‘", "'"),
+        ("–—", "-"),
+        ("ŵ", "w"),
+    ];
+    let mut out = String::with_capacity(text.len() + 8);
+    for letter in text.chars().flat_map(char::to_lowercase) {
+        match LETTERS.iter().find(|(marked, _)| marked.contains(letter)) {
+            Some((_, plain)) => out.push_str(plain),
+            None => out.push(letter),
+        }
+    }
+    out.into()
 }
 
 /// Names that are given out once.

@@ -175,7 +175,10 @@ fn summary(
 ) -> Vec<String> {
     let (bold, red, yellow, dim) = (words::bold(), words::red(), words::yellow(), words::dim());
     let counts = match (report.found.len(), report.changed.len() + report.not_taken_over.len()) {
-        (0, 0) => "the plan it was made from, as it was".to_owned(),
+        (0, 0) if report.guessed.is_empty() && report.not_understood.is_empty() => {
+            "the plan it was made from, as it was".to_owned()
+        }
+        (0, 0) => "nothing of it was understood as part of a plan".to_owned(),
         (0, changes) => {
             format!("the plan it was made from, with {} by hand", count(changes, "change"))
         }

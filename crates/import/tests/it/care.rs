@@ -200,3 +200,157 @@ fn comments_of_reviewers_are_kept() {
         crate::hostile::archive(&[("word/document.xml", body), ("word/comments.xml", remark)]);
     assert!(notes(&imported("x.docx", &word)).contains("Ask Ops first"));
 }
+
+fn steps_table(head: &str, rows: &str) -> Imported {
+    let rule = "|---".repeat(head.matches('|').count() - 1);
+    imported(
+        "x.md",
+        format!("# Rollback plan\n\n## Rollback steps\n\n{head}\n{rule}|\n{rows}").as_bytes(),
+    )
+}
+
+fn guesses(imported: &Imported) -> String {
+    let guesses = imported.report.guessed.iter();
+    guesses
+        .map(|guess| format!("{}: {}\n", guess.field, guess.why.as_deref().unwrap_or("")))
+        .collect()
+}
+
+#[test]
+fn different_people_stay_different() {
+    let rows = "| Stop | Müller |\n| Restore | Möller |\n| Start | 李伟 |\n| Check | 王芳 |\n| Close | 李伟 |\n| Tell | All |\n";
+    let imported = steps_table("| Action | Owner |", rows);
+    let plan = &imported.plan;
+    let who: Vec<String> =
+        plan.steps.iter().filter_map(|s| s.owner.as_ref()).map(|role| plan.person(role)).collect();
+    assert_eq!(who, ["Müller", "Möller", "李伟", "王芳", "李伟"]);
+    assert!(notes(&imported).contains("All"), "{}", notes(&imported));
+}
+
+#[test]
+fn clocks_are_no_lengths_and_figures_have_units() {
+    let takes = |imported: &Imported| -> Vec<String> {
+        let steps = imported.plan.steps.iter();
+        steps.map(|s| s.takes.map_or_else(String::new, |takes| takes.to_string())).collect()
+    };
+    let night = steps_table(
+        "| # | Action | Time |",
+        "| 1 | Stop | 22:00 |\n| 2 | Restore | 23:30 |\n| 3 | Start | 00:45 |\n",
+    );
+    assert_eq!(takes(&night), ["", "", ""]);
+    assert!(notes(&night).contains("23:30"));
+    let both = steps_table(
+        "| Time | Action | Duration |",
+        "| 21:00 | Stop | 5 min |\n| 22:00 | Restore | 1 h |\n",
+    );
+    assert_eq!(takes(&both), ["5m", "1h"]);
+    let days = steps_table("| Action | Duration (days) |", "| Restore | 2 |\n| Copy | 0,5 |\n");
+    assert_eq!(takes(&days), ["2d", "12h"]);
+    let short = steps_table("| Action | Duration (mm:ss) |", "| Restore | 05:30 |\n");
+    assert_eq!(takes(&short), ["5m30s"]);
+    let bare = steps_table(
+        "| Action | Duration |",
+        "| Restore | 20 |\n| Copy | 0.25 |\n| Move | 1.500 |\n| Patch | 15 min per node |\n",
+    );
+    assert_eq!(takes(&bare), ["20m", "", "", ""]);
+    assert!(
+        guesses(&bare)
+            .contains("steps[restore].takes: the document gives a figure without a unit: minutes")
+    );
+    for kept in ["0.25", "1.500", "15 min per node"] {
+        assert!(notes(&bare).contains(kept), "{kept}");
+    }
+    let sums = steps_table(
+        "| Action | Duration |",
+        "| Stop | 5 min |\n| Subtotal | 5 min |\n| Gesamt | 5 min |\n| Grand total | 5 min |\n",
+    );
+    assert_eq!(labels(&sums), ["Stop"]);
+}
+
+#[test]
+fn windows_over_several_days_are_whole() {
+    let text = "# Rollback plan\n\n| Field | Value |\n|---|---|\n| Deployment window | 2026-12-05 22:00 – 2026-12-07 06:00 CET |\n| Backout by | 02:00 |\n";
+    let imported = imported("x.md", text.as_bytes());
+    let window = imported.plan.window.as_ref().expect("a window");
+    assert_eq!(window.deploy.expect("a time").to_string(), "2026-12-05T22:00 / 2026-12-07T06:00");
+    assert_eq!(window.backout_by.expect("a time").to_string(), "2026-12-07T02:00");
+    assert!(notes(&imported).contains("which time zone is meant?"));
+}
+
+#[test]
+fn what_calls_for_nothing_is_no_trigger() {
+    let text = "# Rollback plan\n\n## When to roll back\n\n- Rollback is not needed if the error rate is below 1 %\n- CPU not above 90%\n- Queue depth > 10,000\n- Login failures > 5 % for 10 min\n";
+    let imported = imported("x.md", text.as_bytes());
+    let limits: Vec<String> = imported
+        .plan
+        .triggers
+        .values()
+        .filter_map(|t| t.limit.as_ref())
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(limits, ["> 5%"]);
+    assert!(notes(&imported).contains("not needed"));
+    assert!(imported.plan.triggers.values().any(|t| t.label() == "Queue depth > 10,000"));
+}
+
+#[test]
+fn headings_that_lead_forward_lead_forward_wherever_they_stand() {
+    for heading in [
+        "Cutover",
+        "Go-live activities",
+        "Deployment",
+        "Upgrade again",
+        "Then redeploy the new release",
+    ] {
+        let text = format!(
+            "# Rollback plan: Shop 3\n\n## Rollback steps\n\n1. Switch DNS back\n\n### {heading}\n\n1. Deploy 3.0.1\n"
+        );
+        let imported = imported("x.md", text.as_bytes());
+        assert_eq!(labels(&imported), ["Switch DNS back"], "{heading}");
+        assert!(notes(&imported).contains("Deploy 3.0.1"), "{heading}");
+    }
+    for heading in ["Deploy the previous version", "Only if the migration has run"] {
+        let text = format!(
+            "# Rollback plan: Shop 3\n\n## Rollback steps\n\n### {heading}\n\n1. Deploy 1.9\n2. Start\n"
+        );
+        let imported = imported("x.md", text.as_bytes());
+        assert_eq!(labels(&imported), ["Deploy 1.9", "Start"], "{heading}");
+    }
+    let text = "# Rollback plan: Shop 3\n\n## Rollback steps\n\n### Only if the migration has run\n\n1. Restore it\n";
+    assert!(notes(&imported("x.md", text.as_bytes())).contains("Only if the migration has run"));
+}
+
+#[test]
+fn each_way_back_has_its_own_details() {
+    let text = "# Rollback\n\n## Rollback steps for site A\n\n| # | Action | Duration |\n|---|---|---|\n| 1 | Stop | 5 min |\n| 2 | Copy | 5 min |\n\n## Rollback steps for site B\n\n| # | Action | Duration |\n|---|---|---|\n| 1 | Stop B | 5 min |\n| 2 | Copy | 5 min |\n\n### Step 2: Copy\n\n    rsync B\n";
+    let imported = imported("x.md", text.as_bytes());
+    let with: Vec<usize> = imported
+        .plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| format!("{:?}", step.action).contains("rsync B"))
+        .map(|(index, _)| index)
+        .collect();
+    assert_eq!(with, [3]);
+}
+
+#[test]
+fn second_things_are_kept() {
+    let text = "---\nwarning: never before 03:00\n---\n\n# Rollback plan\n\n## Contacts\n\n| Role | Name | Phone | Email |\n|---|---|---|---|\n| DBA | Anna Berg | +49 30 1, +49 171 2 | a@x.de |\n\n## Backups\n\n| Component | Location |\n|---|---|\n| DB | s3://b/full |\n| DB | s3://b/wal |\n\n## Rollback steps\n\nRollback owner: Eva Klein. Estimated duration 2 hours, DBA must be on site.\n\n| # | Action | | Owner |\n|---|---|---|---|\n| 1 | Stop | only if node A is up | DBA |\n";
+    let imported = imported("x.md", text.as_bytes());
+    let reach = imported.plan.roles[0].reach.clone().expect("a way to reach them");
+    assert_eq!(reach.phone.as_deref(), Some("+49 30 1, +49 171 2"));
+    assert_eq!(reach.email.as_deref(), Some("a@x.de"));
+    for kept in ["never before 03:00", "s3://b/wal", "DBA must be on site", "only if node A is up"]
+    {
+        assert!(notes(&imported).contains(kept), "{kept} is not in {}", notes(&imported));
+    }
+}
+
+#[test]
+fn thousands_of_owners_take_no_time_to_speak_of() {
+    let row = |i: usize| format!("| do thing {i} | Person{} Name{i} |\n", i % 7);
+    let rows: String = (0..4000).map(row).collect();
+    assert_eq!(steps_table("| Action | Owner |", &rows).plan.steps.len(), 4000);
+}

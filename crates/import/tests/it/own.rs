@@ -138,6 +138,27 @@ fn what_people_change_in_a_document_is_taken_over_or_reported() {
     assert_eq!(imported.plan, plan.plan);
     let told = &imported.report.not_taken_over;
     assert!(told.iter().any(|kept| kept.why.as_deref().is_some_and(|why| why.contains("Sunday"))));
+    // In the annex itself, too.
+    let imported =
+        back(format!("{text}\nCAB: rehearse step 5 first.\n").as_bytes(), Format::Markdown);
+    let told = &imported.report.not_taken_over;
+    assert!(told.iter().any(|kept| kept.why.as_deref().is_some_and(|why| why.contains("CAB"))));
+    // What changed places is there, and not where it was.
+    let row = |name: &str| {
+        let start = format!("| {name} |");
+        board.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("{name}"))
+    };
+    let (customers, orders) = (row("customers"), row("orders"));
+    let swapped = board
+        .replace(customers, "\u{1}")
+        .replace(orders, &orders.replacen("| orders |", "| customers |", 1))
+        .replace('\u{1}', &customers.replacen("| customers |", "| orders |", 1));
+    let imported = back(text.replace(board, &swapped).as_bytes(), Format::Markdown);
+    let told = &imported.report.not_taken_over;
+    assert!(
+        told.iter().any(|kept| kept.why.as_deref().is_some_and(|why| why.contains("otherwise"))),
+        "{told:#?}"
+    );
     // A document with some of the sections is whole with those.
     let some = [Section::Summary, Section::Steps, Section::File];
     for format in [Format::Markdown, Format::Html, Format::Word] {
