@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
-use crate::decision::{Choice, DecisionAsked};
+use crate::choice::{Choice, DecisionAsked};
 use crate::ids::{
     BaselineId, ComponentId, Digest, Epoch, OptionId, RoleId, RunId, Seq, SourceId, StepId,
     TriggerId,

@@ -18,6 +18,7 @@
 
 pub mod act;
 pub mod authority;
+pub mod choice;
 pub mod decide;
 pub mod decision;
 pub mod doubt;
@@ -26,6 +27,7 @@ pub mod event;
 pub mod graph;
 pub mod ids;
 pub mod illegal;
+pub mod intent;
 pub mod plan;
 pub mod question;
 pub mod record;

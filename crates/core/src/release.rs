@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::decision::{Choice, Numbers};
+use crate::choice::{Choice, Numbers};
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::ids::{OptionId, RoleId, SourceId, StepId, TriggerId};

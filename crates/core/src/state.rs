@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
-use crate::decision::Choice;
+use crate::choice::Choice;
 use crate::event::{
     Attested, Course, Event, Evidence, FailureEffect, Mode, Outcome, ResolvedBy, RunPlanned,
 };

@@ -16,11 +16,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use backout_core::decide::{Intent, Purpose, decide};
+use backout_core::decide::decide;
 use backout_core::decision::decided;
 use backout_core::doubt::{self, Recovery};
 use backout_core::event::{Event, FailureEffect, Outcome};
 use backout_core::ids::{Epoch, StepId};
+use backout_core::intent::{Intent, Purpose};
 use backout_core::plan::Action;
 use backout_core::question::questions;
 use backout_core::record::{Actor, Record};

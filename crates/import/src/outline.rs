@@ -4,7 +4,7 @@ use backout_documents::tree::text_of;
 use backout_documents::{Block, Document, Kind, Place};
 
 use crate::topics::{Topic, topic};
-use crate::words::{leads_back, leads_forward, plain};
+use crate::words::{is_step, leads_back, leads_forward, plain};
 
 /// A heading on the way down to a part.
 #[derive(Debug, Clone)]
@@ -53,8 +53,7 @@ impl Section<'_> {
             if leads_back(&plain(&head.text)) {
                 return true;
             }
-            let forward =
-                leads_forward(&plain(&head.text)) && !crate::step_text::is_step(&head.text);
+            let forward = leads_forward(&plain(&head.text)) && !is_step(&head.text);
             if head.topic == Some(Topic::Forward) || forward && head.level > 1 {
                 return false;
             }

@@ -92,12 +92,6 @@ pub(crate) fn numbered(heading: &str) -> Option<(Option<u32>, String)> {
     Some((Some(number), title))
 }
 
-pub(crate) fn is_step(heading: &str) -> bool {
-    let lower = heading.trim().to_lowercase();
-    (lower.starts_with("step ") || lower.starts_with("task "))
-        && lower[5..].starts_with(|c: char| c.is_ascii_digit())
-}
-
 /// Whether a heading names one of several ways back, and what it calls it.
 pub(crate) fn option_name(heading: &str) -> Option<String> {
     let bare = without_number(heading);

@@ -14,13 +14,12 @@ use crate::outline::Section;
 use crate::people;
 use crate::reading::{Phase, Reading};
 use crate::step_text::{
-    alike, before_brackets, checks, is_step, no_return, numbered, option_name, title_of,
-    trailing_brackets,
+    alike, before_brackets, checks, no_return, numbered, option_name, title_of, trailing_brackets,
 };
 use crate::tables::Grid;
 use crate::topics::Topic;
 use crate::values;
-use crate::words::{goes_back, has, leads, plain, slug, struck};
+use crate::words::{goes_back, has, is_step, leads, plain, slug, struck};
 
 /// A step before it has its name.
 #[derive(Debug, Clone)]

@@ -150,6 +150,13 @@ pub(crate) fn leads_back(heading: &str) -> bool {
     goes_back(heading) && !has(heading, &NO_WAY) && !(joins && BOTH.iter().any(|word| both(word)))
 }
 
+/// `Step 5: Restore Database`.
+pub(crate) fn is_step(heading: &str) -> bool {
+    let lower = heading.trim().to_lowercase();
+    (lower.starts_with("step ") || lower.starts_with("task "))
+        && lower[5..].starts_with(|c: char| c.is_ascii_digit())
+}
+
 /// Whether somebody struck a text out; what stands behind it says why.
 /// Readers set what is struck out between `~~`.
 pub(crate) fn struck(text: &str) -> bool {

@@ -1,10 +1,10 @@
 //! Reports as events. Pure.
 
 use backout_core::act::Answer;
-use backout_core::decide::Purpose;
 use backout_core::doubt;
 use backout_core::event::{DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 use backout_core::ids::StepId;
+use backout_core::intent::Purpose;
 use backout_core::plan::Step;
 use backout_core::status::{Status, StepState};
 

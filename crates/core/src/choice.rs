@@ -1,0 +1,108 @@
+//! A decision as data: what is asked, with what is known, and what can be answered.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::Span;
+use crate::ids::{OptionId, RoleId, TriggerId};
+use crate::plan::Severity;
+
+/// A decision, as it is put to somebody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecisionAsked {
+    /// Its number, from 1.
+    pub number: u32,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Whether something is known to be wrong; else nobody knows.
+    pub certain: bool,
+    /// The triggers it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<TriggerId>,
+    /// Why it is asked, for people.
+    pub why: String,
+    /// The way back it calls for, if not the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub option: Option<OptionId>,
+    /// Who is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<RoleId>,
+    /// Until when they have time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Until when a fix may be tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix_until: Option<Timestamp>,
+    /// Why it is not done by itself although the plan would.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<String>,
+    /// What the forecast says now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Numbers>,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "choice", rename_all = "kebab-case")]
+pub enum Choice {
+    /// Go back.
+    BackOut {
+        /// The way back, if the plan has several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        option: Option<OptionId>,
+    },
+    /// Repair in place, until then.
+    FixForward {
+        /// When it is backed out if it is not repaired.
+        until: Timestamp,
+    },
+    /// Go on as if nothing were.
+    Continue,
+    /// What was being fixed cannot be: go back.
+    NotFixable,
+}
+
+impl Choice {
+    /// For people: `back out`.
+    #[must_use]
+    pub fn shown(&self) -> &'static str {
+        match self {
+            Self::BackOut { .. } => "back out",
+            Self::FixForward { .. } => "fix forward",
+            Self::Continue => "continue",
+            Self::NotFixable => "not fixable: back out",
+        }
+    }
+}
+
+/// What the forecast says at the moment of a decision.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Numbers {
+    /// How long the way back takes on one night of two.
+    pub likely: Option<Span>,
+    /// How long it takes on nineteen nights of twenty.
+    pub high: Option<Span>,
+    /// The probability that going back now ends in time, 0 to 1.
+    pub in_time: Option<f64>,
+    /// Until when going back can be begun.
+    pub point_of_no_return: Option<Timestamp>,
+    /// The latest moment to give up fixing.
+    pub give_up_fixing: Option<Timestamp>,
+}
+
+impl DecisionAsked {
+    /// The same question with what the forecast says: a fix may not be tried for
+    /// longer than going back still ends in time.
+    #[must_use]
+    pub fn with(mut self, numbers: Option<Numbers>) -> Self {
+        let latest = numbers.as_ref().and_then(|numbers| {
+            [numbers.give_up_fixing, numbers.point_of_no_return].into_iter().flatten().min()
+        });
+        self.fix_until = match (self.fix_until, latest) {
+            (Some(until), Some(latest)) => Some(until.min(latest)),
+            (until, _) => until,
+        };
+        self.numbers = numbers;
+        self
+    }
+}
