@@ -4,6 +4,7 @@
 mod demo;
 mod papers;
 mod plans;
+mod releases;
 mod runs;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-pub(crate) use self::{demo::*, papers::*, plans::*, runs::*};
+pub(crate) use self::{demo::*, papers::*, plans::*, releases::*, runs::*};
 use crate::failure::Exit;
 
 /// Plan, prove and run the way back.
@@ -100,6 +101,23 @@ pub(crate) enum Command {
     /// Facts such as row counts and checksums are kept with the change. `invoke`
     /// uses the latest capture and says how old it is.
     Baseline(BaselineArgs),
+    /// Deploy stage by stage, watched, with the way back at hand at every moment.
+    ///
+    /// Stages are carried out like steps. A trigger that fires, or a person, stops
+    /// them; whoever the plan names decides; and what took place is undone, last
+    /// first. --dry-run shows the stages and what undoes each.
+    Deploy(DeployArgs),
+    /// Decide how a deployment goes on: back out, fix forward, continue.
+    ///
+    /// Whoever is asked decides, or their deputy; to go back, any lead may. Without
+    /// being asked it is a decision too: a person's judgement. --explain shows
+    /// every decision with all that was known.
+    Decide(DecideArgs),
+    /// Say what became of a stage that another system carries out, or agree to one.
+    #[command(subcommand)]
+    Stage(StageCommand),
+    /// Write down what is wrong with the release.
+    Defect(DefectArgs),
     /// Start the way back, and stay with it.
     ///
     /// On a terminal this shows the run live. Elsewhere it prints a line per

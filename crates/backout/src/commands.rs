@@ -2,7 +2,9 @@
 
 mod baseline;
 mod calibrate;
+mod decide;
 mod demo;
+mod deploy;
 mod forecast;
 mod import;
 mod invoke;
@@ -14,7 +16,7 @@ mod render;
 mod results;
 
 use crate::app::App;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, StageCommand};
 use crate::failure::{Exit, Failure};
 
 pub(crate) type Done = Result<Exit, Failure>;
@@ -37,6 +39,12 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
             Command::History(args) => forecast::show_history(&app()?, args.json).await,
             Command::Calibrate(args) => calibrate::calibrate(&app()?, &args).await,
             Command::Baseline(args) => baseline::baseline(&app()?, &args).await,
+            Command::Deploy(args) => deploy::deploy(&app()?, args).await,
+            Command::Decide(args) => decide::decide(&app()?, &args).await,
+            Command::Stage(StageCommand::Done(args)) => people::ack(&app()?, &args).await,
+            Command::Stage(StageCommand::Failed(args)) => people::fail(&app()?, &args).await,
+            Command::Stage(StageCommand::Approve(args)) => decide::approve(&app()?, &args).await,
+            Command::Defect(args) => decide::defect(&app()?, &args).await,
             Command::Invoke(args) => invoke::invoke(&app()?, args).await,
             Command::Resume(args) => invoke::resume(&app()?, args).await,
             Command::Status(args) => look::status(&app()?, &args).await,

@@ -3,6 +3,8 @@
 
 use jiff::Timestamp;
 
+use backout_core::choice::Numbers;
+use backout_core::duration::Span;
 use backout_core::event::Event;
 use backout_core::graph::Graph;
 use backout_core::ids::{RunId, Seq, StepId};
@@ -23,7 +25,8 @@ pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// A run's outlook for the views that follow it, quickly; or why there is none.
+/// A run's outlook for the views that follow it, quickly; or why there is none. Of a
+/// run that goes forward: of the way back, if it began now.
 /// `None` for a run that is over, and for a demonstration, which has its own pace.
 pub(crate) fn glance(
     state: &RunState,
@@ -33,10 +36,33 @@ pub(crate) fn glance(
     if state.finished.is_some() || state.is_demo() {
         return None;
     }
+    let back = state.if_backed_out(at);
+    let state = back.as_ref().unwrap_or(state);
     let nights = (2_000_000 / state.steps.len().max(1)).clamp(1000, 20_000);
     let settings = Settings { nights, thorough: false, ..Settings::default() };
     let looked = look(&Situation::of_run(state, at), &history.without(&state.run), settings);
     Some(looked.map_err(|why| why.to_string()))
+}
+
+/// What whoever decides should know: how long going back takes, and until when it can
+/// be begun; nothing where the plan does not say enough for a forecast.
+pub(crate) fn numbers(state: &RunState, history: &History, now: Timestamp) -> Option<Numbers> {
+    let back = state.if_backed_out(now)?;
+    let settings =
+        Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
+    let outlook =
+        look(&Situation::of_run(&back, now), &history.without(&state.run), settings).ok()?;
+    let span = |seconds: f64| {
+        Some(Span::from(std::time::Duration::from_secs_f64(seconds.max(0.0).ceil())))
+    };
+    Some(Numbers {
+        likely: span(outlook.finish.quantile(0.5).high),
+        high: span(outlook.finish.quantile(0.95).high),
+        in_time: outlook.in_time.map(|figure| figure.low),
+        // The careful end of its error, and nothing that has passed already.
+        point_of_no_return: outlook.point_of_no_return.map(|[_, earliest, _]| earliest),
+        give_up_fixing: outlook.point_of_no_return.map(|[_, earliest, _]| earliest),
+    })
 }
 
 /// The order made anew for what is left of a run, after a departure from the plan;

@@ -5,6 +5,7 @@ pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod forecast;
 pub(crate) mod live;
+pub(crate) mod release;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod waiting;

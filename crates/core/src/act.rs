@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::choice::Verb;
 use crate::ids::{Digest, OptionId, StepId};
 use crate::plan::Permission;
 
@@ -23,6 +24,23 @@ pub enum Answer {
 pub enum Act {
     /// Start the way back.
     Invoke,
+    /// Start the deployment.
+    Deploy,
+    /// Agree to a stage.
+    Approve {
+        /// The stage.
+        stage: StepId,
+    },
+    /// Decide how it goes on.
+    Decide {
+        /// What.
+        verb: Verb,
+        /// The way back, if not the default one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        option: Option<OptionId>,
+    },
+    /// Write down what is wrong with the release.
+    LogDefect,
     /// Say that a manual step is done, or confirm one.
     Acknowledge {
         /// The step.
@@ -117,9 +135,15 @@ impl Act {
             | Self::Resolve { step, .. }
             | Self::Attest { step, .. }
             | Self::Assign { step, .. } => Some(step),
-            Self::Invoke | Self::Hold | Self::Release | Self::Escalate { .. } | Self::Abandon => {
-                None
-            }
+            Self::Approve { stage } => Some(stage),
+            Self::Invoke
+            | Self::Deploy
+            | Self::Decide { .. }
+            | Self::LogDefect
+            | Self::Hold
+            | Self::Release
+            | Self::Escalate { .. }
+            | Self::Abandon => None,
         }
     }
 
@@ -129,6 +153,10 @@ impl Act {
         Some(match self {
             Self::Acknowledge { .. } | Self::Fail { .. } => return None,
             Self::Invoke => Permission::Invoke,
+            Self::Deploy => Permission::Deploy,
+            Self::Decide { .. } => Permission::Decide,
+            Self::Approve { .. } => Permission::Approve,
+            Self::LogDefect => Permission::Hold,
             Self::Retry { .. } => Permission::Retry,
             // Stopping must be cheap: no plan makes it harder.
             Self::Stop { .. } => Permission::Hold,
@@ -148,6 +176,13 @@ impl Act {
     pub fn shown(&self) -> String {
         match self {
             Self::Invoke => "invoke the backout".to_owned(),
+            Self::Deploy => "begin the deployment".to_owned(),
+            Self::Approve { stage } => format!("approve {stage}"),
+            Self::Decide { verb, option: None } => format!("decide to {}", verb.shown()),
+            Self::Decide { verb, option: Some(option) } => {
+                format!("decide to {} ({option})", verb.shown())
+            }
+            Self::LogDefect => "write down a defect".to_owned(),
             Self::Acknowledge { step } => format!("acknowledge {step}"),
             Self::Fail { step } => format!("fail {step}"),
             Self::Stop { step } => format!("stop {step}"),

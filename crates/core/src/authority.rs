@@ -8,8 +8,10 @@
 //! |---|---|
 //! | acknowledge, fail | the step's owner, their deputies, or whoever it was handed to |
 //! | stop, retry, resolve | the same, and the leads |
-//! | invoke, escalate, skip, add, replace, assign, abandon | the leads |
-//! | hold, go on | anyone with a role: stopping must be cheap |
+//! | invoke, deploy, escalate, skip, add, replace, assign, abandon | the leads |
+//! | decide | whoever is asked, and their deputies; to go back, the leads too |
+//! | approve | whom the stage names, else the leads; two where there is no way back |
+//! | hold, go on, write down a defect | anyone with a role: stopping must be cheap |
 //!
 //! The leads are the plan's owner, everybody named in its decision section, and
 //! their deputies. A plan that names neither has no leads; then anyone with a
@@ -20,7 +22,7 @@ use std::collections::BTreeSet;
 
 use crate::act::Act;
 use crate::ids::{RoleId, StepId};
-use crate::plan::Plan;
+use crate::plan::{Plan, Severity};
 use crate::state::RunState;
 
 /// A person who wants to do something.
@@ -62,7 +64,21 @@ pub fn may(plan: &Plan, run: Option<&RunState>, person: &Person, act: &Act) -> V
     if plan.roles.is_empty() {
         return Verdict::Allowed { because: "the plan names no roles".to_owned() };
     }
-    let grant = act.permission().filter(|_| !matches!(act, Act::Stop { .. }));
+    if let Some((allowed, quorum)) = of_the_release(plan, run, act) {
+        if allowed.is_disjoint(&person.roles) {
+            return Verdict::Denied {
+                why: format!(
+                    "only {} may {} now; {} is {}",
+                    list(plan, &allowed),
+                    act.shown(),
+                    person.name,
+                    roles(person)
+                ),
+            };
+        }
+        return self::quorum(plan, run, person, act, quorum, &allowed);
+    }
+    let grant = act.permission().filter(|_| !matches!(act, Act::Stop { .. } | Act::LogDefect));
     let grant = grant.and_then(|permission| plan.authority.0.get(&permission));
     if let Some(grant) = grant {
         let allowed = with_deputies(plan, grant.by.iter());
@@ -104,7 +120,7 @@ pub fn may(plan: &Plan, run: Option<&RunState>, person: &Person, act: &Act) -> V
         return Verdict::Denied { why: format!("{} holds no role in this plan", person.name) };
     }
     let leads = leads(plan);
-    let anyone = matches!(act, Act::Hold | Act::Release) || leads.is_empty();
+    let anyone = matches!(act, Act::Hold | Act::Release | Act::LogDefect) || leads.is_empty();
     match person.roles.iter().find(|role| anyone || leads.contains(*role)) {
         Some(role) => {
             Verdict::Allowed { because: format!("{} holds the role {role}", person.name) }
@@ -118,6 +134,47 @@ pub fn may(plan: &Plan, run: Option<&RunState>, person: &Person, act: &Act) -> V
                 roles(person)
             ),
         },
+    }
+}
+
+/// Who may decide about a deployment, and how many of them it takes.
+///
+/// Whoever is asked decides; to go back, any lead may: stopping must be cheap. What
+/// there is no way back from takes two people.
+fn of_the_release(
+    plan: &Plan,
+    run: Option<&RunState>,
+    act: &Act,
+) -> Option<(BTreeSet<RoleId>, u32)> {
+    let granted = |grant: &crate::plan::Grant| (with_deputies(plan, grant.by.iter()), grant.quorum);
+    let leads_or_anyone = || match leads(plan) {
+        leads if leads.is_empty() => plan.roles.keys().cloned().collect(),
+        leads => leads,
+    };
+    let general = act.permission().and_then(|permission| plan.authority.0.get(&permission));
+    match act {
+        Act::Approve { stage } => {
+            let stage = run.and_then(|run| run.step(stage)).map(|(stage, _)| stage)?;
+            let (who, quorum) =
+                stage.approval.as_ref().or(general).map_or_else(|| (leads_or_anyone(), 1), granted);
+            Some((who, if stage.irreversible.is_some() { quorum.max(2) } else { quorum }))
+        }
+        Act::Decide { verb, .. } => {
+            if let Some(grant) = general {
+                return Some(granted(grant));
+            }
+            let open = run.and_then(|run| run.release.open.as_ref());
+            let severity = open.map_or(Severity::Discretionary, |open| open.severity);
+            let rule = plan.decision.get(&severity);
+            let named = rule.and_then(|rule| rule.by.as_ref());
+            let asked = open.map_or_else(Vec::new, |open| open.asked.clone());
+            let mut who = with_deputies(plan, asked.iter().chain(named));
+            if who.is_empty() || verb.goes_back() {
+                who.extend(leads_or_anyone());
+            }
+            Some((who, rule.map_or(1, |rule| rule.quorum)))
+        }
+        _ => None,
     }
 }
 

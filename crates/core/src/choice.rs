@@ -62,6 +62,40 @@ pub enum Choice {
     NotFixable,
 }
 
+/// The kind of a decision, without its particulars: two people mean the same if they
+/// say the same word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Go back.
+    BackOut,
+    /// Repair in place.
+    FixForward,
+    /// Go on as if nothing were.
+    Continue,
+    /// What was being fixed cannot be: go back.
+    NotFixable,
+}
+
+impl Verb {
+    /// Whether it leads back, which is the careful direction.
+    #[must_use]
+    pub fn goes_back(self) -> bool {
+        matches!(self, Self::BackOut | Self::NotFixable)
+    }
+
+    /// For people: `back out`.
+    #[must_use]
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::BackOut => "back out",
+            Self::FixForward => "fix forward",
+            Self::Continue => "continue",
+            Self::NotFixable => "give up fixing",
+        }
+    }
+}
+
 impl Choice {
     /// For people: `back out`.
     #[must_use]

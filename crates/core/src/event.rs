@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
 use crate::choice::{Choice, DecisionAsked};
+pub use crate::evidence::{
+    Attachment, Attested, DoubtCause, Evidence, Fact, FailureEffect, ResolvedBy, Verified,
+};
 use crate::ids::{
     BaselineId, ComponentId, Digest, Epoch, OptionId, RoleId, RunId, Seq, SourceId, StepId,
     TriggerId,
@@ -467,124 +470,6 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
-}
-
-/// A captured fact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fact {
-    /// When it was captured.
-    pub captured: Timestamp,
-    /// What two captures are compared by.
-    pub digest: Digest,
-    /// The fact for people: a row count, a version, `214 files, 8.1 MB`.
-    pub shown: String,
-}
-
-/// What was seen while a step ran.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Evidence {
-    /// One line for people.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub summary: String,
-    /// Exit code of a command, status of an HTTP answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<i64>,
-    /// Digest of everything it printed, after masking.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Digest>,
-    /// Each verification and what it found.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub verified: Vec<Verified>,
-    /// The files its output is kept in, as they were when it ended.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outputs: Vec<Attachment>,
-    /// Files a person attached.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attached: Vec<Attachment>,
-}
-
-/// A file beside the log: what a step printed, or what a person attached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attachment {
-    /// Its name.
-    pub name: String,
-    /// Its digest; it is kept under this name beside the log.
-    pub digest: Digest,
-    /// Its size in bytes.
-    pub bytes: u64,
-}
-
-impl Evidence {
-    /// Evidence that is one sentence.
-    #[must_use]
-    pub fn saying(summary: impl Into<String>) -> Self {
-        Self { summary: summary.into(), ..Self::default() }
-    }
-}
-
-/// A verification and what it found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verified {
-    /// What was checked, for people.
-    pub check: String,
-    /// What was found, for people.
-    pub found: String,
-    /// Whether it holds; `null` when it could not be told.
-    pub holds: Option<bool>,
-}
-
-/// What came of a step that was carried out by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Attested {
-    /// It is done.
-    Done,
-    /// It failed.
-    Failed,
-}
-
-/// How much of a failed step happened, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureEffect {
-    /// It never started.
-    None,
-    /// Some of it.
-    Partial,
-    /// All of it, but it did not have the result it should.
-    Full,
-    /// Nobody knows.
-    Unknown,
-}
-
-/// Why the outcome of a step is unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DoubtCause {
-    /// The coordinator died while the step ran inside it.
-    CoordinatorLost,
-    /// The supervisor of a command died without writing down how it ended.
-    SupervisorLost,
-    /// What the executor wrote down is gone or cannot be read.
-    LedgerLost,
-    /// It was stopped because its time was up.
-    Deadline,
-    /// It was asked for, and no answer came back.
-    NoAnswer,
-}
-
-/// Who or what ended a doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResolvedBy {
-    /// What the executor wrote down.
-    Ledger,
-    /// The effect class allows a repeat.
-    Class,
-    /// The step's verification.
-    Verification,
-    /// A person.
-    Person,
 }
 
 impl Event {

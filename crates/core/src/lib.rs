@@ -24,6 +24,7 @@ pub mod decision;
 pub mod doubt;
 pub mod duration;
 pub mod event;
+pub mod evidence;
 pub mod graph;
 pub mod ids;
 pub mod illegal;

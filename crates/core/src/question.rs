@@ -48,6 +48,14 @@ pub enum QuestionKind {
     InDoubt,
     /// The run is held.
     Held,
+    /// Another system is at work on a step and reports when it is done.
+    Report,
+    /// A stage needs somebody's approval.
+    Approve,
+    /// It has to be decided how the deployment goes on.
+    Decide,
+    /// The way back was gone, and what fired is not well again.
+    NotRecovered,
 }
 
 /// Everything that waits for a person, in plan order.
@@ -58,6 +66,7 @@ pub fn questions(state: &RunState) -> Vec<Question> {
     }
     let mut questions: Vec<Question> =
         state.active().filter_map(|index| about_step(state, index)).collect();
+    questions.extend(about_release(state));
     if let Some(held) = &state.held {
         questions.push(Question {
             step: None,
@@ -70,6 +79,108 @@ pub fn questions(state: &RunState) -> Vec<Question> {
                 command: format!("backout resume {}", state.run),
                 meaning: "go on",
             }],
+        });
+    }
+    questions
+}
+
+/// What the deployment asks of people beside its steps.
+fn about_release(state: &RunState) -> Vec<Question> {
+    let (run, plan, release) = (&state.run, &state.planned.plan, &state.release);
+    let mut questions = Vec::new();
+    let answer = |command: String, meaning| Reply { command, meaning };
+    let names = |roles: &[crate::ids::RoleId]| -> String {
+        let names: Vec<String> = roles.iter().map(|role| plan.person(role)).collect();
+        if names.is_empty() {
+            "anyone with a role in the plan".to_owned()
+        } else {
+            names.join(", ")
+        }
+    };
+    let reason = "--reason \"…\"";
+    if let Some(open) = &release.open {
+        let mut evidence: Vec<String> = open
+            .because
+            .iter()
+            .filter_map(|id| Some((id, release.triggers.get(id)?)))
+            .map(|(id, seen)| format!("{id}: {}", seen.reading.shown))
+            .collect();
+        evidence.extend(open.guards.iter().map(|guard| format!("not by itself: {guard}")));
+        let back = |option: Option<&crate::ids::OptionId>| {
+            let option = option.map(|option| format!(" --option {option}")).unwrap_or_default();
+            format!("backout decide {run} back-out{option} {reason}")
+        };
+        let mut answers = vec![answer(back(open.option.as_ref()), "go back")];
+        answers.push(match open.fix_until {
+            Some(_) => answer(
+                format!("backout decide {run} not-fixable {reason}"),
+                "it cannot be fixed: go back",
+            ),
+            None => answer(
+                format!("backout decide {run} fix-forward --for 30m {reason}"),
+                "repair it in place, for so long",
+            ),
+        });
+        answers.push(answer(
+            format!("backout decide {run} continue {reason}"),
+            "go on as if nothing were",
+        ));
+        questions.push(Question {
+            step: None,
+            kind: QuestionKind::Decide,
+            who: names(&open.asked),
+            role: open.asked.first().map(ToString::to_string),
+            text: open.why.clone(),
+            evidence,
+            answers,
+        });
+    }
+    if release.goes_forward() && release.open.is_none() && state.held.is_none() {
+        for index in state.ready.iter().copied().filter(|index| *index < release.stages) {
+            let stage = &state.steps[index];
+            if !stage.needs_approval() || release.approved.contains(&stage.id) {
+                continue;
+            }
+            let by = stage.approval.as_ref().map(|grant| grant.by.0.clone()).unwrap_or_default();
+            let text = match &stage.irreversible {
+                Some(why) => format!("There is no way back after it: {}", why.trim()),
+                None => "This stage starts only when it is approved.".to_owned(),
+            };
+            questions.push(Question {
+                step: Some(stage.id.clone()),
+                kind: QuestionKind::Approve,
+                who: names(&by),
+                role: by.first().map(ToString::to_string),
+                text,
+                evidence: Vec::new(),
+                answers: vec![
+                    answer(
+                        format!("backout stage approve {run} {} {reason}", stage.id),
+                        "let it start",
+                    ),
+                    answer(format!("backout decide {run} back-out {reason}"), "go back instead"),
+                ],
+            });
+        }
+    }
+    let over = state.unsettled == 0 && state.active.is_empty();
+    let unwell = crate::decision::not_recovered(state);
+    if over && !release.goes_forward() && !unwell.is_empty() {
+        let unwell: Vec<&str> = unwell.into_iter().map(|id| id.as_str()).collect();
+        questions.push(Question {
+            step: None,
+            kind: QuestionKind::NotRecovered,
+            who: "anyone who decides".to_owned(),
+            role: None,
+            text: format!(
+                "Every step of the way back is done, and this is not well again yet: {}",
+                unwell.join(", ")
+            ),
+            evidence: Vec::new(),
+            answers: vec![answer(
+                format!("backout decide {run} continue {reason}"),
+                "accept it and end the run",
+            )],
         });
     }
     questions
@@ -93,6 +204,15 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
             let answers =
                 vec![reply("ack", "", "it is done"), reply("fail", reason, "it cannot be done")];
             (QuestionKind::Do, text, answers)
+        }
+        Status::Running if step.action.is_reported() => {
+            let crate::plan::Action::External(what) = &step.action else { return None };
+            let answers = vec![reply("ack", "", "it is done"), reply("fail", reason, "it failed")];
+            (
+                QuestionKind::Report,
+                format!("{} does it, and reports when it is done.", what.trim()),
+                answers,
+            )
         }
         Status::Acted if !known.confirmed && step.confirmations().next().is_some() => {
             if step.machine_checks().next().is_some() && !known.is_checked() {

@@ -5,6 +5,7 @@
 //! hand (which steps are ready, which are stuck), so that deciding costs what
 //! is going on and not what the plan holds.
 
+mod forward;
 mod way;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,7 +14,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
-use crate::choice::Choice;
 use crate::event::{
     Attested, Course, Event, Evidence, FailureEffect, Mode, Outcome, ResolvedBy, RunPlanned,
 };
@@ -231,54 +231,6 @@ impl RunState {
                 Some(step) => self.next_status(step, event).map(|_| ()),
                 None => Ok(()),
             },
-        }
-    }
-
-    fn release_allows(&self, event: &Event) -> Result<(), Illegal> {
-        let forward = self.release.goes_forward();
-        let stage = |id: &StepId, status: Option<Status>| {
-            let index = self.position(id)?;
-            let found = self.states[index].status;
-            if index >= self.release.stages || status.is_some_and(|status| status != found) {
-                return Err(Illegal::Status { step: id.clone(), status: found });
-            }
-            Ok(())
-        };
-        match event {
-            Event::BackoutBegun { option: Some(option), .. }
-                if !self.planned.plan.options.contains_key(option) =>
-            {
-                Err(Illegal::NoOption(option.clone()))
-            }
-            Event::StageApproved { .. }
-            | Event::StageBaked { .. }
-            | Event::WatchEnded { .. }
-            | Event::DecisionAsked(_)
-            | Event::DecisionPassedOn { .. }
-            | Event::BackoutBegun { .. }
-                if !forward =>
-            {
-                Err(Illegal::Release("the run does not go forward"))
-            }
-            Event::StageApproved { stage: id, .. } => stage(id, None),
-            Event::StageBaked { stage: id, .. } => stage(id, Some(Status::Succeeded)),
-            Event::WatchEnded { .. } if self.unsettled > 0 => {
-                Err(Illegal::Release("not every stage is done"))
-            }
-            Event::DecisionPassedOn { number, .. }
-                if self.release.open.as_ref().is_none_or(|open| open.number != *number) =>
-            {
-                Err(Illegal::Release("this decision is not open"))
-            }
-            Event::DecisionMade { choice: Choice::NotFixable, .. }
-                if self.release.open.as_ref().is_none_or(|open| open.fix_until.is_none()) =>
-            {
-                Err(Illegal::Release("nothing is being fixed"))
-            }
-            Event::DecisionMade { choice, .. } if !forward && *choice != Choice::Continue => {
-                Err(Illegal::Release("the run does not go forward"))
-            }
-            _ => Ok(()),
         }
     }
 

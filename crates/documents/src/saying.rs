@@ -80,6 +80,9 @@ pub fn decision(action: DecisionAction) -> &'static str {
 pub fn permission(permission: Permission) -> &'static str {
     match permission {
         Permission::Invoke => "Start the way back",
+        Permission::Deploy => "Start the deployment",
+        Permission::Approve => "Agree to a stage",
+        Permission::Decide => "Decide how a deployment goes on",
         Permission::Escalate => "Move to a heavier way back",
         Permission::Retry => "Run a step again",
         Permission::Skip => "Leave a step out",

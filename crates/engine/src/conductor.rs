@@ -13,9 +13,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use backout_core::choice::Numbers;
 use backout_core::decide::decide;
 use backout_core::decision::decided;
 use backout_core::doubt::{self, Recovery};
@@ -86,6 +88,11 @@ pub enum Stopped {
 pub trait Observer {
     /// A record was written, by this coordinator or by somebody else.
     fn record(&mut self, record: &Record, state: &RunState);
+
+    /// What the forecast says about going back now, for whoever has to decide.
+    fn numbers(&mut self, _state: &RunState, _now: Timestamp) -> Option<Numbers> {
+        None
+    }
 
     /// Time has passed.
     fn tick(&mut self, _state: &RunState) {}
@@ -245,6 +252,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
                         wake = Some(wake.map_or(left, |wake: Duration| wake.min(left)));
                     }
+                    Intent::Ask(asked) => {
+                        let numbers = observer.numbers(self.log.state(), now);
+                        events.push(Event::DecisionAsked(Box::new(asked.with(numbers))));
+                    }
                     other => events.extend(self.written(other)),
                 }
             }
@@ -291,7 +302,6 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     evidence,
                 }
             }
-            Intent::Ask(asked) => Event::DecisionAsked(asked),
             Intent::PassOn { number, to, until } => Event::DecisionPassedOn { number, to, until },
             Intent::Decide { choice, reason } => return decided(choice, reason, true),
             Intent::Bake { step, verdict } => {
@@ -299,7 +309,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             }
             Intent::EndWatch { verdict } => Event::WatchEnded { verdict },
             Intent::Finish { outcome } => Event::RunFinished { outcome },
-            Intent::Start { .. } | Intent::Verify { .. } | Intent::Wake { .. } => {
+            Intent::Start { .. } | Intent::Verify { .. } | Intent::Ask(_) | Intent::Wake { .. } => {
                 return Vec::new();
             }
         }]

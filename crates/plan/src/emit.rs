@@ -48,7 +48,7 @@ fn entry(key: &str, value: &Value, depth: usize, text: &mut String) {
     let indent = "  ".repeat(depth);
     text.push_str(&format!("{indent}{}:", word(key)));
     // A section is spread out: people edit its parts.
-    let spread = depth == 0 || key == "steps";
+    let spread = depth == 0 || matches!(key, "steps" | "stages");
     after_colon(value, depth, spread, text);
 }
 

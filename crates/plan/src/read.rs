@@ -27,11 +27,11 @@ mod references;
 const MOST: usize = 50;
 
 /// Sections that are part of the format but that this version does not carry out.
-const NOT_YET: [(&str, &str); 2] = [("stages", "deploy"), ("watch", "watch anything by itself")];
+const NOT_YET: [(&str, &str); 1] = [("watch", "watch anything by itself")];
 
 /// Keys inside a section that this version does not carry out, and what is
 /// possible instead.
-const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 5] = [
+const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 4] = [
     (
         "triggers",
         &[
@@ -58,12 +58,6 @@ const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 5] = [
         &["check"],
         "check readiness by itself",
         "write `attest: …` and let a person look",
-    ),
-    (
-        "decision",
-        &["automatic", "quorum", "escalate", "if_unanswered", "fix_window"],
-        "decide anything by itself",
-        "let the person named under `by` decide",
     ),
     ("sources", &["prometheus"], "read Prometheus", "take the source out"),
     ("messages", &["send", "every"], "send messages", "let the `owner` send it"),
@@ -325,22 +319,29 @@ pub(crate) fn keys_of(root: &Node, section: &str) -> Defined {
 /// A name that stands twice: the name, its first place, its second.
 pub(crate) type Twice = (String, Range<usize>, Range<usize>);
 
-/// The ids of the steps, and every id that stands twice.
-pub(crate) fn step_ids(root: &Node) -> (Defined, Vec<Twice>) {
-    let mut ids = Defined::new();
+/// The ids of the stages and of the steps, and every id that stands twice among both.
+pub(crate) fn step_ids(root: &Node) -> (Defined, Defined, Vec<Twice>) {
+    let mut all = Defined::new();
     let mut twice = Vec::new();
-    if let Some(Kind::List(steps)) = root.get("steps").map(|(_, value)| &value.kind) {
+    let mut of = |section: &str| {
+        let mut ids = Defined::new();
+        let Some(Kind::List(steps)) = root.get(section).map(|(_, value)| &value.kind) else {
+            return ids;
+        };
         for id in steps.iter().filter_map(|step| step.get("id")).map(|(_, id)| id) {
             let Some(text) = id.text() else { continue };
-            match ids.get(text) {
+            match all.get(text) {
                 Some(first) => twice.push((text.to_owned(), first.clone(), id.span.clone())),
                 None => {
+                    all.insert(text.to_owned(), id.span.clone());
                     ids.insert(text.to_owned(), id.span.clone());
                 }
             }
         }
-    }
-    (ids, twice)
+        ids
+    };
+    let (stages, steps) = (of("stages"), of("steps"));
+    (stages, steps, twice)
 }
 
 /// The words of a set, for a hint.

@@ -17,6 +17,7 @@ mod governance;
 mod people;
 mod promises;
 mod restore;
+mod stages;
 mod steps;
 mod text;
 mod timing;
@@ -66,6 +67,7 @@ pub static ALL: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
         promises::RULES,
         timing::RULES,
         data::RULES,
+        stages::RULES,
         steps::RULES,
         command::RULES,
         text::RULES,

@@ -109,6 +109,14 @@ pub(super) async fn refuse_a_second_run(
         if log.state().finished.is_none()
             && log.state().planned.plan.change.name() == plan.change.name()
         {
+            if log.state().release.goes_forward() {
+                return Err(Failure::refused(format!(
+                    "{run} deploys the same change and is not finished"
+                ))
+                .hint(format!(
+                    "to go back: `backout decide {run} back-out --reason …`; to go on: `backout resume {run}`"
+                )));
+            }
             return Err(Failure::refused(format!(
                 "{run} backs out the same change and is not finished"
             ))
@@ -155,7 +163,7 @@ pub(super) fn chosen_components(plan: &Plan, said: &[String]) -> Result<Vec<Comp
     Ok(only.into_iter().collect())
 }
 
-fn require_baselines(
+pub(super) fn require_baselines(
     plan: &Plan,
     selected: &[bool],
     captured: Option<&UsedBaselines>,
@@ -186,7 +194,7 @@ fn require_baselines(
 }
 
 /// What somebody who invokes should know, on standard error.
-fn warn(read: &ReadPlan, baselines: Option<&UsedBaselines>, now: jiff::Timestamp) {
+pub(super) fn warn(read: &ReadPlan, baselines: Option<&UsedBaselines>, now: jiff::Timestamp) {
     let checked = backout_plan::check::check(read, &BTreeSet::new());
     let errors = checked.count(Level::Error);
     if errors > 0 {
@@ -241,7 +249,12 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
 }
 
 /// Coordinates a run until it ends, waits, or is left.
-async fn coordinate(app: &App, log: RunLog<SqliteJournal>, lease: Lease, stay: &StayArgs) -> Done {
+pub(super) async fn coordinate(
+    app: &App,
+    log: RunLog<SqliteJournal>,
+    lease: Lease,
+    stay: &StayArgs,
+) -> Done {
     let zone = words::zone(&log.state().planned.plan);
     let history = history_of_state(app).await?;
     let mut view = View::choose(stay.json, stay.plain, zone, history);
@@ -346,7 +359,7 @@ fn say_end(state: &RunState, end: &End, json: bool) {
         End::Detached => {
             let running = state.active().filter(|&i| {
                 state.states[i].status == backout_core::status::Status::Running
-                    && !state.steps[i].action.is_manual()
+                    && !state.steps[i].action.is_reported()
             });
             let names: Vec<&str> = running.map(|i| state.steps[i].id.as_str()).collect();
             if !names.is_empty() {

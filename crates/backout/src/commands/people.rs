@@ -83,19 +83,19 @@ fn departs(act: &Act) -> bool {
 }
 
 /// Tells what happens now that an act is in the log.
-fn then(app: &App, state: &RunState, said: &str) {
+pub(super) fn then(app: &App, state: &RunState, said: &str) {
     anstream::println!("{said}");
     if state.finished.is_none() && app.coordinator(&state.run).is_none() {
         anstream::println!("No coordinator is at work: `backout resume {}` goes on.", state.run);
     }
 }
 
-async fn open(app: &App, run: &str) -> Result<RunLog<SqliteJournal>, Failure> {
+pub(super) async fn open(app: &App, run: &str) -> Result<RunLog<SqliteJournal>, Failure> {
     let run = run_ref::find(app, Some(run)).await?;
     app.open(&run).await
 }
 
-fn step_of(state: &RunState, said: &str) -> Result<StepId, Failure> {
+pub(super) fn step_of(state: &RunState, said: &str) -> Result<StepId, Failure> {
     let found = state.steps.iter().find(|step| step.id.as_str() == said);
     found.map(|step| step.id.clone()).ok_or_else(|| {
         let names: Vec<&str> = state.steps.iter().map(|step| step.id.as_str()).collect();
@@ -135,7 +135,7 @@ pub(super) async fn ack(app: &App, args: &AckArgs) -> Done {
             };
             match known.status {
                 // Whoever does the step confirms what it asks to confirm.
-                Status::Running if found.action.is_manual() => {
+                Status::Running if found.action.is_reported() => {
                     let asked = found.confirmations().next().is_some();
                     Ok(if asked { vec![acted, confirmed] } else { vec![acted] })
                 }
@@ -187,7 +187,7 @@ pub(super) async fn fail(app: &App, args: &StepArgs) -> Done {
     let step = step_of(log.state(), &args.step)?;
     let index = log.state().position(&step)?;
     let running = log.state().states[index].status == Status::Running;
-    if running && !log.state().steps[index].action.is_manual() {
+    if running && !log.state().steps[index].action.is_reported() {
         return Err(Failure::refused(format!("{step} is running and may still succeed"))
             .hint(format!("`backout stop {} {step} --reason …` stops it", log.state().run)));
     }

@@ -79,6 +79,10 @@ pub(crate) fn questions(state: &RunState) -> Vec<String> {
             backout_core::question::QuestionKind::Failed => "failed",
             backout_core::question::QuestionKind::InDoubt => "in doubt",
             backout_core::question::QuestionKind::Held => "held",
+            backout_core::question::QuestionKind::Report => "with another system",
+            backout_core::question::QuestionKind::Approve => "to approve",
+            backout_core::question::QuestionKind::Decide => "to decide",
+            backout_core::question::QuestionKind::NotRecovered => "not well again",
         };
         lines.push(format!("{} — {about}, {kind}:", question.who));
         for line in backout_exec::terminal::printable(&question.text).lines() {

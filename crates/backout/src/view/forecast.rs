@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use backout_core::event::Instants;
 use backout_core::ids::{ComponentId, OptionId};
 use backout_core::plan::{Plan, Step};
+use backout_core::state::RunState;
 use backout_forecast::finish::Figure;
 use backout_forecast::fix::{FixOrBack, Patience};
 use backout_forecast::learning::Basis;
@@ -149,7 +150,7 @@ fn mood(share: f64, confidence: f64) -> Style {
 }
 
 /// What a run's forecast says in one line, for whoever watches it.
-pub(crate) fn one_line(outlook: &Outlook, held: bool, zone: &TimeZone) -> String {
+pub(crate) fn one_line(outlook: &Outlook, state: &RunState, zone: &TimeZone) -> String {
     let clock = |seconds: f64| {
         let at = minute_up(outlook.after(seconds)).to_zoned(zone.clone());
         let today = at.date() == outlook.at.to_zoned(zone.clone()).date();
@@ -157,10 +158,12 @@ pub(crate) fn one_line(outlook: &Outlook, held: bool, zone: &TimeZone) -> String
     };
     let (middle, sure) = (outlook.finish.quantile(0.5), outlook.finish.quantile(0.95));
     let stuck = outlook.rows.iter().any(|row| row.now == Now::Stuck);
-    let unless = match (held, stuck) {
-        (true, _) => ", if it went on now",
-        (false, true) => ", if what is stuck is seen to at once",
-        (false, false) => "",
+    let forward = state.release.goes_forward();
+    let unless = match (forward, state.held.is_some(), stuck) {
+        (true, ..) => ", if it were backed out now",
+        (false, true, _) => ", if it went on now",
+        (false, false, true) => ", if what is stuck is seen to at once",
+        (false, false, false) => "",
     };
     let mut line = format!(
         "forecast{unless}: done by {} on 1 night of 2, by {} on 19 of 20",

@@ -3,8 +3,10 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use backout_core::choice::Numbers;
 use backout_core::record::Record;
 use backout_core::state::RunState;
 use backout_engine::clock::{Clock, SystemClock};
@@ -12,10 +14,17 @@ use backout_engine::conductor::Observer;
 use backout_forecast::outlook::History;
 
 use super::{events, status, words};
-use crate::foresight::glance;
+use crate::foresight::{glance, numbers};
+
+/// A run being watched.
+pub(crate) struct View {
+    how: How,
+    /// What steps took in earlier runs.
+    history: History,
+}
 
 /// How to show a run.
-pub(crate) enum View {
+enum How {
     /// Redrawn in place.
     Live(Live),
     /// One line per event.
@@ -28,35 +37,36 @@ impl View {
     pub(crate) fn choose(json: bool, plain: bool, zone: TimeZone, history: History) -> Self {
         let terminal = std::io::stdout().is_terminal()
             && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
-        match (json, terminal && !plain) {
-            (true, _) => Self::Json,
-            (false, true) => Self::Live(Live { drawn: 0, history }),
-            (false, false) => Self::Lines(zone),
-        }
+        let how = match (json, terminal && !plain) {
+            (true, _) => How::Json,
+            (false, true) => How::Live(Live { drawn: 0 }),
+            (false, false) => How::Lines(zone),
+        };
+        Self { how, history }
     }
 
     pub(crate) fn is_live(&self) -> bool {
-        matches!(self, Self::Live(_))
+        matches!(self.how, How::Live(_))
     }
 
     /// Leaves what was drawn last on the screen.
     pub(crate) fn end(&mut self, state: &RunState) {
-        if let Self::Live(live) = self {
-            live.draw(state, false);
+        if let How::Live(live) = &mut self.how {
+            live.draw(state, &self.history, false);
         }
     }
 }
 
 impl Observer for View {
     fn record(&mut self, record: &Record, state: &RunState) {
-        match self {
-            Self::Live(live) => live.draw(state, true),
-            Self::Lines(zone) => {
+        match &mut self.how {
+            How::Live(live) => live.draw(state, &self.history, true),
+            How::Lines(zone) => {
                 for line in events::lines(record, zone) {
                     print(&format!("{line}\n"));
                 }
             }
-            Self::Json => {
+            How::Json => {
                 for event in events::json(record) {
                     print(&format!("{event}\n"));
                 }
@@ -64,9 +74,13 @@ impl Observer for View {
         }
     }
 
+    fn numbers(&mut self, state: &RunState, now: Timestamp) -> Option<Numbers> {
+        numbers(state, &self.history, now)
+    }
+
     fn tick(&mut self, state: &RunState) {
-        if let Self::Live(live) = self {
-            live.draw(state, true);
+        if let How::Live(live) = &mut self.how {
+            live.draw(state, &self.history, true);
         }
     }
 
@@ -85,19 +99,17 @@ fn print(text: &str) {
 /// A region of the terminal that is drawn again and again.
 pub(crate) struct Live {
     drawn: usize,
-    /// What steps took in earlier runs.
-    history: History,
 }
 
 impl Live {
-    fn draw(&mut self, state: &RunState, with_questions: bool) {
+    fn draw(&mut self, state: &RunState, history: &History, with_questions: bool) {
         let (width, height) = size();
         let now = SystemClock.now();
         let asked = if with_questions { events::questions(state) } else { Vec::new() };
         // What is asked comes before what is pending: the table takes what is left.
         let asked_room = asked.len().min(height / 2);
         let rows = height.saturating_sub(10 + asked_room).max(3);
-        let outlook = glance(state, &self.history, now);
+        let outlook = glance(state, history, now);
         let mut lines = status::lines(state, Some("here"), now, outlook.as_ref(), width, rows);
         if with_questions {
             if !asked.is_empty() {

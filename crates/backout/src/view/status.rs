@@ -15,8 +15,8 @@ use backout_core::state::{Deviation, RunState};
 use backout_core::status::Status;
 use backout_forecast::outlook::Outlook;
 
-use super::forecast;
 use super::words::{between, clock, length, moment, one_line, sign, style, time_left, zone};
+use super::{forecast, release};
 
 /// A run in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,7 +55,7 @@ impl Word {
         }
         let asked = !questions(state).is_empty();
         let at_work = state.active().any(|i| match state.states[i].status {
-            Status::Running => !state.steps[i].action.is_manual(),
+            Status::Running => !state.steps[i].action.is_reported(),
             Status::Acted => !state.states[i].is_checked(),
             _ => false,
         });
@@ -278,7 +278,7 @@ pub(crate) fn lines(
     }
     lines.push(facts.join(" · "));
     match outlook {
-        Some(Ok(outlook)) => lines.push(forecast::one_line(outlook, state.held.is_some(), &zone)),
+        Some(Ok(outlook)) => lines.push(forecast::one_line(outlook, state, &zone)),
         Some(Err(why)) => lines.push(format!("forecast: unknown, {why}")),
         None => {}
     }
@@ -287,6 +287,11 @@ pub(crate) fn lines(
     }
     lines.push(String::new());
     lines.extend(step_lines(state, &schedule, now, width, rows));
+    lines.extend(release::lines(state, now));
+    if let Some(back) = state.if_backed_out(now) {
+        lines.push(String::new());
+        lines.extend(release::way_back(&back));
+    }
     lines
 }
 

@@ -190,6 +190,12 @@ impl Authority {
 pub enum Permission {
     /// Start the way back.
     Invoke,
+    /// Start the deployment.
+    Deploy,
+    /// Agree to a stage that needs it.
+    Approve,
+    /// Decide how a deployment goes on.
+    Decide,
     /// Move to a heavier option.
     Escalate,
     /// Run a step again.

@@ -9,8 +9,7 @@ use crate::graph::{Graph, only_components};
 use crate::ids::{OptionId, StepId};
 use crate::illegal::Illegal;
 use crate::plan::Step;
-use crate::record::Record;
-use crate::release::{Back, needed, reversed, took_place};
+use crate::release::needed;
 use crate::status::{Status, StepState};
 
 impl RunState {
@@ -47,38 +46,13 @@ impl RunState {
         self.steps.iter().map(place).collect()
     }
 
-    /// Turns round: of the way back, what undoes the stages that took place.
-    pub(super) fn back_out(
-        &mut self,
-        option: Option<&OptionId>,
-        reason: &str,
-        record: &Record,
-    ) -> Result<(), Illegal> {
-        let stages = self.release.stages;
-        let undoes = (0..stages).filter(|&i| took_place(&self.states[i]));
-        let undoes = undoes.map(|i| self.steps[i].id.clone()).collect();
-        for index in 0..stages {
-            let running = self.states[index].status == Status::Running;
-            if running && !self.steps[index].action.is_reported() {
-                self.states[index].stop = Some(reason.to_owned());
-            }
-        }
-        self.extra.extend(reversed(&self.steps[..stages], &self.planned.plan.steps));
-        self.release.back = Some(Back { since: record.at, undoes });
-        self.release.open = None;
-        self.proposals.clear();
-        let option = option.or_else(|| self.planned.plan.default_option()).cloned();
-        self.option.clone_from(&option);
-        self.select_way(option.as_ref())
-    }
-
     pub(super) fn choose(&mut self, option: &OptionId) -> Result<(), Illegal> {
         self.option = Some(option.clone());
         self.select_way(Some(option))
     }
 
     /// Selects the steps of the way back: those of the option that are needed.
-    fn select_way(&mut self, option: Option<&OptionId>) -> Result<(), Illegal> {
+    pub(super) fn select_way(&mut self, option: Option<&OptionId>) -> Result<(), Illegal> {
         let stages = self.release.stages;
         let wanted = selection(&self.planned, option)?;
         let undoes = self.release.back.as_ref().map(|back| &back.undoes);

@@ -1,6 +1,7 @@
 //! Does every name in the plan name something?
 
 mod instants;
+mod release;
 
 use backout_core::graph::Graph;
 use backout_core::plan::{Action, Baseline, Check, Plan, Source, Step, WayBack};
@@ -17,18 +18,20 @@ pub(super) struct Names {
     sources: Defined,
     components: Defined,
     baselines: Defined,
+    stages: Defined,
     steps: Defined,
     same: Vec<Twice>,
 }
 
 impl Names {
     pub(super) fn of(root: &Node) -> Self {
-        let (steps, same) = step_ids(root);
+        let (stages, steps, same) = step_ids(root);
         Self {
             roles: keys_of(root, "roles"),
             sources: keys_of(root, "sources"),
             components: keys_of(root, "components"),
             baselines: keys_of(root, "baselines"),
+            stages,
             steps,
             same,
         }
@@ -43,6 +46,7 @@ impl Names {
             sources: names(plan.sources.keys().map(|id| id.as_str())),
             components: names(plan.components.keys().map(|id| id.as_str())),
             baselines: names(plan.baselines.keys().map(|id| id.as_str())),
+            stages: names(plan.stages.iter().map(|stage| stage.id.as_str())),
             steps: names(steps.iter().map(|step| step.id.as_str())),
             same: Vec::new(),
         }
@@ -64,6 +68,7 @@ pub(super) fn check(
     for (index, step) in plan.steps.iter().enumerate() {
         checker.step(step, &Path::step(index));
     }
+    checker.stages();
     checker.options();
     checker.promises();
     checker.rest();
@@ -190,21 +195,14 @@ impl Checker<'_> {
                 self.role(by.as_str(), &at.key("by"));
             }
             self.roles(rule.tell.iter(), &at.key("tell"));
+            self.rule(rule, &at);
         }
         for (permission, grant) in &self.plan.authority.0 {
             let key = serde_json::to_value(permission).ok();
             let key = key.as_ref().and_then(|key| key.as_str()).unwrap_or_default();
             let at = root.key("authority").key(key);
             self.roles(grant.by.iter(), &at.key("by"));
-            if grant.quorum == 0 || grant.quorum > 10 {
-                let hint = "a quorum is 1 to 10 people".to_owned();
-                self.report(
-                    codes::WRONG_VALUE,
-                    "this quorum is impossible".to_owned(),
-                    &at.key("quorum"),
-                    hint,
-                );
-            }
+            self.quorum(grant.quorum, &at);
         }
     }
 
@@ -256,7 +254,13 @@ impl Checker<'_> {
     }
 
     fn condition(&mut self, condition: Option<&String>, path: &Path) {
-        let Some(condition) = condition else { return };
+        let hint = "it sees `status`, `headers`, `text` and `json`: `json.version == \"v1.9\"`";
+        if let Some(condition) = condition {
+            self.condition_over(condition, path, hint);
+        }
+    }
+
+    fn condition_over(&mut self, condition: &str, path: &Path, hint: &str) {
         // The parser of conditions recurses; nobody writes one this deep.
         let mut depth = 0_usize;
         let deepest = condition.chars().map(|c| {
@@ -279,18 +283,21 @@ impl Checker<'_> {
             let said = said.lines().next().unwrap_or("it cannot be read");
             let said = said.rsplit_once(": Syntax error: ").map_or(said, |(_, said)| said);
             let said = said.split(" expecting ").next().unwrap_or(said).to_owned();
-            let hint = "it sees `status`, `headers`, `text` and `json`: `json.version == \"v1.9\"`"
-                .to_owned();
-            self.report(
-                codes::WRONG_VALUE,
-                format!("this condition is not CEL: {said}"),
-                path,
-                hint,
-            );
+            let message = format!("this condition is not CEL: {said}");
+            self.report(codes::WRONG_VALUE, message, path, hint.to_owned());
         }
     }
 
     fn step(&mut self, step: &Step, at: &Path) {
+        for (index, after) in step.after.iter().flatten().enumerate() {
+            self.step_name(after.as_str(), &at.key("after").index(index));
+        }
+        self.no_stage(step, at);
+        self.unit(step, at);
+    }
+
+    /// What steps and stages have in common.
+    fn unit(&mut self, step: &Step, at: &Path) {
         if let Some(owner) = &step.owner {
             self.role(owner.as_str(), &at.key("owner"));
         }
@@ -303,9 +310,6 @@ impl Checker<'_> {
                 defined,
                 &at.key("component"),
             );
-        }
-        for (index, after) in step.after.iter().flatten().enumerate() {
-            self.step_name(after.as_str(), &at.key("after").index(index));
         }
         match &step.action {
             Action::Http(http) => {
@@ -330,41 +334,7 @@ impl Checker<'_> {
             _ => {}
         }
         for (index, verification) in step.verify.iter().enumerate() {
-            let at = at.key("verify").index(index);
-            match &verification.check {
-                Check::Http(http) => {
-                    let at = at.key("http");
-                    self.server(http.source.as_ref(), &http.url, &at);
-                    self.condition(http.assert.as_ref(), &at.key("assert"));
-                }
-                Check::Sql(sql) => self.database(&sql.source, &at.key("sql").key("source")),
-                Check::SameAsBaseline(name) => {
-                    let at = at.key("same_as_baseline");
-                    self.defined(
-                        name.as_str(),
-                        "baseline",
-                        "baselines",
-                        &self.names.baselines,
-                        &at,
-                    );
-                }
-                Check::Tcp(port) => {
-                    let fits = port.address.rsplit_once(':').is_some_and(|(host, port)| {
-                        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-                    });
-                    if !fits {
-                        let message = format!("`{}` is not an address", port.address);
-                        let hint = "write it as `host:port`".to_owned();
-                        self.report(
-                            codes::WRONG_VALUE,
-                            message,
-                            &at.key("tcp").key("address"),
-                            hint,
-                        );
-                    }
-                }
-                Check::Confirm(_) | Check::Run(_) | Check::File(_) | Check::Tree(_) => {}
-            }
+            self.verification(verification, &at.key("verify").index(index));
         }
         if let Some(retry) = step.retry
             && !(2..=100).contains(&retry.attempts)
@@ -372,6 +342,32 @@ impl Checker<'_> {
             let hint = "try 2 to 100 times in all".to_owned();
             let message = "this number of attempts is impossible".to_owned();
             self.report(codes::WRONG_VALUE, message, &at.key("retry").key("attempts"), hint);
+        }
+    }
+
+    fn verification(&mut self, verification: &backout_core::plan::Verification, at: &Path) {
+        match &verification.check {
+            Check::Http(http) => {
+                let at = at.key("http");
+                self.server(http.source.as_ref(), &http.url, &at);
+                self.condition(http.assert.as_ref(), &at.key("assert"));
+            }
+            Check::Sql(sql) => self.database(&sql.source, &at.key("sql").key("source")),
+            Check::SameAsBaseline(name) => {
+                let at = at.key("same_as_baseline");
+                self.defined(name.as_str(), "baseline", "baselines", &self.names.baselines, &at);
+            }
+            Check::Tcp(port) => {
+                let fits = port.address.rsplit_once(':').is_some_and(|(host, port)| {
+                    !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+                });
+                if !fits {
+                    let message = format!("`{}` is not an address", port.address);
+                    let hint = "write it as `host:port`".to_owned();
+                    self.report(codes::WRONG_VALUE, message, &at.key("tcp").key("address"), hint);
+                }
+            }
+            Check::Confirm(_) | Check::Run(_) | Check::File(_) | Check::Tree(_) => {}
         }
     }
 
@@ -400,6 +396,7 @@ impl Checker<'_> {
         for (id, trigger) in &self.plan.triggers {
             let at = root.key("triggers").key(id);
             self.owner(trigger.owner.as_ref(), &at);
+            self.trigger(trigger, &at);
             if let Some(option) = &trigger.option
                 && !self.plan.options.contains_key(option)
             {
@@ -467,11 +464,11 @@ impl Checker<'_> {
             }
         }
         for (id, source) in &self.plan.sources {
-            let Source::Http(address) = source else { continue };
+            let (Source::Http(address) | Source::Prometheus(address)) = source else { continue };
             let shown = address.to_string();
             let plain = matches!(address, backout_core::plan::Text::Plain(_));
             if plain && !(shown.starts_with("http://") || shown.starts_with("https://")) {
-                let at = root.key("sources").key(id).key("http");
+                let at = root.key("sources").key(id).key(source.kind());
                 let hint = "start it with http:// or https://".to_owned();
                 self.report(
                     codes::WRONG_VALUE,

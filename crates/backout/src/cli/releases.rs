@@ -1,0 +1,110 @@
+//! The arguments of what is done with a deployment: deploy, decide, stage, defect.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+
+use super::{AckArgs, AsArgs, StayArgs, StepArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// The plan file.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) plan: PathBuf,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+    /// Why now. It goes into the log.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Show the stages and what undoes each, and touch nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Begin although a run of this change is under way.
+    #[arg(long)]
+    pub(crate) again: bool,
+    #[command(flatten)]
+    pub(crate) stay: StayArgs,
+    /// On the demonstration system.
+    #[arg(long, hide = true)]
+    pub(crate) demo: bool,
+}
+
+/// What can be decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DecideVerb {
+    /// Go back: undo what took place.
+    BackOut,
+    /// Repair it in place, for as long as --for says; then it is backed out.
+    FixForward,
+    /// Go on as if nothing were.
+    Continue,
+    /// What was being fixed cannot be: go back.
+    NotFixable,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecideArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// What.
+    #[arg(value_enum, required_unless_present = "explain")]
+    pub(crate) verb: Option<DecideVerb>,
+    /// Why. It goes into the log.
+    #[arg(long, required_unless_present = "explain")]
+    pub(crate) reason: Option<String>,
+    /// With back-out: this way back, if not the plan's default one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) option: Option<String>,
+    /// With fix-forward: for how long, such as 30m. Default: the plan's fix window.
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(crate) lasting: Option<String>,
+    /// Show each decision of the run with everything that was known when it was made.
+    #[arg(long, conflicts_with_all = ["verb", "reason", "option", "lasting"])]
+    pub(crate) explain: bool,
+    /// Print JSON.
+    #[arg(long, requires = "explain")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+}
+
+/// Stages of a deployment, from outside.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StageCommand {
+    /// Say that a stage another system carries out is done.
+    Done(AckArgs),
+    /// Say that a stage another system carries out has failed.
+    Failed(StepArgs),
+    /// Agree to a stage that waits for it.
+    Approve(StepArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DefectArgs {
+    /// The run, or its change.
+    pub(crate) run: String,
+    /// What is wrong.
+    pub(crate) title: String,
+    /// Its number in the tracker.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) id: Option<String>,
+    /// How bad it is.
+    #[arg(long, value_enum)]
+    pub(crate) severity: Option<SeverityArg>,
+    /// The trigger that showed it.
+    #[arg(long, value_name = "TRIGGER")]
+    pub(crate) trigger: Option<String>,
+    #[command(flatten)]
+    pub(crate) who: AsArgs,
+}
+
+/// How bad something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeverityArg {
+    /// The system is down, data is damaged, or security is broken.
+    Critical,
+    /// A core function is broken or far too slow.
+    Major,
+    /// It can wait.
+    Minor,
+}

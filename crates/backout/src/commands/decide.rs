@@ -1,0 +1,192 @@
+//! `decide`, `stage`, `defect`: what people say about a deployment.
+
+use serde_json::json;
+
+use backout_core::act::Act;
+use backout_core::choice::{Choice, Verb};
+use backout_core::decision::{self, decided};
+use backout_core::duration::{BadDuration, Span};
+use backout_core::event::Event;
+use backout_core::ids::TriggerId;
+use backout_core::plan::Severity;
+use backout_core::state::RunState;
+
+use super::Done;
+use super::invoke::chosen_option;
+use super::people::{open, say, step_of, then};
+use crate::app::App;
+use crate::cli::{DecideArgs, DecideVerb, DefectArgs, SeverityArg, StepArgs};
+use crate::failure::{Exit, Failure};
+use crate::view::{release, words};
+
+pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
+    let mut log = open(app, &args.run).await?;
+    if args.explain {
+        return explain(log.state(), args.json);
+    }
+    let (Some(verb), Some(reason)) = (args.verb, &args.reason) else {
+        return Err(Failure::usage("say what is decided, and why"));
+    };
+    let state = log.state();
+    let choice = choice(app, state, args, verb)?;
+    let back = matches!(choice, Choice::BackOut { .. } | Choice::NotFixable);
+    if back && args.option.is_none() {
+        refuse_where_there_is_no_way_back(state)?;
+    }
+    let option = match &choice {
+        Choice::BackOut { option } => option.clone(),
+        _ => None,
+    };
+    let verb = match verb {
+        DecideVerb::BackOut => Verb::BackOut,
+        DecideVerb::FixForward => Verb::FixForward,
+        DecideVerb::Continue => Verb::Continue,
+        DecideVerb::NotFixable => Verb::NotFixable,
+    };
+    let act = Act::Decide { verb, option };
+    let done = say(app, &mut log, args.who.who.as_deref(), &act, reason, |_| {
+        Ok(decided(choice.clone(), reason.clone(), false))
+    })
+    .await?;
+    if done == Exit::Done {
+        then(app, log.state(), &format!("Decided: {}.", choice.shown()));
+        if back {
+            for line in release::way_back(log.state()) {
+                anstream::println!("{line}");
+            }
+        }
+    }
+    Ok(done)
+}
+
+fn choice(
+    app: &App,
+    state: &RunState,
+    args: &DecideArgs,
+    verb: DecideVerb,
+) -> Result<Choice, Failure> {
+    let plan = &state.planned.plan;
+    if args.option.is_some() && verb != DecideVerb::BackOut {
+        return Err(Failure::usage("--option belongs to back-out"));
+    }
+    if args.lasting.is_some() && verb != DecideVerb::FixForward {
+        return Err(Failure::usage("--for belongs to fix-forward"));
+    }
+    if !state.release.goes_forward() && verb != DecideVerb::Continue {
+        let going = state.run.as_str();
+        return Err(Failure::refused(format!("{going} goes back already"))
+            .hint(format!("`backout escalate {going} OPTION` moves to a heavier way back")));
+    }
+    Ok(match verb {
+        DecideVerb::BackOut => {
+            let option = match &args.option {
+                Some(said) => chosen_option(plan, Some(said))?,
+                None => state.release.open.as_ref().and_then(|open| open.option.clone()),
+            };
+            Choice::BackOut { option }
+        }
+        DecideVerb::Continue => Choice::Continue,
+        DecideVerb::NotFixable => Choice::NotFixable,
+        DecideVerb::FixForward => {
+            let rule =
+                state.release.open.as_ref().and_then(|open| plan.decision.get(&open.severity));
+            let lasting = match &args.lasting {
+                Some(text) => text
+                    .parse()
+                    .map_err(|error: BadDuration| Failure::usage(format!("--for: {error}")))?,
+                None => rule.and_then(|rule| rule.fix_window).unwrap_or(Span::minutes(30)),
+            };
+            let until = app
+                .now()
+                .checked_add(lasting.signed())
+                .map_err(|_| Failure::usage("--for is too long"))?;
+            Choice::FixForward { until }
+        }
+    })
+}
+
+/// After a stage that cannot be undone, going back is another plan.
+fn refuse_where_there_is_no_way_back(state: &RunState) -> Result<(), Failure> {
+    let stages: Vec<String> =
+        decision::irreversible(state).map(|(stage, why)| format!("{stage}: {why}")).collect();
+    if stages.is_empty() {
+        return Ok(());
+    }
+    let mut failure =
+        Failure::refused(format!("there is no way back any more behind {}", stages.join("; ")));
+    for line in release::instead(&state.planned.plan) {
+        failure = failure.hint(line);
+    }
+    Err(failure.hint("if part of the way back still makes sense, name it: `--option NAME`"))
+}
+
+pub(super) async fn approve(app: &App, args: &StepArgs) -> Done {
+    let mut log = open(app, &args.run).await?;
+    let stage = step_of(log.state(), &args.step)?;
+    let act = Act::Approve { stage: stage.clone() };
+    let event = Event::StageApproved { stage: stage.clone(), reason: args.reason.clone() };
+    let done = say(app, &mut log, args.who.who.as_deref(), &act, &args.reason, |_| {
+        Ok(vec![event.clone()])
+    })
+    .await?;
+    if done == Exit::Done {
+        then(app, log.state(), &format!("{stage} is approved."));
+    }
+    Ok(done)
+}
+
+pub(super) async fn defect(app: &App, args: &DefectArgs) -> Done {
+    let mut log = open(app, &args.run).await?;
+    let trigger = args.trigger.as_deref().map(|said| trigger_of(log.state(), said)).transpose()?;
+    if args.title.trim().is_empty() {
+        return Err(Failure::usage("say what is wrong"));
+    }
+    let event = Event::DefectLogged {
+        title: args.title.trim().to_owned(),
+        id: args.id.clone(),
+        severity: args.severity.map(|severity| match severity {
+            SeverityArg::Critical => Severity::Critical,
+            SeverityArg::Major => Severity::Major,
+            SeverityArg::Minor => Severity::Minor,
+        }),
+        trigger,
+    };
+    let done = say(app, &mut log, args.who.who.as_deref(), &Act::LogDefect, &args.title, |_| {
+        Ok(vec![event.clone()])
+    })
+    .await?;
+    if done == Exit::Done {
+        anstream::println!("Written down: {}", args.title.trim());
+    }
+    Ok(done)
+}
+
+fn trigger_of(state: &RunState, said: &str) -> Result<TriggerId, Failure> {
+    let triggers = &state.planned.plan.triggers;
+    triggers.keys().find(|id| id.as_str() == said).cloned().ok_or_else(|| {
+        let names: Vec<&str> = triggers.keys().map(|id| id.as_str()).collect();
+        Failure::usage(format!("the plan has no trigger `{said}`"))
+            .hint(format!("its triggers are {}", names.join(", ")))
+    })
+}
+
+/// Each decision with everything that was known when it was made.
+fn explain(state: &RunState, json: bool) -> Done {
+    if json {
+        let records: Vec<_> = state.release.decided.iter().map(release::record_json).collect();
+        let value = json!({
+            "run": state.run,
+            "decisions": records,
+            "open": state.release.open.as_ref().map(release::open_json),
+        });
+        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        return Ok(Exit::Done);
+    }
+    let zone = words::zone(&state.planned.plan);
+    let lines = release::explained(state, &zone);
+    if lines.is_empty() {
+        anstream::println!("Nothing was decided in {}, and nothing is asked.", state.run);
+    }
+    lines.iter().for_each(|line| anstream::println!("{line}"));
+    Ok(Exit::Done)
+}

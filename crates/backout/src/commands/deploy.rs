@@ -1,0 +1,126 @@
+//! `deploy`: the way forward, stage by stage, watched.
+
+use backout_core::act::Act;
+use backout_core::authority::{Verdict, may};
+use backout_core::duration::Estimate;
+use backout_core::event::{Course, Mode, RunPlanned};
+use backout_core::graph::Graph;
+use backout_core::ids::RunId;
+use backout_core::plan::Plan;
+use backout_core::schedule::Schedule;
+use backout_engine::{Journal, RunLog, start};
+use backout_plan::times;
+use backout_sqlite::SqliteJournal;
+
+use super::Done;
+use super::baseline::folder_of;
+use super::invoke::{coordinate, refuse_a_second_run, require_baselines, warn};
+use super::plans::must_read;
+use crate::app::{App, who};
+use crate::cli::DeployArgs;
+use crate::failure::{Exit, Failure};
+use crate::view::{dry_run, table};
+
+pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
+    let read = must_read(&args.plan)?;
+    let plan = &read.plan;
+    if plan.stages.is_empty() {
+        return Err(Failure::refused("this plan has no stages: it says how to go back, not how to go forward")
+            .hint("write them under `stages`, or deploy by your own means and `backout invoke` if it goes wrong"));
+    }
+    if args.dry_run {
+        return show(plan, args.stay.json);
+    }
+    let (person, actor) = who(plan, args.who.who.as_deref())?;
+    if let Verdict::Denied { why } | Verdict::Needs { who: why, .. } =
+        may(plan, None, &person, &Act::Deploy)
+    {
+        return Err(Failure::refused(why));
+    }
+    let journal = app.journal()?;
+    if !args.again {
+        refuse_a_second_run(&journal, plan).await?;
+    }
+    let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
+    require_baselines(plan, &vec![true; plan.steps.len()], baselines.as_ref())?;
+    warn(&read, baselines.as_ref(), app.now());
+    let planned = RunPlanned {
+        plan_digest: read.digest,
+        source: read.source.clone(),
+        folder: folder_of(&args.plan)?,
+        window: times::instants(plan.window.as_ref()),
+        mode: if args.demo { Mode::Demo } else { Mode::Live },
+        option: None,
+        only: Vec::new(),
+        order: Vec::new(),
+        not_before: times::not_before(plan),
+        baselines,
+        course: Course::Forward,
+        earlier: earlier(&journal, plan).await?,
+        reason: args.reason.clone(),
+        plan: plan.clone(),
+    };
+    let log = start::begin(&journal, actor, app.now(), planned, Vec::new()).await?;
+    app.ledger().begin_run(&log.state().run)?;
+    let lease = app.lease(&log.state().run)?;
+    coordinate(app, log, lease, &args.stay).await
+}
+
+/// A run in which the plan backed out of this release by itself: doing so a second
+/// time would be a circle.
+async fn earlier(
+    journal: &std::sync::Arc<SqliteJournal>,
+    plan: &Plan,
+) -> Result<Option<RunId>, Failure> {
+    for (run, _) in journal.runs().await? {
+        if run.number_for(plan.change.name()).is_none() {
+            continue;
+        }
+        let log = RunLog::open(std::sync::Arc::clone(journal), &run).await?;
+        let state = log.state();
+        let same = state.planned.plan.change.release == plan.change.release;
+        let back = |decided: &backout_core::release::Decided| {
+            decided.automatic
+                && matches!(decided.choice, backout_core::choice::Choice::BackOut { .. })
+        };
+        if same && state.release.decided.iter().any(back) {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
+}
+
+/// The stages in the order they may start, each with what undoes it.
+fn show(plan: &Plan, json: bool) -> Done {
+    let graph = Graph::of_all(&plan.stages).map_err(|cycle| Failure::of(&cycle))?;
+    if json {
+        let selected = vec![true; plan.stages.len()];
+        let stages = Plan { steps: plan.stages.clone(), ..plan.clone() };
+        let schedule = Schedule::new(&stages, &plan.stages, &graph, Estimate::likely);
+        let value = dry_run::json(&stages, &selected, &graph, &schedule);
+        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        return Ok(Exit::Done);
+    }
+    let mut rows =
+        vec![["stage", "owner", "takes", "watched for", "undone by"].map(str::to_owned).to_vec()];
+    for &index in &graph.order {
+        let stage = &plan.stages[index];
+        let undone: Vec<&str> = stage.undone_by.iter().map(|step| step.as_str()).collect();
+        let back = match (&stage.irreversible, undone.is_empty()) {
+            (Some(why), _) => format!("NO WAY BACK: {}", why.trim()),
+            (None, true) => "nothing".to_owned(),
+            (None, false) => undone.join(", "),
+        };
+        rows.push(vec![
+            stage.label().to_owned(),
+            stage.owner.as_ref().map(|role| plan.person(role)).unwrap_or_default(),
+            stage.takes.map(|takes| takes.to_string()).unwrap_or_default(),
+            stage.bake.map(|bake| bake.to_string()).unwrap_or_default(),
+            back,
+        ]);
+    }
+    for row in table::columns(&rows) {
+        anstream::println!("{}", row.trim_end());
+    }
+    Ok(Exit::Done)
+}

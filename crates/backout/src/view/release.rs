@@ -1,0 +1,244 @@
+//! A deployment for people: what going back now would be, how the triggers stand,
+//! what was decided and why.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use backout_core::choice::Numbers;
+use backout_core::duration::Estimate;
+use backout_core::plan::Plan;
+use backout_core::release::{Decided, Open, took_place};
+use backout_core::schedule::Schedule;
+use backout_core::state::RunState;
+use backout_core::watch::{Meaning, State};
+use backout_documents::saying;
+
+use super::words::{self, clock, length, moment, one_line};
+
+/// What is left of the way back, in two lines.
+pub(crate) fn way_back(back: &RunState) -> Vec<String> {
+    let plan = &back.planned.plan;
+    let stages = back.release.stages;
+    let undone: Vec<&str> = (0..stages)
+        .filter(|&index| took_place(&back.states[index]))
+        .map(|index| back.steps[index].id.as_str())
+        .collect();
+    let steps: Vec<&str> = back
+        .order
+        .iter()
+        .filter(|&&index| back.selected[index] && !back.states[index].status.is_settled())
+        .map(|&index| back.steps[index].id.as_str())
+        .collect();
+    if steps.is_empty() {
+        return vec!["The way back has no steps.".to_owned()];
+    }
+    let schedule = Schedule::new(plan, &back.steps, &back.graph, Estimate::likely);
+    let takes = match schedule.total.is_zero() {
+        true => "how long it takes is not stated".to_owned(),
+        false => format!("about {}", length(schedule.total)),
+    };
+    let what = if undone.is_empty() { "no stage".to_owned() } else { undone.join(", ") };
+    let count = match steps.len() {
+        1 => "1 step".to_owned(),
+        many => format!("{many} steps"),
+    };
+    vec![
+        format!("The way back undoes {what}: {count}, {takes}"),
+        format!("  {}", one_line(&steps.join(" → "), 160)),
+    ]
+}
+
+/// How the deployment stands, as lines for people.
+pub(crate) fn lines(state: &RunState, now: Timestamp) -> Vec<String> {
+    let release = &state.release;
+    let zone = words::zone(&state.planned.plan);
+    let mut lines = Vec::new();
+    if !release.triggers.is_empty() {
+        let rows: Vec<Vec<String>> = release
+            .triggers
+            .iter()
+            .map(|(id, seen)| {
+                let limit = match seen.reading.limit.as_str() {
+                    "" => String::new(),
+                    limit => format!("limit {limit}"),
+                };
+                vec![
+                    sign(seen.state, seen.meaning).to_owned(),
+                    id.to_string(),
+                    seen.state.shown().to_owned(),
+                    seen.reading.shown.clone(),
+                    limit,
+                    format!("for {}", length(words::between(seen.since, now))),
+                ]
+            })
+            .collect();
+        lines.push(String::new());
+        lines.extend(super::table::columns(&rows).into_iter().map(|row| row.trim_end().to_owned()));
+    }
+    for (source, lost) in &release.lost {
+        lines.push(format!(
+            "! {source} cannot be read since {}: {}",
+            clock(lost.since, &zone),
+            lost.error
+        ));
+    }
+    if let Some(open) = &release.open {
+        lines.push(String::new());
+        lines.extend(question(open, now, &zone));
+    }
+    lines
+}
+
+fn sign(state: State, meaning: Meaning) -> &'static str {
+    match (state, meaning) {
+        (_, Meaning::Breach) => "✗",
+        (State::Ok, _) => "✓",
+        (_, Meaning::Inconclusive) => "?",
+        _ => "·",
+    }
+}
+
+fn question(open: &Open, now: Timestamp, zone: &TimeZone) -> Vec<String> {
+    let left = |until: Timestamp| match until > now {
+        true => format!("{} left", length(words::between(now, until))),
+        false => "over".to_owned(),
+    };
+    let mut lines = vec![format!(
+        "Decision {} ({}): {}",
+        open.number,
+        saying::severity(open.severity).to_lowercase(),
+        open.why
+    )];
+    if let Some(until) = open.fix_until {
+        lines.push(format!(
+            "  a fix may be tried until {} ({}); then it is backed out",
+            clock(until, zone),
+            left(until)
+        ));
+    }
+    if let Some(until) = open.until {
+        lines.push(format!("  an answer is due by {} ({})", clock(until, zone), left(until)));
+    }
+    lines.extend(open.guards.iter().map(|guard| format!("  not by itself: {guard}")));
+    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, zone)));
+    lines
+}
+
+fn figures(numbers: &Numbers, zone: &TimeZone) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let (Some(likely), Some(high)) = (numbers.likely, numbers.high) {
+        lines.push(format!("  going back takes {likely}, on a bad night {high}"));
+    }
+    if let Some(in_time) = numbers.in_time {
+        lines.push(format!("  begun now it ends in time with {:.0} %", (in_time * 100.0).floor()));
+    }
+    if let Some(at) = numbers.point_of_no_return {
+        lines.push(format!("  it can be begun until {}", clock(at, zone)));
+    }
+    if let Some(at) = numbers.give_up_fixing {
+        lines.push(format!("  a fix has to be given up by {}", clock(at, zone)));
+    }
+    lines
+}
+
+/// What the plan says is done instead of going back.
+pub(crate) fn instead(plan: &Plan) -> Vec<String> {
+    let Some(alternatives) = &plan.alternatives else {
+        return vec!["the plan does not say what to do instead".to_owned()];
+    };
+    let mut lines: Vec<String> = alternatives
+        .cannot_back_out
+        .iter()
+        .map(|case| format!("the plan says: {}: {}", case.scenario.trim(), case.instead.trim()))
+        .collect();
+    if let Some(fix) = &alternatives.fix_forward {
+        let takes = fix.estimate.map(|takes| format!(" ({takes})")).unwrap_or_default();
+        lines.push(format!("the plan says: fix forward{takes} when {}", fix.when.trim()));
+    }
+    lines
+}
+
+/// Every decision with what was known when it was made, and the one that is open.
+pub(crate) fn explained(state: &RunState, zone: &TimeZone) -> Vec<String> {
+    let mut lines = Vec::new();
+    for decided in &state.release.decided {
+        lines.push(format!(
+            "{}  {} — decided by {}",
+            moment(decided.at, zone),
+            decided.choice.shown(),
+            decided.by
+        ));
+        lines.push(format!("  because: {}", decided.reason));
+        match &decided.question {
+            Some(open) => lines.extend(known(state, open, zone)),
+            None => lines.push("  nobody had asked: it was their own judgement".to_owned()),
+        }
+        lines.push(String::new());
+    }
+    if let Some(open) = &state.release.open {
+        lines.push("Still open:".to_owned());
+        lines.extend(known(state, open, zone));
+    }
+    lines
+}
+
+fn known(state: &RunState, open: &Open, zone: &TimeZone) -> Vec<String> {
+    let plan = &state.planned.plan;
+    let asked: Vec<String> = open.asked.iter().map(|role| plan.person(role)).collect();
+    let mut lines = vec![format!(
+        "  asked at {} of {} ({}): {}",
+        clock(open.asked_at, zone),
+        if asked.is_empty() { "anyone".to_owned() } else { asked.join(", ") },
+        saying::severity(open.severity).to_lowercase(),
+        open.why
+    )];
+    for id in &open.because {
+        let Some(seen) = state.release.triggers.get(id) else { continue };
+        let reading = &seen.reading;
+        lines.push(format!("  {id}: {} (limit {})", reading.shown, reading.limit));
+        if let (Some(evidence), Some(needed)) = (reading.evidence, reading.needed) {
+            lines.push(format!(
+                "    evidence {evidence:.1} of {needed:.1} needed (natural logarithms)"
+            ));
+        }
+        lines.extend(reading.queries.iter().map(|query| format!("    asked: {query}")));
+    }
+    lines.extend(open.guards.iter().map(|guard| format!("  not by itself: {guard}")));
+    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, zone)));
+    if open.passed_on > 0 {
+        lines.push(format!("  passed on {} times for want of an answer", open.passed_on));
+    }
+    lines
+}
+
+/// A decision for scripts.
+pub(crate) fn record_json(decided: &Decided) -> Value {
+    json!({
+        "at": decided.at,
+        "choice": decided.choice,
+        "by": decided.by,
+        "automatic": decided.automatic,
+        "reason": decided.reason,
+        "question": decided.question.as_ref().map(open_json),
+    })
+}
+
+/// An open decision for scripts.
+pub(crate) fn open_json(open: &Open) -> Value {
+    json!({
+        "number": open.number,
+        "severity": open.severity,
+        "certain": open.certain,
+        "because": open.because,
+        "why": open.why,
+        "option": open.option,
+        "asked": open.asked,
+        "asked_at": open.asked_at,
+        "until": open.until,
+        "fix_until": open.fix_until,
+        "guards": open.guards,
+        "numbers": open.numbers,
+        "passed_on": open.passed_on,
+    })
+}

@@ -1,0 +1,101 @@
+//! What may happen to a deployment, and how it turns round.
+
+use jiff::Timestamp;
+
+use super::RunState;
+use crate::choice::Choice;
+use crate::event::Event;
+use crate::ids::{OptionId, StepId};
+use crate::illegal::Illegal;
+use crate::record::{Actor, Record};
+use crate::release::{Back, reversed, took_place};
+use crate::status::Status;
+
+impl RunState {
+    pub(super) fn release_allows(&self, event: &Event) -> Result<(), Illegal> {
+        let forward = self.release.goes_forward();
+        let stage = |id: &StepId, status: Option<Status>| {
+            let index = self.position(id)?;
+            let found = self.states[index].status;
+            if index >= self.release.stages || status.is_some_and(|status| status != found) {
+                return Err(Illegal::Status { step: id.clone(), status: found });
+            }
+            Ok(())
+        };
+        match event {
+            Event::BackoutBegun { option: Some(option), .. }
+                if !self.planned.plan.options.contains_key(option) =>
+            {
+                Err(Illegal::NoOption(option.clone()))
+            }
+            Event::StageApproved { .. }
+            | Event::StageBaked { .. }
+            | Event::WatchEnded { .. }
+            | Event::DecisionAsked(_)
+            | Event::DecisionPassedOn { .. }
+            | Event::BackoutBegun { .. }
+                if !forward =>
+            {
+                Err(Illegal::Release("the run does not go forward"))
+            }
+            Event::StageApproved { stage: id, .. } => stage(id, None),
+            Event::StageBaked { stage: id, .. } => stage(id, Some(Status::Succeeded)),
+            Event::WatchEnded { .. } if self.unsettled > 0 => {
+                Err(Illegal::Release("not every stage is done"))
+            }
+            Event::DecisionPassedOn { number, .. }
+                if self.release.open.as_ref().is_none_or(|open| open.number != *number) =>
+            {
+                Err(Illegal::Release("this decision is not open"))
+            }
+            Event::DecisionMade { choice: Choice::NotFixable, .. }
+                if self.release.open.as_ref().is_none_or(|open| open.fix_until.is_none()) =>
+            {
+                Err(Illegal::Release("nothing is being fixed"))
+            }
+            Event::DecisionMade { choice, .. } if !forward && *choice != Choice::Continue => {
+                Err(Illegal::Release("the run does not go forward"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The run as it would be if somebody decided now to back out by the default way;
+    /// nothing where it does not go forward.
+    #[must_use]
+    pub fn if_backed_out(&self, now: Timestamp) -> Option<Self> {
+        if !self.release.goes_forward() || self.finished.is_some() {
+            return None;
+        }
+        let event = Event::BackoutBegun { option: None, reason: String::new() };
+        // Written by nobody: only to see what it would be.
+        let nobody =
+            Actor::Person { name: "nobody".to_owned(), role: None, account: String::new() };
+        self.with(&[event], &nobody, now).ok()
+    }
+
+    /// Turns round: of the way back, what undoes the stages that took place.
+    pub(super) fn back_out(
+        &mut self,
+        option: Option<&OptionId>,
+        reason: &str,
+        record: &Record,
+    ) -> Result<(), Illegal> {
+        let stages = self.release.stages;
+        let undoes = (0..stages).filter(|&i| took_place(&self.states[i]));
+        let undoes = undoes.map(|i| self.steps[i].id.clone()).collect();
+        for index in 0..stages {
+            let running = self.states[index].status == Status::Running;
+            if running && !self.steps[index].action.is_reported() {
+                self.states[index].stop = Some(reason.to_owned());
+            }
+        }
+        self.extra.extend(reversed(&self.steps[..stages], &self.planned.plan.steps));
+        self.release.back = Some(Back { since: record.at, undoes });
+        self.release.open = None;
+        self.proposals.clear();
+        let option = option.or_else(|| self.planned.plan.default_option()).cloned();
+        self.option.clone_from(&option);
+        self.select_way(option.as_ref())
+    }
+}
