@@ -222,6 +222,13 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             let run = self.log.state().run.clone();
             let observation = self.hands.observe(&run, &step, attempt, self.epoch).await?;
             match doubt::on_recovery(observation) {
+                // A stage nobody has begun is not begun any more once the run goes back.
+                Recovery::Dispatch if self.is_left_behind(&step) => {
+                    let error = "not begun: the run goes back".to_owned();
+                    let (effect, evidence) = (FailureEffect::None, Default::default());
+                    let failed = Event::StepFailed { step, attempt, effect, error, evidence };
+                    self.append(observer, vec![failed]).await?;
+                }
                 Recovery::Dispatch => self.dispatch(&step),
                 Recovery::Attach | Recovery::TakeResult => self.attach(&step, attempt),
                 Recovery::Doubt(cause) => {
@@ -231,6 +238,13 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a step is a stage of a run that goes back.
+    fn is_left_behind(&self, step: &StepId) -> bool {
+        let state = self.log.state();
+        state.release.back.is_some()
+            && state.position(step).is_ok_and(|index| index < state.release.stages)
     }
 
     /// Does everything that is due. Returns how long until something else is.

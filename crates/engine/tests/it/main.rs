@@ -1,6 +1,8 @@
 //! Promises of the conductor, on a simulated world.
 
 mod crashes;
+mod decisions;
+mod forward;
 mod journals;
 mod owners;
 mod people;

@@ -73,6 +73,11 @@ impl Stage {
         Self::planned(RunPlanned { not_before, ..plans::planned(plan) }, Arc::default()).await
     }
 
+    /// A run that begins in this way.
+    pub(crate) async fn of(planned: RunPlanned) -> Self {
+        Self::planned(planned, Arc::default()).await
+    }
+
     async fn planned(planned: RunPlanned, pace: Arc<Pace>) -> Self {
         let journal = Arc::new(MemoryJournal::paced(Arc::clone(&pace)));
         let hands = Arc::new(SimHands::paced(Arc::clone(&journal), pace));

@@ -1,0 +1,478 @@
+//! The decision, on a simulated clock: exhaustive where the space is small.
+
+use backout_core::choice::{Choice, DecisionAsked, Numbers};
+use backout_core::decide::decide;
+use backout_core::decision::{decided, verdict};
+use backout_core::event::{Event, Outcome, RunPlanned};
+use backout_core::ids::{RoleId, StepId, TriggerId};
+use backout_core::intent::Intent;
+use backout_core::plan::{DecisionAction, Effect, Severity};
+use backout_core::question::{QuestionKind, questions};
+use backout_core::record::{Actor, Record};
+use backout_core::state::RunState;
+use backout_core::watch::{Meaning, Reading, State, Verdict};
+use backout_testkit::plans;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::forward::forward;
+use crate::stage::lead;
+
+fn at(minutes: i64) -> Timestamp {
+    let start: Timestamp = "2026-06-06T02:00:00Z".parse().expect("a time");
+    start + SignedDuration::from_mins(minutes)
+}
+
+fn plan(decision: &Value, more: &Value) -> RunPlanned {
+    let mut sections = json!({
+        "roles": {
+            "lead": {"name": "Lena Lead", "deputies": ["deputy"]},
+            "deputy": {"name": "Dee Deputy"},
+            "boss": {"name": "Bo Boss"},
+            "ann": {"name": "Ann"},
+            "bob": {"name": "Bob"},
+        },
+        "watch": {"window": "1h"},
+        "stages": [{"id": "a", "owner": "ann", "run": {"argv": ["true"]}, "bake": "10m", "undone_by": ["undo-a"]}],
+        "triggers": {
+            "logins": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+            "slow": {"severity": "major", "gauge": {"url": "http://x", "limit": "> 5"}},
+            "odd": {"severity": "minor", "gauge": {"url": "http://x", "limit": "> 5"}},
+        },
+        "decision": decision,
+    });
+    if let (Some(sections), Some(more)) = (sections.as_object_mut(), more.as_object()) {
+        sections.extend(more.clone());
+    }
+    forward(plans::plan_with(
+        &json!([plans::automatic("undo-a", Effect::Verifiable, &[])]),
+        &sections,
+    ))
+}
+
+/// A run, and what happens to it.
+struct Night(RunState);
+
+impl Night {
+    fn new(planned: RunPlanned) -> Self {
+        let record = Record {
+            v: backout_core::record::FORMAT,
+            run: backout_core::ids::RunId::new("CHG1-1").expect("a name"),
+            seq: backout_core::ids::Seq(1),
+            epoch: backout_core::ids::Epoch(0),
+            at: at(0),
+            actor: lead(),
+            events: vec![Event::RunPlanned(Box::new(planned))],
+            prev: backout_core::ids::Digest::ZERO,
+        };
+        let digest = record.seal().digest;
+        Self(RunState::begin(&record, digest).expect("a run"))
+    }
+
+    fn happens(&mut self, minutes: i64, events: Vec<Event>) {
+        let actor = Actor::Coordinator { id: "test".to_owned() };
+        self.0 = self.0.with(&events, &actor, at(minutes)).expect("legal");
+    }
+
+    fn says(&mut self, minutes: i64, choice: Choice) {
+        self.0 = self
+            .0
+            .with(&decided(choice, "because".to_owned(), false), &lead(), at(minutes))
+            .expect("legal");
+    }
+
+    /// Does what is due: starts nothing, writes everything else.
+    fn due(&mut self, minutes: i64) -> Vec<Intent> {
+        let intents = decide(&self.0, at(minutes));
+        for intent in intents.clone() {
+            let events = match intent {
+                Intent::Ask(asked) => vec![Event::DecisionAsked(asked)],
+                Intent::PassOn { number, to, until } => {
+                    vec![Event::DecisionPassedOn { number, to, until }]
+                }
+                Intent::Decide { choice, reason } => decided(choice, reason, true),
+                Intent::Bake { step, verdict } => {
+                    vec![Event::StageBaked { stage: self.0.steps[step].id.clone(), verdict }]
+                }
+                Intent::EndWatch { verdict } => vec![Event::WatchEnded { verdict }],
+                Intent::Finish { outcome } => vec![Event::RunFinished { outcome }],
+                _ => Vec::new(),
+            };
+            self.happens(minutes, events);
+        }
+        intents
+    }
+
+    fn stage_is_done(&mut self, minutes: i64) {
+        let step = StepId::new("a").expect("a name");
+        let intent = Event::StepIntent {
+            step: step.clone(),
+            attempt: 1,
+            key: "k".to_owned(),
+            action: backout_core::ids::Digest::ZERO,
+            effect: Effect::Opaque,
+        };
+        let done = Event::StepSucceeded { step, attempt: 1, evidence: Default::default() };
+        self.happens(minutes, vec![intent, done]);
+    }
+
+    fn moves(&mut self, minutes: i64, trigger: &str, to: State, meaning: Meaning) {
+        let from =
+            self.0.release.triggers.get(&id(trigger)).map_or(State::Insufficient, |s| s.state);
+        let reading = Reading { shown: "9".to_owned(), ..Reading::default() };
+        let trigger = id(trigger);
+        self.happens(
+            minutes,
+            vec![Event::TriggerMoved { trigger, from, to, meaning, before: false, reading }],
+        );
+    }
+
+    fn all_well(&mut self, minutes: i64) {
+        for trigger in ["logins", "slow", "odd"] {
+            self.moves(minutes, trigger, State::Ok, Meaning::Well);
+        }
+    }
+
+    fn open(&self) -> Option<&backout_core::release::Open> {
+        self.0.release.open.as_ref()
+    }
+
+    fn goes_back(&self) -> bool {
+        self.0.release.back.is_some()
+    }
+}
+
+fn id(name: &str) -> TriggerId {
+    TriggerId::new(name).expect("a name")
+}
+
+fn role(name: &str) -> RoleId {
+    RoleId::new(name).expect("a name")
+}
+
+/// Severity × action × automatic × what is known × each guard: what happens at once.
+#[test]
+fn the_matrix_is_what_it_says() {
+    let severities = [("logins", "critical"), ("slow", "major"), ("odd", "minor")];
+    let actions = ["back-out", "back-out-unless-fixable", "ask", "log"];
+    let meanings = [Meaning::Well, Meaning::Open, Meaning::Inconclusive, Meaning::Breach];
+    let mut cases = 0;
+    for (trigger, severity) in severities {
+        for action in actions {
+            for automatic in [false, true] {
+                for meaning in meanings {
+                    for guard in ["none", "irreversible", "loop", "before"] {
+                        let decision = json!({severity: {"action": action, "by": "lead", "automatic": automatic}});
+                        let mut planned = plan(&decision, &json!({}));
+                        if guard == "loop" {
+                            planned.earlier =
+                                Some(backout_core::ids::RunId::new("CHG1-0").expect("a name"));
+                        }
+                        if guard == "irreversible" {
+                            planned.plan.stages[0].irreversible = Some("gone".to_owned());
+                        }
+                        let mut night = Night::new(planned);
+                        night.stage_is_done(1);
+                        let state = match meaning {
+                            Meaning::Well => State::Ok,
+                            Meaning::Open => State::Pending,
+                            Meaning::Inconclusive => State::NoData,
+                            Meaning::Breach => State::Firing,
+                        };
+                        let reading = Reading::default();
+                        night.happens(
+                            2,
+                            vec![Event::TriggerMoved {
+                                trigger: id(trigger),
+                                from: State::Insufficient,
+                                to: state,
+                                meaning,
+                                before: guard == "before",
+                                reading,
+                            }],
+                        );
+                        night.due(2);
+                        let story = format!(
+                            "{severity} {action} automatic {automatic} {meaning:?} {guard}"
+                        );
+                        let acts = meaning == Meaning::Breach && action != "log";
+                        let by_itself =
+                            acts && action == "back-out" && automatic && guard == "none";
+                        assert_eq!(night.goes_back(), by_itself, "{story}");
+                        let asks = acts && !by_itself || meaning == Meaning::Inconclusive;
+                        assert_eq!(night.open().is_some(), asks, "{story}");
+                        if let Some(open) = night.open() {
+                            assert_eq!(open.certain, meaning == Meaning::Breach, "{story}");
+                            let window = acts && action == "back-out-unless-fixable";
+                            assert_eq!(open.fix_until, window.then(|| at(32)), "{story}");
+                            let goes_back = acts && action.starts_with("back-out");
+                            assert_eq!(
+                                open.guards.is_empty(),
+                                !goes_back || guard == "none",
+                                "{story}"
+                            );
+                            // Nothing new starts, and asking again changes nothing.
+                            let again = night.due(2);
+                            assert!(
+                                again.iter().all(|i| matches!(i, Intent::Wake { .. })),
+                                "{story}: {again:?}"
+                            );
+                        }
+                        cases += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(cases, 384);
+}
+
+#[test]
+fn nobody_answers() {
+    let rule = |more: &str| {
+        let mut rule =
+            json!({"action": "back-out", "by": "lead", "within": "5m", "escalate": ["boss"]});
+        if !more.is_empty() {
+            rule["if_unanswered"] = json!(more);
+        }
+        json!({"critical": rule})
+    };
+    for (more, ends_back) in [("", false), ("back-out", true), ("continue", false)] {
+        let mut night = Night::new(plan(&rule(more), &json!({})));
+        night.stage_is_done(1);
+        night.moves(2, "logins", State::Firing, Meaning::Breach);
+        night.due(2);
+        assert_eq!(night.open().map(|open| open.asked.clone()), Some(vec![role("lead")]));
+        night.due(6);
+        assert_eq!(night.open().map(|open| open.asked.len()), Some(1), "the deadline is at 7");
+        night.due(7);
+        assert_eq!(
+            night.open().map(|open| open.asked.clone()),
+            Some(vec![role("lead"), role("deputy")])
+        );
+        night.due(12);
+        assert_eq!(night.open().map(|open| open.asked.len()), Some(3));
+        night.due(17);
+        assert_eq!(night.goes_back(), ends_back, "{more}");
+        if !ends_back {
+            // Everybody was asked: it stays open, and nothing goes forward by itself.
+            assert!(night.due(18).is_empty());
+            assert!(night.due(6000).is_empty());
+            assert!(night.open().is_some());
+        }
+    }
+    // A guard objects to what the plan would do when nobody answers.
+    let mut planned = plan(&rule("back-out"), &json!({}));
+    planned.plan.stages[0].irreversible = Some("gone".to_owned());
+    let mut night = Night::new(planned);
+    night.stage_is_done(1);
+    night.moves(2, "logins", State::Firing, Meaning::Breach);
+    (2..60).for_each(|minute| drop(night.due(minute)));
+    assert!(!night.goes_back());
+    assert!(night.open().is_some());
+}
+
+#[test]
+fn a_fix_window_ends_in_one_of_five_ways() {
+    let decision = json!({
+        "critical": {"action": "back-out", "by": "lead", "automatic": true},
+        "major": {"action": "back-out-unless-fixable", "by": "lead", "within": "15m", "fix_window": "20m"},
+    });
+    let begin = || {
+        let mut night = Night::new(plan(&decision, &json!({})));
+        night.stage_is_done(1);
+        night.moves(2, "slow", State::Firing, Meaning::Breach);
+        night.due(2);
+        assert_eq!(night.open().and_then(|open| open.fix_until), Some(at(22)));
+        night
+    };
+    // Its time is over.
+    let mut night = begin();
+    night.due(21);
+    assert!(!night.goes_back());
+    night.due(22);
+    assert!(night.goes_back());
+    // Something critical fires meanwhile.
+    let mut night = begin();
+    night.moves(5, "logins", State::Firing, Meaning::Breach);
+    night.due(5);
+    assert!(night.goes_back());
+    // Somebody says that it cannot be fixed.
+    let mut night = begin();
+    night.says(6, Choice::NotFixable);
+    assert!(night.goes_back());
+    // Somebody gives it more time, and less.
+    let mut night = begin();
+    night.says(6, Choice::FixForward { until: at(40) });
+    night.due(22);
+    assert!(!night.goes_back());
+    night.due(40);
+    assert!(night.goes_back());
+    // It is fixed: somebody says so, and the release goes on.
+    let mut night = begin();
+    night.moves(8, "slow", State::Recovering, Meaning::Breach);
+    night.moves(9, "slow", State::Ok, Meaning::Well);
+    night.says(9, Choice::Continue);
+    assert!(night.open().is_none());
+    assert!(!night.goes_back());
+}
+
+/// A fix may not be tried for longer than going back still ends in time.
+#[test]
+fn the_point_of_no_return_ends_a_fix_window() {
+    let asked = DecisionAsked {
+        number: 1,
+        severity: Severity::Major,
+        certain: true,
+        because: Vec::new(),
+        why: String::new(),
+        option: None,
+        asked: Vec::new(),
+        until: None,
+        fix_until: Some(at(30)),
+        guards: Vec::new(),
+        numbers: None,
+    };
+    let numbers =
+        |minutes| Some(Numbers { point_of_no_return: Some(at(minutes)), ..Numbers::default() });
+    assert_eq!(asked.clone().with(numbers(10)).fix_until, Some(at(10)));
+    assert_eq!(asked.clone().with(numbers(50)).fix_until, Some(at(30)));
+    assert_eq!(asked.clone().with(None).fix_until, Some(at(30)));
+    let without = DecisionAsked { fix_until: None, ..asked };
+    assert_eq!(without.with(numbers(10)).fix_until, None);
+}
+
+#[test]
+fn what_can_be_seen_again_is_no_question_any_more_and_what_fired_stays_one() {
+    let decision = json!({"critical": {"action": "back-out", "by": "lead"}});
+    let mut night = Night::new(plan(&decision, &json!({})));
+    night.stage_is_done(1);
+    night.moves(2, "logins", State::NoData, Meaning::Inconclusive);
+    night.due(2);
+    assert_eq!(night.open().map(|open| open.certain), Some(false));
+    night.moves(3, "logins", State::Ok, Meaning::Well);
+    night.due(3);
+    assert!(night.open().is_none());
+    // Blind, and then it fires: another question, with another weight.
+    night.moves(4, "logins", State::NoData, Meaning::Inconclusive);
+    night.due(4);
+    night.moves(5, "logins", State::Firing, Meaning::Breach);
+    night.due(5);
+    assert_eq!(night.open().map(|open| (open.certain, open.number)), Some((true, 3)));
+    // That it is well again is told, and does not unsay it.
+    night.moves(6, "logins", State::Recovering, Meaning::Breach);
+    night.moves(7, "logins", State::Ok, Meaning::Well);
+    night.due(7);
+    assert!(night.open().is_some());
+}
+
+#[test]
+fn a_dead_source_is_one_finding() {
+    let decision = json!({"critical": {"action": "back-out", "by": "lead"}});
+    let more = json!({"sources": {"metrics": {"prometheus": "http://x"}}, "triggers": {
+        "logins": {"severity": "critical", "gauge": {"source": "metrics", "query": "a", "limit": "> 5"}},
+        "slow": {"severity": "major", "gauge": {"source": "metrics", "query": "b", "limit": "> 5"}},
+    }});
+    let mut night = Night::new(plan(&decision, &more));
+    night.stage_is_done(1);
+    let source = backout_core::ids::SourceId::new("metrics").expect("a name");
+    night.happens(
+        2,
+        vec![Event::SourceLost { source: source.clone(), error: "refused".to_owned() }],
+    );
+    night.moves(2, "logins", State::Error, Meaning::Inconclusive);
+    night.moves(2, "slow", State::Error, Meaning::Inconclusive);
+    night.due(2);
+    let why = night.open().map(|open| open.why.clone()).expect("a question");
+    assert_eq!(why, "metrics cannot be read (refused), which 2 triggers need");
+    night.happens(3, vec![Event::SourceFound { source }]);
+    night.moves(3, "logins", State::Ok, Meaning::Well);
+    night.moves(3, "slow", State::Ok, Meaning::Well);
+    night.due(3);
+    assert!(night.open().is_none());
+}
+
+/// Passed is said only of what was seen to be well, and to the end.
+#[test]
+fn a_release_is_deployed_when_it_was_watched_and_found_well() {
+    let decision = json!({"critical": {"action": "back-out", "by": "lead"}});
+    let mut night = Night::new(plan(&decision, &json!({})));
+    night.stage_is_done(0);
+    night.all_well(1);
+    assert_eq!(verdict(&night.0), Verdict::Passed);
+    assert_eq!(night.due(9), [Intent::Wake { at: at(10) }]);
+    night.due(10);
+    assert_eq!(night.due(59), [Intent::Wake { at: at(60) }]);
+    night.due(60);
+    night.due(60);
+    assert_eq!(night.0.finished.as_ref().map(|(outcome, _)| outcome), Some(&Outcome::Deployed));
+    // Not seen at all, or not by everything that has to see it: a person.
+    let mut night = Night::new(plan(&decision, &json!({})));
+    night.stage_is_done(0);
+    night.moves(1, "logins", State::Ok, Meaning::Well);
+    night.due(10);
+    night.due(10);
+    let asked = questions(&night.0);
+    assert_eq!(asked[0].kind, QuestionKind::Decide);
+    assert!(asked[0].text.contains("slow (never looked at)"), "{}", asked[0].text);
+    night.says(11, Choice::Continue);
+    (11..62).for_each(|minute| drop(night.due(minute)));
+    // At the end of the watch it is asked again: nobody has looked in the meantime.
+    assert!(night.open().is_some_and(|open| open.why.contains("the watch is over")));
+    night.says(62, Choice::Continue);
+    night.due(63);
+    let outcome = night.0.finished.as_ref().map(|(outcome, _)| outcome);
+    assert_eq!(outcome, Some(&Outcome::DeployedWithFindings));
+}
+
+/// The way back has helped when what fired is well again.
+#[test]
+fn a_way_back_that_does_not_help_is_no_success() {
+    let decision = json!({"critical": {"action": "back-out", "by": "lead", "automatic": true}});
+    for recovers in [true, false] {
+        let mut night = Night::new(plan(&decision, &json!({})));
+        night.stage_is_done(1);
+        night.moves(2, "logins", State::Firing, Meaning::Breach);
+        night.due(2);
+        assert!(night.goes_back());
+        let step = StepId::new("undo-a").expect("a name");
+        let intent = Event::StepIntent {
+            step: step.clone(),
+            attempt: 1,
+            key: "k".to_owned(),
+            action: backout_core::ids::Digest::ZERO,
+            effect: Effect::Verifiable,
+        };
+        let done = Event::StepSucceeded { step, attempt: 1, evidence: Default::default() };
+        night.happens(3, vec![intent, done]);
+        assert!(night.due(4).is_empty(), "it is not over");
+        assert_eq!(questions(&night.0)[0].kind, QuestionKind::NotRecovered);
+        let outcome = if recovers {
+            night.moves(5, "logins", State::Recovering, Meaning::Breach);
+            night.due(5);
+            night.moves(6, "logins", State::Ok, Meaning::Well);
+            Outcome::Reverted
+        } else {
+            night.says(6, Choice::Continue);
+            Outcome::Partial
+        };
+        night.due(7);
+        assert_eq!(night.0.finished.as_ref().map(|(outcome, _)| outcome), Some(&outcome));
+    }
+}
+
+#[test]
+fn a_trigger_names_the_way_back_it_calls_for() {
+    let decision = json!({"critical": {"action": "back-out", "by": "lead", "automatic": true}});
+    let more = json!({
+        "triggers": {"logins": {"severity": "critical", "option": "flag", "gauge": {"url": "http://x", "limit": "> 5"}}},
+        "options": {"flag": {"title": "Flag off", "steps": []}, "full": {"title": "All", "default": true}},
+    });
+    let mut night = Night::new(plan(&decision, &more));
+    night.stage_is_done(1);
+    night.moves(2, "logins", State::Firing, Meaning::Breach);
+    night.due(2);
+    assert_eq!(night.0.option.as_ref().map(|option| option.as_str()), Some("flag"));
+    let action = night.0.planned.plan.decision[&Severity::Critical].action;
+    assert_eq!(action, DecisionAction::BackOut);
+}
