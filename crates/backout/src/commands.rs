@@ -14,6 +14,7 @@ mod plans;
 mod reference;
 mod render;
 mod results;
+mod watch;
 
 use crate::app::App;
 use crate::cli::{Cli, Command, StageCommand};

@@ -30,7 +30,7 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
         // The way back was gone; it has helped when what fired is well again.
         return match decision::not_recovered(state).is_empty() {
             true => vec![Intent::Finish { outcome: outcome(state) }],
-            false => Vec::new(),
+            false => decision::recovery(state, now),
         };
     }
     let mut intents = if forward { decision::next(state, now) } else { Vec::new() };

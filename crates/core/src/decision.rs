@@ -260,18 +260,12 @@ fn ask(state: &RunState, call: &Call, now: Timestamp) -> Vec<Intent> {
         matches!(action, DecisionAction::BackOut | DecisionAction::BackOutUnlessFixable);
     let guards = if goes_back { guards(state, &call.because) } else { Vec::new() };
     let automatic = rule.is_some_and(|rule| rule.automatic);
-    if action == DecisionAction::BackOut && automatic && guards.is_empty() {
-        let reason = format!("the plan backs out by itself: {}", call.why);
-        return vec![Intent::Decide {
-            choice: Choice::BackOut { option: call.option.clone() },
-            reason,
-        }];
-    }
     let within = rule.and_then(|rule| rule.within).unwrap_or(WITHIN);
     let fix_until = (action == DecisionAction::BackOutUnlessFixable).then(|| {
         let window = rule.and_then(|rule| rule.fix_window).unwrap_or(FIX_WINDOW);
         now.checked_add(window.signed()).unwrap_or(now)
     });
+    let by_itself = action == DecisionAction::BackOut && automatic && guards.is_empty();
     let asked = DecisionAsked {
         number: state.release.asked + 1,
         severity: call.severity,
@@ -289,6 +283,12 @@ fn ask(state: &RunState, call: &Call, now: Timestamp) -> Vec<Intent> {
         guards,
         numbers: None,
     };
+    if by_itself {
+        let reason = format!("the plan backs out by itself: {}", call.why);
+        let choice = Choice::BackOut { option: call.option.clone() };
+        let known = DecisionAsked { asked: Vec::new(), until: None, ..asked };
+        return vec![Intent::Decide { choice, reason, known: Some(Box::new(known)) }];
+    }
     vec![Intent::Ask(Box::new(asked))]
 }
 
@@ -296,7 +296,7 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
     // What nobody could see can be seen again, and is well: the question is over.
     if call.is_none() && !open.certain {
         let reason = "what could not be seen can be seen again, and is well".to_owned();
-        return vec![Intent::Decide { choice: Choice::Continue, reason }];
+        return vec![Intent::Decide { choice: Choice::Continue, reason, known: None }];
     }
     let mut intents = Vec::new();
     if let Some(end) = open.fix_until {
@@ -304,7 +304,7 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
         if now >= end && guards(state, &open.because).is_empty() {
             let reason = "the time for a fix is over".to_owned();
             let choice = Choice::BackOut { option: open.option.clone() };
-            return vec![Intent::Decide { choice, reason }];
+            return vec![Intent::Decide { choice, reason, known: None }];
         }
         if now < end {
             intents.push(Intent::Wake { at: end });
@@ -341,11 +341,13 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
     }
     let reason = "nobody answered in time; the plan says what holds then".to_owned();
     match rule.and_then(|rule| rule.if_unanswered) {
-        Some(Unanswered::BackOut) if guards(state, &open.because).is_empty() => {
-            Intent::Decide { choice: Choice::BackOut { option: open.option.clone() }, reason }
-        }
+        Some(Unanswered::BackOut) if guards(state, &open.because).is_empty() => Intent::Decide {
+            choice: Choice::BackOut { option: open.option.clone() },
+            reason,
+            known: None,
+        },
         Some(Unanswered::Continue) if !open.certain => {
-            Intent::Decide { choice: Choice::Continue, reason }
+            Intent::Decide { choice: Choice::Continue, reason, known: None }
         }
         // Everybody was asked. It stays open, and nothing goes forward.
         _ => Intent::PassOn { number: open.number, to: Vec::new(), until: None },
@@ -393,6 +395,16 @@ fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
         Some(due) if watches && now < due => vec![Intent::Wake { at: due }],
         _ => vec![Intent::EndWatch { verdict: verdict(state) }],
     }
+}
+
+/// How long what fired may take to be well again before only a person can end the run.
+const RECOVERY: Span = Span::minutes(15);
+
+/// The way back was gone, and what fired is not well yet: it may become so.
+pub(crate) fn recovery(state: &RunState, now: Timestamp) -> Vec<Intent> {
+    let last = state.states.iter().filter_map(|known| known.ended).max();
+    let until = last.and_then(|last| last.checked_add(RECOVERY.signed()).ok());
+    until.filter(|until| now < *until).map(|at| Intent::Wake { at }).into_iter().collect()
 }
 
 /// The triggers that fired and were not seen to be well again.

@@ -63,6 +63,8 @@ pub enum Intent {
         choice: Choice,
         /// Why.
         reason: String,
+        /// What is known, where nobody was asked before.
+        known: Option<Box<DecisionAsked>>,
     },
     /// A stage was watched for as long as the plan says.
     Bake {

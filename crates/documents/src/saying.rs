@@ -313,8 +313,17 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
         Event::WatchEnded { verdict } => format!("the watch is over: {}", verdict.shown()),
         Event::DecisionAsked(asked) => {
             let who: Vec<&str> = asked.asked.iter().map(|role| role.as_str()).collect();
-            let who = if who.is_empty() { "somebody".to_owned() } else { who.join(", ") };
-            format!("! decision {} is asked of {who}: {}", asked.number, asked.why)
+            match who.is_empty() {
+                true => format!("! decision {}: {}", asked.number, asked.why),
+                false => {
+                    format!(
+                        "! decision {} is asked of {}: {}",
+                        asked.number,
+                        who.join(", "),
+                        asked.why
+                    )
+                }
+            }
         }
         Event::DecisionPassedOn { number, to, .. } if to.is_empty() => {
             format!("! decision {number}: everybody was asked, and it is still open")

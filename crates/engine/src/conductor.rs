@@ -122,20 +122,14 @@ pub struct Conductor<J, H, C> {
     busy: HashMap<StepId, u32>,
     /// Steps that were already asked to stop.
     stopping: HashMap<StepId, u32>,
+    /// What is watched.
+    news: Option<mpsc::Receiver<Vec<Event>>>,
 }
 
 impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// A conductor for a run. `id` names host and process, for people.
     pub fn new(log: RunLog<J>, hands: Arc<H>, clock: C, id: String) -> Self {
-        let planned = &log.state().planned;
-        let plan = &planned.plan;
-        let facts = planned.baselines.as_ref().map(|used| used.facts.clone()).unwrap_or_default();
-        let world = World {
-            folder: planned.folder.clone(),
-            sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
-            baselines: plan.baselines.iter().map(|(id, b)| (id.clone(), b.clone())).collect(),
-            facts,
-        };
+        let world = World::of(&log.state().planned);
         Self {
             log,
             hands,
@@ -146,7 +140,15 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             tasks: JoinSet::new(),
             busy: HashMap::new(),
             stopping: HashMap::new(),
+            news: None,
         }
+    }
+
+    /// The same, hearing of what is watched: events about triggers and sources.
+    #[must_use]
+    pub fn watching(mut self, news: mpsc::Receiver<Vec<Event>>) -> Self {
+        self.news = Some(news);
+        self
     }
 
     /// The run as it stands.
@@ -175,7 +177,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             if let Some((outcome, _)) = &self.log.state().finished {
                 return Ok(End::Finished(outcome.clone()));
             }
-            let only_people = self.tasks.is_empty() && wake.is_none();
+            // Whoever leaves a deployment does not watch it any more.
+            let watches = self.news.is_some() && self.log.state().release.goes_forward();
+            let only_people = self.tasks.is_empty() && wake.is_none() && !watches;
             if only_people && patience == Patience::None {
                 return Ok(End::Waiting);
             }
@@ -270,6 +274,13 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         let numbers = observer.numbers(self.log.state(), now);
                         events.push(Event::DecisionAsked(Box::new(asked.with(numbers))));
                     }
+                    Intent::Decide { choice, reason, known } => {
+                        if let Some(known) = known {
+                            let numbers = observer.numbers(self.log.state(), now);
+                            events.push(Event::DecisionAsked(Box::new(known.with(numbers))));
+                        }
+                        events.extend(decided(choice, reason, true));
+                    }
                     other => events.extend(self.written(other)),
                 }
             }
@@ -291,11 +302,12 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         }
     }
 
-    /// The events an intent is written as, for those that have no effect beside it.
-    fn written(&self, intent: Intent) -> Vec<Event> {
+    /// The event an intent is written as, for those that are one and have no effect
+    /// beside it.
+    fn written(&self, intent: Intent) -> Option<Event> {
         let state = self.log.state();
         let about = |index: usize| (state.steps[index].id.clone(), state.states[index].attempt);
-        vec![match intent {
+        Some(match intent {
             Intent::Succeed { step } => {
                 let evidence = state.states[step].evidence.clone();
                 let (step, attempt) = about(step);
@@ -317,16 +329,17 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 }
             }
             Intent::PassOn { number, to, until } => Event::DecisionPassedOn { number, to, until },
-            Intent::Decide { choice, reason } => return decided(choice, reason, true),
             Intent::Bake { step, verdict } => {
                 Event::StageBaked { stage: state.steps[step].id.clone(), verdict }
             }
             Intent::EndWatch { verdict } => Event::WatchEnded { verdict },
             Intent::Finish { outcome } => Event::RunFinished { outcome },
-            Intent::Start { .. } | Intent::Verify { .. } | Intent::Ask(_) | Intent::Wake { .. } => {
-                return Vec::new();
-            }
-        }]
+            Intent::Start { .. }
+            | Intent::Verify { .. }
+            | Intent::Ask(_)
+            | Intent::Decide { .. }
+            | Intent::Wake { .. } => return None,
+        })
     }
 
     fn intent(&self, index: usize) -> Event {
@@ -459,6 +472,13 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         return Ok(None);
                     }
                 }
+                heard = hear(&mut self.news), if self.news.is_some() => {
+                    match heard {
+                        Some(events) => self.take_in(observer, events).await?,
+                        None => self.news = None,
+                    }
+                    return Ok(None);
+                }
                 Some(wanted) = control.recv() => {
                     observer.tick(self.log.state());
                     return match wanted {
@@ -482,6 +502,37 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         return Ok(None);
                     }
                 }
+            }
+        }
+    }
+
+    /// Writes down what was seen, as far as it says something new.
+    async fn take_in(
+        &mut self,
+        observer: &mut impl Observer,
+        events: Vec<Event>,
+    ) -> Result<(), Stopped> {
+        loop {
+            let state = self.log.state();
+            let begun = state.states[..state.release.stages].iter().any(|known| known.attempt > 0);
+            let new: Vec<Event> = events
+                .iter()
+                .filter(|event| match event {
+                    Event::SourceFound { source } => state.release.lost.contains_key(source),
+                    Event::SourceLost { source, .. } => !state.release.lost.contains_key(source),
+                    _ => true,
+                })
+                .cloned()
+                .map(|event| match event {
+                    Event::TriggerMoved { trigger, from, to, meaning, reading, .. } => {
+                        let before = !begun && state.release.stages > 0;
+                        Event::TriggerMoved { trigger, from, to, meaning, before, reading }
+                    }
+                    event => event,
+                })
+                .collect();
+            if new.is_empty() || state.finished.is_some() || self.append(observer, new).await? {
+                return Ok(());
             }
         }
     }
@@ -581,6 +632,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     #[must_use]
     pub fn questions(&self) -> Vec<backout_core::question::Question> {
         questions(self.log.state())
+    }
+}
+
+/// The next thing that was seen; never, if nothing is watched.
+async fn hear(news: &mut Option<mpsc::Receiver<Vec<Event>>>) -> Option<Vec<Event>> {
+    match news {
+        Some(news) => news.recv().await,
+        None => std::future::pending().await,
     }
 }
 

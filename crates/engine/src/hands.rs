@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backout_core::doubt::Observation;
-use backout_core::event::{DoubtCause, Evidence, Fact, FailureEffect, Verified};
+use backout_core::event::{DoubtCause, Evidence, Fact, FailureEffect, RunPlanned, Verified};
 use backout_core::ids::{BaselineId, Epoch, RunId, SourceId, StepId};
 use backout_core::plan::{Baseline, Source, Step};
 
@@ -36,6 +36,20 @@ pub struct World {
     pub baselines: BTreeMap<BaselineId, Baseline>,
     /// What was captured before the deployment.
     pub facts: BTreeMap<BaselineId, Fact>,
+}
+
+impl World {
+    /// The world of a run.
+    #[must_use]
+    pub fn of(planned: &RunPlanned) -> Self {
+        let plan = &planned.plan;
+        Self {
+            folder: planned.folder.clone(),
+            sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
+            baselines: plan.baselines.iter().map(|(id, b)| (id.clone(), b.clone())).collect(),
+            facts: planned.baselines.as_ref().map(|used| used.facts.clone()).unwrap_or_default(),
+        }
+    }
 }
 
 /// How an attempt ended.

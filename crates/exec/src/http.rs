@@ -150,7 +150,28 @@ pub fn expected(status: u16, expect: &backout_core::plan::Many<u16>) -> bool {
 /// Why it cannot be told: a condition about something that is not there is
 /// neither true nor false.
 pub fn holds(condition: &str, answer: &Answer) -> Result<bool, String> {
-    let program = Program::compile(condition).map_err(|error| error.to_string())?;
+    match evaluated(condition, answer, None)? {
+        Value::Bool(holds) => Ok(holds),
+        other => Err(format!("the condition is {other:?}, neither true nor false")),
+    }
+}
+
+/// The figure an expression gives on an answer that took so many seconds. It sees
+/// `seconds` too.
+///
+/// # Errors
+/// Why there is none.
+pub fn figure(expression: &str, answer: &Answer, seconds: f64) -> Result<f64, String> {
+    match evaluated(expression, answer, Some(seconds))? {
+        Value::Int(value) => Ok(value as f64),
+        Value::UInt(value) => Ok(value as f64),
+        Value::Float(value) => Ok(value),
+        other => Err(format!("`{expression}` is {other:?} and not a figure")),
+    }
+}
+
+fn evaluated(expression: &str, answer: &Answer, seconds: Option<f64>) -> Result<Value, String> {
+    let program = Program::compile(expression).map_err(|error| error.to_string())?;
     let mut context = Context::default();
     let json: serde_json::Value =
         serde_json::from_str(&answer.text).unwrap_or(serde_json::Value::Null);
@@ -161,11 +182,10 @@ pub fn holds(condition: &str, answer: &Answer) -> Result<bool, String> {
     context.add_variable("headers", answer.headers.clone()).map_err(|error| bad(&error))?;
     context.add_variable("text", answer.text.clone()).map_err(|error| bad(&error))?;
     context.add_variable("json", json).map_err(|error| bad(&error))?;
-    match program.execute(&context) {
-        Ok(Value::Bool(holds)) => Ok(holds),
-        Ok(other) => Err(format!("the condition is {other:?}, neither true nor false")),
-        Err(error) => Err(error.to_string()),
+    if let Some(seconds) = seconds {
+        context.add_variable("seconds", seconds).map_err(|error| bad(&error))?;
     }
+    program.execute(&context).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -66,6 +66,12 @@ pub async fn ask(step: &Step, world: &Arc<World>, patience: Patience) -> Verdict
     verdict
 }
 
+/// Asks one check once.
+pub async fn look(check: &Check, world: &World) -> Verified {
+    let answer = once(check, world).await;
+    Verified { check: check.shown(), found: answer.found, holds: answer.holds }
+}
+
 async fn until_it_holds(
     verification: &Verification,
     world: &World,

@@ -26,32 +26,14 @@ mod references;
 /// More errors than this in one file help nobody.
 const MOST: usize = 50;
 
-/// Sections that are part of the format but that this version does not carry out.
-const NOT_YET: [(&str, &str); 1] = [("watch", "watch anything by itself")];
-
 /// Keys inside a section that this version does not carry out, and what is
 /// possible instead.
-const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 4] = [
+const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 3] = [
     (
         "triggers",
-        &[
-            "ratio",
-            "latency",
-            "relative",
-            "gauge",
-            "probe",
-            "webhook",
-            "composite",
-            "every",
-            "fails",
-            "recovers_after",
-            "required",
-            "on_no_data",
-            "on_error",
-            "semantics",
-        ],
-        "watch anything by itself",
-        "write `judged: …` and let a person watch it",
+        &["webhook"],
+        "receive messages of other systems",
+        "ask them with `gauge` or `probe`, or write `judged: …` and let a person watch it",
     ),
     (
         "readiness",
@@ -59,7 +41,6 @@ const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 4] = [
         "check readiness by itself",
         "write `attest: …` and let a person look",
     ),
-    ("sources", &["prometheus"], "read Prometheus", "take the source out"),
     ("messages", &["send", "every"], "send messages", "let the `owner` send it"),
 ];
 
@@ -207,18 +188,6 @@ fn lower_plan(mut root: Node, problems: &mut Vec<Diagnostic>) -> Option<(Plan, D
 /// A plan that asks to be watched must not look as if it were.
 fn refuse_what_is_not_carried_out(root: &mut Node, problems: &mut Vec<Diagnostic>) {
     let Kind::Map(entries) = &mut root.kind else { return };
-    for (section, verb) in NOT_YET {
-        let found = entries.iter().position(|(key, _)| key.text() == Some(section));
-        if let Some(found) = found {
-            let (key, _) = entries.remove(found);
-            let message = format!("this version does not {verb}: `{section}` would have no effect");
-            problems.push(
-                Diagnostic::error(codes::NOT_YET, message)
-                    .at(key.span)
-                    .hint("take the section out; nobody must rely on it"),
-            );
-        }
-    }
     for (section, keys, verb, instead) in NOT_YET_INSIDE {
         let Some((_, value)) = entries.iter_mut().find(|(key, _)| key.text() == Some(section))
         else {

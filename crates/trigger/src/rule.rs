@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use backout_core::plan::Missing;
+use backout_core::duration::Span;
+use backout_core::plan::{Comparison, Condition, Limit, Missing, Plan, Semantics, Trigger};
 
 use crate::evidence::Detector;
 
@@ -80,4 +81,107 @@ pub fn short_window(window: Duration, every: Duration) -> Duration {
 #[must_use]
 pub fn least(limit: f64) -> f64 {
     (3.0 / limit).ceil()
+}
+
+/// How often a trigger is looked at, if the plan does not say.
+pub const EVERY: Span = Span::seconds(15);
+/// How long a release is watched, if the plan does not say.
+const WINDOW: Span = Span::minutes(240);
+/// How long data may be missing at first, if the plan does not say.
+const GRACE: Span = Span::minutes(3);
+/// The accepted probability of a false alarm, if the plan does not say.
+const FALSE_ALARMS: f64 = 0.01;
+
+/// What was measured before the deployment: what the plan cannot say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    /// How bursty bad events are.
+    pub rho: Option<f64>,
+    /// The highest `ln M` that a replay of quiet times allows.
+    pub floor: Option<f64>,
+}
+
+/// How often a trigger is looked at.
+#[must_use]
+pub fn every(trigger: &Trigger) -> Duration {
+    trigger.every.unwrap_or(EVERY).get().max(Duration::from_millis(100))
+}
+
+/// The rule of a trigger, with every default filled in; nothing for one that a person
+/// watches.
+#[must_use]
+pub fn of(plan: &Plan, trigger: &Trigger, measured: &Measured) -> Option<Rule> {
+    let watch = plan.watch.unwrap_or_default();
+    let every = every(trigger);
+    let window = watch.window.unwrap_or(WINDOW).get();
+    // Together they may raise so many false alarms: each has its equal part of them.
+    let shares = plan.triggers.values().filter(|t| limit(&t.condition).is_some()).count();
+    let alpha = watch.false_alarms.map_or(FALSE_ALARMS, |percent| percent.0 / 100.0);
+    let alpha = alpha / shares.max(1) as f64;
+    let kind = match limit(&trigger.condition) {
+        Some(limit) => Kind::Share {
+            detector: Detector::new(limit, measured.rho),
+            threshold: threshold(looks(window, every), alpha, measured.floor),
+            least: least(limit),
+        },
+        None => Kind::Plain,
+    };
+    let quiet = match &trigger.condition {
+        Condition::Judged(_) => return None,
+        // Somebody else has waited already before it said so.
+        Condition::Webhook(_) | Condition::Composite(_) | Condition::Probe(_) => true,
+        _ => matches!(kind, Kind::Share { .. }),
+    };
+    let required = trigger.required.unwrap_or(!matches!(trigger.condition, Condition::Webhook(_)));
+    let prometheus = trigger.semantics == Some(Semantics::Prometheus);
+    let own = |span: Option<Span>, looks: u32| match span {
+        Some(span) => span.get(),
+        None if prometheus => Duration::ZERO,
+        None => every * looks,
+    };
+    let blind = match (&trigger.condition, required) {
+        (Condition::Webhook(_), _) => Missing::Hold,
+        (_, true) => Missing::Breach,
+        (_, false) => Missing::Inconclusive,
+    };
+    Some(Rule {
+        kind: if prometheus { Kind::Plain } else { kind },
+        every,
+        lasting: own(trigger.lasting, if quiet { 0 } else { 2 }),
+        recovers_after: own(trigger.recovers_after, 2),
+        max_gap: every,
+        grace: watch.grace.unwrap_or(GRACE).get(),
+        error_after: every * 2,
+        short: short_window(window, every),
+        on_no_data: trigger.on_no_data.unwrap_or(blind),
+        on_error: trigger.on_error.unwrap_or(Missing::Inconclusive),
+        required,
+        prometheus,
+    })
+}
+
+/// The share of bad events a trigger accepts, 0 to 1, if it is about one.
+#[must_use]
+pub fn limit(condition: &Condition) -> Option<f64> {
+    match condition {
+        Condition::Ratio(ratio) => Some(ratio.limit.0 / 100.0),
+        Condition::Latency(latency) => {
+            Some(1.0 - latency.quantile.map_or(0.95, |quantile| quantile.0 / 100.0))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a value stands to a limit as the limit says.
+#[must_use]
+pub fn beyond(limit: &Limit, value: f64) -> bool {
+    let Ok(bound) = limit.value.parse::<f64>() else { return true };
+    match limit.comparison {
+        Comparison::Above => value > bound,
+        Comparison::AtLeast => value >= bound,
+        Comparison::Below => value < bound,
+        Comparison::AtMost => value <= bound,
+        Comparison::Equal => value == bound,
+        Comparison::Differs => value != bound,
+    }
 }

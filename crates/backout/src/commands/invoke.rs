@@ -25,6 +25,7 @@ use backout_sqlite::{Lease, SqliteJournal};
 use super::Done;
 use super::baseline::folder_of;
 use super::plans::must_read;
+use super::watch;
 use crate::app::{App, coordinator_id, who};
 use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
 use crate::failure::{Exit, Failure};
@@ -265,9 +266,20 @@ pub(super) async fn coordinate(
     if log.state().seq.0 == 1 {
         announce(&log, &mut view).await?;
     }
+    let watcher = watch::of_run(app, log.state())?;
     let mut conductor = Conductor::new(log, Arc::new(hands), app.clock, coordinator_id());
+    let watcher = match watcher {
+        Some((watcher, news)) => {
+            conductor = conductor.watching(news);
+            Some(watcher)
+        }
+        None => None,
+    };
     let end = conductor.run(&mut view, signals()?, patience).await?;
     view.end(conductor.state());
+    if let Some(watcher) = watcher {
+        watcher.end().await?;
+    }
     drop(lease);
     say_end(conductor.state(), &end, stay.json);
     Ok(exit_of(&end))

@@ -172,6 +172,7 @@ pub(crate) fn explained(state: &RunState, zone: &TimeZone) -> Vec<String> {
         lines.push(format!("  because: {}", decided.reason));
         match &decided.question {
             Some(open) => lines.extend(known(state, open, zone)),
+            None if decided.automatic => {}
             None => lines.push("  nobody had asked: it was their own judgement".to_owned()),
         }
         lines.push(String::new());
@@ -186,10 +187,10 @@ pub(crate) fn explained(state: &RunState, zone: &TimeZone) -> Vec<String> {
 fn known(state: &RunState, open: &Open, zone: &TimeZone) -> Vec<String> {
     let plan = &state.planned.plan;
     let asked: Vec<String> = open.asked.iter().map(|role| plan.person(role)).collect();
+    let who = if asked.is_empty() { String::new() } else { format!(" of {}", asked.join(", ")) };
     let mut lines = vec![format!(
-        "  asked at {} of {} ({}): {}",
+        "  asked at {}{who} ({}): {}",
         clock(open.asked_at, zone),
-        if asked.is_empty() { "anyone".to_owned() } else { asked.join(", ") },
         saying::severity(open.severity).to_lowercase(),
         open.why
     )];

@@ -29,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("backout-engine", &["backout-core"]),
     ("backout-exec", &["backout-core", "backout-engine"]),
     ("backout-sqlite", &["backout-core", "backout-engine"]),
+    ("backout-watch", &["backout-core", "backout-engine", "backout-exec", "backout-trigger"]),
     ("backout-demo", &["backout-exec"]),
     ("backout-testkit", &["backout-core", "backout-engine"]),
     (
@@ -43,6 +44,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backout-demo",
             "backout-documents",
             "backout-import",
+            "backout-trigger",
+            "backout-watch",
         ],
     ),
     ("backout-fuzz", &["backout-core", "backout-documents", "backout-import", "backout-plan"]),

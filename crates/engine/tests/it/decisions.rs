@@ -90,7 +90,10 @@ impl Night {
                 Intent::PassOn { number, to, until } => {
                     vec![Event::DecisionPassedOn { number, to, until }]
                 }
-                Intent::Decide { choice, reason } => decided(choice, reason, true),
+                Intent::Decide { choice, reason, known } => {
+                    let known = known.map(Event::DecisionAsked);
+                    known.into_iter().chain(decided(choice, reason, true)).collect()
+                }
                 Intent::Bake { step, verdict } => {
                     vec![Event::StageBaked { stage: self.0.steps[step].id.clone(), verdict }]
                 }
@@ -445,7 +448,7 @@ fn a_way_back_that_does_not_help_is_no_success() {
         };
         let done = Event::StepSucceeded { step, attempt: 1, evidence: Default::default() };
         night.happens(3, vec![intent, done]);
-        assert!(night.due(4).is_empty(), "it is not over");
+        assert_eq!(night.due(4), [Intent::Wake { at: at(18) }], "it is not over");
         assert_eq!(questions(&night.0)[0].kind, QuestionKind::NotRecovered);
         let outcome = if recovers {
             night.moves(5, "logins", State::Recovering, Meaning::Breach);

@@ -1,0 +1,69 @@
+//! Triggers over other triggers: conditions in CEL.
+
+use std::collections::BTreeMap;
+
+use backout_core::ids::{OptionId, TriggerId};
+use backout_core::watch::State;
+use cel::{Context, Program, Value};
+
+/// What is known about a way back, for conditions about it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Way {
+    /// Whether its steps are done.
+    pub done: bool,
+    /// For how many seconds.
+    pub age: f64,
+}
+
+/// Whether a condition holds; an error when it cannot be told.
+///
+/// It sees `firing["id"]`, `state["id"]` and `option["id"].done`, `.age` (seconds).
+pub(crate) fn holds(
+    condition: &str,
+    states: &BTreeMap<TriggerId, State>,
+    ways: &BTreeMap<OptionId, Way>,
+) -> Result<bool, String> {
+    let program = Program::compile(condition).map_err(|error| error.to_string())?;
+    let mut context = Context::default();
+    let firing: BTreeMap<String, bool> =
+        states.iter().map(|(id, state)| (id.to_string(), *state == State::Firing)).collect();
+    let word = |state: &State| serde_json::to_value(state).unwrap_or_default();
+    let state: serde_json::Map<String, serde_json::Value> =
+        states.iter().map(|(id, state)| (id.to_string(), word(state))).collect();
+    let option: serde_json::Map<String, serde_json::Value> = ways
+        .iter()
+        .map(|(id, way)| (id.to_string(), serde_json::json!({"done": way.done, "age": way.age})))
+        .collect();
+    let bad = |error: &dyn std::fmt::Display| error.to_string();
+    context.add_variable("firing", firing).map_err(|error| bad(&error))?;
+    context.add_variable("state", serde_json::Value::Object(state)).map_err(|e| bad(&e))?;
+    context.add_variable("option", serde_json::Value::Object(option)).map_err(|e| bad(&e))?;
+    match program.execute(&context) {
+        Ok(Value::Bool(holds)) => Ok(holds),
+        Ok(other) => Err(format!("it is {other:?}, neither true nor false")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_see_triggers_and_ways_back() {
+        let id = |name: &str| TriggerId::new(name).expect("a name");
+        let states =
+            BTreeMap::from([(id("logins"), State::Firing), (id("api-p95"), State::NoData)]);
+        let way = OptionId::new("maintenance-page").expect("a name");
+        let ways = BTreeMap::from([(way, Way { done: true, age: 7300.0 })]);
+        let holds = |text: &str| holds(text, &states, &ways);
+        assert_eq!(holds("firing[\"logins\"] && !firing[\"api-p95\"]"), Ok(true));
+        assert_eq!(holds("state[\"api-p95\"] == \"no_data\""), Ok(true));
+        assert_eq!(
+            holds("option[\"maintenance-page\"].done && option[\"maintenance-page\"].age > 7200.0"),
+            Ok(true)
+        );
+        assert!(holds("firing[\"unknown\"]").is_err());
+        assert!(holds("1 + 1").is_err());
+    }
+}

@@ -1,0 +1,419 @@
+//! Looking once: asking a source, and turning its answer into a sample.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use backout_core::ids::SourceId;
+use backout_core::plan::{
+    Condition, Gauge, Latency, Method, Probe, Ratio, Relative, Source, Trigger,
+};
+use backout_engine::hands::World;
+use backout_exec::http::{self, Request};
+use backout_exec::probe;
+use backout_exec::secrets::Secrets;
+use backout_exec::sql::Databases;
+use backout_trigger::machine::Sample;
+use backout_trigger::quantile::upper_bound;
+use backout_trigger::rule::beyond;
+use jiff::Timestamp;
+
+use crate::prometheus::{NoAnswer, Prometheus};
+
+/// How long a source may take to answer.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a probe is tried, and how many of these tries must fail.
+const FAILS: (u32, u32) = (2, 2);
+
+/// What looking once gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// The sample.
+    pub sample: Sample,
+    /// What there is to say beside the figures: an error, what a probe found.
+    pub note: String,
+    /// What was asked.
+    pub queries: Vec<String>,
+    /// The source that could not be read, and why.
+    pub lost: Option<(SourceId, String)>,
+}
+
+impl Looked {
+    fn of(sample: Sample) -> Self {
+        Self { sample, note: String::new(), queries: Vec::new(), lost: None }
+    }
+
+    /// The same, saying something.
+    fn saying(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+
+    fn asking<'q>(mut self, queries: impl IntoIterator<Item = &'q str>) -> Self {
+        self.queries = queries.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    fn failed(source: Option<&SourceId>, why: String) -> Self {
+        let lost = source.map(|source| (source.clone(), why.clone()));
+        Self { lost, ..Self::of(Sample::Failed).saying(why) }
+    }
+}
+
+/// What one trigger's looks have in common.
+pub struct Looker {
+    trigger: Trigger,
+    world: Arc<World>,
+    prometheus: Option<Prometheus>,
+    /// When the deployment began: what was usual is measured before it.
+    began: Timestamp,
+    /// How much of the time before it says what is usual.
+    before: Duration,
+    every: Duration,
+    memory: Mutex<Memory>,
+}
+
+/// What a look leaves for the next one.
+#[derive(Default)]
+struct Memory {
+    /// The boundary of a histogram that is used.
+    boundary: Option<String>,
+    /// Slow and all requests at the last look.
+    counted: Option<(f64, f64)>,
+    /// The value beyond which something is worse than before.
+    bound: Option<f64>,
+}
+
+impl Looker {
+    /// Looks at a trigger of a deployment that began at a moment.
+    ///
+    /// # Errors
+    /// Why its source cannot even be addressed.
+    pub fn new(
+        trigger: Trigger,
+        world: Arc<World>,
+        began: Timestamp,
+        before: Duration,
+        every: Duration,
+    ) -> Result<Self, String> {
+        let named = trigger.condition.source().and_then(|id| world.sources.get(id));
+        let prometheus = match named {
+            Some(Source::Prometheus(address)) => {
+                let mut secrets = Secrets::default();
+                let address = secrets.resolve(address, &world.folder).map_err(|e| e.to_string())?;
+                Some(Prometheus::new(&address, TIMEOUT))
+            }
+            _ => None,
+        };
+        Ok(Self { trigger, world, prometheus, began, before, every, memory: Mutex::default() })
+    }
+
+    /// Looks once. Never panics and never takes much longer than [`TIMEOUT`] for each
+    /// question.
+    pub async fn look(self: &Arc<Self>) -> Looked {
+        match &self.trigger.condition {
+            Condition::Ratio(ratio) => self.ratio(ratio).await,
+            Condition::Latency(latency) => self.latency(latency).await,
+            Condition::Relative(relative) => self.relative(relative).await,
+            Condition::Gauge(gauge) => self.gauge(gauge).await,
+            Condition::Probe(probe) => self.probe(probe).await,
+            // Nobody looks: it is told, judged, or follows from others.
+            Condition::Webhook(_) | Condition::Composite(_) | Condition::Judged(_) => {
+                Looked::of(Sample::Nothing)
+            }
+        }
+    }
+
+    /// One value of a source: PromQL or SQL.
+    async fn value(
+        self: &Arc<Self>,
+        source: &SourceId,
+        query: &str,
+    ) -> Result<Option<f64>, Looked> {
+        if self.prometheus.is_some() {
+            let (this, query) = (Arc::clone(self), query.to_owned());
+            let asked = blocking(move || {
+                this.prometheus.as_ref().map_or(Ok(None), |server| server.value(&query))
+            })
+            .await;
+            return asked.map_err(|error| not_answered(source, error));
+        }
+        let databases = Databases { sources: &self.world.sources, folder: &self.world.folder };
+        let mut secrets = Secrets::default();
+        let rows = databases
+            .query(source, query, TIMEOUT, &mut secrets)
+            .await
+            .map_err(|error| Looked::failed(Some(source), error.to_string()))?;
+        let cell = rows.first().and_then(|row| row.first()).and_then(Clone::clone);
+        match cell {
+            None => Ok(None),
+            Some(text) => text.trim().parse().map(Some).map_err(|_| {
+                Looked::failed(None, format!("`{query}` gives `{text}`, which is no figure"))
+            }),
+        }
+    }
+
+    async fn ratio(self: &Arc<Self>, ratio: &Ratio) -> Looked {
+        let asked = [ratio.bad.as_str(), ratio.total.as_str()];
+        let total = match self.value(&ratio.source, &ratio.total).await {
+            Ok(total) => total,
+            Err(looked) => return looked.asking(asked),
+        };
+        let bad = match self.value(&ratio.source, &ratio.bad).await {
+            Ok(bad) => bad,
+            Err(looked) => return looked.asking(asked),
+        };
+        match (bad, total) {
+            (Some(bad), Some(total)) => Looked::of(Sample::Counts { bad, total }).asking(asked),
+            // A counter that exists only once something failed looks like this; so does
+            // a misspelled one.
+            (None, Some(_)) => Looked::of(Sample::Nothing)
+                .saying("the query for bad events gives nothing; if it only exists once something failed, write `… or vector(0)`")
+                .asking(asked),
+            (_, None) => Looked::of(Sample::Nothing)
+                .saying("the query for all events gives nothing")
+                .asking(asked),
+        }
+    }
+
+    async fn latency(self: &Arc<Self>, latency: &Latency) -> Looked {
+        let (name, labels) = selector(&latency.histogram);
+        let boundary = match self.boundary(latency, &name, &labels).await {
+            Ok(boundary) => boundary,
+            Err(looked) => return looked,
+        };
+        let all = format!("sum({name}_count{{{labels}}})");
+        let with = if labels.is_empty() { String::new() } else { format!("{labels},") };
+        let fast = format!("sum({name}_bucket{{{with}le=\"{boundary}\"}})");
+        let asked = [fast.as_str(), all.as_str()];
+        let total = match self.value(&latency.source, &all).await {
+            Ok(total) => total,
+            Err(looked) => return looked.asking(asked),
+        };
+        let quick = match self.value(&latency.source, &fast).await {
+            Ok(quick) => quick,
+            Err(looked) => return looked.asking(asked),
+        };
+        let (Some(total), Some(quick)) = (total, quick) else {
+            return Looked::of(Sample::Nothing).saying("the histogram has no series").asking(asked);
+        };
+        let now = ((total - quick).max(0.0), total);
+        let before = self.memory().counted.replace(now);
+        // The counters themselves, and not a rate of them: no request is counted twice,
+        // and none is made up. One that fell was reset: what it shows is new.
+        let (bad, total) = match before {
+            Some((bad, total)) if now.1 >= total && now.0 >= bad => (now.0 - bad, now.1 - total),
+            Some(_) => now,
+            None => (0.0, 0.0),
+        };
+        Looked::of(Sample::Counts { bad, total }).asking(asked)
+    }
+
+    /// The boundary of a histogram at the limit, or the next higher one.
+    async fn boundary(
+        self: &Arc<Self>,
+        latency: &Latency,
+        name: &str,
+        labels: &str,
+    ) -> Result<String, Looked> {
+        if let Some(known) = self.memory().boundary.clone() {
+            return Ok(known);
+        }
+        let (this, buckets) = (Arc::clone(self), format!("{name}_bucket{{{labels}}}"));
+        let source = &latency.source;
+        let asked = blocking(move || {
+            this.prometheus.as_ref().map_or(Ok(Vec::new()), |server| server.label(&buckets, "le"))
+        })
+        .await;
+        let found = asked.map_err(|error| not_answered(source, error))?;
+        if found.is_empty() {
+            return Err(
+                Looked::of(Sample::Nothing).saying(format!("there is no histogram `{name}`"))
+            );
+        }
+        let over = latency.over.get().as_secs_f64();
+        let mut at: Vec<(f64, String)> = found
+            .into_iter()
+            .filter_map(|text| Some((text.parse().ok().filter(|v: &f64| v.is_finite())?, text)))
+            .filter(|(value, _)| *value >= over - 1e-9)
+            .collect();
+        at.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((_, text)) = at.into_iter().next() else {
+            let why =
+                format!("the histogram `{name}` has no boundary at {} or above", latency.over);
+            return Err(Looked::failed(None, why));
+        };
+        self.memory().boundary = Some(text.clone());
+        Ok(text)
+    }
+
+    async fn relative(self: &Arc<Self>, relative: &Relative) -> Looked {
+        let asked = [relative.value.as_str()];
+        let bound = match self.bound(relative).await {
+            Ok(bound) => bound,
+            Err(looked) => return looked.asking(asked),
+        };
+        match self.value(&relative.source, &relative.value).await {
+            Ok(Some(value)) => {
+                let beyond = value > bound;
+                Looked::of(Sample::Value { value, beyond })
+                    .saying(format!("{value:.3}, and {bound:.3} is the bound"))
+                    .asking(asked)
+            }
+            Ok(None) => Looked::of(Sample::Nothing).saying("the query gives nothing").asking(asked),
+            Err(looked) => looked.asking(asked),
+        }
+    }
+
+    /// The value beyond which it is worse than before: the median before the
+    /// deployment, on the safe side, and so much more.
+    async fn bound(self: &Arc<Self>, relative: &Relative) -> Result<f64, Looked> {
+        if let Some(known) = self.memory().bound {
+            return Ok(known);
+        }
+        let (this, query) = (Arc::clone(self), relative.value.clone());
+        let asked = blocking(move || {
+            let from = this.began.checked_sub(this.before).unwrap_or(this.began);
+            let step = this.every.max(Duration::from_secs(15));
+            match &this.prometheus {
+                Some(server) => server.values(&query, from, this.began, step),
+                None => Ok(Vec::new()),
+            }
+        })
+        .await;
+        let found = asked.map_err(|error| not_answered(&relative.source, error))?;
+        let values: Vec<f64> = found.into_iter().map(|(_, value)| value).collect();
+        match upper_bound(&values, 0.5, 0.01) {
+            Some(usual) => {
+                let bound = usual * (1.0 + relative.worse_than.0 / 100.0);
+                self.memory().bound = Some(bound);
+                Ok(bound)
+            }
+            // Compared with nothing, nothing is worse; and nothing is well.
+            None => Err(Looked::of(Sample::Nothing).saying(format!(
+                "too little is known from before the deployment: {} values",
+                values.len()
+            ))),
+        }
+    }
+
+    async fn gauge(self: &Arc<Self>, gauge: &Gauge) -> Looked {
+        let Some(url) = &gauge.url else {
+            let (Some(source), Some(query)) = (&gauge.source, &gauge.query) else {
+                return Looked::of(Sample::Nothing);
+            };
+            return match self.value(source, query).await {
+                Ok(Some(value)) => {
+                    Looked::of(Sample::Value { value, beyond: beyond(&gauge.limit, value) })
+                }
+                Ok(None) => Looked::of(Sample::Nothing).saying("the query gives nothing"),
+                Err(looked) => looked,
+            }
+            .asking([query.as_str()]);
+        };
+        let (this, asked, source) = (Arc::clone(self), url.clone(), gauge.source.clone());
+        let began = Instant::now();
+        let answered = tokio::task::spawn_blocking(move || {
+            let request = Request {
+                url: &asked,
+                source: source.as_ref(),
+                method: Method::Get,
+                headers: Vec::new(),
+                key: None,
+                body: None,
+                timeout: TIMEOUT,
+            };
+            let mut secrets = Secrets::default();
+            let answer =
+                http::send(&request, &this.world.sources, &this.world.folder, &mut secrets);
+            (answer, began.elapsed().as_secs_f64())
+        })
+        .await;
+        let expression = gauge.value.as_deref().unwrap_or("seconds");
+        let looked = match answered {
+            Err(error) => Looked::failed(None, error.to_string()),
+            Ok((Err(error), _)) => Looked::failed(gauge.source.as_ref(), error.to_string()),
+            Ok((Ok(answer), seconds)) => match http::figure(expression, &answer, seconds) {
+                Ok(value) => {
+                    // A limit in milliseconds is one in seconds here.
+                    let scaled = if gauge.limit.unit == "ms" { value * 1000.0 } else { value };
+                    let value = if expression == "seconds" { scaled } else { value };
+                    Looked::of(Sample::Value { value, beyond: beyond(&gauge.limit, value) })
+                }
+                Err(why) => {
+                    Looked::of(Sample::Nothing).saying(format!("status {}: {why}", answer.status))
+                }
+            },
+        };
+        looked.asking([url.as_str()])
+    }
+
+    async fn probe(self: &Arc<Self>, wanted: &Probe) -> Looked {
+        let (count, of) = wanted.fails.map_or(FAILS, |fails| (fails.count, fails.of));
+        let within = wanted.check.within.map_or(TIMEOUT, |within| within.get());
+        let (mut failed, mut last) = (0, String::new());
+        for tried in 0..of {
+            let looked =
+                tokio::time::timeout(within, probe::look(&wanted.check.check, &self.world));
+            let (holds, found) = match looked.await {
+                Ok(verified) => (verified.holds == Some(true), verified.found),
+                Err(_) => (false, format!("no answer within {} ms", within.as_millis())),
+            };
+            // That it cannot be told is a failure too: it does not answer as it should.
+            if !holds {
+                failed += 1;
+            }
+            last = found;
+            let left = of - tried - 1;
+            if failed >= count || failed + left < count {
+                break;
+            }
+        }
+        let beyond = failed >= count;
+        Looked::of(Sample::Value { value: f64::from(failed), beyond }).saying(last).asking([wanted
+            .check
+            .check
+            .shown()
+            .as_str()])
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_answered(source: &SourceId, error: NoAnswer) -> Looked {
+    match error {
+        NoAnswer::Lost(why) => Looked::failed(Some(source), why),
+        // The server is well; the query is not.
+        NoAnswer::Refused(why) => Looked::failed(None, why),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, NoAnswer> + Send + 'static,
+) -> Result<T, NoAnswer> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(NoAnswer::Lost(error.to_string())))
+}
+
+/// `name{labels}` as its two parts.
+fn selector(text: &str) -> (String, String) {
+    match text.trim().split_once('{') {
+        Some((name, labels)) => {
+            (name.trim().to_owned(), labels.trim_end().trim_end_matches('}').trim().to_owned())
+        }
+        None => (text.trim().to_owned(), String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_are_taken_apart() {
+        assert_eq!(selector("a_seconds"), ("a_seconds".to_owned(), String::new()));
+        let (name, labels) = selector("a_seconds{job=\"x\", code=~\"2..\"}");
+        assert_eq!((name.as_str(), labels.as_str()), ("a_seconds", "job=\"x\", code=~\"2..\""));
+    }
+}

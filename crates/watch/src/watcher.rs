@@ -1,0 +1,289 @@
+//! The rhythm: every trigger at its own steady pace, so many at once, each answer
+//! through the state machine, each change told.
+//!
+//! Looks are due at `began + n · every`; a look that takes long makes none of the
+//! later ones late, and one that is missed is not made up for. Looks of one source
+//! share a bound, so that a dead one does not keep the others from being read.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use backout_core::event::Event;
+use backout_core::ids::{OptionId, SourceId, TriggerId};
+use backout_core::plan::{Condition, Plan, Trigger};
+use backout_core::watch::State;
+use backout_engine::hands::World;
+use backout_trigger::machine::{Sample, Watched};
+use backout_trigger::rule::{self, Measured, Rule};
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::board::{Board, Standing};
+use crate::composite::{self, Way};
+use crate::look::{Looked, Looker};
+use crate::reading::reading;
+
+/// How many looks at one source are under way at the same time.
+const AT_ONCE: usize = 16;
+/// How long one source must be unreadable before it is said.
+const LOST_AFTER: u32 = 2;
+/// How often the board is kept at most.
+const KEPT_EVERY: Duration = Duration::from_secs(1);
+/// How much of the time before the deployment says what is usual, if the plan does not.
+const BEFORE: Duration = Duration::from_secs(3600);
+
+/// What a watcher tells.
+pub type News = mpsc::Receiver<Vec<Event>>;
+
+/// A watch over the triggers of a plan. It ends when it is dropped.
+pub struct Watcher {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+struct Shared {
+    plan: Plan,
+    rules: BTreeMap<TriggerId, Rule>,
+    board: Mutex<Board>,
+    sources: Mutex<BTreeMap<SourceId, u32>>,
+    ways: Mutex<BTreeMap<OptionId, Way>>,
+    alerts: Mutex<BTreeMap<TriggerId, bool>>,
+    file: Option<PathBuf>,
+    kept: Mutex<Option<Instant>>,
+    tell: mpsc::Sender<Vec<Event>>,
+}
+
+impl Watcher {
+    /// Begins to watch. `board` is what an earlier watch left; `file` is where the
+    /// standing is kept.
+    #[must_use]
+    pub fn begin(
+        plan: &Plan,
+        world: &Arc<World>,
+        board: Board,
+        file: Option<PathBuf>,
+        measured: &BTreeMap<TriggerId, Measured>,
+    ) -> (Self, News) {
+        let (tell, news) = mpsc::channel(256);
+        let fresh = Measured::default();
+        let rules: BTreeMap<TriggerId, Rule> = plan
+            .triggers
+            .iter()
+            .filter_map(|(id, trigger)| {
+                let measured = measured.get(id).unwrap_or(&fresh);
+                Some((id.clone(), rule::of(plan, trigger, measured)?))
+            })
+            .collect();
+        let began = board.began;
+        let shared = Arc::new(Shared {
+            plan: plan.clone(),
+            rules,
+            board: Mutex::new(board),
+            sources: Mutex::default(),
+            ways: Mutex::default(),
+            alerts: Mutex::default(),
+            file,
+            kept: Mutex::default(),
+            tell,
+        });
+        let mut tasks = JoinSet::new();
+        let mut bounds: BTreeMap<Option<SourceId>, Arc<Semaphore>> = BTreeMap::new();
+        let before =
+            plan.watch.and_then(|watch| watch.baseline).map_or(BEFORE, |before| before.get());
+        for (index, (id, rule)) in shared.rules.iter().enumerate() {
+            let trigger = plan.triggers[id].clone();
+            let source = trigger.condition.source().cloned();
+            let bound = bounds.entry(source).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
+            let looker = Looker::new(trigger.clone(), Arc::clone(world), began, before, rule.every);
+            let looker = looker.map(Arc::new);
+            let (shared, bound, id, every) =
+                (Arc::clone(&shared), Arc::clone(bound), id.clone(), rule.every);
+            // Spread over the first interval, always in the same way.
+            let count = u32::try_from(plan.triggers.len().max(1)).unwrap_or(u32::MAX);
+            let offset = (every / count) * u32::try_from(index).unwrap_or(0);
+            let offset = offset.min(Duration::from_secs(1));
+            tasks.spawn(async move {
+                let mut pace = tokio::time::interval_at(Instant::now() + offset, every);
+                pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                loop {
+                    pace.tick().await;
+                    let looked = match (&trigger.condition, &looker) {
+                        (Condition::Composite(condition), _) => shared.composite(condition),
+                        (Condition::Webhook(_), _) => shared.heard(&id),
+                        (_, Ok(looker)) => {
+                            let Ok(_turn) = bound.acquire().await else { return };
+                            looker.look().await
+                        }
+                        (_, Err(why)) => failed(why),
+                    };
+                    if !shared.take(&id, &trigger, looked).await {
+                        return;
+                    }
+                }
+            });
+        }
+        (Self { shared, tasks }, news)
+    }
+
+    /// Where every trigger stands.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        self.shared.board().clone()
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &BTreeMap<TriggerId, Rule> {
+        &self.shared.rules
+    }
+
+    /// Tells what is known about the ways back, for conditions about them.
+    pub fn ways(&self, ways: BTreeMap<OptionId, Way>) {
+        *self.shared.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
+    }
+
+    /// Another system says that an alert fires, or that it does no more. Whether any
+    /// trigger waits for it.
+    pub fn heard(&self, alert: &str, labels: &BTreeMap<String, String>, firing: bool) -> bool {
+        let mut any = false;
+        for (id, trigger) in &self.shared.plan.triggers {
+            let Condition::Webhook(webhook) = &trigger.condition else { continue };
+            let fits = webhook.alert == alert
+                && webhook.labels.iter().all(|(name, value)| labels.get(name) == Some(value));
+            if fits {
+                self.shared.alerts().insert(id.clone(), firing);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Ends the watch and keeps where everything stands.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub async fn end(mut self) -> std::io::Result<Board> {
+        self.tasks.shutdown().await;
+        let board = self.board();
+        if let Some(file) = &self.shared.file {
+            board.keep(file)?;
+        }
+        Ok(board)
+    }
+}
+
+fn failed(why: &str) -> Looked {
+    Looked { sample: Sample::Failed, note: why.to_owned(), queries: Vec::new(), lost: None }
+}
+
+impl Shared {
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alerts(&self) -> MutexGuard<'_, BTreeMap<TriggerId, bool>> {
+        self.alerts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn composite(&self, condition: &str) -> Looked {
+        let states: BTreeMap<TriggerId, State> = self
+            .rules
+            .keys()
+            .map(|id| {
+                let standing = self.board().triggers.get(id).map(|known| known.watched.state);
+                (id.clone(), standing.unwrap_or(State::Insufficient))
+            })
+            .collect();
+        let ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match composite::holds(condition, &states, &ways) {
+            Ok(holds) => {
+                let value = if holds { 1.0 } else { 0.0 };
+                let note = if holds { "it holds" } else { "it does not hold" }.to_owned();
+                let sample = Sample::Value { value, beyond: holds };
+                Looked { sample, note, queries: vec![condition.to_owned()], lost: None }
+            }
+            Err(why) => failed(&why),
+        }
+    }
+
+    fn heard(&self, id: &TriggerId) -> Looked {
+        let (sample, note) = match self.alerts().get(id) {
+            Some(true) => (Sample::Value { value: 1.0, beyond: true }, "the alert fires"),
+            Some(false) => (Sample::Value { value: 0.0, beyond: false }, "the alert is resolved"),
+            None => (Sample::Nothing, "nothing was heard yet"),
+        };
+        Looked { sample, note: note.to_owned(), queries: Vec::new(), lost: None }
+    }
+
+    /// Takes in what a look gave and tells what follows; `false` when nobody listens.
+    async fn take(&self, id: &TriggerId, trigger: &Trigger, looked: Looked) -> bool {
+        let Some(rule) = self.rules.get(id) else { return true };
+        let now = Timestamp::now();
+        let mut events = self.source(trigger, &looked);
+        {
+            let mut board = self.board();
+            let began = board.began;
+            let standing = board.triggers.entry(id.clone()).or_insert_with(|| Standing {
+                watched: Watched::new(began),
+                reading: Default::default(),
+                recent: Vec::new(),
+            });
+            let change = standing.watched.look(rule, now, &looked.sample);
+            standing.reading =
+                reading(trigger, rule, &standing.watched, &looked.note, &looked.queries);
+            standing.note(standing.watched.value);
+            if let Some(change) = change {
+                events.push(Event::TriggerMoved {
+                    trigger: id.clone(),
+                    from: change.from,
+                    to: change.to,
+                    meaning: standing.watched.meaning(rule),
+                    before: false,
+                    reading: standing.reading.clone(),
+                });
+            }
+        }
+        self.keep(!events.is_empty());
+        events.is_empty() || self.tell.send(events).await.is_ok()
+    }
+
+    /// That a source is lost, or found again.
+    fn source(&self, trigger: &Trigger, looked: &Looked) -> Vec<Event> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&looked.lost, trigger.condition.source()) {
+            (Some((source, error)), _) => {
+                let failures = sources.entry(source.clone()).or_default();
+                *failures = failures.saturating_add(1);
+                let (source, error) = (source.clone(), error.clone());
+                if *failures == LOST_AFTER {
+                    return vec![Event::SourceLost { source, error }];
+                }
+            }
+            // The first time it is read, too: an earlier watch may have lost it.
+            (None, Some(source)) if looked.sample != Sample::Failed => {
+                let known = sources.insert(source.clone(), 0);
+                if known.is_none_or(|failures| failures >= LOST_AFTER) {
+                    return vec![Event::SourceFound { source: source.clone() }];
+                }
+            }
+            (None, _) => {}
+        }
+        Vec::new()
+    }
+
+    /// Keeps the board: when something changed, and now and then.
+    fn keep(&self, changed: bool) {
+        let Some(file) = &self.file else { return };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if changed || kept.is_none_or(|at| at.elapsed() >= KEPT_EVERY) {
+            *kept = Some(Instant::now());
+            let board = self.board().clone();
+            // A full disk must not end the watch; the states are in the log as well.
+            let _ = board.keep(file);
+        }
+    }
+}
