@@ -6,6 +6,7 @@ mod papers;
 mod plans;
 mod releases;
 mod runs;
+mod watching;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-pub(crate) use self::{demo::*, papers::*, plans::*, releases::*, runs::*};
+pub(crate) use self::{demo::*, papers::*, plans::*, releases::*, runs::*, watching::*};
 use crate::failure::Exit;
 
 /// Plan, prove and run the way back.
@@ -118,6 +119,14 @@ pub(crate) enum Command {
     Stage(StageCommand),
     /// Write down what is wrong with the release.
     Defect(DefectArgs),
+    /// Watch the triggers of a plan or a run: value, limit, evidence, and why it does
+    /// not fire.
+    ///
+    /// Of a plan it looks by itself and ends with Ctrl-C; exit code 0 when everything
+    /// was found well, 1 when something fired, 20 when nobody can say. Of a run it
+    /// shows what the run's coordinator sees. With --replay it runs the triggers over
+    /// recorded data: when each would have fired, and how often without a cause.
+    Watch(WatchArgs),
     /// Start the way back, and stay with it.
     ///
     /// On a terminal this shows the run live. Elsewhere it prints a line per

@@ -46,6 +46,7 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
             Command::Stage(StageCommand::Failed(args)) => people::fail(&app()?, &args).await,
             Command::Stage(StageCommand::Approve(args)) => decide::approve(&app()?, &args).await,
             Command::Defect(args) => decide::defect(&app()?, &args).await,
+            Command::Watch(args) => watch::watch(&app()?, &args).await,
             Command::Invoke(args) => invoke::invoke(&app()?, args).await,
             Command::Resume(args) => invoke::resume(&app()?, args).await,
             Command::Status(args) => look::status(&app()?, &args).await,

@@ -9,4 +9,5 @@ pub(crate) mod release;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod waiting;
+pub(crate) mod watching;
 pub(crate) mod words;

@@ -1,28 +1,262 @@
-//! `watch`: the triggers of a plan or a run, live.
+//! `watch`: the triggers of a plan or a run, live, or over recorded data.
+
+mod replay;
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde_json::json;
+
+use backout_core::duration::{BadDuration, Span};
+use backout_core::event::Event;
+use backout_core::ids::TriggerId;
+use backout_core::plan::Plan;
 use backout_core::state::RunState;
+use backout_core::watch::Verdict;
 use backout_engine::hands::World;
+use backout_trigger::machine;
+use backout_trigger::rule::{self, Measured, Rule};
 use backout_watch::{Board, News, Watcher};
 
+use super::Done;
+use super::baseline::folder_of;
+use super::plans::must_read;
 use crate::app::App;
-use crate::failure::Failure;
+use crate::cli::WatchArgs;
+use crate::failure::{Exit, Failure};
+use crate::run_ref;
+use crate::view::{watching, words};
+
+pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
+    let path = Path::new(&args.target);
+    if !path.is_file() {
+        if args.replay.is_some() || args.dry_run || args.lasting.is_some() {
+            return Err(Failure::usage(format!("{} is no plan file", args.target))
+                .hint("--replay, --dry-run and --for take a plan"));
+        }
+        return follow(app, args).await;
+    }
+    let read = must_read(path)?;
+    let plan = &read.plan;
+    let rules = rules(plan);
+    if rules.is_empty() {
+        return Err(Failure::refused("no trigger of this plan is watched by a machine")
+            .hint("give one a `ratio`, `latency`, `relative`, `gauge`, `probe` or `composite`"));
+    }
+    if let Some(file) = &args.replay {
+        return replay::replay(plan, &rules, file, args);
+    }
+    if args.dry_run {
+        return dry_run(plan, &rules, args.json);
+    }
+    let lasting: Option<Span> = args
+        .lasting
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|error: BadDuration| Failure::usage(format!("--for: {error}")))?;
+    let world = World {
+        folder: folder_of(path)?,
+        sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
+        baselines: plan.baselines.iter().map(|(id, b)| (id.clone(), b.clone())).collect(),
+        facts: BTreeMap::new(),
+    };
+    let board = Board::new(app.now());
+    let (watcher, news) = Watcher::begin(plan, &Arc::new(world), board, None, &BTreeMap::new());
+    look_on(app, plan, watcher, news, lasting.map(Span::get), args.json).await
+}
+
+/// The rules of the triggers a machine watches.
+fn rules(plan: &Plan) -> BTreeMap<TriggerId, Rule> {
+    let fresh = Measured::default();
+    let watched = plan.triggers.iter();
+    watched.filter_map(|(id, t)| Some((id.clone(), rule::of(plan, t, &fresh)?))).collect()
+}
+
+fn dry_run(plan: &Plan, rules: &BTreeMap<TriggerId, Rule>, json: bool) -> Done {
+    if json {
+        let all: Vec<_> = rules
+            .iter()
+            .map(|(id, rule)| {
+                json!({
+                    "trigger": id,
+                    "definition": plan.triggers[id],
+                    "every_seconds": rule.every.as_secs_f64(),
+                    "required": rule.required,
+                    "on_no_data": rule.on_no_data,
+                    "on_error": rule.on_error,
+                })
+            })
+            .collect();
+        anstream::println!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(Exit::Done);
+    }
+    for (id, rule) in rules {
+        for line in watching::rule_lines(id.as_str(), &plan.triggers[id], rule) {
+            anstream::println!("{line}");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Watches until it is interrupted or its time is over.
+async fn look_on(
+    app: &App,
+    plan: &Plan,
+    watcher: Watcher,
+    mut news: News,
+    lasting: Option<Duration>,
+    json: bool,
+) -> Done {
+    let zone = words::zone(plan);
+    let live = std::io::stdout().is_terminal() && !json;
+    let mut screen = crate::view::live::Region::default();
+    let end = async {
+        match lasting {
+            Some(lasting) => tokio::time::sleep(lasting).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(end);
+    let mut pulse = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        tokio::select! {
+            heard = news.recv() => {
+                let Some(events) = heard else { break };
+                for event in events {
+                    if json {
+                        let mut value = serde_json::to_value(&event)?;
+                        if let Some(value) = value.as_object_mut() {
+                            value.insert("at".to_owned(), json!(app.now()));
+                        }
+                        anstream::println!("{value}");
+                    } else if !live && !matches!(event, Event::SourceFound { .. })
+                        && let Some(said) = backout_documents::saying::event(&event, "")
+                    {
+                        anstream::println!("{}  {said}", words::clock(app.now(), &zone));
+                    }
+                }
+            }
+            _ = pulse.tick(), if live => screen.draw(&table(app, plan, &watcher)),
+            _ = tokio::signal::ctrl_c() => break,
+            () = &mut end => break,
+        }
+    }
+    if live {
+        screen.draw(&table(app, plan, &watcher));
+    }
+    let rules = watcher.rules().clone();
+    let board = watcher.end().await?;
+    let fresh = machine::Watched::new(board.began);
+    let standing = rules
+        .iter()
+        .map(|(id, rule)| (rule, board.triggers.get(id).map_or(&fresh, |known| &known.watched)));
+    let verdict = machine::verdict(standing);
+    if json {
+        let all: Vec<_> = rules
+            .iter()
+            .map(|(id, rule)| {
+                let known = board.triggers.get(id);
+                watching::json(id.as_str(), &plan.triggers[id], rule, known, app.now())
+            })
+            .collect();
+        anstream::println!(
+            "{}",
+            json!({"event": "watch_ended", "verdict": verdict, "triggers": all})
+        );
+    } else {
+        if !live {
+            for line in standing_lines(plan, &rules, &board, app.now()) {
+                anstream::println!("{line}");
+            }
+        }
+        anstream::println!("\nSo far: {}.", verdict.shown());
+    }
+    Ok(match verdict {
+        Verdict::Passed => Exit::Done,
+        Verdict::Failed => Exit::Failed,
+        Verdict::Inconclusive => Exit::Waiting,
+    })
+}
+
+fn table(app: &App, plan: &Plan, watcher: &Watcher) -> Vec<String> {
+    standing_lines(plan, watcher.rules(), &watcher.board(), app.now())
+}
+
+fn standing_lines(
+    plan: &Plan,
+    rules: &BTreeMap<TriggerId, Rule>,
+    board: &Board,
+    now: jiff::Timestamp,
+) -> Vec<String> {
+    let all = rules.iter().map(|(id, rule)| (id.as_str(), rule, board.triggers.get(id)));
+    watching::lines(plan, all, now)
+}
+
+/// The watch of a run, as its coordinator keeps it.
+async fn follow(app: &App, args: &WatchArgs) -> Done {
+    let run = run_ref::find(app, Some(&args.target)).await?;
+    let live = std::io::stdout().is_terminal() && !args.json;
+    let mut screen = crate::view::live::Region::default();
+    loop {
+        let log = app.open(&run).await?;
+        let plan = &log.state().planned.plan;
+        let rules = rules(plan);
+        let board = kept(app, log.state())?;
+        let Some(board) = board else {
+            return Err(Failure::refused(format!("nothing is watched in {run}")));
+        };
+        if args.json {
+            let all: Vec<_> = rules
+                .iter()
+                .map(|(id, rule)| {
+                    let known = board.triggers.get(id);
+                    watching::json(id.as_str(), &plan.triggers[id], rule, known, app.now())
+                })
+                .collect();
+            let value = json!({"run": run, "began": board.began, "triggers": all});
+            anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+            return Ok(Exit::Done);
+        }
+        let mut lines = standing_lines(plan, &rules, &board, app.now());
+        if log.state().finished.is_none() && app.coordinator(&run).is_none() {
+            lines.push("NOBODY WATCHES: no coordinator is at work on this run.".to_owned());
+            lines.push(format!("`backout resume {run}` goes on."));
+        }
+        if !live {
+            lines.iter().for_each(|line| anstream::println!("{line}"));
+            return Ok(Exit::Done);
+        }
+        screen.draw(&lines);
+        if log.state().finished.is_some() {
+            return Ok(Exit::Done);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(Exit::Done),
+        }
+    }
+}
+
+fn kept(app: &App, state: &RunState) -> Result<Option<Board>, Failure> {
+    let file = Board::file(&app.ledger().run_folder(&state.run));
+    Board::load(&file).map_err(|error| {
+        Failure::refused(format!("what was watched so far cannot be read: {error}"))
+            .hint(format!("move {} away to begin the watch anew", file.display()))
+    })
+}
 
 /// The watch of a run that deploys; nothing where no machine watches anything.
 pub(super) fn of_run(app: &App, state: &RunState) -> Result<Option<(Watcher, News)>, Failure> {
     let plan = &state.planned.plan;
-    let watches = plan.triggers.values().any(|trigger| !trigger.condition.is_judged());
-    if state.release.stages == 0 || !watches || state.finished.is_some() {
+    if state.release.stages == 0 || rules(plan).is_empty() || state.finished.is_some() {
         return Ok(None);
     }
     let file = Board::file(&app.ledger().run_folder(&state.run));
-    let kept = Board::load(&file).map_err(|error| {
-        Failure::refused(format!("what was watched so far cannot be read: {error}"))
-            .hint(format!("move {} away to begin the watch anew", file.display()))
-    })?;
-    let board = kept.unwrap_or_else(|| Board::new(app.now()));
+    let board = kept(app, state)?.unwrap_or_else(|| Board::new(app.now()));
     let world = Arc::new(World::of(&state.planned));
     Ok(Some(Watcher::begin(plan, &world, board, Some(file), &BTreeMap::new())))
 }

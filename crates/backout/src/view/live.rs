@@ -39,7 +39,7 @@ impl View {
             && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
         let how = match (json, terminal && !plain) {
             (true, _) => How::Json,
-            (false, true) => How::Live(Live { drawn: 0 }),
+            (false, true) => How::Live(Live { region: Region::default() }),
             (false, false) => How::Lines(zone),
         };
         Self { how, history }
@@ -96,9 +96,9 @@ fn print(text: &str) {
     let _ = out.flush();
 }
 
-/// A region of the terminal that is drawn again and again.
+/// A run on a terminal.
 pub(crate) struct Live {
-    drawn: usize,
+    region: Region,
 }
 
 impl Live {
@@ -124,17 +124,31 @@ impl Live {
                 Some(_) => "HELD. Ctrl-C again leaves the run; `backout resume` goes on".to_owned(),
             });
         }
-        lines.truncate(height.saturating_sub(2));
+        self.region.draw(&lines);
+    }
+}
+
+/// A region of the terminal that is drawn again and again.
+#[derive(Default)]
+pub(crate) struct Region {
+    drawn: usize,
+}
+
+impl Region {
+    /// Draws these lines over those drawn before.
+    pub(crate) fn draw(&mut self, lines: &[String]) {
+        let (width, height) = size();
+        let shown = &lines[..lines.len().min(height.saturating_sub(2))];
         let mut text = String::new();
         if self.drawn > 0 {
             // Up to the first line of what was drawn, and clear from there.
             text.push_str(&format!("\u{1b}[{}F\u{1b}[J", self.drawn));
         }
-        for line in &lines {
+        for line in shown {
             text.push_str(&fit(line, width));
             text.push('\n');
         }
-        self.drawn = lines.len();
+        self.drawn = shown.len();
         print(&text);
     }
 }

@@ -1,0 +1,194 @@
+//! Triggers for people: where each stands, and why it does not fire.
+
+use backout_core::plan::{Missing, Plan, Trigger};
+use backout_core::watch::{Meaning, State};
+use backout_trigger::machine::Watched;
+use backout_trigger::rule::{Kind, Rule};
+use backout_watch::board::Standing;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::words::{between, length};
+
+/// The table of triggers, a line each and one below it that says why.
+pub(crate) fn lines<'a>(
+    plan: &Plan,
+    triggers: impl Iterator<Item = (&'a str, &'a Rule, Option<&'a Standing>)>,
+    now: Timestamp,
+) -> Vec<String> {
+    let mut rows = Vec::new();
+    let mut why = Vec::new();
+    for (id, rule, standing) in triggers {
+        let Some(trigger) = plan.triggers.iter().find(|(known, _)| known.as_str() == id) else {
+            continue;
+        };
+        let (state, shown, spark) = match standing {
+            Some(known) => (
+                known.watched.state.shown().to_owned(),
+                known.reading.shown.clone(),
+                sparkline(&known.recent),
+            ),
+            None => ("not looked at yet".to_owned(), String::new(), String::new()),
+        };
+        let sign =
+            standing.map_or("·", |known| sign(known.watched.state, known.watched.meaning(rule)));
+        rows.push(vec![sign.to_owned(), id.to_owned(), state, spark, shown]);
+        why.push(
+            standing.map_or_else(String::new, |known| reason(trigger.1, rule, &known.watched, now)),
+        );
+    }
+    let table = super::table::columns(&rows);
+    let mut lines = Vec::new();
+    for (row, why) in table.into_iter().zip(why) {
+        lines.push(row.trim_end().to_owned());
+        if !why.is_empty() {
+            lines.push(format!("    {why}"));
+        }
+    }
+    lines
+}
+
+fn sign(state: State, meaning: Meaning) -> &'static str {
+    match (state, meaning) {
+        (_, Meaning::Breach) => "✗",
+        (State::Ok, _) => "✓",
+        (_, Meaning::Inconclusive) => "?",
+        _ => "·",
+    }
+}
+
+/// Why a trigger stands where it stands, and what it would take to fire.
+pub(crate) fn reason(trigger: &Trigger, rule: &Rule, watched: &Watched, now: Timestamp) -> String {
+    let limit = trigger.shown_limit().unwrap_or_default();
+    let blind = |policy: Missing| match policy {
+        Missing::Inconclusive => "a person has to decide",
+        Missing::Breach => "that counts as a breach",
+        Missing::Hold => "it stays as it was",
+        Missing::Ok => "that counts as well",
+    };
+    match watched.state {
+        State::Insufficient => match &rule.kind {
+            Kind::Share { least, .. } if watched.total < *least => {
+                format!("{:.0} of {least:.0} events it takes to say anything", watched.total)
+            }
+            Kind::Share { .. } => "no events lately: nothing is seen to be well".to_owned(),
+            Kind::Plain => "nothing seen yet".to_owned(),
+        },
+        State::Ok => format!("below its limit ({limit})"),
+        State::Pending => {
+            let mut needs = Vec::new();
+            if let (Kind::Share { threshold, .. }, Some(log)) = (&rule.kind, watched.evidence.log())
+                && log < *threshold
+            {
+                needs.push(format!("evidence {log:.1} of {threshold:.1}"));
+            }
+            if let Some(since) = watched.breach_since {
+                let lasted = between(since, now);
+                if lasted < rule.lasting {
+                    needs.push(format!(
+                        "beyond it for {} of {}",
+                        length(lasted),
+                        length(rule.lasting)
+                    ));
+                }
+            }
+            format!("beyond its limit ({limit}); {}", needs.join(", "))
+        }
+        State::Firing => format!("beyond its limit ({limit}), on evidence, and still so"),
+        State::Recovering => {
+            let lasted = watched.clean_since.map(|since| between(since, now)).unwrap_or_default();
+            format!(
+                "below its limit again for {} of {}",
+                length(lasted),
+                length(rule.recovers_after)
+            )
+        }
+        State::NoData => format!("nothing to look at: {}", blind(rule.on_no_data)),
+        State::Error => format!("it cannot be looked at: {}", blind(rule.on_error)),
+    }
+}
+
+/// The last values as a line of blocks.
+pub(crate) fn sparkline(values: &[f64]) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let last = &values[values.len().saturating_sub(20)..];
+    let most = last.iter().copied().fold(0.0_f64, f64::max);
+    last.iter()
+        .map(|value| {
+            let part = if most > 0.0 { (value.max(0.0) / most * 7.0).round() } else { 0.0 };
+            BLOCKS[(part as usize).min(7)]
+        })
+        .collect()
+}
+
+/// A trigger for scripts.
+pub(crate) fn json(
+    id: &str,
+    trigger: &Trigger,
+    rule: &Rule,
+    standing: Option<&Standing>,
+    now: Timestamp,
+) -> Value {
+    let Some(known) = standing else {
+        return json!({"trigger": id, "state": Value::Null, "meaning": Meaning::Open});
+    };
+    let watched = &known.watched;
+    json!({
+        "trigger": id,
+        "state": watched.state,
+        "meaning": watched.meaning(rule),
+        "since": watched.since,
+        "fired": watched.latched,
+        "reading": known.reading,
+        "why": reason(trigger, rule, watched, now),
+        "required": rule.required,
+    })
+}
+
+/// What a trigger looks for and what it takes to fire.
+pub(crate) fn rule_lines(id: &str, trigger: &Trigger, rule: &Rule) -> Vec<String> {
+    let mut lines =
+        vec![format!("{id} ({}), every {}", trigger.condition.kind(), length(rule.every))];
+    lines.push(format!("  {}", trigger.label()));
+    if let Some(limit) = trigger.shown_limit() {
+        lines.push(format!("  fires {limit}"));
+    }
+    match &rule.kind {
+        Kind::Share { detector, threshold, least } => lines.push(format!(
+            "  on evidence of {threshold:.1} ({}), from {least:.0} events on, while the last {} are still beyond it",
+            detector.method(),
+            length(rule.short)
+        )),
+        Kind::Plain if rule.prometheus => lines.push("  by the rules of Prometheus".to_owned()),
+        Kind::Plain => {}
+    }
+    if !rule.lasting.is_zero() {
+        lines.push(format!("  after {} without a break", length(rule.lasting)));
+    }
+    let word = |policy: Missing| match policy {
+        Missing::Inconclusive => "a person decides",
+        Missing::Breach => "a breach",
+        Missing::Hold => "as before",
+        Missing::Ok => "well",
+    };
+    lines.push(format!(
+        "  no data for {}: {}; cannot be read: {}{}",
+        length(rule.max_gap),
+        word(rule.on_no_data),
+        word(rule.on_error),
+        if rule.required { "" } else { "; not required" }
+    ));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_as_blocks() {
+        assert_eq!(sparkline(&[]), "");
+        assert_eq!(sparkline(&[0.0, 0.0]), "▁▁");
+        assert_eq!(sparkline(&[0.0, 3.5, 7.0]), "▁▅█");
+    }
+}
