@@ -291,9 +291,19 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             if let Some(step) = starts.first() {
                 fault::point(Point::Decided, step.as_str());
             }
+            let decides = |event: &Event| {
+                matches!(event, Event::DecisionAsked(_) | Event::DecisionMade { .. })
+            };
+            let decides = events.iter().any(decides);
+            if decides {
+                fault::point(Point::Deciding, "");
+            }
             if !self.append(observer, events).await? {
                 // Somebody wrote in between: decide again on what is true now.
                 continue;
+            }
+            if decides {
+                fault::point(Point::DecisionDurable, "");
             }
             for step in starts {
                 fault::point(Point::IntentDurable, step.as_str());
@@ -512,6 +522,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         observer: &mut impl Observer,
         events: Vec<Event>,
     ) -> Result<(), Stopped> {
+        let about = events.iter().find_map(|event| match event {
+            Event::TriggerMoved { to, .. } => Some(to.shown()),
+            _ => None,
+        });
+        fault::point(Point::Heard, about.unwrap_or_default());
         loop {
             let state = self.log.state();
             let begun = state.states[..state.release.stages].iter().any(|known| known.attempt > 0);
@@ -531,7 +546,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     event => event,
                 })
                 .collect();
-            if new.is_empty() || state.finished.is_some() || self.append(observer, new).await? {
+            if new.is_empty() || state.finished.is_some() {
+                return Ok(());
+            }
+            if self.append(observer, new).await? {
+                fault::point(Point::HeardDurable, about.unwrap_or_default());
                 return Ok(());
             }
         }

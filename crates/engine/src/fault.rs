@@ -28,10 +28,22 @@ pub enum Point {
     OutcomeDurable,
     /// In the middle of a restore: some files are in place, others not.
     HalfRestored,
+    /// A trigger moved; it is not in the log.
+    Heard,
+    /// That a trigger moved is in the log; nothing follows from it yet.
+    HeardDurable,
+    /// What follows is known; no decision is in the log.
+    Deciding,
+    /// The decision is in the log, and with it that the way back begins.
+    DecisionDurable,
 }
 
 impl Point {
-    /// Every point, for crash tests.
+    /// Every point of the decision path, for crash tests.
+    pub const OF_DECISIONS: [Self; 4] =
+        [Self::Heard, Self::HeardDurable, Self::Deciding, Self::DecisionDurable];
+
+    /// Every point in the course of a step, for crash tests.
     pub const ALL: [Self; 10] = [
         Self::Decided,
         Self::IntentDurable,
@@ -59,6 +71,10 @@ impl Point {
             Self::Reported => "reported",
             Self::OutcomeDurable => "outcome-durable",
             Self::HalfRestored => "half-restored",
+            Self::Heard => "heard",
+            Self::HeardDurable => "heard-durable",
+            Self::Deciding => "deciding",
+            Self::DecisionDurable => "decision-durable",
         }
     }
 }

@@ -18,4 +18,4 @@ mod reading;
 pub mod watcher;
 
 pub use board::Board;
-pub use watcher::{News, Watcher};
+pub use watcher::{News, Setting, Watcher};

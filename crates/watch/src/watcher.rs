@@ -45,6 +45,39 @@ pub struct Watcher {
     tasks: JoinSet<()>,
 }
 
+/// What a watch begins with.
+#[derive(Debug)]
+pub struct Setting<'a> {
+    /// Whose triggers are watched.
+    pub plan: &'a Plan,
+    /// What they talk to.
+    pub world: Arc<World>,
+    /// What an earlier watch left.
+    pub board: Board,
+    /// Where the standing is kept.
+    pub file: Option<PathBuf>,
+    /// Where the log says that each trigger stands: an earlier watch may have died
+    /// between keeping its board and telling of it.
+    pub told: BTreeMap<TriggerId, State>,
+    /// What was measured before the deployment.
+    pub measured: BTreeMap<TriggerId, Measured>,
+}
+
+impl<'a> Setting<'a> {
+    /// A watch that begins now and leaves nothing behind.
+    #[must_use]
+    pub fn new(plan: &'a Plan, world: Arc<World>) -> Self {
+        Self {
+            plan,
+            world,
+            board: Board::new(Timestamp::now()),
+            file: None,
+            told: BTreeMap::new(),
+            measured: BTreeMap::new(),
+        }
+    }
+}
+
 struct Shared {
     plan: Plan,
     rules: BTreeMap<TriggerId, Rule>,
@@ -58,16 +91,10 @@ struct Shared {
 }
 
 impl Watcher {
-    /// Begins to watch. `board` is what an earlier watch left; `file` is where the
-    /// standing is kept.
+    /// Begins to watch.
     #[must_use]
-    pub fn begin(
-        plan: &Plan,
-        world: &Arc<World>,
-        board: Board,
-        file: Option<PathBuf>,
-        measured: &BTreeMap<TriggerId, Measured>,
-    ) -> (Self, News) {
+    pub fn begin(setting: Setting<'_>) -> (Self, News) {
+        let Setting { plan, world, board, file, told, measured } = setting;
         let (tell, news) = mpsc::channel(256);
         let fresh = Measured::default();
         let rules: BTreeMap<TriggerId, Rule> = plan
@@ -79,6 +106,11 @@ impl Watcher {
             })
             .collect();
         let began = board.began;
+        let untold = untold(&board, &rules, &told);
+        if !untold.is_empty() {
+            // The channel is new and holds more than one message.
+            let _ = tell.try_send(untold);
+        }
         let shared = Arc::new(Shared {
             plan: plan.clone(),
             rules,
@@ -98,7 +130,8 @@ impl Watcher {
             let trigger = plan.triggers[id].clone();
             let source = trigger.condition.source().cloned();
             let bound = bounds.entry(source).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
-            let looker = Looker::new(trigger.clone(), Arc::clone(world), began, before, rule.every);
+            let looker =
+                Looker::new(trigger.clone(), Arc::clone(&world), began, before, rule.every);
             let looker = looker.map(Arc::new);
             let (shared, bound, id, every) =
                 (Arc::clone(&shared), Arc::clone(bound), id.clone(), rule.every);
@@ -174,6 +207,27 @@ impl Watcher {
         }
         Ok(board)
     }
+}
+
+/// What the board knows and the log does not.
+fn untold(
+    board: &Board,
+    rules: &BTreeMap<TriggerId, Rule>,
+    told: &BTreeMap<TriggerId, State>,
+) -> Vec<Event> {
+    let standings = board.triggers.iter().filter_map(|(id, standing)| {
+        let (rule, to) = (rules.get(id)?, standing.watched.state);
+        let from = told.get(id).copied().unwrap_or(State::Insufficient);
+        (from != to).then(|| Event::TriggerMoved {
+            trigger: id.clone(),
+            from,
+            to,
+            meaning: standing.watched.meaning(rule),
+            before: false,
+            reading: standing.reading.clone(),
+        })
+    });
+    standings.collect()
 }
 
 fn failed(why: &str) -> Looked {

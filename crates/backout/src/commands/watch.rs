@@ -19,7 +19,7 @@ use backout_core::watch::Verdict;
 use backout_engine::hands::World;
 use backout_trigger::machine;
 use backout_trigger::rule::{self, Measured, Rule};
-use backout_watch::{Board, News, Watcher};
+use backout_watch::{Board, News, Setting, Watcher};
 
 use super::Done;
 use super::baseline::folder_of;
@@ -64,8 +64,7 @@ pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
         baselines: plan.baselines.iter().map(|(id, b)| (id.clone(), b.clone())).collect(),
         facts: BTreeMap::new(),
     };
-    let board = Board::new(app.now());
-    let (watcher, news) = Watcher::begin(plan, &Arc::new(world), board, None, &BTreeMap::new());
+    let (watcher, news) = Watcher::begin(Setting::new(plan, Arc::new(world)));
     look_on(app, plan, watcher, news, lasting.map(Span::get), args.json).await
 }
 
@@ -258,5 +257,7 @@ pub(super) fn of_run(app: &App, state: &RunState) -> Result<Option<(Watcher, New
     let file = Board::file(&app.ledger().run_folder(&state.run));
     let board = kept(app, state)?.unwrap_or_else(|| Board::new(app.now()));
     let world = Arc::new(World::of(&state.planned));
-    Ok(Some(Watcher::begin(plan, &world, board, Some(file), &BTreeMap::new())))
+    let told = state.release.triggers.iter().map(|(id, seen)| (id.clone(), seen.state)).collect();
+    let setting = Setting { board, file: Some(file), told, ..Setting::new(plan, world) };
+    Ok(Some(Watcher::begin(setting)))
 }

@@ -2,6 +2,7 @@
 
 mod contract;
 mod crashes;
+mod deploy;
 mod documents;
 mod foresight;
 mod house;

@@ -346,8 +346,8 @@ impl Trigger {
             }
             Condition::Gauge(gauge) => gauge.limit.to_string(),
             Condition::Probe(probe) => match probe.fails {
-                Some(fails) => format!("fails {fails} times"),
-                None => "fails".to_owned(),
+                Some(fails) => format!("{fails} tries fail"),
+                None => "2 of 2 tries fail".to_owned(),
             },
             Condition::Webhook(_) | Condition::Composite(_) => return None,
         })

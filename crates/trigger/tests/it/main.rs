@@ -1,4 +1,5 @@
 //! What triggers promise.
 
 mod alarms;
+mod prometheus;
 mod states;

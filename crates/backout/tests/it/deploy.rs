@@ -1,0 +1,303 @@
+//! Deployments as people live through them: forward, watched, decided, back.
+
+use crate::stage::{Stage, told};
+
+/// Two stages and their way back. The second stage breaks what is watched, by taking
+/// away the file `up`; undoing it brings the file back.
+const STAGES: &str = "stages:\n  - {id: schema, title: Migrate the schema, owner: ann, takes: 5m, run: {shell: echo s >> schema}, effect: opaque, verify: {file: {path: schema}}, undone_by: [old-schema]}\n  - {id: open, title: Open the new release, owner: ann, takes: 5m, run: {shell: mv up down}, effect: opaque, verify: {file: {path: down}}, undone_by: [close]}\n";
+const STEPS: &str = "  - {id: tell, title: Tell everybody, owner: bob, takes: 2m, run: {shell: echo t >> told}, effect: opaque, verify: {file: {path: told}}}\n  - {id: close, title: Close the new release, owner: ann, takes: 2m, run: {shell: mv down up}, effect: opaque, verify: {file: {path: up}}}\n  - {id: old-schema, title: Put the old schema back, owner: ann, takes: 10m, run: {shell: echo o >> undone}, effect: opaque, verify: {file: {path: undone}}}\n";
+const WATCH: &str = "watch: {window: 2s, grace: 1s}\ntriggers:\n  portal: {title: The portal answers, severity: critical, every: 100ms, recovers_after: 200ms, probe: {file: {path: up}}}\n";
+
+fn rule(more: &str) -> String {
+    format!(
+        "{STAGES}{WATCH}decision:\n  critical: {{action: back-out, by: lead, within: 5m{more}}}\n"
+    )
+}
+
+fn stage(more: &str) -> Stage {
+    let stage = Stage::new();
+    stage.plan_with(STEPS, more);
+    stage.write("up", "");
+    stage
+}
+
+/// What must be true of the files once the release was backed out.
+fn everything_is_back(stage: &Stage, story: &str) {
+    assert!(stage.path("up").exists() && !stage.path("down").exists(), "{story}");
+    assert_eq!(
+        (stage.lines("schema"), stage.lines("undone"), stage.lines("told")),
+        (1, 1, 1),
+        "{story}"
+    );
+}
+
+#[test]
+fn the_plan_backs_out_by_itself_and_sees_that_it_helped() {
+    let stage = stage(&rule(", automatic: true"));
+    let told = stage
+        .tell(&["deploy", "plan.backout.yaml", "--as", "lead", "--reason", "tonight"])
+        .expect(0);
+    told.says("deployment begun by Lena Lead (lead): tonight")
+        .says("portal: ok → FIRING")
+        .says("decided by the plan: back out")
+        .says("portal: recovering → ok")
+        .says("everything on this way is done and verified");
+    everything_is_back(&stage, "alone");
+    let explained = stage.say("decide CHG7 --explain").expect(0);
+    explained.says("back out — decided by the plan").says("asked: up").says("portal:");
+    let json = stage.say("decide CHG7 --explain --json").expect(0).json();
+    assert_eq!(json["decisions"][0]["automatic"], true);
+    assert_eq!(json["decisions"][0]["question"]["because"][0], "portal");
+    stage.say("verify").expect(0);
+    // The plan does not go round in circles: the next time a person is asked.
+    stage.write("up", "");
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
+    stage.until("a question", |stage| {
+        stage.status()["questions"].as_array().is_some_and(|asked| !asked.is_empty())
+    });
+    let status = stage.say("status").expect(0);
+    status
+        .says("was backed out of the same release by the plan already")
+        .says("The way back undoes");
+    let question = &stage.status()["questions"][0];
+    assert_eq!(question["kind"], "decide");
+    stage.tell(&["decide", "CHG7", "back-out", "--reason", "again", "--as", "lead"]).expect(0);
+    assert_eq!(running.code(), Some(0));
+    assert_eq!(stage.status()["outcome"], "reverted");
+}
+
+#[test]
+fn people_decide_and_only_what_took_place_is_undone() {
+    let stages = STAGES.replace(
+        "owner: ann, takes: 5m, run: {shell: mv up down}",
+        "owner: ann, takes: 5m, approval: {by: lead}, run: {shell: mv up down}",
+    );
+    let stage = stage(&stages);
+    let told = stage.tell(&["deploy", "plan.backout.yaml", "--as", "lead"]).expect(20);
+    told.says("open (Open the new release), to approve").says("backout stage approve CHG7-1 open");
+    stage
+        .say("status")
+        .says("The way back undoes schema: 2 steps, about 12m")
+        .says("tell → old-schema");
+    // Who may not decide is told so, and it is in the log.
+    stage
+        .tell(&["decide", "CHG7", "back-out", "--reason", "I am afraid", "--as", "ann"])
+        .expect(30)
+        .says("only Lena Lead (lead) may decide to back out now");
+    stage
+        .tell(&["decide", "CHG7", "not-fixable", "--reason", "no", "--as", "lead"])
+        .says("nothing is being fixed");
+    stage
+        .tell(&[
+            "defect",
+            "CHG7",
+            "Orders lose their total",
+            "--id",
+            "BUG-7",
+            "--severity",
+            "major",
+            "--as",
+            "ann",
+        ])
+        .expect(0);
+    stage
+        .tell(&["decide", "CHG7", "back-out", "--reason", "orders are wrong", "--as", "lead"])
+        .expect(0);
+    stage
+        .tell(&["decide", "CHG7", "fix-forward", "--reason", "no", "--as", "lead"])
+        .says("goes back already");
+    stage.say("resume --as lead").expect(0);
+    assert_eq!((stage.lines("schema"), stage.lines("undone"), stage.lines("told")), (1, 1, 1));
+    assert!(stage.path("up").exists(), "the second stage was never begun");
+    assert_eq!(stage.step("close")["selected"], false);
+    stage
+        .say("log")
+        .says("defect written down by Ann (ann): BUG-7, Orders lose their total")
+        .says("may not decide to back out");
+    stage.say("decide CHG7 --explain").says("it was their own judgement").says("orders are wrong");
+}
+
+#[test]
+fn another_system_deploys_and_reports() {
+    let stages = STAGES.replace(
+        "run: {shell: mv up down}, effect: opaque, verify: {file: {path: down}}",
+        "external: Jenkins job open-portal, verify: {file: {path: up}}",
+    );
+    let stage = stage(&stages);
+    stage
+        .tell(&["deploy", "plan.backout.yaml", "--as", "lead"])
+        .expect(20)
+        .says("Jenkins job open-portal does it, and reports when it is done");
+    stage.tell(&["stage", "done", "CHG7", "open", "--as", "ann", "--note", "build 4711"]).expect(0);
+    stage.say("resume --as lead").expect(0).says("deployed, watched, and found well");
+    assert_eq!(stage.status()["outcome"], "deployed");
+    assert_eq!(stage.lines("told"), 0);
+}
+
+#[test]
+fn there_is_no_plain_way_back_behind_what_cannot_be_undone() {
+    let stages =
+        STAGES.replace("undone_by: [old-schema]", "irreversible: The old columns are gone");
+    let more = format!(
+        "{stages}alternatives: {{cannot_back_out: [{{scenario: After the migration, instead: Migrate the data back with reverse.sql}}]}}\noptions:\n  close: {{title: Close only, steps: [tell, close]}}\n  full: {{title: Everything, default: true}}\n"
+    );
+    let stage = stage(&more);
+    stage
+        .tell(&["deploy", "plan.backout.yaml", "--as", "lead"])
+        .expect(20)
+        .says("There is no way back after it: The old columns are gone");
+    stage
+        .tell(&["stage", "approve", "CHG7", "schema", "--reason", "tested", "--as", "lead"])
+        .expect(20)
+        .says("It takes 1 more");
+    stage
+        .tell(&["stage", "approve", "CHG7", "schema", "--reason", "tested", "--as", "lead/Max"])
+        .expect(30);
+    let plan = stage
+        .read("plan.backout.yaml")
+        .replace(
+            "change: {id: CHG7, title: A change, owner: lead}",
+            "change: {id: CHG8, title: A change, owner: lead}",
+        )
+        .replace("roles:\n", "roles:\n  max: {name: Max}\n")
+        .replace("undone_by: [close]", "undone_by: [close], approval: {by: [lead, max]}")
+        .replace("irreversible: The old", "approval: {by: [lead, max]}, irreversible: The old");
+    stage.write("two.backout.yaml", &plan);
+    stage.tell(&["deploy", "two.backout.yaml", "--as", "lead"]).expect(20);
+    stage
+        .tell(&["stage", "approve", "CHG8", "schema", "--reason", "tested", "--as", "lead"])
+        .expect(20);
+    stage
+        .tell(&["stage", "approve", "CHG8", "schema", "--reason", "tested", "--as", "max"])
+        .expect(0);
+    stage.say("resume CHG8 --as lead").expect(20);
+    assert_eq!(stage.lines("schema"), 1);
+    stage
+        .tell(&["decide", "CHG8", "back-out", "--reason", "it fails", "--as", "lead"])
+        .expect(30)
+        .says("there is no way back any more behind schema")
+        .says("Migrate the data back with reverse.sql");
+    stage
+        .tell(&[
+            "decide", "CHG8", "back-out", "--option", "close", "--reason", "it fails", "--as",
+            "lead",
+        ])
+        .expect(0);
+    stage.say("resume CHG8 --as lead").expect(0);
+}
+
+#[test]
+fn what_cannot_be_deployed_is_refused() {
+    let empty = Stage::new();
+    empty.plan(STEPS);
+    empty
+        .tell(&["deploy", "plan.backout.yaml", "--as", "lead"])
+        .expect(30)
+        .says("this plan has no stages");
+    let stage = stage(STAGES);
+    stage.say("deploy plan.backout.yaml --dry-run").expect(0).says("undone by").says("old-schema");
+    assert!(!stage.path("schema").exists());
+    stage
+        .tell(&["deploy", "plan.backout.yaml", "--as", "ann"])
+        .expect(30)
+        .says("only Lena Lead (lead) may begin the deployment");
+    stage.plan_with(STEPS, &STAGES.replace("undone_by: [close]", "undone_by: [nothing]"));
+    stage.say("check plan.backout.yaml").expect(1).says("there is no step `nothing` in this plan");
+    stage.plan_with(&STEPS.replace("owner: bob,", "owner: bob, bake: 5m,"), STAGES);
+    stage.say("check plan.backout.yaml").expect(1).says("`bake` belongs to stages");
+    stage.plan_with(STEPS, &STAGES.replace("id: open,", "id: close,"));
+    stage.say("check plan.backout.yaml").expect(1).says("two steps are called `close`");
+}
+
+#[test]
+fn triggers_are_shown_and_run_over_records() {
+    let triggers = format!(
+        "{STAGES}watch: {{window: 1m}}\nsources: {{metrics: {{prometheus: \"http://127.0.0.1:9\"}}}}\ntriggers:\n  logins: {{severity: critical, every: 1s, ratio: {{source: metrics, bad: b, total: t, limit: 5%}}}}\n  load: {{severity: minor, every: 1s, gauge: {{source: metrics, query: load, limit: \"> 5\"}}}}\n"
+    );
+    let stage = stage(&triggers);
+    stage
+        .say("watch plan.backout.yaml --dry-run")
+        .expect(0)
+        .says("logins (ratio), every")
+        .says("on evidence of");
+    let mut rows = "time,trigger,bad,total,value\n".to_owned();
+    for second in 0..200 {
+        let bad = if second < 150 { u32::from(second % 10 == 0) } else { 20 };
+        rows.push_str(&format!("{},logins,{bad},40,\n", 1_780_000_000 + second));
+        rows.push_str(&format!(
+            "2026-05-28T20:{:02}:{:02}Z,load,,,{}\n",
+            26 + (second + 40) / 60,
+            (second + 40) % 60,
+            3
+        ));
+    }
+    stage.write("record.csv", &rows);
+    let told = stage
+        .say("watch plan.backout.yaml --replay record.csv --stable-until 1780000150")
+        .expect(1);
+    told.says("logins: fires at")
+        .says("load: never fires")
+        .says("false alarms: 0 of 2 watches of 1m");
+    let json = stage.say("watch plan.backout.yaml --replay record.csv --json").expect(1).json();
+    let of = |name: &str| {
+        json["triggers"]
+            .as_array()
+            .expect("triggers")
+            .iter()
+            .find(|t| t["trigger"] == name)
+            .expect("it")
+            .clone()
+    };
+    let fired: jiff::Timestamp =
+        of("logins")["first_firing"].as_str().expect("a time").parse().expect("a time");
+    let after = fired.as_second() - 1_780_000_150;
+    assert!((0..=3).contains(&after), "{after} seconds after the breach");
+    assert!(of("load")["first_firing"].is_null());
+    for (rows, says) in [
+        ("a,b\n1,2\n", "it needs the columns `time` and `trigger`"),
+        ("time,trigger,bad,total\n", "it holds no sample"),
+        ("time,trigger,bad,total\nsoon,logins,1,2\n", "line 2: `soon` is no time"),
+        ("time,trigger,bad,total\n1,logons,1,2\n", "line 2: there is no trigger `logons`"),
+        ("time,trigger,bad,total\n1,logins,x,2\n", "line 2: `x` is no figure"),
+        ("time,trigger,value\n1,logins,3\n", "line 2: `logins` is about `bad` and `total`"),
+        (
+            "time,trigger,bad,total\n5,logins,1,2\n1,logins,1,2\n",
+            "line 3: `logins` goes back in time",
+        ),
+    ] {
+        stage.write("bad.csv", rows);
+        stage.say("watch plan.backout.yaml --replay bad.csv").expect(64).says(says);
+    }
+    // A dead source: nobody can say, and that is neither good nor bad.
+    let told = stage.say("watch plan.backout.yaml --for 5s");
+    told.says("metrics cannot be read: nobody listens there").says("So far: nobody can say.");
+    assert_eq!(told.code, Some(20));
+}
+
+#[cfg(feature = "fault-points")]
+#[test]
+fn a_crash_at_every_point_of_the_decision_loses_and_repeats_nothing() {
+    use backout_engine::fault::Point;
+    for point in Point::OF_DECISIONS {
+        for about in ["FIRING", "ok", "recovering"] {
+            let decides = matches!(point, Point::Deciding | Point::DecisionDurable);
+            if decides && about != "FIRING" {
+                continue;
+            }
+            let story = format!("{} {about}", point.name());
+            let stage = stage(&rule(", automatic: true"));
+            let mut command = stage.command(&["deploy", "plan.backout.yaml", "--as", "lead"]);
+            let at = if decides { String::new() } else { format!("@{about}") };
+            command.env("BACKOUT_FAULT", format!("{}{at}", point.name()));
+            let first = told(command);
+            assert_eq!(first.signal, Some(6), "{story}: {first:?}");
+            stage.tell(&["resume", "--as", "lead"]).expect(0);
+            everything_is_back(&stage, &story);
+            let status = stage.status();
+            assert_eq!(status["outcome"], "reverted", "{story}");
+            let json = stage.say("decide CHG7 --explain --json").expect(0).json();
+            assert_eq!(json["decisions"].as_array().map(Vec::len), Some(1), "{story}");
+            stage.say("verify").expect(0);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A simulated server that fails in every way a source can: each failure has its own
+//! meaning, and none of them is good news.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backout_core::event::Event;
+use backout_core::watch::{Meaning, State};
+use backout_trigger::machine::Sample;
+use backout_watch::look::Looker;
+use backout_watch::prometheus::{NoAnswer, Prometheus};
+use backout_watch::{Board, Setting, Watcher};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{plan, world};
+
+/// What the simulated server answers next.
+#[derive(Clone)]
+enum Says {
+    Value(&'static str),
+    Empty,
+    Several,
+    Boundary(&'static str),
+    Scalar(&'static str),
+    Refuses,
+    Status(u16),
+    Page,
+    Hangs,
+}
+
+/// A simulated Prometheus that answers what it is told; the last answer for ever.
+struct SimulatedPrometheus {
+    address: String,
+    says: Arc<Mutex<VecDeque<Says>>>,
+}
+
+impl SimulatedPrometheus {
+    fn new(says: impl IntoIterator<Item = Says>) -> Self {
+        let server = tiny_http::Server::http("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}", server.server_addr());
+        let says: Arc<Mutex<VecDeque<Says>>> = Arc::new(Mutex::new(says.into_iter().collect()));
+        let told = Arc::clone(&says);
+        std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            for request in server.incoming_requests() {
+                let next = {
+                    let mut told = told.lock().expect("the only lock");
+                    let next = told.front().cloned().unwrap_or(Says::Empty);
+                    if told.len() > 1 {
+                        told.pop_front();
+                    }
+                    next
+                };
+                let vector = |values: &[&str]| {
+                    let series: Vec<Value> =
+                        values.iter().map(|v| json!({"metric": {}, "value": [1.0, v]})).collect();
+                    json!({"status": "success", "data": {"resultType": "vector", "result": series}})
+                };
+                let (status, body) = match next {
+                    Says::Value(value) => (200, vector(&[value]).to_string()),
+                    Says::Empty => (200, vector(&[]).to_string()),
+                    Says::Several => (200, vector(&["1", "2", "3"]).to_string()),
+                    Says::Boundary(le) => (200, json!({"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"le": le}, "value": [1.0, "1"]}]}}).to_string()),
+                    Says::Scalar(value) => (200, json!({"status": "success", "data": {"resultType": "scalar", "result": [1.0, value]}}).to_string()),
+                    Says::Refuses => (400, json!({"status": "error", "error": "parse error"}).to_string()),
+                    Says::Status(status) => (status, json!({"status": "error", "error": "on fire"}).to_string()),
+                    Says::Page => (200, "<html>Sign in</html>".to_owned()),
+                    Says::Hangs => {
+                        // Kept open and never answered.
+                        kept.push(request);
+                        continue;
+                    }
+                };
+                let answer = tiny_http::Response::from_string(body).with_status_code(status);
+                let _ = request.respond(answer);
+            }
+        });
+        Self { address, says }
+    }
+
+    fn now_says(&self, says: impl IntoIterator<Item = Says>) {
+        *self.says.lock().expect("the only lock") = says.into_iter().collect();
+    }
+}
+
+fn ask(says: Says) -> Result<Option<f64>, NoAnswer> {
+    let server = SimulatedPrometheus::new([says]);
+    Prometheus::new(&server.address, Duration::from_millis(300)).value("up")
+}
+
+#[test]
+fn each_failure_has_its_own_meaning() {
+    assert_eq!(ask(Says::Value("3.5")), Ok(Some(3.5)));
+    assert_eq!(ask(Says::Scalar("7")), Ok(Some(7.0)));
+    assert_eq!(ask(Says::Value("+Inf")), Ok(Some(f64::INFINITY)));
+    assert_eq!(ask(Says::Value("NaN")), Ok(None), "no number is no value");
+    assert_eq!(ask(Says::Empty), Ok(None));
+    let said = |answer: Result<Option<f64>, NoAnswer>| match answer {
+        Err(NoAnswer::Lost(why)) => format!("lost: {why}"),
+        Err(NoAnswer::Refused(why)) => format!("refused: {why}"),
+        Ok(value) => panic!("{value:?}"),
+    };
+    assert!(said(ask(Says::Several)).starts_with("refused: `up` gives 3 series"));
+    assert_eq!(said(ask(Says::Refuses)), "refused: parse error");
+    assert_eq!(said(ask(Says::Status(503))), "lost: 503: on fire");
+    assert_eq!(said(ask(Says::Status(500))), "lost: 500: on fire");
+    assert!(said(ask(Says::Page)).starts_with("lost: it answers 200, and not as Prometheus does"));
+    assert_eq!(said(ask(Says::Hangs)), "lost: no answer in time");
+    let nobody = Prometheus::new("http://127.0.0.1:9", Duration::from_millis(300)).value("up");
+    assert!(said(nobody).contains("connection refused"));
+}
+
+fn looker(server: &SimulatedPrometheus, trigger: &Value) -> Arc<Looker> {
+    let plan = plan(&server.address, &json!({"t": trigger}));
+    let world = world(&plan);
+    let trigger = plan.triggers[0].clone();
+    let every = Duration::from_secs(15);
+    Arc::new(
+        Looker::new(trigger, world, Timestamp::now(), Duration::from_secs(3600), every)
+            .expect("a looker"),
+    )
+}
+
+#[tokio::test]
+async fn a_ratio_needs_both_its_parts() {
+    let trigger = json!({"ratio": {"source": "metrics", "bad": "b", "total": "t", "limit": "5%"}});
+    // All events are asked for first, then bad ones.
+    for (says, sample) in [
+        (vec![Says::Value("100"), Says::Value("3")], Sample::Counts { bad: 3.0, total: 100.0 }),
+        (vec![Says::Value("100"), Says::Empty], Sample::Nothing),
+        (vec![Says::Empty, Says::Value("3")], Sample::Nothing),
+        (vec![Says::Value("NaN"), Says::Value("3")], Sample::Nothing),
+        (vec![Says::Value("100"), Says::Several], Sample::Failed),
+        (vec![Says::Status(500)], Sample::Failed),
+    ] {
+        let server = SimulatedPrometheus::new(says);
+        let looked = looker(&server, &trigger).look().await;
+        assert_eq!(looked.sample, sample, "{looked:?}");
+        assert_eq!(looked.queries, ["b", "t"]);
+        // The server is lost only when it is; a query that is wrong is no lost server.
+        assert_eq!(looked.lost.is_some(), looked.note.contains("500"), "{looked:?}");
+    }
+}
+
+/// What Prometheus' own `increase` does, without making up any request.
+#[tokio::test]
+async fn a_counter_that_was_reset_counts_from_nothing() {
+    let trigger = json!({"latency": {"source": "metrics", "histogram": "x_seconds", "over": "5s"}});
+    // The boundaries once, then all and fast requests at each look.
+    let server = SimulatedPrometheus::new([
+        Says::Boundary("5"),
+        Says::Value("100"),
+        Says::Value("95"),
+        Says::Value("150"),
+        Says::Value("130"),
+        Says::Value("20"),
+        Says::Value("15"),
+    ]);
+    let looker = looker(&server, &trigger);
+    for (bad, total) in [(0.0, 0.0), (15.0, 50.0), (5.0, 20.0)] {
+        assert_eq!(looker.look().await.sample, Sample::Counts { bad, total });
+    }
+}
+
+/// Any gauge, over and over, until the watcher says what is expected.
+async fn until(news: &mut backout_watch::News, wanted: impl Fn(&Event) -> bool) -> Event {
+    let look = async {
+        loop {
+            let events = news.recv().await.expect("the watch goes on");
+            if let Some(event) = events.into_iter().find(|event| wanted(event)) {
+                return event;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), look).await.expect("it is said within a minute")
+}
+
+fn moved(event: &Event, name: &str, wanted: State) -> bool {
+    matches!(event, Event::TriggerMoved { trigger, to, .. } if trigger.as_str() == name && *to == wanted)
+}
+
+#[tokio::test]
+async fn a_dead_source_is_said_once_and_its_return_too() {
+    let server = SimulatedPrometheus::new([Says::Value("1")]);
+    let gauge =
+        json!({"every": "100ms", "gauge": {"source": "metrics", "query": "x", "limit": "> 5"}});
+    let triggers = json!({"a": gauge, "b": gauge, "c": gauge});
+    let plan = plan(&server.address, &triggers);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = Board::file(folder.path());
+    let (watcher, mut news) =
+        Watcher::begin(Setting { file: Some(file.clone()), ..Setting::new(&plan, world(&plan)) });
+    until(&mut news, |event| moved(event, "a", State::Ok)).await;
+    server.now_says([Says::Status(500)]);
+    let lost = until(&mut news, |event| matches!(event, Event::SourceLost { .. })).await;
+    assert!(matches!(lost, Event::SourceLost { error, .. } if error == "500: on fire"));
+    let error = until(&mut news, |event| moved(event, "b", State::Error)).await;
+    assert!(matches!(error, Event::TriggerMoved { meaning: Meaning::Inconclusive, .. }));
+    server.now_says([Says::Value("9")]);
+    // From now on it may only be said to be found: never a second time to be lost.
+    let next = until(&mut news, |event| {
+        matches!(event, Event::SourceLost { .. } | Event::SourceFound { .. })
+    })
+    .await;
+    assert!(matches!(next, Event::SourceFound { .. }));
+    let fired = until(&mut news, |event| moved(event, "c", State::Firing)).await;
+    let Event::TriggerMoved { meaning, reading, .. } = fired else { panic!("just matched") };
+    assert_eq!(
+        (meaning, reading.value, reading.limit.as_str()),
+        (Meaning::Breach, Some(9.0), "> 5")
+    );
+    // What it left on disk is what it knew.
+    let board = watcher.end().await.expect("kept");
+    let kept = Board::load(&file).expect("readable").expect("there");
+    assert_eq!(kept, board);
+    // Another watch goes on from there: what fired has fired.
+    server.now_says([Says::Value("1")]);
+    let (again, mut news) = Watcher::begin(Setting {
+        board: kept,
+        file: Some(file),
+        ..Setting::new(&plan, world(&plan))
+    });
+    // What the log was never told is told first.
+    let first = news.recv().await.expect("news");
+    assert!(first.iter().any(|event| moved(event, "c", State::Firing)), "{first:?}");
+    until(&mut news, |event| moved(event, "c", State::Recovering)).await;
+    let board = again.end().await.expect("kept");
+    let latched = board.triggers.iter().find(|(id, _)| id.as_str() == "c").expect("it").1;
+    assert!(latched.watched.latched.is_some());
+}
+
+#[tokio::test]
+async fn conditions_over_triggers_are_triggers() {
+    let server = SimulatedPrometheus::new([Says::Value("9")]);
+    let triggers = json!({
+        "a": {"every": "100ms", "severity": "minor", "gauge": {"source": "metrics", "query": "x", "limit": "> 5"}},
+        "both": {"every": "100ms", "composite": "firing[\"a\"]"},
+        "broken": {"every": "100ms", "composite": "firing[\"nothing\"]"},
+    });
+    let plan = plan(&server.address, &triggers);
+    let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    until(&mut news, |event| moved(event, "both", State::Firing)).await;
+    let (_other, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    until(&mut news, |event| moved(event, "broken", State::Error)).await;
+}
