@@ -13,9 +13,11 @@
 pub mod board;
 mod composite;
 pub mod look;
+pub mod measure;
 pub mod prometheus;
 mod reading;
 pub mod watcher;
 
 pub use board::Board;
+pub use measure::measure;
 pub use watcher::{News, Setting, Watcher};

@@ -1,5 +1,6 @@
 //! Looking once: asking a source, and turning its answer into a sample.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,35 @@ impl Looked {
     }
 }
 
+/// The Prometheus servers of a plan. Triggers of one source share its connections:
+/// a server has only so many.
+#[derive(Debug, Default)]
+pub struct Servers(BTreeMap<SourceId, Result<Prometheus, String>>);
+
+impl Servers {
+    /// The servers a world names.
+    #[must_use]
+    pub fn of_world(world: &World) -> Self {
+        let mut servers = BTreeMap::new();
+        for (id, source) in &world.sources {
+            if let Source::Prometheus(address) = source {
+                let mut secrets = Secrets::default();
+                let address = secrets.resolve(address, &world.folder).map_err(|e| e.to_string());
+                servers.insert(id.clone(), address.map(|at| Prometheus::new(&at, TIMEOUT)));
+            }
+        }
+        Self(servers)
+    }
+
+    /// The server of a source, if it is one.
+    ///
+    /// # Errors
+    /// Why it cannot be addressed.
+    pub fn of(&self, source: &SourceId) -> Result<Option<Prometheus>, String> {
+        self.0.get(source).cloned().transpose()
+    }
+}
+
 /// What one trigger's looks have in common.
 pub struct Looker {
     trigger: Trigger,
@@ -91,18 +121,14 @@ impl Looker {
     pub fn new(
         trigger: Trigger,
         world: Arc<World>,
+        servers: &Servers,
         began: Timestamp,
         before: Duration,
         every: Duration,
     ) -> Result<Self, String> {
-        let named = trigger.condition.source().and_then(|id| world.sources.get(id));
-        let prometheus = match named {
-            Some(Source::Prometheus(address)) => {
-                let mut secrets = Secrets::default();
-                let address = secrets.resolve(address, &world.folder).map_err(|e| e.to_string())?;
-                Some(Prometheus::new(&address, TIMEOUT))
-            }
-            _ => None,
+        let prometheus = match trigger.condition.source() {
+            Some(source) => servers.of(source)?,
+            None => None,
         };
         Ok(Self { trigger, world, prometheus, began, before, every, memory: Mutex::default() })
     }

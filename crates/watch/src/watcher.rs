@@ -24,7 +24,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::board::{Board, Standing};
 use crate::composite::{self, Way};
-use crate::look::{Looked, Looker};
+use crate::look::{Looked, Looker, Servers};
+use crate::measure::BEFORE;
 use crate::reading::reading;
 
 /// How many looks at one source are under way at the same time.
@@ -33,8 +34,6 @@ const AT_ONCE: usize = 16;
 const LOST_AFTER: u32 = 2;
 /// How often the board is kept at most.
 const KEPT_EVERY: Duration = Duration::from_secs(1);
-/// How much of the time before the deployment says what is usual, if the plan does not.
-const BEFORE: Duration = Duration::from_secs(3600);
 
 /// What a watcher tells.
 pub type News = mpsc::Receiver<Vec<Event>>;
@@ -123,6 +122,7 @@ impl Watcher {
             tell,
         });
         let mut tasks = JoinSet::new();
+        let servers = Servers::of_world(&world);
         let mut bounds: BTreeMap<Option<SourceId>, Arc<Semaphore>> = BTreeMap::new();
         let before =
             plan.watch.and_then(|watch| watch.baseline).map_or(BEFORE, |before| before.get());
@@ -130,8 +130,14 @@ impl Watcher {
             let trigger = plan.triggers[id].clone();
             let source = trigger.condition.source().cloned();
             let bound = bounds.entry(source).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE)));
-            let looker =
-                Looker::new(trigger.clone(), Arc::clone(&world), began, before, rule.every);
+            let looker = Looker::new(
+                trigger.clone(),
+                Arc::clone(&world),
+                &servers,
+                began,
+                before,
+                rule.every,
+            );
             let looker = looker.map(Arc::new);
             let (shared, bound, id, every) =
                 (Arc::clone(&shared), Arc::clone(bound), id.clone(), rule.every);

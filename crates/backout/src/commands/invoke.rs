@@ -266,7 +266,7 @@ pub(super) async fn coordinate(
     if log.state().seq.0 == 1 {
         announce(&log, &mut view).await?;
     }
-    let watcher = watch::of_run(app, log.state())?;
+    let watcher = watch::of_run(app, log.state()).await?;
     let mut conductor = Conductor::new(log, Arc::new(hands), app.clock, coordinator_id());
     let watcher = match watcher {
         Some((watcher, news)) => {

@@ -19,7 +19,7 @@ use backout_core::watch::Verdict;
 use backout_engine::hands::World;
 use backout_trigger::machine;
 use backout_trigger::rule::{self, Measured, Rule};
-use backout_watch::{Board, News, Setting, Watcher};
+use backout_watch::{Board, News, Setting, Watcher, measure};
 
 use super::Done;
 use super::baseline::folder_of;
@@ -64,7 +64,9 @@ pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
         baselines: plan.baselines.iter().map(|(id, b)| (id.clone(), b.clone())).collect(),
         facts: BTreeMap::new(),
     };
-    let (watcher, news) = Watcher::begin(Setting::new(plan, Arc::new(world)));
+    let world = Arc::new(world);
+    let measured = measure(plan, &world, app.now()).await;
+    let (watcher, news) = Watcher::begin(Setting { measured, ..Setting::new(plan, world) });
     look_on(app, plan, watcher, news, lasting.map(Span::get), args.json).await
 }
 
@@ -249,7 +251,10 @@ fn kept(app: &App, state: &RunState) -> Result<Option<Board>, Failure> {
 }
 
 /// The watch of a run that deploys; nothing where no machine watches anything.
-pub(super) fn of_run(app: &App, state: &RunState) -> Result<Option<(Watcher, News)>, Failure> {
+pub(super) async fn of_run(
+    app: &App,
+    state: &RunState,
+) -> Result<Option<(Watcher, News)>, Failure> {
     let plan = &state.planned.plan;
     if state.release.stages == 0 || rules(plan).is_empty() || state.finished.is_some() {
         return Ok(None);
@@ -258,6 +263,8 @@ pub(super) fn of_run(app: &App, state: &RunState) -> Result<Option<(Watcher, New
     let board = kept(app, state)?.unwrap_or_else(|| Board::new(app.now()));
     let world = Arc::new(World::of(&state.planned));
     let told = state.release.triggers.iter().map(|(id, seen)| (id.clone(), seen.state)).collect();
-    let setting = Setting { board, file: Some(file), told, ..Setting::new(plan, world) };
+    // Before the deployment began, also for a coordinator that comes back.
+    let measured = measure(plan, &world, state.started).await;
+    let setting = Setting { board, file: Some(file), told, measured, ..Setting::new(plan, world) };
     Ok(Some(Watcher::begin(setting)))
 }

@@ -51,6 +51,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("backout-fuzz", &["backout-core", "backout-documents", "backout-import", "backout-plan"]),
     ("backout-bench-documents", &["backout-documents", "backout-import", "backout-plan"]),
     ("backout-bench-forecast", &["backout-core", "backout-forecast"]),
+    (
+        "backout-bench-trigger",
+        &["backout-core", "backout-engine", "backout-trigger", "backout-watch"],
+    ),
     ("backout-bench", &["backout-core", "backout-engine", "backout-sqlite", "backout-testkit"]),
 ];
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use backout_core::event::Event;
 use backout_core::watch::{Meaning, State};
 use backout_trigger::machine::Sample;
-use backout_watch::look::Looker;
+use backout_watch::look::{Looker, Servers};
 use backout_watch::prometheus::{NoAnswer, Prometheus};
 use backout_watch::{Board, Setting, Watcher};
 use jiff::Timestamp;
@@ -118,8 +118,15 @@ fn looker(server: &SimulatedPrometheus, trigger: &Value) -> Arc<Looker> {
     let trigger = plan.triggers[0].clone();
     let every = Duration::from_secs(15);
     Arc::new(
-        Looker::new(trigger, world, Timestamp::now(), Duration::from_secs(3600), every)
-            .expect("a looker"),
+        Looker::new(
+            trigger,
+            Arc::clone(&world),
+            &Servers::of_world(&world),
+            Timestamp::now(),
+            Duration::from_secs(3600),
+            every,
+        )
+        .expect("a looker"),
     )
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use backout_core::event::Event;
 use backout_core::watch::State;
 use backout_trigger::machine::Sample;
-use backout_watch::look::Looker;
+use backout_watch::look::{Looker, Servers};
 use backout_watch::prometheus::Prometheus;
 use backout_watch::{Setting, Watcher};
 use jiff::Timestamp;
@@ -114,7 +114,9 @@ async fn look(server: &Server, trigger: serde_json::Value) -> (Arc<Looker>, Samp
     let plan = plan(&server.address, &json!({"t": trigger}));
     let trigger = plan.triggers[0].clone();
     let (now, hour) = (Timestamp::now(), Duration::from_secs(3600));
-    let looker = Looker::new(trigger, world(&plan), now, hour, Duration::from_secs(15));
+    let world = world(&plan);
+    let servers = Servers::of_world(&world);
+    let looker = Looker::new(trigger, world, &servers, now, hour, Duration::from_secs(15));
     let looker = Arc::new(looker.expect("a looker"));
     let sample = looker.look().await.sample;
     (looker, sample)
