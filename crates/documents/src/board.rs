@@ -45,6 +45,8 @@ pub enum Section {
     Change,
     /// Triggers, the decision matrix, who may do what.
     Decision,
+    /// The deployment, stage by stage, where the plan has one.
+    Stages,
     /// The ways back, where there are several.
     Options,
     /// Every step.
@@ -75,10 +77,11 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order of the document.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Summary,
         Self::Change,
         Self::Decision,
+        Self::Stages,
         Self::Options,
         Self::Steps,
         Self::Schedule,
@@ -101,6 +104,7 @@ impl Section {
             Self::Summary => "summary",
             Self::Change => "change",
             Self::Decision => "decision",
+            Self::Stages => "stages",
             Self::Options => "options",
             Self::Steps => "steps",
             Self::Schedule => "schedule",
@@ -129,6 +133,7 @@ pub fn board(material: &Material<'_>, sections: &[Section]) -> Document {
             Section::Summary => summary(material, &mut make),
             Section::Change => change(material.plan, &mut make),
             Section::Decision => decide::decision(material.plan, &mut make),
+            Section::Stages => way::stages(material.plan, &mut make),
             Section::Options => way::options(material.plan, &mut make),
             Section::Steps => way::steps(material, &mut make),
             Section::Schedule => way::schedule(material, &mut make),

@@ -357,6 +357,12 @@ fn decisions(log: &Log<'_>, make: &mut Make) {
                 event,
                 Event::RunPlanned(_)
                     | Event::OptionChosen { .. }
+                    | Event::StageApproved { .. }
+                    | Event::DecisionAsked(_)
+                    | Event::DecisionPassedOn { .. }
+                    | Event::DecisionMade { .. }
+                    | Event::BackoutBegun { .. }
+                    | Event::DefectLogged { .. }
                     | Event::RunHeld { .. }
                     | Event::RunReleased { .. }
                     | Event::ActProposed { .. }

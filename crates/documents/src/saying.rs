@@ -6,7 +6,8 @@ use backout_core::act::Answer;
 use backout_core::duration::{Estimate, Span};
 use backout_core::event::{Attested, Course, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
 use backout_core::plan::{
-    Action, DataPolicy, DecisionAction, Effect, Moment, Permission, Severity, Stdin, Step, Text,
+    Action, DataPolicy, DecisionAction, DecisionRule, Effect, Many, Moment, Permission, Severity,
+    Stdin, Step, Text, Unanswered, Watch,
 };
 
 /// A length of time: `45 s`, `30 min`, `1 h 42 min`, `2 d`.
@@ -73,6 +74,52 @@ pub fn decision(action: DecisionAction) -> &'static str {
         DecisionAction::Ask => "Ask the decision maker",
         DecisionAction::Log => "Log it and go on",
     }
+}
+
+/// What happens at a severity, with everything the plan says beside it.
+#[must_use]
+pub fn rule(rule: &DecisionRule) -> String {
+    let mut said = decision(rule.action).to_owned();
+    let roles = |roles: &Many<backout_core::ids::RoleId>| {
+        roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    if rule.automatic {
+        said.push_str("; the plan does it by itself, without asking");
+    }
+    if rule.quorum > 1 {
+        said.push_str(&format!("; it takes {} people", rule.quorum));
+    }
+    if let Some(window) = rule.fix_window {
+        said.push_str(&format!("; a fix may be tried for {}", span(window)));
+    }
+    if !rule.escalate.is_empty() {
+        said.push_str(&format!("; without an answer {} too", roles(&rule.escalate)));
+    }
+    match rule.if_unanswered {
+        Some(Unanswered::BackOut) => said.push_str("; if nobody answers: back out"),
+        Some(Unanswered::Continue) => said.push_str("; if nobody answers and nothing fired: go on"),
+        None => {}
+    }
+    said
+}
+
+/// How the release is watched.
+#[must_use]
+pub fn watch(watch: &Watch) -> String {
+    let mut parts = Vec::new();
+    if let Some(window) = watch.window {
+        parts.push(format!("The release is watched for {} after its last stage.", span(window)));
+    }
+    if let Some(grace) = watch.grace {
+        parts.push(format!("Data may be missing for {} at first.", span(grace)));
+    }
+    if let Some(share) = watch.false_alarms {
+        parts.push(format!("A false alarm in the whole watch is accepted with {share}."));
+    }
+    if let Some(before) = watch.baseline {
+        parts.push(format!("What is usual is measured on {} before it.", span(before)));
+    }
+    parts.join(" ")
 }
 
 /// What a role may do.

@@ -444,7 +444,7 @@ fn lists(maker: &mut Maker, plan: &Plan) -> Result<(), XlsxError> {
             let tell: Vec<&str> = rule.tell.iter().map(|role| role.as_str()).collect();
             vec![
                 saying::severity(*severity).to_owned(),
-                saying::decision(rule.action).to_owned(),
+                saying::rule(rule),
                 name(rule.by.as_ref()),
                 rule.within.map(saying::span).unwrap_or_default(),
                 tell.join(", "),

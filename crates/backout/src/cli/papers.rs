@@ -80,7 +80,7 @@ pub(crate) struct RenderArgs {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) to: RenderFormat,
     /// Only these sections, in the order of the document: summary, change,
-    /// decision, options, steps, schedule, data, readiness, messages, people,
+    /// decision, stages, options, steps, schedule, data, readiness, messages, people,
     /// risks, after, findings, approval, notes, file; of a run: summary, timeline,
     /// steps, commands, decisions, deviations, baselines, review, file.
     #[arg(long, value_name = "SECTION", num_args = 1.., value_delimiter = ',')]

@@ -14,9 +14,11 @@ pub(super) fn decision(plan: &Plan, make: &mut Make) {
     }
     if !plan.triggers.is_empty() {
         make.heading(3, "Triggers");
-        let rows = plan.triggers.values().map(|trigger| {
+        let rows = plan.triggers.iter().map(|(id, trigger)| {
+            // A query is no name for people; the plan's own name of it is.
+            let named = trigger.title.is_some() || trigger.condition.is_judged();
             vec![
-                plain(trigger.label()),
+                plain(if named { trigger.label() } else { id.to_string() }),
                 maybe(trigger.shown_limit()),
                 maybe(trigger.lasting.map(saying::span)),
                 maybe(trigger.severity.map(saying::severity)),
@@ -33,6 +35,9 @@ pub(super) fn decision(plan: &Plan, make: &mut Make) {
             ("Way back", 3),
         ];
         make.table(&head, rows.collect());
+        if let Some(watch) = &plan.watch {
+            make.text(saying::watch(watch));
+        }
     }
     if !plan.decision.is_empty() {
         make.heading(3, "Decision matrix");
@@ -40,7 +45,7 @@ pub(super) fn decision(plan: &Plan, make: &mut Make) {
             let tell: Vec<&str> = rule.tell.iter().map(|role| role.as_str()).collect();
             vec![
                 plain(saying::severity(*severity)),
-                plain(saying::decision(rule.action)),
+                plain(saying::rule(rule)),
                 maybe(rule.by.as_ref()),
                 maybe(rule.within.map(saying::span)),
                 plain(tell.join(", ")),

@@ -16,6 +16,49 @@ use crate::tree::{Cell, Inline, Tone};
 /// Graphs of more steps than this make no picture that anybody reads.
 const MOST: usize = 60;
 
+pub(super) fn stages(plan: &Plan, make: &mut Make) {
+    if plan.stages.is_empty() {
+        return;
+    }
+    make.heading(2, "Deployment stages");
+    let rows = plan.stages.iter().enumerate().map(|(index, stage)| {
+        let undone: Vec<&str> = stage.undone_by.iter().map(|step| step.as_str()).collect();
+        let undone = match &stage.irreversible {
+            Some(why) => format!("NO WAY BACK: {}", why.trim()),
+            None => undone.join(", "),
+        };
+        let approval = stage.approval.as_ref().map(|grant| {
+            let by: Vec<&str> = grant.by.iter().map(|role| role.as_str()).collect();
+            match grant.quorum {
+                1 => by.join(" or "),
+                count => format!("{count} of {}", by.join(", ")),
+            }
+        });
+        vec![
+            plain((index + 1).to_string()),
+            plain(stage.label()),
+            plain(saying::action(stage).join("; ")),
+            maybe(stage.owner.as_ref()),
+            maybe(stage.takes.map(saying::estimate)),
+            maybe(stage.bake.map(saying::span)),
+            plain(undone),
+            maybe(approval),
+        ]
+    });
+    let head = [
+        ("No.", 1),
+        ("Stage", 4),
+        ("What it does", 6),
+        ("Owner", 3),
+        ("Duration", 3),
+        ("Watched for", 2),
+        ("Undone by", 4),
+        ("Approval", 3),
+    ];
+    make.table(&head, rows.collect());
+    make.text("Backing out undoes the stages that took place and no others, last first.");
+}
+
 pub(super) fn options(plan: &Plan, make: &mut Make) {
     if plan.options.is_empty() {
         return;

@@ -94,7 +94,7 @@ fn hands(log: &Log<'_>) -> BTreeMap<StepId, String> {
                     let machine = log
                         .state
                         .position(step)
-                        .is_ok_and(|index| !log.state.steps[index].action.is_manual());
+                        .is_ok_and(|index| !log.state.steps[index].action.is_reported());
                     machine.then(|| "the machine".to_owned())
                 }
                 Event::StepActed { .. } | Event::StepConfirmed { .. } => person.clone(),
@@ -117,8 +117,10 @@ pub(super) fn commands(log: &Log<'_>, make: &mut Make) {
     let zone = zone(state);
     make.heading(2, "Commands executed");
     // The step as it was when each try began: people may have changed it since.
+    let plan = &state.planned.plan;
+    let units = plan.stages.iter().chain(&plan.steps);
     let mut steps: BTreeMap<StepId, backout_core::plan::Step> =
-        state.planned.plan.steps.iter().map(|step| (step.id.clone(), step.clone())).collect();
+        units.map(|step| (step.id.clone(), step.clone())).collect();
     let mut rows: Vec<(StepId, u32, Vec<Cell>)> = Vec::new();
     for record in log.records {
         for event in &record.events {
@@ -127,7 +129,7 @@ pub(super) fn commands(log: &Log<'_>, make: &mut Make) {
                     steps.insert(step.id.clone(), step.as_ref().clone());
                 }
                 Event::StepIntent { step, attempt, .. } => {
-                    let Some(found) = steps.get(step).filter(|found| !found.action.is_manual())
+                    let Some(found) = steps.get(step).filter(|found| !found.action.is_reported())
                     else {
                         continue;
                     };
