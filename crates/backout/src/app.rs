@@ -15,6 +15,7 @@ use backout_sqlite::{Lease, SqliteJournal};
 use crate::failure::Failure;
 
 /// What every command needs.
+#[derive(Clone)]
 pub(crate) struct App {
     state: PathBuf,
     pub(crate) clock: SystemClock,

@@ -389,7 +389,7 @@ fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
     let watches = plan.triggers.values().any(|trigger| !trigger.condition.is_judged());
     let last =
         state.states[..state.release.stages].iter().filter_map(|s| s.ended.or(s.since)).max();
-    let window = plan.watch.and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW);
+    let window = plan.watch.as_ref().and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW);
     let due = last.and_then(|last| last.checked_add(window.signed()).ok());
     match due {
         Some(due) if watches && now < due => vec![Intent::Wake { at: due }],

@@ -28,13 +28,7 @@ const MOST: usize = 50;
 
 /// Keys inside a section that this version does not carry out, and what is
 /// possible instead.
-const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 3] = [
-    (
-        "triggers",
-        &["webhook"],
-        "receive messages of other systems",
-        "ask them with `gauge` or `probe`, or write `judged: …` and let a person watch it",
-    ),
+const NOT_YET_INSIDE: [(&str, &[&str], &str, &str); 2] = [
     (
         "readiness",
         &["check"],

@@ -111,7 +111,7 @@ pub fn every(trigger: &Trigger) -> Duration {
 /// watches.
 #[must_use]
 pub fn of(plan: &Plan, trigger: &Trigger, measured: &Measured) -> Option<Rule> {
-    let watch = plan.watch.unwrap_or_default();
+    let watch = plan.watch.clone().unwrap_or_default();
     let every = every(trigger);
     let window = watch.window.unwrap_or(WINDOW).get();
     // Together they may raise so many false alarms: each has its equal part of them.

@@ -16,8 +16,9 @@ pub mod look;
 pub mod measure;
 pub mod prometheus;
 mod reading;
+pub mod receive;
 pub mod watcher;
 
 pub use board::Board;
 pub use measure::measure;
-pub use watcher::{News, Setting, Watcher};
+pub use watcher::{Ear, News, Setting, Watcher};

@@ -27,7 +27,8 @@ pub async fn measure(
     world: &Arc<World>,
     at: Timestamp,
 ) -> BTreeMap<TriggerId, Measured> {
-    let before = plan.watch.and_then(|watch| watch.baseline).map_or(BEFORE, |before| before.get());
+    let before =
+        plan.watch.as_ref().and_then(|watch| watch.baseline).map_or(BEFORE, |before| before.get());
     let servers = Servers::of_world(world);
     let mut asked = JoinSet::new();
     for (id, trigger) in &plan.triggers {

@@ -124,8 +124,11 @@ impl Watcher {
         let mut tasks = JoinSet::new();
         let servers = Servers::of_world(&world);
         let mut bounds: BTreeMap<Option<SourceId>, Arc<Semaphore>> = BTreeMap::new();
-        let before =
-            plan.watch.and_then(|watch| watch.baseline).map_or(BEFORE, |before| before.get());
+        let before = plan
+            .watch
+            .as_ref()
+            .and_then(|watch| watch.baseline)
+            .map_or(BEFORE, |before| before.get());
         for (index, (id, rule)) in shared.rules.iter().enumerate() {
             let trigger = plan.triggers[id].clone();
             let source = trigger.condition.source().cloned();
@@ -185,20 +188,10 @@ impl Watcher {
         *self.shared.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
     }
 
-    /// Another system says that an alert fires, or that it does no more. Whether any
-    /// trigger waits for it.
-    pub fn heard(&self, alert: &str, labels: &BTreeMap<String, String>, firing: bool) -> bool {
-        let mut any = false;
-        for (id, trigger) in &self.shared.plan.triggers {
-            let Condition::Webhook(webhook) = &trigger.condition else { continue };
-            let fits = webhook.alert == alert
-                && webhook.labels.iter().all(|(name, value)| labels.get(name) == Some(value));
-            if fits {
-                self.shared.alerts().insert(id.clone(), firing);
-                any = true;
-            }
-        }
-        any
+    /// Whoever hears messages of other systems for this watch.
+    #[must_use]
+    pub fn ear(&self) -> Ear {
+        Ear(Arc::clone(&self.shared))
     }
 
     /// Ends the watch and keeps where everything stands.
@@ -212,6 +205,28 @@ impl Watcher {
             board.keep(file)?;
         }
         Ok(board)
+    }
+}
+
+/// Hears messages of other systems.
+#[derive(Clone)]
+pub struct Ear(Arc<Shared>);
+
+impl Ear {
+    /// Another system says that an alert fires, or that it does no more. Whether any
+    /// trigger waits for it.
+    pub fn heard(&self, alert: &str, labels: &BTreeMap<String, String>, firing: bool) -> bool {
+        let mut any = false;
+        for (id, trigger) in &self.0.plan.triggers {
+            let Condition::Webhook(webhook) = &trigger.condition else { continue };
+            let fits = webhook.alert == alert
+                && webhook.labels.iter().all(|(name, value)| labels.get(name) == Some(value));
+            if fits {
+                self.0.alerts().insert(id.clone(), firing);
+                any = true;
+            }
+        }
+        any
     }
 }
 

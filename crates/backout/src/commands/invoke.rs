@@ -269,15 +269,16 @@ pub(super) async fn coordinate(
     let watcher = watch::of_run(app, log.state()).await?;
     let mut conductor = Conductor::new(log, Arc::new(hands), app.clock, coordinator_id());
     let watcher = match watcher {
-        Some((watcher, news)) => {
+        Some((watcher, news, receiver)) => {
             conductor = conductor.watching(news);
-            Some(watcher)
+            Some((watcher, receiver))
         }
         None => None,
     };
     let end = conductor.run(&mut view, signals()?, patience).await?;
     view.end(conductor.state());
-    if let Some(watcher) = watcher {
+    if let Some((watcher, receiver)) = watcher {
+        drop(receiver);
         watcher.end().await?;
     }
     drop(lease);

@@ -1,5 +1,6 @@
 //! `watch`: the triggers of a plan or a run, live, or over recorded data.
 
+mod messages;
 mod replay;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use backout_core::watch::Verdict;
 use backout_engine::hands::World;
 use backout_trigger::machine;
 use backout_trigger::rule::{self, Measured, Rule};
+use backout_watch::receive::Receiver;
 use backout_watch::{Board, News, Setting, Watcher, measure};
 
 use super::Done;
@@ -66,7 +68,9 @@ pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
     };
     let world = Arc::new(world);
     let measured = measure(plan, &world, app.now()).await;
+    let folder = world.folder.clone();
     let (watcher, news) = Watcher::begin(Setting { measured, ..Setting::new(plan, world) });
+    let _receiver = messages::receive(app, plan, &folder, None, watcher.ear())?;
     look_on(app, plan, watcher, news, lasting.map(Span::get), args.json).await
 }
 
@@ -254,9 +258,11 @@ fn kept(app: &App, state: &RunState) -> Result<Option<Board>, Failure> {
 pub(super) async fn of_run(
     app: &App,
     state: &RunState,
-) -> Result<Option<(Watcher, News)>, Failure> {
+) -> Result<Option<(Watcher, News, Option<Receiver>)>, Failure> {
     let plan = &state.planned.plan;
-    if state.release.stages == 0 || rules(plan).is_empty() || state.finished.is_some() {
+    let receives = plan.watch.as_ref().is_some_and(|watch| watch.receive.is_some());
+    let watches = receives || !rules(plan).is_empty();
+    if state.release.stages == 0 || !watches || state.finished.is_some() {
         return Ok(None);
     }
     let file = Board::file(&app.ledger().run_folder(&state.run));
@@ -266,5 +272,8 @@ pub(super) async fn of_run(
     // Before the deployment began, also for a coordinator that comes back.
     let measured = measure(plan, &world, state.started).await;
     let setting = Setting { board, file: Some(file), told, measured, ..Setting::new(plan, world) };
-    Ok(Some(Watcher::begin(setting)))
+    let (watcher, news) = Watcher::begin(setting);
+    let receiver =
+        messages::receive(app, plan, &state.planned.folder, Some(&state.run), watcher.ear())?;
+    Ok(Some((watcher, news, receiver)))
 }

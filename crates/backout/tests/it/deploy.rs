@@ -301,3 +301,73 @@ fn a_crash_at_every_point_of_the_decision_loses_and_repeats_nothing() {
         }
     }
 }
+
+/// Sends a signed message; what the coordinator answers.
+fn send(port: u16, path: &str, secret: &str, body: &str) -> String {
+    use std::io::{Read, Write};
+    let at = jiff::Timestamp::now().as_second();
+    let signature = backout_watch::receive::sign(secret, at, body.as_bytes());
+    let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else {
+        return String::new();
+    };
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\nX-Backout-Timestamp: {at}\r\nX-Backout-Signature: {signature}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[test]
+fn other_systems_report_stages_and_alerts() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port();
+    let stages = STAGES.replace(
+        "run: {shell: mv up down}, effect: opaque, verify: {file: {path: down}}",
+        "external: Jenkins job open-portal, verify: {file: {path: up}}",
+    );
+    let more = format!(
+        "{stages}watch: {{window: 1h, receive: {{listen: \"127.0.0.1:{port}\", secret: \"file:secret\"}}}}\ntriggers:\n  pager: {{severity: critical, every: 100ms, webhook: {{alert: PortalDown}}}}\ndecision:\n  critical: {{action: back-out, by: lead, automatic: true}}\n"
+    );
+    let stage = stage(&more);
+    stage.write("secret", "correct horse\n");
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
+    stage.until("the second stage", |stage| {
+        stage.say("status --json").code == Some(0) && stage.step("open")["state"] == "running"
+    });
+    let report = r#"{"stage": "open", "result": "done", "note": "build 4711"}"#;
+    assert!(send(port, "/stage", "wrong", report).contains("401"));
+    assert_eq!(stage.step("open")["state"], "running");
+    let wrong = send(port, "/stage", "correct horse", r#"{"stage": "schema", "result": "done"}"#);
+    assert!(
+        wrong.contains("409") && wrong.contains("no stage that another system carries out"),
+        "{wrong}"
+    );
+    let told = send(port, "/stage", "correct horse", report);
+    assert!(told.contains("200"), "{told}");
+    stage.until("the stage is done", |stage| stage.step("open")["state"] == "succeeded");
+    let nobody = send(port, "/alert", "correct horse", r#"{"alert": "Other", "firing": true}"#);
+    assert!(nobody.contains("no trigger of this plan waits for the alert `Other`"), "{nobody}");
+    let fires = send(port, "/alert", "correct horse", r#"{"alert": "PortalDown", "firing": true}"#);
+    assert!(fires.contains("200"), "{fires}");
+    stage.until("the way back", |stage| stage.step("old-schema")["state"] == "succeeded");
+    let resolved =
+        send(port, "/alert", "correct horse", r#"{"alert": "PortalDown", "firing": false}"#);
+    assert!(resolved.contains("200"), "{resolved}");
+    assert_eq!(running.code(), Some(0));
+    assert_eq!(stage.status()["outcome"], "reverted");
+    stage.say("log").says("build 4711").says("pager:");
+    assert!(
+        !std::fs::read_to_string(stage.path("plan.backout.yaml"))
+            .expect("the plan")
+            .contains("horse")
+    );
+    assert!(!stage.say("log --json").out.contains("horse"), "a secret is nowhere");
+    // A secret in the plan itself is refused.
+    stage.plan_with(STEPS, &more.replace("file:secret", "correct horse"));
+    stage.say("check plan.backout.yaml").expect(1).says("a secret does not stand in a plan");
+}

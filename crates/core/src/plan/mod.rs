@@ -62,7 +62,7 @@ pub use promises::{BadLimit, Comparison, FollowUp, Limit, Message, Moment, Note,
 pub use secret::{BadSecret, Secret, Text};
 pub use step::{Effect, OnFailure, Retry, Step};
 pub use trigger::{
-    BadOutOf, BadShare, Condition, Gauge, Latency, Missing, OutOf, Probe, Ratio, Relative,
+    BadOutOf, BadShare, Condition, Gauge, Latency, Missing, OutOf, Probe, Ratio, Receive, Relative,
     Semantics, Share, Trigger, Watch, Webhook,
 };
 pub use verification::{

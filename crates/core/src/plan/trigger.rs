@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Limit, Percent, Severity, Verification};
+use super::{Limit, Percent, Severity, Text, Verification};
 use crate::duration::Span;
 use crate::ids::{OptionId, RoleId, SourceId};
 
 /// How the release is watched. All of it may be left out.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Watch {
     /// How long the release is watched after its last stage. Default: 4h.
@@ -24,6 +24,20 @@ pub struct Watch {
     /// How much of the time before the deployment says what is usual. Default: 60m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Span>,
+    /// Where messages of other systems come in: alerts, and reports about stages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receive: Option<Receive>,
+}
+
+/// Where messages of other systems come in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Receive {
+    /// An address of this machine: `127.0.0.1:9099`. Nobody else can send anything
+    /// there unless it is another one.
+    pub listen: String,
+    /// What senders have to know: `env:BACKOUT_WEBHOOK_SECRET`.
+    pub secret: Text,
 }
 
 /// A condition that calls for a decision.

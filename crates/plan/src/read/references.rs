@@ -69,6 +69,7 @@ pub(super) fn check(
         checker.step(step, &Path::step(index));
     }
     checker.stages();
+    checker.receive();
     checker.options();
     checker.promises();
     checker.rest();

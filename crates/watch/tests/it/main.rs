@@ -2,6 +2,7 @@
 //! Prometheus.
 
 mod faults;
+mod messages;
 mod real;
 
 use std::collections::BTreeMap;

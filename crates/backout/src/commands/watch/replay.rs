@@ -36,10 +36,14 @@ pub(super) fn replay(
     let zone = words::zone(plan);
     let window = plan
         .watch
+        .as_ref()
         .and_then(|watch| watch.window)
         .map_or(backout_core::decision::WATCH_WINDOW.get(), |window| window.get());
-    let alpha =
-        plan.watch.and_then(|watch| watch.false_alarms).map_or(0.01, |share| share.0 / 100.0);
+    let alpha = plan
+        .watch
+        .as_ref()
+        .and_then(|watch| watch.false_alarms)
+        .map_or(0.01, |share| share.0 / 100.0);
     let mut results = Vec::new();
     let mut fired = false;
     for (id, samples) in &recorded {

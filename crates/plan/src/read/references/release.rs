@@ -1,7 +1,7 @@
 //! Stages and triggers: what they name, and what only one of them may say.
 
 use backout_core::graph::Graph;
-use backout_core::plan::{Check, Condition, DecisionAction, Gauge, Step, Trigger};
+use backout_core::plan::{Check, Condition, DecisionAction, Gauge, Step, Text, Trigger};
 
 use super::Checker;
 use crate::diagnostic::codes;
@@ -33,6 +33,32 @@ impl Checker<'_> {
             let at = root.index(index.unwrap_or(0)).key("after");
             let hint = "take one of them out of `after`".to_owned();
             self.report(codes::CYCLE, cycle.to_string(), &at, hint);
+        }
+    }
+
+    /// Where messages of other systems come in.
+    pub(super) fn receive(&mut self) {
+        let receive = self.plan.watch.as_ref().and_then(|watch| watch.receive.as_ref());
+        let at = Path::root().key("watch").key("receive");
+        if let Some(receive) = receive {
+            if receive.listen.parse::<std::net::SocketAddr>().is_err() {
+                let message = format!("`{}` is not an address of this machine", receive.listen);
+                let hint = "write it as `127.0.0.1:9099`".to_owned();
+                self.report(codes::WRONG_VALUE, message, &at.key("listen"), hint);
+            }
+            if matches!(receive.secret, Text::Plain(_)) {
+                let message = "a secret does not stand in a plan".to_owned();
+                let hint = "name where it is: `env:NAME`, `file:PATH` or `exec:COMMAND`".to_owned();
+                self.report(codes::WRONG_VALUE, message, &at.key("secret"), hint);
+            }
+        }
+        let told = self.plan.triggers.iter();
+        let mut told = told.filter(|(_, t)| matches!(t.condition, Condition::Webhook(_)));
+        if let (None, Some((id, _))) = (receive, told.next()) {
+            let message = format!("nothing listens for the alert that `{id}` waits for");
+            let hint = "say where: `watch: {receive: {listen: 127.0.0.1:9099, secret: env:NAME}}`";
+            let at = Path::root().key("triggers").key(id);
+            self.report(codes::DANGLING, message, &at, hint.to_owned());
         }
     }
 

@@ -1,0 +1,114 @@
+//! What other systems say: alerts go to the watch, reports about stages into the log.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use backout_core::act::Act;
+use backout_core::authority::Person;
+use backout_core::event::{Event, Evidence, FailureEffect};
+use backout_core::ids::RunId;
+use backout_core::plan::{Action, Plan};
+use backout_core::record::Actor;
+use backout_core::state::{Illegal, RunState};
+use backout_core::status::Status;
+use backout_engine::act::{Acted, act};
+use backout_exec::secrets::Secrets;
+use backout_watch::Ear;
+use backout_watch::receive::{Message, Receiver, StageReport, StageResult, Take};
+
+use crate::app::App;
+use crate::failure::Failure;
+
+/// A report and where its answer goes.
+type Asked = (StageReport, oneshot::Sender<Result<(), String>>);
+
+/// Where messages of other systems come in, if the plan says where.
+pub(super) fn receive(
+    app: &App,
+    plan: &Plan,
+    folder: &str,
+    run: Option<&RunId>,
+    ear: Ear,
+) -> Result<Option<Receiver>, Failure> {
+    let Some(receive) = plan.watch.as_ref().and_then(|watch| watch.receive.as_ref()) else {
+        return Ok(None);
+    };
+    let mut secrets = Secrets::default();
+    let secret = secrets
+        .resolve(&receive.secret, folder)
+        .map_err(|error| Failure::refused(format!("nothing can be received: {error}")))?;
+    let (tell, told) = mpsc::channel::<Asked>(64);
+    let in_run = run.is_some();
+    if let Some(run) = run {
+        tokio::spawn(stages(app.clone(), run.clone(), told));
+    }
+    let take: Take = Arc::new(move |message| match message {
+        Message::Alert { name, labels, firing } => match ear.heard(&name, &labels, firing) {
+            true => Ok(()),
+            false => Err(format!("no trigger of this plan waits for the alert `{name}`")),
+        },
+        Message::Stage(_) if !in_run => Err("no deployment is under way here".to_owned()),
+        Message::Stage(report) => {
+            let (answer, answered) = oneshot::channel();
+            let gone = || "the coordinator is leaving".to_owned();
+            tell.blocking_send((report, answer)).map_err(|_| gone())?;
+            answered.blocking_recv().map_err(|_| gone())?
+        }
+    });
+    Receiver::listen(&receive.listen, &secret, take)
+        .map(Some)
+        .map_err(|why| Failure::refused(format!("nothing can be received: {why}")))
+}
+
+/// Writes down what other systems report, until nobody can report any more.
+async fn stages(app: App, run: RunId, mut told: mpsc::Receiver<Asked>) {
+    while let Some((report, answer)) = told.recv().await {
+        let said = stage(&app, &run, &report).await;
+        let _ = answer.send(said);
+    }
+}
+
+async fn stage(app: &App, run: &RunId, report: &StageReport) -> Result<(), String> {
+    let mut log = app.open(run).await.map_err(|failure| failure.message().to_owned())?;
+    let state = log.state();
+    let found = state.steps.iter().find(|step| step.id.as_str() == report.stage);
+    let Some(step) = found.filter(|step| matches!(step.action, Action::External(_))) else {
+        return Err(format!("`{}` is no stage that another system carries out", report.stage));
+    };
+    let (id, owner) = (step.id.clone(), step.owner.clone());
+    // Whoever knows the secret speaks for whoever owns the stage, and the log says how.
+    let name = owner.as_ref().map_or_else(|| "webhook".to_owned(), ToString::to_string);
+    let person = Person { name: name.clone(), roles: owner.clone().into_iter().collect() };
+    let actor = Actor::Person { name, role: owner, account: "signed webhook".to_owned() };
+    let (done, note) = (report.result == StageResult::Done, report.note.clone());
+    let what = match done {
+        true => Act::Acknowledge { step: id.clone() },
+        false => Act::Fail { step: id.clone() },
+    };
+    let evidence = Evidence::saying(note.clone().unwrap_or_default());
+    let events = |state: &RunState| {
+        let index = state.position(&id)?;
+        let known = &state.states[index];
+        if known.status != Status::Running {
+            return Err(Illegal::Status { step: id.clone(), status: known.status });
+        }
+        let (step, attempt) = (id.clone(), known.attempt);
+        Ok(match done {
+            true => vec![Event::StepActed { step, attempt, evidence: evidence.clone() }],
+            false => vec![Event::StepFailed {
+                step,
+                attempt,
+                effect: FailureEffect::Unknown,
+                error: note.clone().unwrap_or_else(|| "reported as failed".to_owned()),
+                evidence: Evidence::default(),
+            }],
+        })
+    };
+    match act(&mut log, &person, &actor, app.now(), &what, "reported", events).await {
+        Ok(Acted::Done { .. }) => Ok(()),
+        Ok(Acted::Needs { who, .. }) => Err(format!("it takes {who}")),
+        Ok(Acted::Denied { why }) => Err(why),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,271 @@
+//! Messages of other systems: alerts of Alertmanager, signed alerts of anybody, and
+//! signed reports about stages.
+//!
+//! | request | carries | who may |
+//! |---|---|---|
+//! | `POST /alertmanager` | Alertmanager's webhook, version 4 | `Authorization: Bearer SECRET` |
+//! | `POST /alert` | `{"alert": "Name", "firing": true, "labels": {}}` | signed |
+//! | `POST /stage` | `{"stage": "open", "result": "done", "note": "build 4711"}` | signed |
+//!
+//! Signed: `X-Backout-Timestamp`, seconds since 1970 and no more than five minutes old,
+//! and `X-Backout-Signature: sha256=HEX`, the HMAC-SHA256 of `TIMESTAMP.BODY` with the
+//! secret. A message without it is answered with 401 and has no effect.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use serde::Deserialize;
+use sha2::Sha256;
+use tiny_http::{Method, Request, Response, Server};
+
+/// The largest message that is read.
+const LARGEST: u64 = 1024 * 1024;
+/// How old a signed message may be, in seconds.
+const OLDEST: i64 = 300;
+
+/// A message that was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// An alert fires, or does no more.
+    Alert {
+        /// Its name.
+        name: String,
+        /// Its labels.
+        labels: BTreeMap<String, String>,
+        /// Whether it fires.
+        firing: bool,
+    },
+    /// What became of a stage.
+    Stage(StageReport),
+}
+
+/// What another system says became of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageReport {
+    /// The stage.
+    pub stage: String,
+    /// What became of it.
+    pub result: StageResult,
+    /// What there is to say.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// What became of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageResult {
+    /// It is done.
+    Done,
+    /// It failed.
+    Failed,
+}
+
+/// What becomes of a message that was let in: an error is what the sender is told.
+pub type Take = Arc<dyn Fn(Message) -> Result<(), String> + Send + Sync>;
+
+#[derive(Deserialize)]
+struct Alertmanager {
+    version: String,
+    alerts: Vec<Alert>,
+}
+
+#[derive(Deserialize)]
+struct Alert {
+    status: String,
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signed {
+    alert: String,
+    firing: bool,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+/// A place where messages come in, until it is dropped.
+pub struct Receiver {
+    server: Arc<Server>,
+    address: SocketAddr,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Receiver {
+    /// Listens at an address of this machine.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn listen(address: &str, secret: &str, take: Take) -> Result<Self, String> {
+        if secret.trim().is_empty() {
+            return Err("the secret of `receive` is empty: anybody could send messages".to_owned());
+        }
+        let server = Server::http(address).map_err(|error| format!("{address}: {error}"))?;
+        let bound = server.server_addr().to_ip().ok_or("an address of the internet is needed")?;
+        let server = Arc::new(server);
+        let (served, secret) = (Arc::clone(&server), secret.to_owned());
+        let thread = std::thread::spawn(move || {
+            for mut request in served.incoming_requests() {
+                let (status, said) = answer(&mut request, &secret, &take, Timestamp::now());
+                // A sender that went away is none of our business.
+                let _ = request.respond(Response::from_string(said).with_status_code(status));
+            }
+        });
+        Ok(Self { server, address: bound, thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.server.unblock();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn answer(request: &mut Request, secret: &str, take: &Take, now: Timestamp) -> (u16, String) {
+    let said = |status: u16, text: &str| (status, format!("{text}\n"));
+    if *request.method() != Method::Post {
+        return said(405, "only POST");
+    }
+    let header = |name: &str| {
+        let found =
+            request.headers().iter().find(|h| h.field.as_str().as_str().eq_ignore_ascii_case(name));
+        found.map(|header| header.value.as_str().to_owned()).unwrap_or_default()
+    };
+    let (bearer, at, signature) =
+        (header("Authorization"), header("X-Backout-Timestamp"), header("X-Backout-Signature"));
+    let url = request.url().to_owned();
+    let mut body = Vec::new();
+    if request.as_reader().take(LARGEST + 1).read_to_end(&mut body).is_err() {
+        return said(400, "the message cannot be read");
+    }
+    if body.len() as u64 > LARGEST {
+        return said(413, "the message is too large");
+    }
+    let known = match url.as_str() {
+        "/alertmanager" => is_same(&bearer, &format!("Bearer {secret}"), secret),
+        "/alert" | "/stage" => is_signed(&at, &body, &signature, secret, now),
+        _ => return said(404, "there is /alertmanager, /alert and /stage"),
+    };
+    if !known {
+        return said(401, "not let in");
+    }
+    let messages = match read(&url, &body) {
+        Ok(messages) => messages,
+        Err(why) => return said(400, &why),
+    };
+    for message in messages {
+        if let Err(why) = take(message) {
+            return said(409, &why);
+        }
+    }
+    said(200, "taken in")
+}
+
+fn read(url: &str, body: &[u8]) -> Result<Vec<Message>, String> {
+    let wrong = |error: serde_json::Error| format!("this is no such message: {error}");
+    match url {
+        "/alertmanager" => {
+            let message: Alertmanager = serde_json::from_slice(body).map_err(wrong)?;
+            if message.version != "4" {
+                return Err(format!("version 4 is understood, not {}", message.version));
+            }
+            let alert = |alert: Alert| {
+                let firing = match alert.status.as_str() {
+                    "firing" => true,
+                    "resolved" => false,
+                    other => return Err(format!("an alert is firing or resolved, not `{other}`")),
+                };
+                let name = alert.labels.get("alertname").cloned().unwrap_or_default();
+                Ok(Message::Alert { name, labels: alert.labels, firing })
+            };
+            message.alerts.into_iter().map(alert).collect()
+        }
+        "/alert" => {
+            let said: Signed = serde_json::from_slice(body).map_err(wrong)?;
+            Ok(vec![Message::Alert { name: said.alert, labels: said.labels, firing: said.firing }])
+        }
+        _ => Ok(vec![Message::Stage(serde_json::from_slice(body).map_err(wrong)?)]),
+    }
+}
+
+fn mac(secret: &str, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
+    parts.iter().for_each(|part| mac.update(part));
+    Some(mac)
+}
+
+/// Compares in a time that says nothing about where two texts differ.
+fn is_same(one: &str, other: &str, secret: &str) -> bool {
+    let (Some(one), Some(other)) =
+        (mac(secret, &[one.as_bytes()]), mac(secret, &[other.as_bytes()]))
+    else {
+        return false;
+    };
+    one.verify_slice(&other.finalize().into_bytes()).is_ok()
+}
+
+fn is_signed(at: &str, body: &[u8], signature: &str, secret: &str, now: Timestamp) -> bool {
+    let recent = at.parse().is_ok_and(|at: i64| (now.as_second() - at).abs() <= OLDEST);
+    let Some(given) = signature.strip_prefix("sha256=").and_then(unhex) else { return false };
+    let signed = mac(secret, &[at.as_bytes(), b".", body]);
+    recent && signed.is_some_and(|mac| mac.verify_slice(&given).is_ok())
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+/// The signature a sender has to give, for tests and for those who write one.
+#[must_use]
+pub fn sign(secret: &str, at: i64, body: &[u8]) -> String {
+    let mac = mac(secret, &[at.to_string().as_bytes(), b".", body]);
+    let digest = mac.map(|mac| mac.finalize().into_bytes().to_vec()).unwrap_or_default();
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231, test case 2, over `TIMESTAMP.BODY` as it is built here.
+    #[test]
+    fn the_signature_is_the_standards() {
+        let mac = mac("Jefe", &[b"what do ya want ", b"for nothing?"]).expect("a key");
+        let hex: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+
+    #[test]
+    fn only_what_is_signed_and_recent_is_let_in() {
+        let now = Timestamp::from_second(1_780_000_000).expect("a time");
+        let (secret, body) = ("s3cret", br#"{"alert":"X","firing":true}"#);
+        let good = sign(secret, 1_780_000_000, body);
+        assert!(is_signed("1780000000", body, &good, secret, now));
+        assert!(!is_signed("1780000001", body, &good, secret, now), "another time");
+        assert!(!is_signed("1780000000", b"{}", &good, secret, now), "another body");
+        assert!(!is_signed("1780000000", body, &good, "other", now), "another secret");
+        assert!(!is_signed("1780000000", body, "sha256=zz", secret, now));
+        assert!(!is_signed("", body, "", secret, now));
+        let old = sign(secret, 1_779_999_699, body);
+        assert!(!is_signed("1779999699", body, &old, secret, now), "five minutes and one second");
+    }
+}
