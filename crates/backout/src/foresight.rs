@@ -1,7 +1,7 @@
 //! What commands and views ask the forecast in passing: a run's outlook, the order
 //! of work, what earlier runs took.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use backout_core::choice::Numbers;
 use backout_core::duration::Span;
@@ -19,6 +19,7 @@ use backout_sqlite::SqliteJournal;
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::view::forecast::spare;
 
 /// How many threads to simulate on. The answer does not depend on it.
 pub(crate) fn threads() -> usize {
@@ -55,13 +56,21 @@ pub(crate) fn numbers(state: &RunState, history: &History, now: Timestamp) -> Op
     let span = |seconds: f64| {
         Some(Span::from(std::time::Duration::from_secs_f64(seconds.max(0.0).ceil())))
     };
+    // Its careful end; this moment where it has passed already.
+    let latest = spare(&outlook).map(|seconds| match outlook.never {
+        true => now,
+        #[expect(clippy::cast_possible_truncation, reason = "seconds of a night")]
+        false => {
+            let spare = SignedDuration::from_secs(seconds.max(0.0) as i64);
+            now.checked_add(spare).unwrap_or(now)
+        }
+    });
     Some(Numbers {
         likely: span(outlook.finish.quantile(0.5).high),
         high: span(outlook.finish.quantile(0.95).high),
         in_time: outlook.in_time.map(|figure| figure.low),
-        // The careful end of its error, and nothing that has passed already.
-        point_of_no_return: outlook.point_of_no_return.map(|[_, earliest, _]| earliest),
-        give_up_fixing: outlook.point_of_no_return.map(|[_, earliest, _]| earliest),
+        point_of_no_return: latest,
+        give_up_fixing: latest,
     })
 }
 

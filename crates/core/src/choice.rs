@@ -124,16 +124,41 @@ pub struct Numbers {
     pub give_up_fixing: Option<Timestamp>,
 }
 
-impl DecisionAsked {
-    /// The same question with what the forecast says: a fix may not be tried for
-    /// longer than going back still ends in time.
+impl Numbers {
+    /// Until when going back, or giving up a fix for it, is still in time.
     #[must_use]
-    pub fn with(mut self, numbers: Option<Numbers>) -> Self {
-        let latest = numbers.as_ref().and_then(|numbers| {
-            [numbers.give_up_fixing, numbers.point_of_no_return].into_iter().flatten().min()
-        });
+    pub fn latest(&self) -> Option<Timestamp> {
+        [self.give_up_fixing, self.point_of_no_return].into_iter().flatten().min()
+    }
+}
+
+impl DecisionAsked {
+    /// A question nobody asked: somebody acts on what they saw themselves.
+    #[must_use]
+    pub fn discretionary(number: u32, why: &str) -> Self {
+        Self {
+            number,
+            severity: Severity::Discretionary,
+            certain: true,
+            because: Vec::new(),
+            why: why.to_owned(),
+            option: None,
+            asked: Vec::new(),
+            until: None,
+            fix_until: None,
+            guards: Vec::new(),
+            numbers: None,
+        }
+    }
+
+    /// The same question with what the forecast says at this moment: a fix may not be
+    /// tried for longer than going back still ends in time. Where it does not even now,
+    /// the plan's own window holds, and it is said.
+    #[must_use]
+    pub fn with(mut self, numbers: Option<Numbers>, now: Timestamp) -> Self {
+        let latest = numbers.as_ref().and_then(Numbers::latest);
         self.fix_until = match (self.fix_until, latest) {
-            (Some(until), Some(latest)) => Some(until.min(latest)),
+            (Some(until), Some(latest)) if latest > now => Some(until.min(latest)),
             (until, _) => until,
         };
         self.numbers = numbers;

@@ -34,9 +34,6 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
         };
     }
     let mut intents = if forward { decision::next(state, now) } else { Vec::new() };
-    for index in state.active() {
-        intents.extend(next_for_active(state, index, now));
-    }
     // While people decide, nothing goes forward. Nothing goes back while a stage is
     // still at work.
     let decides = intents.iter().any(|intent| !matches!(intent, Intent::Wake { .. }));
@@ -44,6 +41,10 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
         true => state.release.open.is_some() || decides,
         false => state.active().any(|index| index < state.release.stages),
     };
+    for index in state.active() {
+        let next = next_for_active(state, index, now);
+        intents.extend(next.filter(|intent| !waits || !matches!(intent, Intent::Start { .. })));
+    }
     if state.held.is_none() && !state.is_halted() && !waits {
         let (starts, wake) = startable(state, now);
         intents.extend(starts.into_iter().map(|step| Intent::Start { step }));
@@ -57,7 +58,8 @@ fn outcome(state: &RunState) -> Outcome {
         state.selected[i] && state.states[i].status == Status::Skipped && !state.steps[i].optional
     });
     let unwell = state.release.triggers.values().any(|seen| seen.accepted);
-    if left_out || unwell { Outcome::Partial } else { Outcome::Reverted }
+    let stays = state.left_standing().next().is_some();
+    if left_out || unwell || stays { Outcome::Partial } else { Outcome::Reverted }
 }
 
 fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Intent> {

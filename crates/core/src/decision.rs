@@ -24,21 +24,23 @@ use jiff::Timestamp;
 
 use crate::choice::{Choice, DecisionAsked};
 use crate::duration::Span;
-use crate::event::Event;
+use crate::event::{Event, Outcome};
 use crate::ids::{OptionId, RoleId, TriggerId};
 use crate::intent::Intent;
-use crate::plan::{DecisionAction, DecisionRule, Plan, Severity, Unanswered};
+use crate::plan::{Condition, DecisionAction, Plan, Severity, Trigger, Unanswered};
 use crate::release::{Open, Release, took_place};
 use crate::state::RunState;
 use crate::status::Status;
 use crate::watch::{Meaning, State, Verdict};
 
-/// A decision as it stands in the log: to go back begins the way back with it.
+/// A decision as it stands in the log: to go back begins the way back with it. Who names
+/// no way back takes the one that is called for.
 #[must_use]
-pub fn decided(choice: Choice, reason: String, automatic: bool) -> Vec<Event> {
+pub fn decided(release: &Release, choice: Choice, reason: String, automatic: bool) -> Vec<Event> {
+    let called_for = release.open.as_ref().and_then(|open| open.option.clone());
     let back = match &choice {
-        Choice::BackOut { option } => Some(option.clone()),
-        Choice::NotFixable => Some(None),
+        Choice::BackOut { option } => Some(option.clone().or(called_for)),
+        Choice::NotFixable => Some(called_for),
         Choice::FixForward { .. } | Choice::Continue => None,
     };
     let begun = back.map(|option| Event::BackoutBegun { option, reason: reason.clone() });
@@ -70,9 +72,8 @@ pub fn next(state: &RunState, now: Timestamp) -> Vec<Intent> {
     let call = call(state);
     if let Some(open) = &release.open {
         return match call {
-            // It got worse: that is another question.
             Some(call) if call.certain && (!open.certain || call.severity < open.severity) => {
-                ask(state, &call, now)
+                worse(state, open, &call, now)
             }
             call => while_open(state, open, call.as_ref(), now),
         };
@@ -97,12 +98,9 @@ fn call(state: &RunState) -> Option<Call> {
             .and_then(|trigger| trigger.severity)
             .unwrap_or(Severity::Discretionary)
     };
-    let action = |severity| plan.decision.get(&severity).map(|rule: &DecisionRule| rule.action);
     let calling: Vec<&TriggerId> = release
         .unanswered()
-        .filter(|(id, seen)| {
-            seen.meaning == Meaning::Breach && action(severity(id)) != Some(DecisionAction::Log)
-        })
+        .filter(|(id, seen)| seen.meaning == Meaning::Breach && !only_logged(plan, id))
         .map(|(id, _)| id)
         .collect();
     if let Some(worst) = calling.iter().map(|id| severity(id)).min() {
@@ -126,7 +124,7 @@ fn call(state: &RunState) -> Option<Call> {
     }
     let blind: Vec<&TriggerId> = release
         .unanswered()
-        .filter(|(_, seen)| seen.meaning == Meaning::Inconclusive)
+        .filter(|(id, seen)| seen.meaning == Meaning::Inconclusive && !only_logged(plan, id))
         .map(|(id, _)| id)
         .collect();
     let lost = release.lost.iter().filter(|(_, lost)| !lost.answered);
@@ -197,31 +195,49 @@ fn unseen(state: &RunState) -> String {
     if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 
+/// Whether the plan only writes down what a trigger says: it asks nobody and holds
+/// nothing up.
+fn only_logged(plan: &Plan, id: &TriggerId) -> bool {
+    let severity = plan.triggers.get(id).and_then(|trigger| trigger.severity);
+    let rule = plan.decision.get(&severity.unwrap_or(Severity::Discretionary));
+    rule.is_some_and(|rule| rule.action == DecisionAction::Log)
+}
+
+/// The triggers a machine watches.
+fn measured(plan: &Plan) -> impl Iterator<Item = (&TriggerId, &Trigger)> {
+    plan.triggers.iter().filter(|(_, trigger)| !trigger.condition.is_judged())
+}
+
 /// The triggers a machine watches and without which nothing passes.
-fn required(plan: &Plan) -> impl Iterator<Item = &TriggerId> {
-    let wanted = plan
-        .triggers
-        .iter()
-        .filter(|(_, trigger)| !trigger.condition.is_judged() && trigger.required.unwrap_or(true));
-    wanted.map(|(id, _)| id)
+pub fn required(plan: &Plan) -> impl Iterator<Item = &TriggerId> {
+    measured(plan)
+        .filter(|(id, trigger)| {
+            let unless = !matches!(trigger.condition, Condition::Webhook(_));
+            trigger.required.unwrap_or(unless) && !only_logged(plan, id)
+        })
+        .map(|(id, _)| id)
 }
 
 /// How the triggers stand, less what somebody has decided about already.
 #[must_use]
 pub fn verdict(state: &RunState) -> Verdict {
-    let release = &state.release;
-    if release.unanswered().any(|(_, seen)| seen.meaning == Meaning::Breach) {
+    let (plan, release) = (&state.planned.plan, &state.release);
+    let calls = |meaning| {
+        let mut open = release.unanswered();
+        open.any(move |(id, seen)| seen.meaning == meaning && !only_logged(plan, id))
+    };
+    if calls(Meaning::Breach) {
         return Verdict::Failed;
     }
-    let unknown = release
-        .triggers
-        .values()
-        .any(|seen| !seen.answered && matches!(seen.meaning, Meaning::Inconclusive));
-    let mut required = required(&state.planned.plan);
-    let unseen = required.any(|id| {
-        release.triggers.get(id).is_none_or(|seen| !seen.answered && seen.meaning != Meaning::Well)
-    });
-    if unknown || unseen { Verdict::Inconclusive } else { Verdict::Passed }
+    if measured(plan).next().is_none() {
+        return Verdict::Unwatched;
+    }
+    let settled = |id: &TriggerId| {
+        release.triggers.get(id).is_some_and(|seen| seen.answered || seen.meaning == Meaning::Well)
+    };
+    // Where no trigger is required, one at least must have seen something.
+    let unseen = !required(plan).all(settled) || !measured(plan).any(|(id, _)| settled(id));
+    if calls(Meaning::Inconclusive) || unseen { Verdict::Inconclusive } else { Verdict::Passed }
 }
 
 /// Why the plan does not back out by itself although it would.
@@ -249,7 +265,34 @@ pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&str, &str)> {
         .filter_map(|(stage, _)| Some((stage.id.as_str(), stage.irreversible.as_deref()?.trim())))
 }
 
+/// It gets worse than what is being decided about: that is another question. Where a
+/// fix was given time, it has lost it.
+fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Intent> {
+    let (mut asked, _) = question(state, call, now);
+    let given_time = open.fix_until.is_some() && !open.because.is_empty();
+    if given_time && guards(state, &call.because).is_empty() {
+        return by_itself(asked, format!("it got worse while a fix was tried: {}", call.why));
+    }
+    asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
+    vec![Intent::Ask(Box::new(asked))]
+}
+
 fn ask(state: &RunState, call: &Call, now: Timestamp) -> Vec<Intent> {
+    match question(state, call, now) {
+        (asked, true) => by_itself(asked, format!("the plan backs out by itself: {}", call.why)),
+        (asked, false) => vec![Intent::Ask(Box::new(asked))],
+    }
+}
+
+/// Backing out without asking anybody, with everything that is known.
+fn by_itself(asked: DecisionAsked, reason: String) -> Vec<Intent> {
+    let choice = Choice::BackOut { option: asked.option.clone() };
+    let known = DecisionAsked { asked: Vec::new(), until: None, ..asked };
+    vec![Intent::Decide { choice, reason, known: Some(Box::new(known)) }]
+}
+
+/// The question, and whether the plan answers it by itself.
+fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionAsked, bool) {
     let plan = &state.planned.plan;
     let rule = plan.decision.get(&call.severity);
     let action = match rule.map(|rule| rule.action) {
@@ -283,19 +326,21 @@ fn ask(state: &RunState, call: &Call, now: Timestamp) -> Vec<Intent> {
         guards,
         numbers: None,
     };
-    if by_itself {
-        let reason = format!("the plan backs out by itself: {}", call.why);
-        let choice = Choice::BackOut { option: call.option.clone() };
-        let known = DecisionAsked { asked: Vec::new(), until: None, ..asked };
-        return vec![Intent::Decide { choice, reason, known: Some(Box::new(known)) }];
-    }
-    vec![Intent::Ask(Box::new(asked))]
+    (asked, by_itself)
 }
 
 fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp) -> Vec<Intent> {
-    // What nobody could see can be seen again, and is well: the question is over.
+    // What nobody could see can be seen again: the question is over, and nothing is
+    // answered by that. A watch that must have seen something well still must.
     if call.is_none() && !open.certain {
-        let reason = "what could not be seen can be seen again, and is well".to_owned();
+        let well = |id: &TriggerId| {
+            state.release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Well)
+        };
+        let reason = match !open.because.is_empty() && open.because.iter().all(well) {
+            true => "what could not be seen can be seen again, and is well",
+            false => "what could not be seen can be seen again",
+        };
+        let reason = reason.to_owned();
         return vec![Intent::Decide { choice: Choice::Continue, reason, known: None }];
     }
     let mut intents = Vec::new();
@@ -346,9 +391,6 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
             reason,
             known: None,
         },
-        Some(Unanswered::Continue) if !open.certain => {
-            Intent::Decide { choice: Choice::Continue, reason, known: None }
-        }
         // Everybody was asked. It stays open, and nothing goes forward.
         _ => Intent::PassOn { number: open.number, to: Vec::new(), until: None },
     }
@@ -380,13 +422,15 @@ fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
         let found = state.release.triggers.values().any(|seen| seen.fired.is_some())
             || state.release.decided.iter().any(|decided| !decided.automatic)
             || state.states[..state.release.stages].iter().any(|s| s.status == Status::Skipped);
+        let watched = measured(plan).next().is_some();
         let outcome = match found {
-            true => crate::event::Outcome::DeployedWithFindings,
-            false => crate::event::Outcome::Deployed,
+            true => Outcome::DeployedWithFindings,
+            false if watched => Outcome::Deployed,
+            false => Outcome::DeployedUnwatched,
         };
         return vec![Intent::Finish { outcome }];
     }
-    let watches = plan.triggers.values().any(|trigger| !trigger.condition.is_judged());
+    let watches = measured(plan).next().is_some();
     let last =
         state.states[..state.release.stages].iter().filter_map(|s| s.ended.or(s.since)).max();
     let window = plan.watch.as_ref().and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW);

@@ -459,6 +459,8 @@ pub enum Mode {
 pub enum Outcome {
     /// Every stage is done, and the release was watched and found well.
     Deployed,
+    /// Every stage is done; the plan has no trigger that a machine watches.
+    DeployedUnwatched,
     /// Every stage is done; somebody went on although not everything was found well.
     DeployedWithFindings,
     /// Every step of the chosen way is done and verified.

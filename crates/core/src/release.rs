@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::choice::{Choice, Numbers};
+use crate::choice::{Choice, DecisionAsked, Numbers};
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::ids::{OptionId, RoleId, SourceId, StepId, TriggerId};
@@ -60,7 +60,7 @@ impl Baked {
     /// Whether nothing stands in the way of going on.
     #[must_use]
     pub fn is_passed(self) -> bool {
-        self.verdict == Verdict::Passed || self.accepted
+        matches!(self.verdict, Verdict::Passed | Verdict::Unwatched) || self.accepted
     }
 }
 
@@ -127,6 +127,27 @@ pub struct Open {
     pub passed_on: u32,
 }
 
+impl Open {
+    /// What is open once it was asked.
+    fn of(asked: &DecisionAsked, at: Timestamp) -> Self {
+        Self {
+            number: asked.number,
+            severity: asked.severity,
+            certain: asked.certain,
+            because: asked.because.clone(),
+            why: asked.why.clone(),
+            option: asked.option.clone(),
+            asked: asked.asked.clone(),
+            until: asked.until,
+            fix_until: asked.fix_until,
+            guards: asked.guards.clone(),
+            numbers: asked.numbers.clone(),
+            asked_at: at,
+            passed_on: 0,
+        }
+    }
+}
+
 /// A decision that was made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
@@ -173,15 +194,7 @@ pub struct Back {
 /// Whether a stage has, or may have, changed anything.
 #[must_use]
 pub fn took_place(known: &StepState) -> bool {
-    use crate::event::FailureEffect;
-    match known.status {
-        Status::Pending => known.attempt > 0 && known.doubt.is_some(),
-        Status::Skipped => known.attempt > 0,
-        Status::Failed => known.failure != Some(FailureEffect::None),
-        Status::Running | Status::Acted | Status::Succeeded | Status::InDoubt | Status::Held => {
-            true
-        }
-    }
+    known.took || known.status == Status::Running
 }
 
 /// The steps of the way back that are needed after these stages took place: one flag
@@ -287,7 +300,7 @@ impl Release {
                     fired: fired.or((*to == State::Firing).then_some(record.at)),
                     answered: same,
                     accepted: known.is_some_and(|seen| seen.accepted),
-                    before: *before,
+                    before: *before || known.is_some_and(|seen| seen.before),
                     reading: reading.clone(),
                 };
                 self.triggers.insert(trigger.clone(), seen);
@@ -310,21 +323,7 @@ impl Release {
             }
             Event::DecisionAsked(asked) => {
                 self.asked = asked.number;
-                self.open = Some(Open {
-                    number: asked.number,
-                    severity: asked.severity,
-                    certain: asked.certain,
-                    because: asked.because.clone(),
-                    why: asked.why.clone(),
-                    option: asked.option.clone(),
-                    asked: asked.asked.clone(),
-                    until: asked.until,
-                    fix_until: asked.fix_until,
-                    guards: asked.guards.clone(),
-                    numbers: asked.numbers.clone(),
-                    asked_at: record.at,
-                    passed_on: 0,
-                });
+                self.open = Some(Open::of(asked, record.at));
             }
             Event::DecisionPassedOn { to, until, .. } => {
                 if let Some(open) = &mut self.open {
@@ -352,26 +351,42 @@ impl Release {
         }
     }
 
+    /// Somebody says that it goes on. That answers what they were asked, and nothing
+    /// else; that something can be seen again answers nothing at all.
+    fn go_on(&mut self, automatic: bool) {
+        if self.back.is_some() {
+            for seen in self.triggers.values_mut() {
+                (seen.answered, seen.accepted) = (true, true);
+            }
+            return;
+        }
+        let Some(open) = self.open.as_ref().filter(|_| !automatic) else { return };
+        for (id, seen) in &mut self.triggers {
+            let blind = !open.certain && seen.meaning == Meaning::Inconclusive;
+            seen.answered |= blind || open.because.contains(id);
+        }
+        if !open.certain {
+            self.baked.values_mut().chain(&mut self.watched).for_each(|b| b.accepted = true);
+            self.lost.values_mut().for_each(|lost| lost.answered = true);
+        }
+    }
+
     fn decide(&mut self, choice: &Choice, reason: &str, automatic: bool, record: &Record) {
         let question = self.open.clone();
         match choice {
             // The question stays open while somebody fixes; its clock is another.
             Choice::FixForward { until } => {
-                if let Some(open) = &mut self.open {
-                    open.fix_until = Some(*until);
-                    open.until = None;
-                }
+                let (asked, at) = (&mut self.asked, record.at);
+                // Nobody was asked: somebody fixes what they saw themselves.
+                let open = self.open.get_or_insert_with(|| {
+                    *asked += 1;
+                    Open::of(&DecisionAsked::discretionary(*asked, reason), at)
+                });
+                open.fix_until = Some(*until);
+                open.until = None;
             }
             Choice::Continue => {
-                let back = self.back.is_some();
-                for seen in self.triggers.values_mut() {
-                    seen.answered = true;
-                    seen.accepted |= back;
-                }
-                self.baked.values_mut().chain(&mut self.watched).for_each(|b| b.accepted = true);
-                for lost in self.lost.values_mut() {
-                    lost.answered = true;
-                }
+                self.go_on(automatic);
                 self.open = None;
             }
             Choice::BackOut { .. } | Choice::NotFixable => self.open = None,

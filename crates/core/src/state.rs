@@ -220,6 +220,9 @@ impl RunState {
             Event::RunReleased { .. } if self.held.is_none() => {
                 Err(Illegal::Hold("the run is not held"))
             }
+            Event::OptionChosen { .. } if self.release.goes_forward() => {
+                Err(Illegal::Release("the run does not go back yet"))
+            }
             Event::OptionChosen { option, .. } => {
                 match self.planned.plan.options.contains_key(option) {
                     true => Ok(()),
@@ -379,7 +382,17 @@ impl RunState {
                 self.back_out(option.as_ref(), reason, record)?;
             }
             _ if Release::is_about(event) => {
-                self.proposals.clear();
+                // Words for one question do not count for another; what is measured
+                // takes nobody's word away.
+                let settles = matches!(
+                    event,
+                    Event::DecisionMade { .. }
+                        | Event::DecisionAsked(_)
+                        | Event::StageApproved { .. }
+                );
+                if settles {
+                    self.proposals.clear();
+                }
                 self.release.event(event, record);
             }
             _ => {
@@ -401,11 +414,13 @@ impl RunState {
     ) -> Result<(), Illegal> {
         let id = self.steps[index].id.clone();
         let state = &mut self.states[index];
+        state.took = took(state, event);
         match event {
             Event::StepIntent { attempt, key, .. } => {
                 if state.status == Status::Pending && state.doubt.is_some() {
                     state.recoveries += 1;
                 }
+                state.took_earlier = state.took;
                 state.attempt = *attempt;
                 state.key.clone_from(key);
                 state.started = state.started.or(Some(record.at));
@@ -564,6 +579,29 @@ impl RunState {
         let active = status != Status::Pending && !status.is_settled() && !left_behind;
         file(&mut self.ready, index, ready);
         file(&mut self.active, index, active);
+    }
+}
+
+/// Whether anything was changed, or may have been, once this happened too. What one try
+/// may have done is not unsaid by a later one that did nothing.
+fn took(known: &StepState, event: &Event) -> bool {
+    match event {
+        Event::StepActed { .. }
+        | Event::StepSucceeded { .. }
+        | Event::StepInDoubt { .. }
+        | Event::StepAttested { .. }
+        | Event::StepResolved { answer: Answer::Happened, .. } => true,
+        Event::StepFailed { effect: FailureEffect::None, .. } => known.took_earlier,
+        Event::StepFailed { .. } => true,
+        // That it may be run again does not say that it did not happen.
+        Event::StepResolved { answer: Answer::DidNotHappen, by, .. }
+            if *by != ResolvedBy::Class =>
+        {
+            known.took_earlier
+        }
+        // Called off while somebody was at it.
+        Event::StepSkipped { .. } if known.status == Status::Running => true,
+        _ => known.took,
     }
 }
 

@@ -160,6 +160,10 @@ pub struct StepState {
     pub attested: bool,
     /// Why a person wants the present try stopped.
     pub stop: Option<String>,
+    /// Whether any try that is over changed, or may have changed, anything.
+    pub took: bool,
+    /// The same of the tries before the present one.
+    pub took_earlier: bool,
 }
 
 impl StepState {
@@ -182,6 +186,8 @@ impl StepState {
             evidence: Evidence::default(),
             attested: false,
             stop: None,
+            took: false,
+            took_earlier: false,
         }
     }
 }

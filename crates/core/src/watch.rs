@@ -77,6 +77,8 @@ pub enum Meaning {
 pub enum Verdict {
     /// Every required trigger was seen to be well, and none fired.
     Passed,
+    /// The plan has no trigger that a machine watches.
+    Unwatched,
     /// Nobody can say that it went well.
     Inconclusive,
     /// A trigger fired.
@@ -89,6 +91,7 @@ impl Verdict {
     pub fn shown(self) -> &'static str {
         match self {
             Self::Passed => "found well",
+            Self::Unwatched => "not watched by any trigger",
             Self::Inconclusive => "nobody can say",
             Self::Failed => "not well",
         }

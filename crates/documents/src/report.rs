@@ -177,6 +177,29 @@ fn clocks(state: &RunState) -> (Option<Timestamp>, Option<Timestamp>) {
     (started, ended)
 }
 
+/// Why the way back counts as gone in part only.
+fn in_part(state: &RunState) -> String {
+    let left_out = (0..state.steps.len()).filter(|&i| {
+        state.selected[i] && state.states[i].status == Status::Skipped && !state.steps[i].optional
+    });
+    let names = |ids: Vec<&str>| ids.join(", ");
+    let left_out = names(left_out.map(|i| state.steps[i].id.as_str()).collect());
+    let stays = names(state.left_standing().map(|id| id.as_str()).collect());
+    let accepted = state.release.triggers.iter().filter(|(_, seen)| seen.accepted);
+    let unwell = names(accepted.map(|(id, _)| id.as_str()).collect());
+    let mut said = "The way back was gone to its end, but not everything is as it was.".to_owned();
+    for (what, names) in [
+        ("Left out, although they matter", left_out),
+        ("Stages that stay as they are", stays),
+        ("Not seen to be well again, and accepted", unwell),
+    ] {
+        if !names.is_empty() {
+            said.push_str(&format!(" {what}: {names}."));
+        }
+    }
+    said
+}
+
 fn summary(log: &Log<'_>, make: &mut Make) {
     let state = log.state;
     let plan = &state.planned.plan;
@@ -201,6 +224,10 @@ fn summary(log: &Log<'_>, make: &mut Make) {
         Some((Outcome::Deployed, _)) => {
             (Tone::Note, "The release was deployed, watched, and found well.".to_owned())
         }
+        Some((Outcome::DeployedUnwatched, _)) => (
+            Tone::Note,
+            "The release was deployed. The plan has no trigger that watches it.".to_owned(),
+        ),
         Some((Outcome::DeployedWithFindings, _)) => (
             Tone::Warning,
             "The release was deployed, though not everything was found well.".to_owned(),
@@ -217,10 +244,7 @@ fn summary(log: &Log<'_>, make: &mut Make) {
             "The change was backed out. Every step of the chosen way is done and verified."
                 .to_owned(),
         ),
-        Some((Outcome::Partial, _)) => (
-            Tone::Warning,
-            "The way back was gone to its end, but steps that matter were left out.".to_owned(),
-        ),
+        Some((Outcome::Partial, _)) => (Tone::Warning, in_part(state)),
         Some((Outcome::Abandoned { reason }, _)) => {
             (Tone::Warning, format!("The run was given up: {reason}"))
         }

@@ -9,6 +9,7 @@ use backout_core::plan::{
     Action, DataPolicy, DecisionAction, DecisionRule, Effect, Many, Moment, Permission, Severity,
     Stdin, Step, Text, Unanswered, Watch,
 };
+use backout_core::watch::Verdict;
 
 /// A length of time: `45 s`, `30 min`, `1 h 42 min`, `2 d`.
 #[must_use]
@@ -97,7 +98,6 @@ pub fn rule(rule: &DecisionRule) -> String {
     }
     match rule.if_unanswered {
         Some(Unanswered::BackOut) => said.push_str("; if nobody answers: back out"),
-        Some(Unanswered::Continue) => said.push_str("; if nobody answers and nothing fired: go on"),
         None => {}
     }
     said
@@ -278,11 +278,12 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
         Event::OrderFrozen { .. } => "the order of work was made anew".to_owned(),
         Event::RunFinished { outcome } => match outcome {
             Outcome::Deployed => "finished: deployed, watched, and found well".to_owned(),
+            Outcome::DeployedUnwatched => "finished: deployed; no trigger watched it".to_owned(),
             Outcome::DeployedWithFindings => {
                 "finished: deployed, though not everything was found well".to_owned()
             }
             Outcome::Reverted => "finished: everything on this way is done and verified".to_owned(),
-            Outcome::Partial => "finished in part: steps that matter were left out".to_owned(),
+            Outcome::Partial => "finished in part: not everything is as it was".to_owned(),
             Outcome::Abandoned { reason } => format!("abandoned by {by}: {reason}"),
         },
         Event::StepIntent { attempt: 1, .. } => "started".to_owned(),
@@ -341,6 +342,9 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
             format!("{result}{name}, attested afterwards by {by}: {reason}{}", seen(evidence))
         }
         Event::StageApproved { reason, .. } => format!("approved by {by}: {reason}"),
+        Event::StageBaked { verdict: Verdict::Unwatched, .. } => {
+            "waited long enough: no trigger watches it".to_owned()
+        }
         Event::StageBaked { verdict, .. } => format!("watched long enough: {}", verdict.shown()),
         Event::TriggerMoved { trigger, from, to, before, reading, .. } => {
             let before = if *before { ", before the first stage" } else { "" };
@@ -357,6 +361,9 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
         }
         Event::SourceLost { source, error } => format!("! {source} cannot be read: {error}"),
         Event::SourceFound { source } => format!("{source} can be read again"),
+        Event::WatchEnded { verdict: Verdict::Unwatched } => {
+            "every stage is done; no trigger watches the release".to_owned()
+        }
         Event::WatchEnded { verdict } => format!("the watch is over: {}", verdict.shown()),
         Event::DecisionAsked(asked) => {
             let who: Vec<&str> = asked.asked.iter().map(|role| role.as_str()).collect();

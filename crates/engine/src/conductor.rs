@@ -8,6 +8,7 @@
 //! end, somebody else's record, a time, a signal.
 
 mod outcome;
+mod sight;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ use crate::fault::{self, Point};
 use crate::hands::{Hands, Patience as AskFor, Report, Task, Unreadable, Verdict, World};
 use crate::journal::{AppendError, Journal};
 use crate::log::{OpenError, RunLog, WriteError};
+pub use sight::Sight;
+use sight::{About, Postponed, hear};
 
 /// What a person at the coordinator's own terminal wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +127,10 @@ pub struct Conductor<J, H, C> {
     stopping: HashMap<StepId, u32>,
     /// What is watched.
     news: Option<mpsc::Receiver<Vec<Event>>>,
+    /// When it was last looked at.
+    sight: Option<Arc<dyn Sight>>,
+    /// What waits for a look.
+    postponed: Postponed,
 }
 
 impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
@@ -141,13 +148,17 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             busy: HashMap::new(),
             stopping: HashMap::new(),
             news: None,
+            sight: None,
+            postponed: Postponed::new(),
         }
     }
 
-    /// The same, hearing of what is watched: events about triggers and sources.
+    /// The same, hearing of what is watched: events about triggers and sources, and
+    /// when each was last looked at.
     #[must_use]
-    pub fn watching(mut self, news: mpsc::Receiver<Vec<Event>>) -> Self {
+    pub fn watching(mut self, news: mpsc::Receiver<Vec<Event>>, sight: Arc<dyn Sight>) -> Self {
         self.news = Some(news);
+        self.sight = Some(sight);
         self
     }
 
@@ -268,18 +279,40 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     Intent::Verify { step, purpose } => self.verify(step, purpose),
                     Intent::Wake { at } => {
                         let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-                        wake = Some(wake.map_or(left, |wake: Duration| wake.min(left)));
+                        sooner(&mut wake, left);
                     }
+                    Intent::Bake { step, verdict } => {
+                        match self.judged(About::Stage(step), verdict, now) {
+                            Ok(verdict) => {
+                                let stage = self.log.state().steps[step].id.clone();
+                                events.push(Event::StageBaked { stage, verdict });
+                            }
+                            Err(left) => sooner(&mut wake, left),
+                        }
+                    }
+                    Intent::EndWatch { verdict } => {
+                        match self.judged(About::Release, verdict, now) {
+                            Ok(verdict) => events.push(Event::WatchEnded { verdict }),
+                            Err(left) => sooner(&mut wake, left),
+                        }
+                    }
+                    Intent::Finish {
+                        outcome: outcome @ (Outcome::Reverted | Outcome::Partial),
+                    } => match self.recovery_is_seen(now) {
+                        Ok(()) => events.push(Event::RunFinished { outcome }),
+                        Err(left) => sooner(&mut wake, left),
+                    },
                     Intent::Ask(asked) => {
                         let numbers = observer.numbers(self.log.state(), now);
-                        events.push(Event::DecisionAsked(Box::new(asked.with(numbers))));
+                        events.push(Event::DecisionAsked(Box::new(asked.with(numbers, now))));
                     }
                     Intent::Decide { choice, reason, known } => {
                         if let Some(known) = known {
                             let numbers = observer.numbers(self.log.state(), now);
-                            events.push(Event::DecisionAsked(Box::new(known.with(numbers))));
+                            events.push(Event::DecisionAsked(Box::new(known.with(numbers, now))));
                         }
-                        events.extend(decided(choice, reason, true));
+                        let release = &self.log.state().release;
+                        events.extend(decided(release, choice, reason, true));
                     }
                     other => events.extend(self.written(other)),
                 }
@@ -339,15 +372,13 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 }
             }
             Intent::PassOn { number, to, until } => Event::DecisionPassedOn { number, to, until },
-            Intent::Bake { step, verdict } => {
-                Event::StageBaked { stage: state.steps[step].id.clone(), verdict }
-            }
-            Intent::EndWatch { verdict } => Event::WatchEnded { verdict },
             Intent::Finish { outcome } => Event::RunFinished { outcome },
             Intent::Start { .. }
             | Intent::Verify { .. }
             | Intent::Ask(_)
             | Intent::Decide { .. }
+            | Intent::Bake { .. }
+            | Intent::EndWatch { .. }
             | Intent::Wake { .. } => return None,
         })
     }
@@ -516,46 +547,6 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         }
     }
 
-    /// Writes down what was seen, as far as it says something new.
-    async fn take_in(
-        &mut self,
-        observer: &mut impl Observer,
-        events: Vec<Event>,
-    ) -> Result<(), Stopped> {
-        let about = events.iter().find_map(|event| match event {
-            Event::TriggerMoved { to, .. } => Some(to.shown()),
-            _ => None,
-        });
-        fault::point(Point::Heard, about.unwrap_or_default());
-        loop {
-            let state = self.log.state();
-            let begun = state.states[..state.release.stages].iter().any(|known| known.attempt > 0);
-            let new: Vec<Event> = events
-                .iter()
-                .filter(|event| match event {
-                    Event::SourceFound { source } => state.release.lost.contains_key(source),
-                    Event::SourceLost { source, .. } => !state.release.lost.contains_key(source),
-                    _ => true,
-                })
-                .cloned()
-                .map(|event| match event {
-                    Event::TriggerMoved { trigger, from, to, meaning, reading, .. } => {
-                        let before = !begun && state.release.stages > 0;
-                        Event::TriggerMoved { trigger, from, to, meaning, before, reading }
-                    }
-                    event => event,
-                })
-                .collect();
-            if new.is_empty() || state.finished.is_some() {
-                return Ok(());
-            }
-            if self.append(observer, new).await? {
-                fault::point(Point::HeardDurable, about.unwrap_or_default());
-                return Ok(());
-            }
-        }
-    }
-
     async fn hold(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
         // Somebody else may write first; the wish must not get lost over that.
         while self.log.state().held.is_none() && self.log.state().finished.is_none() {
@@ -654,12 +645,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     }
 }
 
-/// The next thing that was seen; never, if nothing is watched.
-async fn hear(news: &mut Option<mpsc::Receiver<Vec<Event>>>) -> Option<Vec<Event>> {
-    match news {
-        Some(news) => news.recv().await,
-        None => std::future::pending().await,
-    }
+fn sooner(wake: &mut Option<Duration>, left: Duration) {
+    *wake = Some(wake.map_or(left, |wake| wake.min(left)));
 }
 
 /// Verifications often hold the moment the action is done. Asking once right

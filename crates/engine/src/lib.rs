@@ -24,7 +24,7 @@ pub mod journal;
 pub mod log;
 pub mod start;
 
-pub use conductor::{Conductor, Control, End, Patience, Stopped};
+pub use conductor::{Conductor, Control, End, Patience, Sight, Stopped};
 pub use hands::{Hands, Report, Task, Verdict};
 pub use journal::{AppendError, Journal, ReadError};
 pub use log::RunLog;

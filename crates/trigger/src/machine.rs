@@ -296,7 +296,12 @@ impl Watched {
     /// resolves a firing one (after `keep_firing_for`); an error changes nothing.
     fn as_prometheus(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> State {
         let active = match sample {
-            Sample::Failed => return self.state,
+            // Prometheus says nothing then. That nobody can see is said all the same.
+            Sample::Failed => {
+                let since = *self.failing_since.get_or_insert(at);
+                let blind = lasted(since, at) >= rule.error_after;
+                return if blind { State::Error } else { self.state };
+            }
             Sample::Value { value, beyond } => {
                 self.value = Some(*value);
                 *beyond
@@ -304,13 +309,15 @@ impl Watched {
             Sample::Nothing | Sample::Counts { .. } => false,
         };
         self.seen = Some(at);
+        self.failing_since = None;
+        let state = self.unblinded();
         if active {
             self.clean_since = None;
             let since = *self.breach_since.get_or_insert(at);
-            let firing = self.state == State::Firing || lasted(since, at) >= rule.lasting;
+            let firing = state == State::Firing || lasted(since, at) >= rule.lasting;
             return if firing { State::Firing } else { State::Pending };
         }
-        if self.state == State::Firing && !rule.recovers_after.is_zero() {
+        if state == State::Firing && !rule.recovers_after.is_zero() {
             let since = *self.clean_since.get_or_insert(at);
             if lasted(since, at) < rule.recovers_after {
                 return State::Firing;
@@ -343,12 +350,13 @@ fn lasted(since: Timestamp, at: Timestamp) -> Duration {
 
 /// How a watch over these triggers ends if it ends now.
 pub fn verdict<'a>(triggers: impl IntoIterator<Item = (&'a Rule, &'a Watched)>) -> Verdict {
-    let mut verdict = Verdict::Passed;
+    let (mut verdict, mut any, mut well) = (Verdict::Passed, false, false);
     for (rule, watched) in triggers {
+        any = true;
         match watched.meaning(rule) {
             _ if watched.latched.is_some() => return Verdict::Failed,
             Meaning::Breach => return Verdict::Failed,
-            Meaning::Well => {}
+            Meaning::Well => well = true,
             Meaning::Open | Meaning::Inconclusive if rule.required => {
                 verdict = Verdict::Inconclusive;
             }
@@ -356,5 +364,10 @@ pub fn verdict<'a>(triggers: impl IntoIterator<Item = (&'a Rule, &'a Watched)>) 
             Meaning::Inconclusive => verdict = Verdict::Inconclusive,
         }
     }
-    verdict
+    match (any, well) {
+        (false, _) => Verdict::Unwatched,
+        // Where no trigger is required, one at least must have seen something.
+        (true, false) => Verdict::Inconclusive,
+        (true, true) => verdict,
+    }
 }

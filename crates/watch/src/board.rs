@@ -11,6 +11,8 @@ use backout_trigger::machine::Watched;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::look::Memory;
+
 /// Where one trigger stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
@@ -20,6 +22,9 @@ pub struct Standing {
     pub reading: Reading,
     /// The last values, oldest first, for people.
     pub recent: Vec<f64>,
+    /// What one look leaves for the next.
+    #[serde(default)]
+    pub memory: Memory,
 }
 
 /// Where every trigger stands.

@@ -17,6 +17,7 @@ use backout_trigger::machine::Sample;
 use backout_trigger::quantile::upper_bound;
 use backout_trigger::rule::beyond;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::prometheus::{NoAnswer, Prometheus};
 
@@ -102,9 +103,10 @@ pub struct Looker {
     memory: Mutex<Memory>,
 }
 
-/// What a look leaves for the next one.
-#[derive(Default)]
-struct Memory {
+/// What a look leaves for the next one. It is kept on the board: a watch that starts
+/// again measures from where the last one stopped.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
     /// The boundary of a histogram that is used.
     boundary: Option<String>,
     /// Slow and all requests at the last look.
@@ -131,6 +133,13 @@ impl Looker {
             None => None,
         };
         Ok(Self { trigger, world, prometheus, began, before, every, memory: Mutex::default() })
+    }
+
+    /// The same, going on from what an earlier watch left.
+    #[must_use]
+    pub fn remembering(self, memory: Option<Memory>) -> Self {
+        *self.memory() = memory.unwrap_or_default();
+        self
     }
 
     /// Looks once. Never panics and never takes much longer than [`TIMEOUT`] for each
@@ -178,17 +187,40 @@ impl Looker {
         }
     }
 
+    /// Two values that belong together. Of Prometheus they are asked in one question, so
+    /// that both are of the same moment.
+    async fn pair(
+        self: &Arc<Self>,
+        source: &SourceId,
+        first: &str,
+        second: &str,
+    ) -> Result<(Option<f64>, Option<f64>), Looked> {
+        if self.prometheus.is_some() {
+            let (this, both) = (Arc::clone(self), (first.to_owned(), second.to_owned()));
+            let asked = blocking(move || {
+                let server = this.prometheus.as_ref();
+                server.map_or(Ok((None, None)), |server| server.pair(&both.0, &both.1))
+            })
+            .await;
+            match asked {
+                Ok(pair) => return Ok(pair),
+                Err(NoAnswer::Lost(why)) => return Err(Looked::failed(Some(source), why)),
+                // Not every query can be part of another one. By itself it is answered,
+                // or it is said what is wrong with it.
+                Err(NoAnswer::Refused(_)) => {}
+            }
+        }
+        let second = self.value(source, second).await?;
+        Ok((self.value(source, first).await?, second))
+    }
+
     async fn ratio(self: &Arc<Self>, ratio: &Ratio) -> Looked {
         let asked = [ratio.bad.as_str(), ratio.total.as_str()];
-        let total = match self.value(&ratio.source, &ratio.total).await {
-            Ok(total) => total,
+        let pair = match self.pair(&ratio.source, &ratio.bad, &ratio.total).await {
+            Ok(pair) => pair,
             Err(looked) => return looked.asking(asked),
         };
-        let bad = match self.value(&ratio.source, &ratio.bad).await {
-            Ok(bad) => bad,
-            Err(looked) => return looked.asking(asked),
-        };
-        match (bad, total) {
+        match pair {
             (Some(bad), Some(total)) => Looked::of(Sample::Counts { bad, total }).asking(asked),
             // A counter that exists only once something failed looks like this; so does
             // a misspelled one.
@@ -211,12 +243,8 @@ impl Looker {
         let with = if labels.is_empty() { String::new() } else { format!("{labels},") };
         let fast = format!("sum({name}_bucket{{{with}le=\"{boundary}\"}})");
         let asked = [fast.as_str(), all.as_str()];
-        let total = match self.value(&latency.source, &all).await {
-            Ok(total) => total,
-            Err(looked) => return looked.asking(asked),
-        };
-        let quick = match self.value(&latency.source, &fast).await {
-            Ok(quick) => quick,
+        let (quick, total) = match self.pair(&latency.source, &fast, &all).await {
+            Ok(pair) => pair,
             Err(looked) => return looked.asking(asked),
         };
         let (Some(total), Some(quick)) = (total, quick) else {
@@ -225,9 +253,9 @@ impl Looker {
         let now = ((total - quick).max(0.0), total);
         let before = self.memory().counted.replace(now);
         // The counters themselves, and not a rate of them: no request is counted twice,
-        // and none is made up. One that fell was reset: what it shows is new.
+        // and none is made up. A total that fell was reset: what it shows is new.
         let (bad, total) = match before {
-            Some((bad, total)) if now.1 >= total && now.0 >= bad => (now.0 - bad, now.1 - total),
+            Some((bad, total)) if now.1 >= total => ((now.0 - bad).max(0.0), now.1 - total),
             Some(_) => now,
             None => (0.0, 0.0),
         };
@@ -402,7 +430,7 @@ impl Looker {
             .as_str()])
     }
 
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+    pub(crate) fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+/// The label that tells two queries in one question apart.
+const MARK: &str = "backout_query";
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
@@ -88,6 +91,29 @@ impl Prometheus {
             }
             other => Err(NoAnswer::Refused(format!("`{query}` gives a {other} and not a value"))),
         }
+    }
+
+    /// The one value of each of two queries, both of the same moment.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub fn pair(&self, first: &str, second: &str) -> Result<(Option<f64>, Option<f64>), NoAnswer> {
+        let marked = |query: &str, which| {
+            format!("label_replace(({query}), \"{MARK}\", \"{which}\", \"\", \"\")")
+        };
+        let both = format!("{} or {}", marked(first, 1), marked(second, 2));
+        let data = self.ask("query", &[("query", &both)])?;
+        let series: Vec<Series> = parsed(data.result)?;
+        let of = |query: &str, which: &str| {
+            let marked = |one: &&Series| one.metric.get(MARK).is_some_and(|mark| mark == which);
+            let found: Vec<&Series> = series.iter().filter(marked).collect();
+            match found.as_slice() {
+                [] => Ok(None),
+                [one] => Ok(one.value.as_ref().and_then(|(_, value)| number(value))),
+                many => Err(several(many.len(), query)),
+            }
+        };
+        Ok((of(first, "1")?, of(second, "2")?))
     }
 
     /// The values of a query from one moment to another.

@@ -13,7 +13,8 @@ use std::time::Duration;
 use backout_core::event::Event;
 use backout_core::ids::{OptionId, SourceId, TriggerId};
 use backout_core::plan::{Condition, Plan, Trigger};
-use backout_core::watch::State;
+use backout_core::watch::{Meaning, State};
+use backout_engine::Sight;
 use backout_engine::hands::World;
 use backout_trigger::machine::{Sample, Watched};
 use backout_trigger::rule::{self, Measured, Rule};
@@ -24,7 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::board::{Board, Standing};
 use crate::composite::{self, Way};
-use crate::look::{Looked, Looker, Servers};
+use crate::look::{Looked, Looker, Memory, Servers, TIMEOUT};
 use crate::measure::BEFORE;
 use crate::reading::reading;
 
@@ -55,11 +56,20 @@ pub struct Setting<'a> {
     pub board: Board,
     /// Where the standing is kept.
     pub file: Option<PathBuf>,
-    /// Where the log says that each trigger stands: an earlier watch may have died
-    /// between keeping its board and telling of it.
-    pub told: BTreeMap<TriggerId, State>,
+    /// What the log says about each trigger: an earlier watch may have died between
+    /// keeping its board and telling of it.
+    pub told: BTreeMap<TriggerId, Told>,
     /// What was measured before the deployment.
     pub measured: BTreeMap<TriggerId, Measured>,
+}
+
+/// What the log says about a trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Where it stands.
+    pub state: State,
+    /// Whether it has fired.
+    pub fired: bool,
 }
 
 impl<'a> Setting<'a> {
@@ -141,7 +151,8 @@ impl Watcher {
                 before,
                 rule.every,
             );
-            let looker = looker.map(Arc::new);
+            let kept = shared.board().triggers.get(id).map(|known| known.memory.clone());
+            let looker = looker.map(|looker| Arc::new(looker.remembering(kept)));
             let (shared, bound, id, every) =
                 (Arc::clone(&shared), Arc::clone(bound), id.clone(), rule.every);
             // Spread over the first interval, always in the same way.
@@ -162,7 +173,8 @@ impl Watcher {
                         }
                         (_, Err(why)) => failed(why),
                     };
-                    if !shared.take(&id, &trigger, looked).await {
+                    let memory = looker.as_ref().map(|looker| looker.memory().clone());
+                    if !shared.take(&id, &trigger, looked, memory.ok()).await {
                         return;
                     }
                 }
@@ -188,6 +200,12 @@ impl Watcher {
         *self.shared.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
     }
 
+    /// When each trigger was last looked at, for whoever judges the release by it.
+    #[must_use]
+    pub fn sight(&self) -> Arc<dyn Sight> {
+        Arc::new(Eye(Arc::clone(&self.shared)))
+    }
+
     /// Whoever hears messages of other systems for this watch.
     #[must_use]
     pub fn ear(&self) -> Ear {
@@ -205,6 +223,32 @@ impl Watcher {
             board.keep(file)?;
         }
         Ok(board)
+    }
+}
+
+/// Knows when each trigger was last looked at.
+struct Eye(Arc<Shared>);
+
+impl Sight for Eye {
+    fn unseen(
+        &self,
+        triggers: &[(TriggerId, State)],
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let board = self.0.board();
+        let waits = triggers.iter().filter_map(|(id, state)| {
+            // One look may just be over, the next one may take as long as it may.
+            let patience = self.0.rules.get(id)?.every * 2 + TIMEOUT;
+            let earliest = now.checked_sub(patience).unwrap_or(since).max(since);
+            let seen = board.triggers.get(id).is_some_and(|standing| {
+                let watched = &standing.watched;
+                let at = if state.is_blind() { watched.looked } else { watched.seen };
+                watched.state == *state && at.is_some_and(|at| at >= earliest)
+            });
+            (!seen).then_some(patience)
+        });
+        waits.max()
     }
 }
 
@@ -234,21 +278,34 @@ impl Ear {
 fn untold(
     board: &Board,
     rules: &BTreeMap<TriggerId, Rule>,
-    told: &BTreeMap<TriggerId, State>,
+    told: &BTreeMap<TriggerId, Told>,
 ) -> Vec<Event> {
-    let standings = board.triggers.iter().filter_map(|(id, standing)| {
-        let (rule, to) = (rules.get(id)?, standing.watched.state);
-        let from = told.get(id).copied().unwrap_or(State::Insufficient);
-        (from != to).then(|| Event::TriggerMoved {
-            trigger: id.clone(),
-            from,
-            to,
-            meaning: standing.watched.meaning(rule),
-            before: false,
-            reading: standing.reading.clone(),
-        })
-    });
-    standings.collect()
+    let mut events = Vec::new();
+    for (id, standing) in &board.triggers {
+        let Some(rule) = rules.get(id) else { continue };
+        let known = told.get(id);
+        let mut from = known.map_or(State::Insufficient, |known| known.state);
+        let mut moved = |to: State, meaning: Meaning| {
+            if from == to {
+                return;
+            }
+            events.push(Event::TriggerMoved {
+                trigger: id.clone(),
+                from,
+                to,
+                meaning,
+                before: false,
+                reading: standing.reading.clone(),
+            });
+            from = to;
+        };
+        // What fired and was well again before anybody was told has fired all the same.
+        if standing.watched.latched.is_some() && !known.is_some_and(|known| known.fired) {
+            moved(State::Firing, Meaning::Breach);
+        }
+        moved(standing.watched.state, standing.watched.meaning(rule));
+    }
+    events
 }
 
 fn failed(why: &str) -> Looked {
@@ -295,7 +352,13 @@ impl Shared {
     }
 
     /// Takes in what a look gave and tells what follows; `false` when nobody listens.
-    async fn take(&self, id: &TriggerId, trigger: &Trigger, looked: Looked) -> bool {
+    async fn take(
+        &self,
+        id: &TriggerId,
+        trigger: &Trigger,
+        looked: Looked,
+        memory: Option<Memory>,
+    ) -> bool {
         let Some(rule) = self.rules.get(id) else { return true };
         let now = Timestamp::now();
         let mut events = self.source(trigger, &looked);
@@ -306,11 +369,13 @@ impl Shared {
                 watched: Watched::new(began),
                 reading: Default::default(),
                 recent: Vec::new(),
+                memory: Memory::default(),
             });
             let change = standing.watched.look(rule, now, &looked.sample);
             standing.reading =
                 reading(trigger, rule, &standing.watched, &looked.note, &looked.queries);
             standing.note(standing.watched.value);
+            standing.memory = memory.unwrap_or_default();
             if let Some(change) = change {
                 events.push(Event::TriggerMoved {
                     trigger: id.clone(),

@@ -10,6 +10,8 @@ use backout_core::event::Event;
 use backout_core::ids::TriggerId;
 use backout_core::plan::Severity;
 use backout_core::state::RunState;
+use backout_forecast::outlook::History;
+use jiff::Timestamp;
 
 use super::Done;
 use super::invoke::chosen_option;
@@ -17,6 +19,7 @@ use super::people::{open, say, step_of, then};
 use crate::app::App;
 use crate::cli::{DecideArgs, DecideVerb, DefectArgs, SeverityArg, StepArgs};
 use crate::failure::{Exit, Failure};
+use crate::foresight::{history_of_state, numbers};
 use crate::view::{release, words};
 
 pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
@@ -28,7 +31,8 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         return Err(Failure::usage("say what is decided, and why"));
     };
     let state = log.state();
-    let choice = choice(app, state, args, verb)?;
+    let history = history_of_state(app).await?;
+    let choice = choice(app, state, args, verb, &history)?;
     let back = matches!(choice, Choice::BackOut { .. } | Choice::NotFixable);
     if back && args.option.is_none() {
         refuse_where_there_is_no_way_back(state)?;
@@ -44,8 +48,8 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         DecideVerb::NotFixable => Verb::NotFixable,
     };
     let act = Act::Decide { verb, option };
-    let done = say(app, &mut log, args.who.who.as_deref(), &act, reason, |_| {
-        Ok(decided(choice.clone(), reason.clone(), false))
+    let done = say(app, &mut log, args.who.who.as_deref(), &act, reason, |state| {
+        Ok(decided(&state.release, choice.clone(), reason.clone(), false))
     })
     .await?;
     if done == Exit::Done {
@@ -64,6 +68,7 @@ fn choice(
     state: &RunState,
     args: &DecideArgs,
     verb: DecideVerb,
+    history: &History,
 ) -> Result<Choice, Failure> {
     let plan = &state.planned.plan;
     if args.option.is_some() && verb != DecideVerb::BackOut {
@@ -96,13 +101,38 @@ fn choice(
                     .map_err(|error: BadDuration| Failure::usage(format!("--for: {error}")))?,
                 None => rule.and_then(|rule| rule.fix_window).unwrap_or(Span::minutes(30)),
             };
-            let until = app
-                .now()
+            let now = app.now();
+            let until = now
                 .checked_add(lasting.signed())
                 .map_err(|_| Failure::usage("--for is too long"))?;
+            in_time(state, now, until, history)?;
             Choice::FixForward { until }
         }
     })
+}
+
+/// A fix may be tried for as long as going back after it still ends in time.
+fn in_time(
+    state: &RunState,
+    now: Timestamp,
+    until: Timestamp,
+    history: &History,
+) -> Result<(), Failure> {
+    let latest = numbers(state, history, now).and_then(|numbers| numbers.latest());
+    let zone = words::zone(&state.planned.plan);
+    match latest {
+        Some(latest) if latest <= now => {
+            anstream::eprintln!("warning: going back, begun now, does not end in time any more");
+            Ok(())
+        }
+        Some(latest) if latest < until => Err(Failure::refused(format!(
+            "going back has to be begun by {}, and the fix would be tried until {}",
+            words::clock(latest, &zone),
+            words::clock(until, &zone)
+        ))
+        .hint(format!("`--for {}m` is in time", words::between(now, latest).as_secs() / 60))),
+        _ => Ok(()),
+    }
 }
 
 /// After a stage that cannot be undone, going back is another plan.

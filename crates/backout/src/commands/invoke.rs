@@ -270,7 +270,7 @@ pub(super) async fn coordinate(
     let mut conductor = Conductor::new(log, Arc::new(hands), app.clock, coordinator_id());
     let watcher = match watcher {
         Some((watcher, news, receiver)) => {
-            conductor = conductor.watching(news);
+            conductor = conductor.watching(news, watcher.sight());
             Some((watcher, receiver))
         }
         None => None,
@@ -339,7 +339,9 @@ fn outcome(state: &RunState) -> Outcome {
 
 fn exit_of(end: &End) -> Exit {
     match end {
-        End::Finished(Outcome::Reverted | Outcome::Deployed) => Exit::Done,
+        End::Finished(Outcome::Reverted | Outcome::Deployed | Outcome::DeployedUnwatched) => {
+            Exit::Done
+        }
         End::Finished(Outcome::Partial | Outcome::DeployedWithFindings) => Exit::Partial,
         End::Finished(Outcome::Abandoned { .. }) => Exit::Failed,
         End::Waiting | End::Detached => Exit::Waiting,

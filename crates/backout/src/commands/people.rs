@@ -430,6 +430,12 @@ pub(super) async fn escalate(app: &App, args: &EscalateArgs) -> Done {
     if log.state().option.as_ref() == Some(&option) {
         return Err(Failure::refused(format!("the run is on option {option} already")));
     }
+    if log.state().release.goes_forward() {
+        let run = log.state().run.as_str();
+        return Err(Failure::refused(format!("{run} does not go back yet")).hint(format!(
+            "`backout decide {run} back-out --option {option} --reason …` goes back this way"
+        )));
+    }
     let event = Event::OptionChosen { option: option.clone(), reason: args.reason.clone() };
     let what = Act::Escalate { option: option.clone() };
     let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {

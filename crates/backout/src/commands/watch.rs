@@ -21,6 +21,7 @@ use backout_engine::hands::World;
 use backout_trigger::machine;
 use backout_trigger::rule::{self, Measured, Rule};
 use backout_watch::receive::Receiver;
+use backout_watch::watcher::Told;
 use backout_watch::{Board, News, Setting, Watcher, measure};
 
 use super::Done;
@@ -183,7 +184,7 @@ async fn look_on(
     Ok(match verdict {
         Verdict::Passed => Exit::Done,
         Verdict::Failed => Exit::Failed,
-        Verdict::Inconclusive => Exit::Waiting,
+        Verdict::Inconclusive | Verdict::Unwatched => Exit::Waiting,
     })
 }
 
@@ -268,7 +269,11 @@ pub(super) async fn of_run(
     let file = Board::file(&app.ledger().run_folder(&state.run));
     let board = kept(app, state)?.unwrap_or_else(|| Board::new(app.now()));
     let world = Arc::new(World::of(&state.planned));
-    let told = state.release.triggers.iter().map(|(id, seen)| (id.clone(), seen.state)).collect();
+    let told =
+        state.release.triggers.iter().map(|(id, seen)| {
+            (id.clone(), Told { state: seen.state, fired: seen.fired.is_some() })
+        });
+    let told = told.collect();
     // Before the deployment began, also for a coordinator that comes back.
     let measured = measure(plan, &world, state.started).await;
     let setting = Setting { board, file: Some(file), told, measured, ..Setting::new(plan, world) };

@@ -182,7 +182,7 @@ pub(crate) fn one_line(outlook: &Outlook, state: &RunState, zone: &TimeZone) -> 
 }
 
 /// How long a decision may take, seconds; negative when there is no time left.
-fn spare(outlook: &Outlook) -> Option<f64> {
+pub(crate) fn spare(outlook: &Outlook) -> Option<f64> {
     let room = outlook.deadline?.duration_since(outlook.at).as_secs_f64();
     Some(room - outlook.finish.quantile(outlook.confidence).high)
 }

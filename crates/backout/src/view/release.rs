@@ -43,10 +43,15 @@ pub(crate) fn way_back(back: &RunState) -> Vec<String> {
         1 => "1 step".to_owned(),
         many => format!("{many} steps"),
     };
-    vec![
+    let mut lines = vec![
         format!("The way back undoes {what}: {count}, {takes}"),
         format!("  {}", one_line(&steps.join(" → "), 160)),
-    ]
+    ];
+    let stays: Vec<&str> = back.left_standing().map(|stage| stage.as_str()).collect();
+    if !stays.is_empty() {
+        lines.push(format!("  it leaves as it is: {}", stays.join(", ")));
+    }
+    lines
 }
 
 /// How the deployment stands, as lines for people.
@@ -121,11 +126,12 @@ fn question(open: &Open, now: Timestamp, zone: &TimeZone) -> Vec<String> {
         lines.push(format!("  an answer is due by {} ({})", clock(until, zone), left(until)));
     }
     lines.extend(open.guards.iter().map(|guard| format!("  not by itself: {guard}")));
-    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, zone)));
+    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, open.asked_at, zone)));
     lines
 }
 
-fn figures(numbers: &Numbers, zone: &TimeZone) -> Vec<String> {
+/// What the forecast said at a moment.
+pub(crate) fn figures(numbers: &Numbers, at: Timestamp, zone: &TimeZone) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Some(likely), Some(high)) = (numbers.likely, numbers.high) {
         lines.push(format!("  going back takes {likely}, on a bad night {high}"));
@@ -133,11 +139,16 @@ fn figures(numbers: &Numbers, zone: &TimeZone) -> Vec<String> {
     if let Some(in_time) = numbers.in_time {
         lines.push(format!("  begun now it ends in time with {:.0} %", (in_time * 100.0).floor()));
     }
-    if let Some(at) = numbers.point_of_no_return {
-        lines.push(format!("  it can be begun until {}", clock(at, zone)));
-    }
-    if let Some(at) = numbers.give_up_fixing {
-        lines.push(format!("  a fix has to be given up by {}", clock(at, zone)));
+    match (numbers.point_of_no_return, numbers.give_up_fixing) {
+        (Some(latest), _) if latest <= at => {
+            lines.push("  LATE: begun now, it does not end in time any more".to_owned());
+        }
+        (latest, fixing) => {
+            lines.extend(latest.map(|at| format!("  it can be begun until {}", clock(at, zone))));
+            lines.extend(
+                fixing.map(|at| format!("  a fix has to be given up by {}", clock(at, zone))),
+            );
+        }
     }
     lines
 }
@@ -206,7 +217,7 @@ fn known(state: &RunState, open: &Open, zone: &TimeZone) -> Vec<String> {
         lines.extend(reading.queries.iter().map(|query| format!("    asked: {query}")));
     }
     lines.extend(open.guards.iter().map(|guard| format!("  not by itself: {guard}")));
-    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, zone)));
+    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, open.asked_at, zone)));
     if open.passed_on > 0 {
         lines.push(format!("  passed on {} times for want of an answer", open.passed_on));
     }

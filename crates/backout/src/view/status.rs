@@ -44,7 +44,10 @@ impl Word {
     /// The word for a run, given whether a coordinator is at work.
     pub(crate) fn of(state: &RunState, coordinated: bool) -> Self {
         match &state.finished {
-            Some((Outcome::Deployed | Outcome::DeployedWithFindings, _)) => return Self::Deployed,
+            Some((
+                Outcome::Deployed | Outcome::DeployedUnwatched | Outcome::DeployedWithFindings,
+                _,
+            )) => return Self::Deployed,
             Some((Outcome::Reverted, _)) => return Self::Reverted,
             Some((Outcome::Partial, _)) => return Self::Partial,
             Some((Outcome::Abandoned { .. }, _)) => return Self::Abandoned,

@@ -129,8 +129,8 @@ fn another_system_deploys_and_reports() {
         .expect(20)
         .says("Jenkins job open-portal does it, and reports when it is done");
     stage.tell(&["stage", "done", "CHG7", "open", "--as", "ann", "--note", "build 4711"]).expect(0);
-    stage.say("resume --as lead").expect(0).says("deployed, watched, and found well");
-    assert_eq!(stage.status()["outcome"], "deployed");
+    stage.say("resume --as lead").expect(0).says("deployed; no trigger watched it");
+    assert_eq!(stage.status()["outcome"], "deployed_unwatched");
     assert_eq!(stage.lines("told"), 0);
 }
 
@@ -182,8 +182,72 @@ fn there_is_no_plain_way_back_behind_what_cannot_be_undone() {
             "decide", "CHG8", "back-out", "--option", "close", "--reason", "it fails", "--as",
             "lead",
         ])
+        .expect(0)
+        .says("it leaves as it is: schema");
+    // What cannot be undone stays: that is not "as before".
+    stage.say("resume CHG8 --as lead").expect(10).says("not everything is as it was");
+    stage.say("render CHG8 --to md -o -").expect(0).says("Stages that stay as they are: schema");
+}
+
+/// What people can say at any time has its effect, or is refused with what to do.
+#[test]
+fn people_decide_without_being_asked() {
+    let options = "options:\n  close: {title: Close only, steps: [tell, close]}\n  full: {title: Everything, default: true}\n";
+    // The way back takes 14 minutes and has to be done in an hour.
+    let hour = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let hour = hour.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%dT%H:%M");
+    let window = format!("window: {{timezone: UTC, backout_by: {hour}}}\n");
+    let approved = STAGES.replace("undone_by: [close]", "undone_by: [close], approval: {by: lead}");
+    let stage = stage(&format!("{approved}{options}{window}"));
+    stage.tell(&["deploy", "plan.backout.yaml", "--as", "lead"]).expect(20);
+    stage
+        .tell(&["escalate", "CHG7", "close", "--reason", "heavier", "--as", "lead"])
+        .expect(30)
+        .says("CHG7-1 does not go back yet")
+        .says("decide CHG7-1 back-out --option close");
+    stage
+        .tell(&["decide", "CHG7", "not-fixable", "--reason", "no", "--as", "lead"])
+        .expect(1)
+        .says("nothing is being fixed");
+    stage
+        .tell(&[
+            "decide",
+            "CHG7",
+            "fix-forward",
+            "--for",
+            "2h",
+            "--reason",
+            "a typo",
+            "--as",
+            "lead",
+        ])
+        .expect(30)
+        .says("going back has to be begun by")
+        .says("is in time");
+    stage
+        .tell(&[
+            "decide",
+            "CHG7",
+            "fix-forward",
+            "--for",
+            "20m",
+            "--reason",
+            "a typo",
+            "--as",
+            "lead",
+        ])
         .expect(0);
-    stage.say("resume CHG8 --as lead").expect(0);
+    stage.say("status").expect(0).says("a fix may be tried until").says("a typo");
+    stage
+        .tell(&["stage", "approve", "CHG7", "open", "--reason", "tested", "--as", "lead"])
+        .expect(0);
+    let mut running = stage.start(&["resume", "CHG7", "--as", "lead"]);
+    stage.until("the coordinator", |stage| stage.say("log").out.contains("(term 2)"));
+    assert_eq!(stage.step("open")["state"], "pending", "nothing goes forward while it is fixed");
+    stage.tell(&["decide", "CHG7", "continue", "--reason", "fixed", "--as", "lead"]).expect(0);
+    // Somebody decided that it goes on: that is a finding.
+    assert_eq!(running.code(), Some(10));
+    assert_eq!(stage.step("open")["state"], "succeeded");
 }
 
 #[test]
@@ -335,6 +399,8 @@ fn other_systems_report_stages_and_alerts() {
     );
     let stage = stage(&more);
     stage.write("secret", "correct horse\n");
+    // What Jenkins would have done.
+    stage.write("down", "");
     let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
     stage.until("the second stage", |stage| {
         stage.say("status --json").code == Some(0) && stage.step("open")["state"] == "running"

@@ -144,14 +144,12 @@ impl DecisionRule {
     }
 }
 
-/// What holds when nobody answers.
+/// What holds when nobody answers. Going on is no such thing: a silence is not a yes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unanswered {
     /// Go back.
     BackOut,
-    /// Go on, if nothing fired and it is only that nobody can see.
-    Continue,
 }
 
 /// The decision a severity asks for.

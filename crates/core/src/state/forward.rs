@@ -7,6 +7,7 @@ use crate::choice::Choice;
 use crate::event::Event;
 use crate::ids::{OptionId, StepId};
 use crate::illegal::Illegal;
+use crate::plan::Effect;
 use crate::record::{Actor, Record};
 use crate::release::{Back, reversed, took_place};
 use crate::status::Status;
@@ -60,14 +61,31 @@ impl RunState {
         }
     }
 
-    /// The run as it would be if somebody decided now to back out by the default way;
-    /// nothing where it does not go forward.
+    /// Stages that took place and that the chosen way back leaves as they are: nothing
+    /// undoes them, or what does is not on this way or was left out.
+    pub fn left_standing(&self) -> impl Iterator<Item = &StepId> {
+        let undoes = self.release.back.iter().flat_map(|back| &back.undoes);
+        undoes.filter(|id| {
+            let Some((stage, _)) = self.step(id) else { return false };
+            let done = |undo: &StepId| {
+                let Ok(index) = self.position(undo) else { return false };
+                let left_out = self.states[index].status == Status::Skipped;
+                self.selected[index] && (!left_out || self.steps[index].optional)
+            };
+            let undone = !stage.undone_by.0.is_empty() && stage.undone_by.iter().all(done);
+            stage.effect() != Effect::Read && !undone
+        })
+    }
+
+    /// The run as it would be if somebody decided now to back out, by the way that is
+    /// called for or else by the default one; nothing where it does not go forward.
     #[must_use]
     pub fn if_backed_out(&self, now: Timestamp) -> Option<Self> {
         if !self.release.goes_forward() || self.finished.is_some() {
             return None;
         }
-        let event = Event::BackoutBegun { option: None, reason: String::new() };
+        let option = self.release.open.as_ref().and_then(|open| open.option.clone());
+        let event = Event::BackoutBegun { option, reason: String::new() };
         // Written by nobody: only to see what it would be.
         let nobody =
             Actor::Person { name: "nobody".to_owned(), role: None, account: String::new() };

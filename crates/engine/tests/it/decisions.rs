@@ -1,157 +1,16 @@
 //! The decision, on a simulated clock: exhaustive where the space is small.
 
 use backout_core::choice::{Choice, DecisionAsked, Numbers};
-use backout_core::decide::decide;
-use backout_core::decision::{decided, verdict};
-use backout_core::event::{Event, Outcome, RunPlanned};
-use backout_core::ids::{RoleId, StepId, TriggerId};
+use backout_core::decision::verdict;
+use backout_core::event::{Event, Outcome};
+use backout_core::ids::StepId;
 use backout_core::intent::Intent;
 use backout_core::plan::{DecisionAction, Effect, Severity};
 use backout_core::question::{QuestionKind, questions};
-use backout_core::record::{Actor, Record};
-use backout_core::state::RunState;
 use backout_core::watch::{Meaning, Reading, State, Verdict};
-use backout_testkit::plans;
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::forward::forward;
-use crate::stage::lead;
-
-fn at(minutes: i64) -> Timestamp {
-    let start: Timestamp = "2026-06-06T02:00:00Z".parse().expect("a time");
-    start + SignedDuration::from_mins(minutes)
-}
-
-fn plan(decision: &Value, more: &Value) -> RunPlanned {
-    let mut sections = json!({
-        "roles": {
-            "lead": {"name": "Lena Lead", "deputies": ["deputy"]},
-            "deputy": {"name": "Dee Deputy"},
-            "boss": {"name": "Bo Boss"},
-            "ann": {"name": "Ann"},
-            "bob": {"name": "Bob"},
-        },
-        "watch": {"window": "1h"},
-        "stages": [{"id": "a", "owner": "ann", "run": {"argv": ["true"]}, "bake": "10m", "undone_by": ["undo-a"]}],
-        "triggers": {
-            "logins": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
-            "slow": {"severity": "major", "gauge": {"url": "http://x", "limit": "> 5"}},
-            "odd": {"severity": "minor", "gauge": {"url": "http://x", "limit": "> 5"}},
-        },
-        "decision": decision,
-    });
-    if let (Some(sections), Some(more)) = (sections.as_object_mut(), more.as_object()) {
-        sections.extend(more.clone());
-    }
-    forward(plans::plan_with(
-        &json!([plans::automatic("undo-a", Effect::Verifiable, &[])]),
-        &sections,
-    ))
-}
-
-/// A run, and what happens to it.
-struct Night(RunState);
-
-impl Night {
-    fn new(planned: RunPlanned) -> Self {
-        let record = Record {
-            v: backout_core::record::FORMAT,
-            run: backout_core::ids::RunId::new("CHG1-1").expect("a name"),
-            seq: backout_core::ids::Seq(1),
-            epoch: backout_core::ids::Epoch(0),
-            at: at(0),
-            actor: lead(),
-            events: vec![Event::RunPlanned(Box::new(planned))],
-            prev: backout_core::ids::Digest::ZERO,
-        };
-        let digest = record.seal().digest;
-        Self(RunState::begin(&record, digest).expect("a run"))
-    }
-
-    fn happens(&mut self, minutes: i64, events: Vec<Event>) {
-        let actor = Actor::Coordinator { id: "test".to_owned() };
-        self.0 = self.0.with(&events, &actor, at(minutes)).expect("legal");
-    }
-
-    fn says(&mut self, minutes: i64, choice: Choice) {
-        self.0 = self
-            .0
-            .with(&decided(choice, "because".to_owned(), false), &lead(), at(minutes))
-            .expect("legal");
-    }
-
-    /// Does what is due: starts nothing, writes everything else.
-    fn due(&mut self, minutes: i64) -> Vec<Intent> {
-        let intents = decide(&self.0, at(minutes));
-        for intent in intents.clone() {
-            let events = match intent {
-                Intent::Ask(asked) => vec![Event::DecisionAsked(asked)],
-                Intent::PassOn { number, to, until } => {
-                    vec![Event::DecisionPassedOn { number, to, until }]
-                }
-                Intent::Decide { choice, reason, known } => {
-                    let known = known.map(Event::DecisionAsked);
-                    known.into_iter().chain(decided(choice, reason, true)).collect()
-                }
-                Intent::Bake { step, verdict } => {
-                    vec![Event::StageBaked { stage: self.0.steps[step].id.clone(), verdict }]
-                }
-                Intent::EndWatch { verdict } => vec![Event::WatchEnded { verdict }],
-                Intent::Finish { outcome } => vec![Event::RunFinished { outcome }],
-                _ => Vec::new(),
-            };
-            self.happens(minutes, events);
-        }
-        intents
-    }
-
-    fn stage_is_done(&mut self, minutes: i64) {
-        let step = StepId::new("a").expect("a name");
-        let intent = Event::StepIntent {
-            step: step.clone(),
-            attempt: 1,
-            key: "k".to_owned(),
-            action: backout_core::ids::Digest::ZERO,
-            effect: Effect::Opaque,
-        };
-        let done = Event::StepSucceeded { step, attempt: 1, evidence: Default::default() };
-        self.happens(minutes, vec![intent, done]);
-    }
-
-    fn moves(&mut self, minutes: i64, trigger: &str, to: State, meaning: Meaning) {
-        let from =
-            self.0.release.triggers.get(&id(trigger)).map_or(State::Insufficient, |s| s.state);
-        let reading = Reading { shown: "9".to_owned(), ..Reading::default() };
-        let trigger = id(trigger);
-        self.happens(
-            minutes,
-            vec![Event::TriggerMoved { trigger, from, to, meaning, before: false, reading }],
-        );
-    }
-
-    fn all_well(&mut self, minutes: i64) {
-        for trigger in ["logins", "slow", "odd"] {
-            self.moves(minutes, trigger, State::Ok, Meaning::Well);
-        }
-    }
-
-    fn open(&self) -> Option<&backout_core::release::Open> {
-        self.0.release.open.as_ref()
-    }
-
-    fn goes_back(&self) -> bool {
-        self.0.release.back.is_some()
-    }
-}
-
-fn id(name: &str) -> TriggerId {
-    TriggerId::new(name).expect("a name")
-}
-
-fn role(name: &str) -> RoleId {
-    RoleId::new(name).expect("a name")
-}
+use crate::night::{Night, at, id, plan, role};
 
 /// Severity × action × automatic × what is known × each guard: what happens at once.
 #[test]
@@ -202,7 +61,8 @@ fn the_matrix_is_what_it_says() {
                         let by_itself =
                             acts && action == "back-out" && automatic && guard == "none";
                         assert_eq!(night.goes_back(), by_itself, "{story}");
-                        let asks = acts && !by_itself || meaning == Meaning::Inconclusive;
+                        let blind = meaning == Meaning::Inconclusive && action != "log";
+                        let asks = acts && !by_itself || blind;
                         assert_eq!(night.open().is_some(), asks, "{story}");
                         if let Some(open) = night.open() {
                             assert_eq!(open.certain, meaning == Meaning::Breach, "{story}");
@@ -240,7 +100,7 @@ fn nobody_answers() {
         }
         json!({"critical": rule})
     };
-    for (more, ends_back) in [("", false), ("back-out", true), ("continue", false)] {
+    for (more, ends_back) in [("", false), ("back-out", true)] {
         let mut night = Night::new(plan(&rule(more), &json!({})));
         night.stage_is_done(1);
         night.moves(2, "logins", State::Firing, Meaning::Breach);
@@ -338,11 +198,13 @@ fn the_point_of_no_return_ends_a_fix_window() {
     };
     let numbers =
         |minutes| Some(Numbers { point_of_no_return: Some(at(minutes)), ..Numbers::default() });
-    assert_eq!(asked.clone().with(numbers(10)).fix_until, Some(at(10)));
-    assert_eq!(asked.clone().with(numbers(50)).fix_until, Some(at(30)));
-    assert_eq!(asked.clone().with(None).fix_until, Some(at(30)));
+    assert_eq!(asked.clone().with(numbers(10), at(2)).fix_until, Some(at(10)));
+    assert_eq!(asked.clone().with(numbers(50), at(2)).fix_until, Some(at(30)));
+    assert_eq!(asked.clone().with(None, at(2)).fix_until, Some(at(30)));
+    // It has passed already: then the plan's own window holds.
+    assert_eq!(asked.clone().with(numbers(2), at(2)).fix_until, Some(at(30)));
     let without = DecisionAsked { fix_until: None, ..asked };
-    assert_eq!(without.with(numbers(10)).fix_until, None);
+    assert_eq!(without.with(numbers(10), at(2)).fix_until, None);
 }
 
 #[test]

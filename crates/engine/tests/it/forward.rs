@@ -55,8 +55,8 @@ async fn back_out(stage: &Stage) -> bool {
     let at = "2026-06-06T03:00:00Z".parse().expect("a time");
     let what = Act::Decide { verb: Verb::BackOut, option: None };
     let choice = Choice::BackOut { option: None };
-    let done = act(&mut log, &person, &lead(), at, &what, "it fails", |_| {
-        Ok(decided(choice.clone(), "it fails".to_owned(), false))
+    let done = act(&mut log, &person, &lead(), at, &what, "it fails", |state| {
+        Ok(decided(&state.release, choice.clone(), "it fails".to_owned(), false))
     })
     .await;
     matches!(done, Ok(Acted::Done { .. }))
@@ -114,7 +114,7 @@ async fn nothing_is_left(stage: &Stage, story: &str) {
 async fn a_deployment_without_a_fault_is_deployed() {
     for effect in Effect::ALL {
         let mut stage = Stage::of(forward(plan(effect, &json!({})))).await;
-        assert_eq!(stage.run_to_end().await, Outcome::Deployed);
+        assert_eq!(stage.run_to_end().await, Outcome::DeployedUnwatched);
         for name in STAGES {
             assert_eq!(stage.hands.effects(&id(name)), 1);
             assert_eq!(stage.hands.effects(&id(&format!("undo-{name}"))), 0);
@@ -226,5 +226,5 @@ async fn where_there_is_no_way_back_two_people_have_to_agree() {
             .expect("written");
         assert_eq!(matches!(said, Acted::Done { .. }), expected, "{name}: {said:?}");
     }
-    assert_eq!(stage.run_to_end().await, Outcome::Deployed);
+    assert_eq!(stage.run_to_end().await, Outcome::DeployedUnwatched);
 }

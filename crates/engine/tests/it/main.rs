@@ -3,7 +3,9 @@
 mod crashes;
 mod decisions;
 mod forward;
+mod greens;
 mod journals;
+mod night;
 mod owners;
 mod people;
 mod stage;

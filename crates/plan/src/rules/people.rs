@@ -184,11 +184,65 @@ pub(super) const RULES: &[Rule] = &[
             }
         },
     },
+    Rule {
+        id: "BOP-150",
+        level: Error,
+        title: "There are as many people as have to agree",
+        why: "Where two people have to say the same and only one can, nobody can, and it is noticed at the worst moment.",
+        fix: "name more roles or deputies, or ask for fewer people",
+        clauses: &["NIST SP 800-53 r5, AC-5"],
+        fires: "authority: {skip: {by: sponsor, quorum: 2}}\nroles: {sponsor: {name: Sue Martin}}",
+        silent: "authority: {skip: {by: [sponsor, pm], quorum: 2}}\nroles: {sponsor: {name: Sue Martin}, pm: {name: Pat Moore}}",
+        look: |facts, found| {
+            let root = Path::root();
+            let granted = facts.plan.authority.0.iter();
+            let mut asked: Vec<(Path, Vec<&RoleId>, u32)> = granted
+                .map(|(permission, grant)| {
+                    let key = serde_json::to_value(permission).unwrap_or_default();
+                    let at = root.key("authority").key(key.as_str().unwrap_or_default());
+                    (at, grant.by.iter().collect(), grant.quorum)
+                })
+                .collect();
+            for (severity, rule) in &facts.plan.decision {
+                let at = root.key("decision").key(format!("{severity:?}").to_lowercase());
+                let who = rule.by.iter().chain(rule.escalate.iter()).collect();
+                asked.push((at, who, rule.quorum));
+            }
+            for (index, stage) in facts.plan.stages.iter().enumerate() {
+                let Some(grant) = &stage.approval else { continue };
+                // What there is no way back from takes two people in any case.
+                let least = if stage.irreversible.is_some() { 2 } else { 1 };
+                let at = root.key("stages").index(index).key("approval");
+                asked.push((at, grant.by.iter().collect(), grant.quorum.max(least)));
+            }
+            for (at, who, quorum) in asked {
+                let Some(most) = people(facts, &who).filter(|most| *most < quorum as usize) else {
+                    continue;
+                };
+                let message = format!("{quorum} people have to agree here, and only {most} can");
+                found.at(at, who.first().map_or("", |role| role.as_str()), message);
+            }
+        },
+    },
 ];
+
+/// How many different people can speak for these roles and their deputies; nothing where
+/// the plan does not say who that is, as for a team.
+fn people(facts: &Facts<'_>, roles: &[&RoleId]) -> Option<usize> {
+    let deputies = roles.iter().filter_map(|id| facts.plan.roles.get(*id));
+    let deputies = deputies.flat_map(|role| role.deputies.iter());
+    let mut names = BTreeSet::new();
+    for id in roles.iter().copied().chain(deputies) {
+        let role = facts.plan.roles.get(id)?;
+        names.insert(role.name.as_ref().filter(|_| role.team.is_none())?.to_lowercase());
+    }
+    (!names.is_empty()).then_some(names.len())
+}
 
 /// Roles that have something to do or to decide.
 fn needed(facts: &Facts<'_>) -> BTreeSet<RoleId> {
-    let owners = facts.plan.steps.iter().filter_map(|step| step.owner.clone());
+    let steps = facts.plan.stages.iter().chain(&facts.plan.steps);
+    let owners = steps.filter_map(|step| step.owner.clone());
     let deciders = facts.plan.decision.values().filter_map(|rule| rule.by.clone());
     let named: BTreeSet<RoleId> =
         owners.chain(deciders).chain(facts.plan.change.owner.clone()).collect();

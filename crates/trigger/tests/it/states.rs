@@ -272,3 +272,21 @@ proptest! {
         }
     }
 }
+
+/// Prometheus is silent about what it cannot ask. That nobody can see is said all the
+/// same, and where it stood is not forgotten.
+#[test]
+fn an_unreadable_source_is_said_under_the_rules_of_prometheus_too() {
+    let rule = Rule { prometheus: true, ..plain() };
+    let failed = || Sample::Failed;
+    let samples =
+        [value(12.0), value(12.0), value(12.0), failed(), failed(), failed(), value(12.0)];
+    use State::{Error, Firing, Pending};
+    let wanted = [Pending, Pending, Firing, Firing, Firing, Error, Firing];
+    assert_eq!(states(&rule, &samples), wanted);
+    let mut watched = Watched::new(at(0));
+    for (tick, sample) in samples[..6].iter().enumerate() {
+        watched.look(&rule, at(tick as i64 + 1), sample);
+    }
+    assert_eq!(watched.meaning(&rule), Meaning::Breach, "it fired, and nobody saw it end");
+}

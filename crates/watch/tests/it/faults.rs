@@ -10,6 +10,7 @@ use backout_core::watch::{Meaning, State};
 use backout_trigger::machine::Sample;
 use backout_watch::look::{Looker, Servers};
 use backout_watch::prometheus::{NoAnswer, Prometheus};
+use backout_watch::watcher::Told;
 use backout_watch::{Board, Setting, Watcher};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ use crate::{plan, world};
 #[derive(Clone)]
 enum Says {
     Value(&'static str),
+    /// The answers to two queries in one question.
+    Pair(Option<&'static str>, Option<&'static str>),
     Empty,
     Several,
     Boundary(&'static str),
@@ -60,6 +63,14 @@ impl SimulatedPrometheus {
                 };
                 let (status, body) = match next {
                     Says::Value(value) => (200, vector(&[value]).to_string()),
+                    Says::Pair(first, second) => {
+                        let marked = |which, value: Option<&str>| {
+                            value.map(|v| json!({"metric": {"backout_query": which}, "value": [1.0, v]}))
+                        };
+                        let series: Vec<Value> =
+                            marked("1", first).into_iter().chain(marked("2", second)).collect();
+                        (200, json!({"status": "success", "data": {"resultType": "vector", "result": series}}).to_string())
+                    }
                     Says::Empty => (200, vector(&[]).to_string()),
                     Says::Several => (200, vector(&["1", "2", "3"]).to_string()),
                     Says::Boundary(le) => (200, json!({"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"le": le}, "value": [1.0, "1"]}]}}).to_string()),
@@ -133,13 +144,15 @@ fn looker(server: &SimulatedPrometheus, trigger: &Value) -> Arc<Looker> {
 #[tokio::test]
 async fn a_ratio_needs_both_its_parts() {
     let trigger = json!({"ratio": {"source": "metrics", "bad": "b", "total": "t", "limit": "5%"}});
-    // All events are asked for first, then bad ones.
+    let counts = Sample::Counts { bad: 3.0, total: 100.0 };
     for (says, sample) in [
-        (vec![Says::Value("100"), Says::Value("3")], Sample::Counts { bad: 3.0, total: 100.0 }),
-        (vec![Says::Value("100"), Says::Empty], Sample::Nothing),
-        (vec![Says::Empty, Says::Value("3")], Sample::Nothing),
-        (vec![Says::Value("NaN"), Says::Value("3")], Sample::Nothing),
-        (vec![Says::Value("100"), Says::Several], Sample::Failed),
+        (vec![Says::Pair(Some("3"), Some("100"))], counts.clone()),
+        (vec![Says::Pair(None, Some("100"))], Sample::Nothing),
+        (vec![Says::Pair(Some("3"), None)], Sample::Nothing),
+        (vec![Says::Pair(Some("3"), Some("NaN"))], Sample::Nothing),
+        // Where both cannot be one question, they are two: all events, then bad ones.
+        (vec![Says::Refuses, Says::Scalar("100"), Says::Scalar("3")], counts),
+        (vec![Says::Refuses, Says::Value("100"), Says::Several], Sample::Failed),
         (vec![Says::Status(500)], Sample::Failed),
     ] {
         let server = SimulatedPrometheus::new(says);
@@ -155,20 +168,119 @@ async fn a_ratio_needs_both_its_parts() {
 #[tokio::test]
 async fn a_counter_that_was_reset_counts_from_nothing() {
     let trigger = json!({"latency": {"source": "metrics", "histogram": "x_seconds", "over": "5s"}});
-    // The boundaries once, then all and fast requests at each look.
+    // The boundaries once, then fast and all requests at each look.
     let server = SimulatedPrometheus::new([
         Says::Boundary("5"),
-        Says::Value("100"),
-        Says::Value("95"),
-        Says::Value("150"),
-        Says::Value("130"),
-        Says::Value("20"),
-        Says::Value("15"),
+        Says::Pair(Some("95"), Some("100")),
+        Says::Pair(Some("130"), Some("150")),
+        // One instance less: fewer slow ones than before, and that is no reset.
+        Says::Pair(Some("145"), Some("160")),
+        Says::Pair(Some("15"), Some("20")),
     ]);
     let looker = looker(&server, &trigger);
-    for (bad, total) in [(0.0, 0.0), (15.0, 50.0), (5.0, 20.0)] {
+    for (bad, total) in [(0.0, 0.0), (15.0, 50.0), (0.0, 10.0), (5.0, 20.0)] {
         assert_eq!(looker.look().await.sample, Sample::Counts { bad, total });
     }
+}
+
+/// Requests between two coordinators are counted, and what was usual before the
+/// deployment is not measured anew.
+#[tokio::test]
+async fn a_watch_that_starts_again_measures_from_where_the_last_one_stopped() {
+    let server =
+        SimulatedPrometheus::new([Says::Boundary("5"), Says::Pair(Some("100"), Some("100"))]);
+    let plan = plan(
+        &server.address,
+        &json!({"t": {"every": "100ms", "latency": {"source": "metrics", "histogram": "x_seconds", "over": "5s"}}}),
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = Board::file(folder.path());
+    let begin = |board| {
+        let setting =
+            Setting { board, file: Some(file.clone()), ..Setting::new(&plan, world(&plan)) };
+        Watcher::begin(setting)
+    };
+    let seen = |board: &Board| board.triggers.values().next().map(|t| t.watched.total);
+    let (watcher, news) = begin(Board::new(Timestamp::now()));
+    while seen(&watcher.board()).is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    watcher.end().await.expect("kept");
+    drop(news);
+    // Meanwhile 50 requests, 40 of them slow.
+    server.now_says([Says::Pair(Some("110"), Some("150"))]);
+    let board = Board::load(&file).expect("readable").expect("kept");
+    let (watcher, _news) = begin(board);
+    while seen(&watcher.board()) != Some(50.0) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What fired and was well again while nobody was told has fired all the same.
+#[tokio::test]
+async fn an_alarm_is_told_even_if_it_is_over() {
+    let server = SimulatedPrometheus::new([Says::Value("9")]);
+    let plan = plan(
+        &server.address,
+        &json!({"t": {"every": "100ms", "for": "0s", "recovers_after": "0s", "gauge": {"source": "metrics", "query": "x", "limit": "> 5"}}}),
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = Board::file(folder.path());
+    let setting = Setting { file: Some(file.clone()), ..Setting::new(&plan, world(&plan)) };
+    let (watcher, mut news) = Watcher::begin(setting);
+    until(&mut news, |event| moved(event, "t", State::Firing)).await;
+    server.now_says([Says::Value("1")]);
+    until(&mut news, |event| moved(event, "t", State::Ok)).await;
+    watcher.end().await.expect("kept");
+    // Its coordinator died before it wrote anything down. The log knows of an earlier
+    // state at most, which is the same as now.
+    let board = Board::load(&file).expect("readable").expect("kept");
+    let id = board.triggers.keys().next().expect("one").clone();
+    for told in [None, Some(Told { state: State::Ok, fired: false })] {
+        let told = told.map(|told| (id.clone(), told)).into_iter().collect();
+        let setting = Setting { board: board.clone(), told, ..Setting::new(&plan, world(&plan)) };
+        let (_watcher, mut news) = Watcher::begin(setting);
+        let first = news.recv().await.expect("the watch goes on");
+        let moves: Vec<(State, Meaning)> = first
+            .iter()
+            .filter_map(|event| match event {
+                Event::TriggerMoved { to, meaning, .. } => Some((*to, *meaning)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(moves, [(State::Firing, Meaning::Breach), (State::Ok, Meaning::Well)]);
+    }
+    // Whoever was told is not told again.
+    let told = [(id, Told { state: State::Ok, fired: true })].into();
+    let setting = Setting { board, told, ..Setting::new(&plan, world(&plan)) };
+    let (_watcher, mut news) = Watcher::begin(setting);
+    let first = news.recv().await.expect("the watch goes on");
+    assert!(!first.iter().any(|event| matches!(event, Event::TriggerMoved { .. })), "{first:?}");
+}
+
+/// Who asks whether a trigger was looked at lately gets the truth.
+#[tokio::test]
+async fn a_hung_source_is_not_seen() {
+    let server = SimulatedPrometheus::new([Says::Value("1")]);
+    let plan = plan(
+        &server.address,
+        &json!({"t": {"every": "100ms", "gauge": {"source": "metrics", "query": "x", "limit": "> 5"}}}),
+    );
+    let (watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    until(&mut news, |event| moved(event, "t", State::Ok)).await;
+    let id = watcher.rules().keys().next().expect("one").clone();
+    let sight = watcher.sight();
+    let begun = Timestamp::now();
+    let well = [(id.clone(), State::Ok)];
+    while sight.unseen(&well, begun, Timestamp::now()).is_some() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // In another state than the log says: its news is still on the way.
+    assert!(sight.unseen(&[(id, State::Firing)], begun, Timestamp::now()).is_some());
+    server.now_says([Says::Hangs]);
+    let later = Timestamp::now() + Duration::from_secs(30);
+    let patience = sight.unseen(&well, begun, later).expect("not seen for so long");
+    assert!(patience >= Duration::from_secs(10), "a look may take that long");
 }
 
 /// Any gauge, over and over, until the watcher says what is expected.

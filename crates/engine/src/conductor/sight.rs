@@ -1,0 +1,170 @@
+//! What is watched: news of it into the log, and no verdict on old news.
+//!
+//! The log says how each trigger stood when it last moved. That is not enough to let a
+//! release pass: a trigger that nobody has looked at since stands as it stood. So a stage
+//! counts as watched, a release as found well and what fired as recovered only once the
+//! watch has really looked, after what is judged and just now. Where it cannot, nobody
+//! can say that it went well.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use backout_core::decision;
+use backout_core::event::Event;
+use backout_core::ids::TriggerId;
+use backout_core::watch::{Meaning, State, Verdict};
+
+use super::{Conductor, Observer, Stopped};
+use crate::clock::Clock;
+use crate::fault::{self, Point};
+use crate::hands::Hands;
+use crate::journal::Journal;
+
+/// Where a watch stands at this moment.
+pub trait Sight: Send + Sync {
+    /// Nothing if each of these triggers stands as given here, was looked at after
+    /// `since`, and was looked at just now; else how long at most that may still take.
+    fn unseen(
+        &self,
+        triggers: &[(TriggerId, State)],
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Option<Duration>;
+}
+
+/// How often it is tried again.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Something that waits for a look: since when.
+pub(super) type Postponed = std::collections::BTreeMap<About, Timestamp>;
+
+/// What waits for a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum About {
+    /// A stage's time under watch.
+    Stage(usize),
+    /// The watch over the whole release.
+    Release,
+}
+
+impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
+    /// The verdict that may be written down now, or how long to wait before asking again.
+    pub(super) fn judged(
+        &mut self,
+        about: About,
+        verdict: Verdict,
+        now: Timestamp,
+    ) -> Result<Verdict, Duration> {
+        if verdict != Verdict::Passed {
+            return Ok(verdict);
+        }
+        let state = self.log.state();
+        let ended = |index: usize| state.states[index].ended.or(state.states[index].since);
+        let since = match about {
+            About::Stage(index) => ended(index),
+            About::Release => (0..state.release.stages).filter_map(ended).max(),
+        };
+        let well = |id: &TriggerId| {
+            let seen = state.release.triggers.get(id)?;
+            (seen.meaning == Meaning::Well).then(|| (id.clone(), seen.state))
+        };
+        let mut wanted: Vec<(TriggerId, State)> =
+            decision::required(&state.planned.plan).filter_map(well).collect();
+        if wanted.is_empty() {
+            wanted = state.release.triggers.keys().filter_map(well).collect();
+        }
+        let Some(sight) = &self.sight else { return Ok(Verdict::Inconclusive) };
+        if self.news_is_waiting() {
+            return Err(AGAIN);
+        }
+        let Some(patience) = sight.unseen(&wanted, since.unwrap_or(now), now) else {
+            self.postponed.remove(&about);
+            return Ok(verdict);
+        };
+        match self.postpone(about, patience, now) {
+            Some(left) => Err(left),
+            None => Ok(Verdict::Inconclusive),
+        }
+    }
+
+    /// Whether what fired was seen to be well after the way back; else how long to wait
+    /// before asking again. Where it never can be seen, it stops being well by itself.
+    pub(super) fn recovery_is_seen(&mut self, now: Timestamp) -> Result<(), Duration> {
+        let state = self.log.state();
+        let fired = state.release.triggers.iter();
+        let fired = fired.filter(|(_, seen)| seen.fired.is_some() && !seen.accepted);
+        let wanted: Vec<_> = fired.map(|(id, seen)| (id.clone(), seen.state)).collect();
+        let since = state.states.iter().filter_map(|known| known.ended).max().unwrap_or(now);
+        match &self.sight {
+            _ if self.news_is_waiting() => Err(AGAIN),
+            Some(sight) if sight.unseen(&wanted, since, now).is_some() => Err(AGAIN),
+            _ => Ok(()),
+        }
+    }
+
+    fn news_is_waiting(&self) -> bool {
+        self.news.as_ref().is_some_and(|news| !news.is_empty())
+    }
+
+    /// How long to wait for a look that may take so long in all; nothing if it took longer.
+    fn postpone(&mut self, about: About, patience: Duration, now: Timestamp) -> Option<Duration> {
+        let since = *self.postponed.entry(about).or_insert(now);
+        // A clock that went backwards begins the wait anew.
+        if now < since {
+            self.postponed.insert(about, now);
+        }
+        let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        let left = patience.checked_sub(waited).filter(|left| !left.is_zero())?;
+        Some(left.min(AGAIN))
+    }
+
+    /// Writes down what was seen, as far as it says something new.
+    pub(super) async fn take_in(
+        &mut self,
+        observer: &mut impl Observer,
+        events: Vec<Event>,
+    ) -> Result<(), Stopped> {
+        let about = events.iter().find_map(|event| match event {
+            Event::TriggerMoved { to, .. } => Some(to.shown()),
+            _ => None,
+        });
+        fault::point(Point::Heard, about.unwrap_or_default());
+        loop {
+            let state = self.log.state();
+            let begun = state.states[..state.release.stages].iter().any(|known| known.attempt > 0);
+            let new: Vec<Event> = events
+                .iter()
+                .filter(|event| match event {
+                    Event::SourceFound { source } => state.release.lost.contains_key(source),
+                    Event::SourceLost { source, .. } => !state.release.lost.contains_key(source),
+                    _ => true,
+                })
+                .cloned()
+                .map(|event| match event {
+                    Event::TriggerMoved { trigger, from, to, meaning, reading, .. } => {
+                        let before = !begun && state.release.stages > 0;
+                        Event::TriggerMoved { trigger, from, to, meaning, before, reading }
+                    }
+                    event => event,
+                })
+                .collect();
+            if new.is_empty() || state.finished.is_some() {
+                return Ok(());
+            }
+            if self.append(observer, new).await? {
+                fault::point(Point::HeardDurable, about.unwrap_or_default());
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The next thing that was seen; never, if nothing is watched.
+pub(super) async fn hear(news: &mut Option<mpsc::Receiver<Vec<Event>>>) -> Option<Vec<Event>> {
+    match news {
+        Some(news) => news.recv().await,
+        None => std::future::pending().await,
+    }
+}

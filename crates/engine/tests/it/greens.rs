@@ -1,0 +1,473 @@
+//! No green light that is not one, and no alarm, vote or stage that gets lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backout_core::act::{Act, Answer};
+use backout_core::choice::{Choice, Verb};
+use backout_core::decide::decide;
+use backout_core::decision::verdict;
+use backout_core::event::{Event, FailureEffect, Outcome, ResolvedBy};
+use backout_core::ids::{Digest, OptionId, StepId, TriggerId};
+use backout_core::intent::Intent;
+use backout_core::plan::{Effect, Severity};
+use backout_core::record::Record;
+use backout_core::release::took_place;
+use backout_core::state::RunState;
+use backout_core::status::Status;
+use backout_core::watch::{Meaning, Reading, State, Verdict};
+use backout_engine::conductor::Observer;
+use backout_engine::{Conductor, Control, End, Patience, Sight};
+use backout_testkit::plans;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::night::{Night, at, id, plan};
+use crate::stage::{Stage, lead};
+
+fn step(name: &str) -> StepId {
+    StepId::new(name).expect("a name")
+}
+
+fn intent(name: &str, attempt: u32) -> Event {
+    Event::StepIntent {
+        step: step(name),
+        attempt,
+        key: "k".to_owned(),
+        action: Digest::ZERO,
+        effect: Effect::Opaque,
+    }
+}
+
+fn failed(name: &str, attempt: u32, effect: FailureEffect) -> Event {
+    Event::StepFailed {
+        step: step(name),
+        attempt,
+        effect,
+        error: "no".to_owned(),
+        evidence: Default::default(),
+    }
+}
+
+fn succeeded(name: &str, attempt: u32) -> Event {
+    Event::StepSucceeded { step: step(name), attempt, evidence: Default::default() }
+}
+
+fn critical() -> Value {
+    json!({
+        "critical": {"action": "back-out", "by": "lead"},
+        "major": {"action": "back-out-unless-fixable", "by": "lead", "fix_window": "20m"},
+    })
+}
+
+#[test]
+fn the_way_back_is_chosen_with_the_decision_and_not_before() {
+    let options = json!({"options": {"full": {"title": "All", "default": true}}});
+    let night = Night::new(plan(&critical(), &options));
+    let option = OptionId::new("full").expect("a name");
+    let chosen = Event::OptionChosen { option, reason: "heavier".to_owned() };
+    assert!(night.0.allows(&chosen).is_err(), "a run that goes forward has no way back to change");
+}
+
+/// Each story of a stage's tries: whether it took place.
+#[test]
+fn what_one_try_did_is_not_unsaid_by_another() {
+    let unknown = || failed("a", 1, FailureEffect::Unknown);
+    let nothing = |attempt| failed("a", attempt, FailureEffect::None);
+    let again = || Event::StepRetried { step: step("a"), reason: "again".to_owned() };
+    let skipped = || Event::StepSkipped { step: step("a"), reason: "no".to_owned() };
+    let doubt = |attempt| Event::StepInDoubt {
+        step: step("a"),
+        attempt,
+        cause: backout_core::event::DoubtCause::SupervisorLost,
+        evidence: Default::default(),
+    };
+    let resolved = |attempt, by| Event::StepResolved {
+        step: step("a"),
+        attempt,
+        answer: Answer::DidNotHappen,
+        by,
+        reason: "I looked".to_owned(),
+    };
+    let stories: Vec<(Vec<Event>, bool)> = vec![
+        (vec![], false),
+        (vec![skipped()], false),
+        (vec![intent("a", 1)], true),
+        (vec![intent("a", 1), nothing(1)], false),
+        (vec![intent("a", 1), nothing(1), skipped()], false),
+        (vec![intent("a", 1), unknown()], true),
+        (vec![intent("a", 1), unknown(), skipped()], true),
+        (vec![intent("a", 1), unknown(), again()], true),
+        (vec![intent("a", 1), unknown(), again(), intent("a", 2), nothing(2)], true),
+        (vec![intent("a", 1), nothing(1), again(), intent("a", 2), nothing(2)], false),
+        (vec![intent("a", 1), doubt(1)], true),
+        (vec![intent("a", 1), doubt(1), resolved(1, ResolvedBy::Person)], false),
+        (vec![intent("a", 1), doubt(1), resolved(1, ResolvedBy::Person), skipped()], false),
+        // That it may be run again does not say that it did not happen.
+        (vec![intent("a", 1), doubt(1), resolved(1, ResolvedBy::Class)], true),
+        (
+            vec![
+                intent("a", 1),
+                doubt(1),
+                resolved(1, ResolvedBy::Class),
+                intent("a", 2),
+                nothing(2),
+            ],
+            true,
+        ),
+        (
+            vec![
+                intent("a", 1),
+                unknown(),
+                again(),
+                intent("a", 2),
+                doubt(2),
+                resolved(2, ResolvedBy::Person),
+            ],
+            true,
+        ),
+        (vec![intent("a", 1), succeeded("a", 1), again(), intent("a", 2), nothing(2)], true),
+    ];
+    for (events, wanted) in stories {
+        let mut night = Night::new(plan(&critical(), &json!({})));
+        let story = format!("{events:?}");
+        for event in events {
+            night.happens(1, vec![event]);
+        }
+        assert_eq!(took_place(&night.0.states[0]), wanted, "{story}");
+        night.says(2, Choice::BackOut { option: None });
+        let undoes = night.0.release.back.as_ref().map(|back| back.undoes.len());
+        assert_eq!(undoes, Some(usize::from(wanted)), "{story}");
+    }
+}
+
+/// Somebody who says "go on" has answered what they were asked, and nothing else.
+#[test]
+fn continue_answers_the_question_that_is_open() {
+    let mut night = Night::new(plan(&critical(), &json!({})));
+    night.stage_is_done(1);
+    // Nothing is asked: it answers nothing, also not what comes later.
+    night.says(1, Choice::Continue);
+    night.moves(2, "logins", State::Firing, Meaning::Breach);
+    night.moves(2, "slow", State::Firing, Meaning::Breach);
+    night.due(2);
+    assert_eq!(night.open().map(|open| open.because.clone()), Some(vec![id("logins")]));
+    night.says(3, Choice::Continue);
+    night.due(3);
+    // The next question, by its own rule.
+    assert_eq!(night.open().map(|open| open.because.clone()), Some(vec![id("slow")]));
+    assert_eq!(night.open().map(|open| open.severity), Some(Severity::Major));
+}
+
+/// That something can be seen again waives nothing that was never seen to be well.
+#[test]
+fn what_can_be_seen_again_is_not_therefore_well() {
+    let mut night = Night::new(plan(&critical(), &json!({})));
+    night.stage_is_done(0);
+    night.all_well(1);
+    night.moves(2, "logins", State::NoData, Meaning::Inconclusive);
+    night.due(2);
+    assert!(night.open().is_some());
+    night.moves(3, "logins", State::Insufficient, Meaning::Open);
+    night.due(3);
+    assert!(night.open().is_none());
+    let reason = night.0.release.decided[0].reason.clone();
+    assert_eq!(reason, "what could not be seen can be seen again", "it is not said to be well");
+    assert_eq!(verdict(&night.0), Verdict::Inconclusive);
+    night.due(10);
+    night.due(10);
+    assert!(night.open().is_some_and(|open| open.why.contains("logins (too little data)")));
+}
+
+#[test]
+fn a_stage_that_stays_is_not_reverted() {
+    let options = json!({
+        "options": {
+            "flag": {"title": "Flag off", "steps": ["flag-off"]},
+            "full": {"title": "All", "steps": ["undo-a", "flag-off"], "default": true},
+        },
+    });
+    for (option, outcome) in [("flag", Outcome::Partial), ("full", Outcome::Reverted)] {
+        let mut planned = plan(&critical(), &options);
+        let more: Vec<backout_core::plan::Step> =
+            serde_json::from_value(json!([plans::automatic("flag-off", Effect::Verifiable, &[])]))
+                .expect("a step");
+        planned.plan.steps.extend(more);
+        let mut night = Night::new(planned);
+        night.stage_is_done(1);
+        let option = OptionId::new(option).expect("a name");
+        night.says(2, Choice::BackOut { option: Some(option.clone()) });
+        for name in ["undo-a", "flag-off"] {
+            let index = night.0.position(&step(name)).expect("there");
+            if night.0.selected[index] {
+                night.happens(3, vec![intent(name, 1), succeeded(name, 1)]);
+            }
+        }
+        night.due(4);
+        assert_eq!(
+            night.0.finished.as_ref().map(|(outcome, _)| outcome),
+            Some(&outcome),
+            "{option}"
+        );
+        assert_eq!(night.0.left_standing().count(), usize::from(outcome == Outcome::Partial));
+    }
+}
+
+#[test]
+fn what_nobody_watched_is_not_found_well() {
+    // No trigger at all, and only one that a person watches.
+    let judged = json!({"users": {"severity": "major", "judged": "Users call"}});
+    for triggers in [json!({}), judged] {
+        let mut night = Night::new(plan(&critical(), &json!({"triggers": triggers})));
+        night.stage_is_done(1);
+        (11..14).for_each(|minute| drop(night.due(minute)));
+        let outcome = night.0.finished.as_ref().map(|(outcome, _)| outcome);
+        assert_eq!(outcome, Some(&Outcome::DeployedUnwatched));
+    }
+    // None is required: one of them must have seen something all the same.
+    let trigger = json!({"severity": "critical", "required": false, "gauge": {"url": "http://x", "limit": "> 5"}});
+    let triggers = json!({"triggers": {"logins": trigger, "slow": trigger}});
+    let mut night = Night::new(plan(&critical(), &triggers));
+    night.stage_is_done(0);
+    assert_eq!(verdict(&night.0), Verdict::Inconclusive);
+    night.moves(1, "slow", State::Ok, Meaning::Well);
+    assert_eq!(verdict(&night.0), Verdict::Passed);
+}
+
+#[test]
+fn worse_takes_the_time_from_a_fix() {
+    let begin = |critical: Value| {
+        let decision = json!({
+            "critical": critical,
+            "major": {"action": "back-out-unless-fixable", "by": "lead", "fix_window": "20m"},
+        });
+        let mut night = Night::new(plan(&decision, &json!({})));
+        night.stage_is_done(1);
+        night.moves(2, "slow", State::Firing, Meaning::Breach);
+        night.due(2);
+        assert_eq!(night.open().and_then(|open| open.fix_until), Some(at(22)));
+        night
+    };
+    for action in ["back-out", "ask", "back-out-unless-fixable"] {
+        let mut night = begin(json!({"action": action, "by": "lead"}));
+        night.moves(5, "logins", State::Firing, Meaning::Breach);
+        night.due(5);
+        assert!(night.goes_back(), "{action}");
+        let record = night.0.release.decided.last().expect("decided");
+        assert!(record.automatic && record.reason.contains("while a fix was tried"), "{record:?}");
+    }
+    // A guard objects: people are asked, and the fix has no more time than it had.
+    let mut night =
+        begin(json!({"action": "back-out-unless-fixable", "by": "lead", "fix_window": "2h"}));
+    night.happens(
+        5,
+        vec![Event::TriggerMoved {
+            trigger: id("logins"),
+            from: State::Insufficient,
+            to: State::Firing,
+            meaning: Meaning::Breach,
+            before: true,
+            reading: Reading::default(),
+        }],
+    );
+    night.due(5);
+    assert!(!night.goes_back());
+    assert_eq!(night.open().and_then(|open| open.fix_until), Some(at(22)));
+    assert_eq!(night.open().map(|open| open.severity), Some(Severity::Critical));
+}
+
+#[test]
+fn what_fired_before_the_first_stage_stays_so() {
+    let decision = json!({"critical": {"action": "back-out", "by": "lead", "automatic": true}});
+    let mut night = Night::new(plan(&decision, &json!({})));
+    let moved = |from, to, meaning, before| Event::TriggerMoved {
+        trigger: id("logins"),
+        from,
+        to,
+        meaning,
+        before,
+        reading: Reading::default(),
+    };
+    night.happens(0, vec![moved(State::Insufficient, State::Firing, Meaning::Breach, true)]);
+    night.stage_is_done(1);
+    night.happens(2, vec![moved(State::Firing, State::Recovering, Meaning::Breach, false)]);
+    night.happens(3, vec![moved(State::Recovering, State::Firing, Meaning::Breach, false)]);
+    night.due(3);
+    assert!(!night.goes_back(), "it fired before, too");
+    assert!(night.open().is_some_and(|open| !open.guards.is_empty()));
+}
+
+#[test]
+fn nothing_is_tried_again_while_people_decide() {
+    let mut planned = plan(&critical(), &json!({}));
+    planned.plan.stages[0].retry =
+        Some(serde_json::from_value(json!({"attempts": 3, "pause": "1m"})).expect("a retry"));
+    planned.plan.stages[0].effect = Some(Effect::Idempotent);
+    let mut night = Night::new(planned);
+    night.happens(1, vec![intent("a", 1), failed("a", 1, FailureEffect::None)]);
+    let starts = |night: &Night, minute| {
+        decide(&night.0, at(minute)).iter().any(|intent| matches!(intent, Intent::Start { .. }))
+    };
+    assert!(starts(&night, 5), "its retry has tries left");
+    night.moves(5, "logins", State::Firing, Meaning::Breach);
+    assert!(!starts(&night, 5), "a decision is about to be asked for");
+    night.due(5);
+    assert!(!starts(&night, 6), "a decision is open");
+    night.says(7, Choice::Continue);
+    assert!(starts(&night, 7));
+}
+
+/// What is measured between two people's words takes neither away.
+#[test]
+fn a_vote_outlives_the_news() {
+    let mut night = Night::new(plan(&critical(), &json!({})));
+    night.stage_is_done(1);
+    night.moves(2, "logins", State::Firing, Meaning::Breach);
+    night.due(2);
+    let act = Act::Decide { verb: Verb::Continue, option: None };
+    let vote = Event::ActProposed { act, reason: "it is a test".to_owned() };
+    night.0 = night.0.with(&[vote], &lead(), at(3)).expect("legal");
+    assert_eq!(night.0.proposals.len(), 1);
+    night.moves(4, "odd", State::Ok, Meaning::Well);
+    assert_eq!(night.0.proposals.len(), 1, "a trigger moved, and the vote is gone");
+    // Another question is another vote.
+    night.says(5, Choice::Continue);
+    assert_eq!(night.0.proposals.len(), 0);
+}
+
+/// Somebody fixes what no trigger has shown: the clock is the same.
+#[test]
+fn a_fix_nobody_asked_for_has_a_clock_too() {
+    let mut night = Night::new(plan(&critical(), &json!({})));
+    night.says(1, Choice::FixForward { until: at(20) });
+    assert_eq!(night.open().map(|open| open.severity), Some(Severity::Discretionary));
+    assert!(!night.due(2).iter().any(|intent| matches!(intent, Intent::Start { .. })));
+    night.due(20);
+    assert!(night.goes_back());
+    // What fires meanwhile is asked by its own rule.
+    let mut night = Night::new(plan(&critical(), &json!({})));
+    night.says(1, Choice::FixForward { until: at(20) });
+    night.moves(2, "slow", State::Firing, Meaning::Breach);
+    night.due(2);
+    assert!(!night.goes_back());
+    assert_eq!(night.open().map(|open| (open.severity, open.number)), Some((Severity::Major, 2)));
+    assert_eq!(night.open().and_then(|open| open.fix_until), Some(at(20)));
+}
+
+#[test]
+fn giving_up_a_fix_takes_the_way_back_that_is_called_for() {
+    let decision = json!({"critical": {"action": "back-out-unless-fixable", "by": "lead"}});
+    let more = json!({
+        "triggers": {"logins": {"severity": "critical", "option": "flag", "gauge": {"url": "http://x", "limit": "> 5"}}},
+        "options": {"flag": {"title": "Flag off", "steps": []}, "full": {"title": "All", "default": true}},
+    });
+    for choice in [Choice::NotFixable, Choice::BackOut { option: None }] {
+        let mut night = Night::new(plan(&decision, &more));
+        night.stage_is_done(1);
+        night.moves(2, "logins", State::Firing, Meaning::Breach);
+        night.due(2);
+        let seen = night.0.if_backed_out(at(3)).expect("it goes forward");
+        assert_eq!(seen.option.as_ref().map(OptionId::as_str), Some("flag"), "{choice:?}");
+        night.says(3, choice.clone());
+        assert_eq!(night.0.option.as_ref().map(OptionId::as_str), Some("flag"), "{choice:?}");
+    }
+}
+
+/// A trigger that is only written down holds nothing up, and asks nobody.
+#[test]
+fn what_is_only_logged_is_only_logged() {
+    let decision = json!({"critical": {"action": "back-out"}, "minor": {"action": "log"}});
+    for (state, meaning) in
+        [(State::Firing, Meaning::Breach), (State::NoData, Meaning::Inconclusive)]
+    {
+        let mut night = Night::new(plan(&decision, &json!({})));
+        night.stage_is_done(0);
+        night.all_well(1);
+        night.moves(2, "odd", state, meaning);
+        (2..70).for_each(|minute| drop(night.due(minute)));
+        assert!(night.open().is_none(), "{state:?}");
+        let outcome = night.0.finished.as_ref().map(|(outcome, _)| outcome.clone());
+        // That it fired is a finding all the same.
+        let wanted = match state {
+            State::Firing => Outcome::DeployedWithFindings,
+            _ => Outcome::Deployed,
+        };
+        assert_eq!(outcome, Some(wanted), "{state:?}");
+    }
+}
+
+/// A watch that has, or has not, looked lately.
+struct Looks(Option<Duration>);
+
+impl Sight for Looks {
+    fn unseen(
+        &self,
+        triggers: &[(TriggerId, State)],
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Option<Duration> {
+        assert!(!triggers.is_empty());
+        self.0
+    }
+}
+
+/// Leaves as soon as somebody is asked.
+struct Leaves(mpsc::Sender<Control>);
+
+impl Observer for Leaves {
+    fn record(&mut self, record: &Record, _: &RunState) {
+        if record.events.iter().any(|event| matches!(event, Event::DecisionAsked(_))) {
+            self.0.try_send(Control::Detach).expect("somebody listens");
+        }
+    }
+}
+
+/// The log says that all is well. Whether it is said so depends on whether anybody has
+/// looked since.
+#[tokio::test]
+async fn old_news_lets_nothing_pass() {
+    for looks in [None, Some(Duration::from_secs(40))] {
+        let more = json!({"triggers": {
+            "logins": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+        }});
+        let stage = Stage::of(plan(&critical(), &more)).await;
+        let (tell, news) = mpsc::channel(4);
+        let reading = Reading::default();
+        tell.try_send(vec![Event::TriggerMoved {
+            trigger: id("logins"),
+            from: State::Insufficient,
+            to: State::Ok,
+            meaning: Meaning::Well,
+            before: false,
+            reading,
+        }])
+        .expect("room");
+        let (leave, control) = mpsc::channel(4);
+        let log = stage.log().await;
+        let mut conductor =
+            Conductor::new(log, Arc::clone(&stage.hands), stage.clock.clone(), "test".to_owned())
+                .watching(news, Arc::new(Looks(looks)));
+        let end = conductor.run(&mut Leaves(leave), control, Patience::None).await.expect("an end");
+        let state = conductor.state();
+        match looks {
+            None => assert_eq!(end, End::Finished(Outcome::Deployed)),
+            Some(patience) => {
+                assert_eq!(end, End::Detached);
+                let baked = state.release.baked.get(&step("a")).map(|baked| baked.verdict);
+                assert_eq!(baked, Some(Verdict::Inconclusive));
+                assert_eq!(state.states[0].status, Status::Succeeded);
+                // It had all the time a look may take.
+                let asked = state.release.open.as_ref().expect("asked").asked_at;
+                let waited = asked.duration_since(state.states[0].since.expect("done"));
+                assert!(
+                    waited
+                        >= jiff::SignedDuration::from_mins(10)
+                            + patience.try_into().expect("short"),
+                    "{waited}"
+                );
+            }
+        }
+        drop(tell);
+    }
+}

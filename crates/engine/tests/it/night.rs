@@ -1,0 +1,158 @@
+//! A night on a simulated clock: a run, and what happens to it, minute by minute.
+
+use backout_core::choice::Choice;
+use backout_core::decide::decide;
+use backout_core::decision::decided;
+use backout_core::event::{Event, RunPlanned};
+use backout_core::ids::{RoleId, StepId, TriggerId};
+use backout_core::intent::Intent;
+use backout_core::plan::Effect;
+use backout_core::record::{Actor, Record};
+use backout_core::state::RunState;
+use backout_core::watch::{Meaning, Reading, State};
+use backout_testkit::plans;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::forward::forward;
+use crate::stage::lead;
+
+pub(crate) fn at(minutes: i64) -> Timestamp {
+    let start: Timestamp = "2026-06-06T02:00:00Z".parse().expect("a time");
+    start + SignedDuration::from_mins(minutes)
+}
+
+pub(crate) fn plan(decision: &Value, more: &Value) -> RunPlanned {
+    let mut sections = json!({
+        "roles": {
+            "lead": {"name": "Lena Lead", "deputies": ["deputy"]},
+            "deputy": {"name": "Dee Deputy"},
+            "boss": {"name": "Bo Boss"},
+            "ann": {"name": "Ann"},
+            "bob": {"name": "Bob"},
+        },
+        "watch": {"window": "1h"},
+        "stages": [{"id": "a", "owner": "ann", "run": {"argv": ["true"]}, "bake": "10m", "undone_by": ["undo-a"]}],
+        "triggers": {
+            "logins": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+            "slow": {"severity": "major", "gauge": {"url": "http://x", "limit": "> 5"}},
+            "odd": {"severity": "minor", "gauge": {"url": "http://x", "limit": "> 5"}},
+        },
+        "decision": decision,
+    });
+    if let (Some(sections), Some(more)) = (sections.as_object_mut(), more.as_object()) {
+        sections.extend(more.clone());
+    }
+    forward(plans::plan_with(
+        &json!([plans::automatic("undo-a", Effect::Verifiable, &[])]),
+        &sections,
+    ))
+}
+
+/// A run, and what happens to it.
+pub(crate) struct Night(pub(crate) RunState);
+
+impl Night {
+    pub(crate) fn new(planned: RunPlanned) -> Self {
+        let record = Record {
+            v: backout_core::record::FORMAT,
+            run: backout_core::ids::RunId::new("CHG1-1").expect("a name"),
+            seq: backout_core::ids::Seq(1),
+            epoch: backout_core::ids::Epoch(0),
+            at: at(0),
+            actor: lead(),
+            events: vec![Event::RunPlanned(Box::new(planned))],
+            prev: backout_core::ids::Digest::ZERO,
+        };
+        let digest = record.seal().digest;
+        Self(RunState::begin(&record, digest).expect("a run"))
+    }
+
+    pub(crate) fn happens(&mut self, minutes: i64, events: Vec<Event>) {
+        let actor = Actor::Coordinator { id: "test".to_owned() };
+        self.0 = self.0.with(&events, &actor, at(minutes)).expect("legal");
+    }
+
+    pub(crate) fn says(&mut self, minutes: i64, choice: Choice) {
+        self.0 = self
+            .0
+            .with(
+                &decided(&self.0.release, choice, "because".to_owned(), false),
+                &lead(),
+                at(minutes),
+            )
+            .expect("legal");
+    }
+
+    /// Does what is due: starts nothing, writes everything else.
+    pub(crate) fn due(&mut self, minutes: i64) -> Vec<Intent> {
+        let intents = decide(&self.0, at(minutes));
+        for intent in intents.clone() {
+            let events = match intent {
+                Intent::Ask(asked) => vec![Event::DecisionAsked(asked)],
+                Intent::PassOn { number, to, until } => {
+                    vec![Event::DecisionPassedOn { number, to, until }]
+                }
+                Intent::Decide { choice, reason, known } => {
+                    let known = known.map(Event::DecisionAsked);
+                    let decided = decided(&self.0.release, choice, reason, true);
+                    known.into_iter().chain(decided).collect()
+                }
+                Intent::Bake { step, verdict } => {
+                    vec![Event::StageBaked { stage: self.0.steps[step].id.clone(), verdict }]
+                }
+                Intent::EndWatch { verdict } => vec![Event::WatchEnded { verdict }],
+                Intent::Finish { outcome } => vec![Event::RunFinished { outcome }],
+                _ => Vec::new(),
+            };
+            self.happens(minutes, events);
+        }
+        intents
+    }
+
+    pub(crate) fn stage_is_done(&mut self, minutes: i64) {
+        let step = StepId::new("a").expect("a name");
+        let intent = Event::StepIntent {
+            step: step.clone(),
+            attempt: 1,
+            key: "k".to_owned(),
+            action: backout_core::ids::Digest::ZERO,
+            effect: Effect::Opaque,
+        };
+        let done = Event::StepSucceeded { step, attempt: 1, evidence: Default::default() };
+        self.happens(minutes, vec![intent, done]);
+    }
+
+    pub(crate) fn moves(&mut self, minutes: i64, trigger: &str, to: State, meaning: Meaning) {
+        let from =
+            self.0.release.triggers.get(&id(trigger)).map_or(State::Insufficient, |s| s.state);
+        let reading = Reading { shown: "9".to_owned(), ..Reading::default() };
+        let trigger = id(trigger);
+        self.happens(
+            minutes,
+            vec![Event::TriggerMoved { trigger, from, to, meaning, before: false, reading }],
+        );
+    }
+
+    pub(crate) fn all_well(&mut self, minutes: i64) {
+        for trigger in ["logins", "slow", "odd"] {
+            self.moves(minutes, trigger, State::Ok, Meaning::Well);
+        }
+    }
+
+    pub(crate) fn open(&self) -> Option<&backout_core::release::Open> {
+        self.0.release.open.as_ref()
+    }
+
+    pub(crate) fn goes_back(&self) -> bool {
+        self.0.release.back.is_some()
+    }
+}
+
+pub(crate) fn id(name: &str) -> TriggerId {
+    TriggerId::new(name).expect("a name")
+}
+
+pub(crate) fn role(name: &str) -> RoleId {
+    RoleId::new(name).expect("a name")
+}
