@@ -53,8 +53,11 @@ pub(crate) fn numbers(state: &RunState, history: &History, now: Timestamp) -> Op
         Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
     let outlook =
         look(&Situation::of_run(&back, now), &history.without(&state.run), settings).ok()?;
+    // To the next second, and where it is long to the next minute.
     let span = |seconds: f64| {
-        Some(Span::from(std::time::Duration::from_secs_f64(seconds.max(0.0).ceil())))
+        let grid = if seconds > 600.0 { 60.0 } else { 1.0 };
+        let seconds = (seconds.max(0.0) / grid).ceil() * grid;
+        Some(Span::from(std::time::Duration::from_secs_f64(seconds)))
     };
     // Its careful end; this moment where it has passed already.
     let latest = spare(&outlook).map(|seconds| match outlook.never {

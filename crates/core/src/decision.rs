@@ -185,14 +185,20 @@ fn unseen(state: &RunState) -> String {
     let plan = &state.planned.plan;
     let names: Vec<String> = required(plan)
         .filter(|id| {
-            state.release.triggers.get(*id).is_none_or(|seen| seen.meaning != Meaning::Well)
+            let seen = state.release.triggers.get(*id);
+            seen.is_none_or(|seen| !seen.answered && seen.meaning != Meaning::Well)
         })
-        .map(|id| match state.release.triggers.get(id) {
-            Some(seen) => format!("{id} ({})", seen.state.shown()),
-            None => format!("{id} (never looked at)"),
+        .map(|id| {
+            // Nothing is written down before anything changes.
+            let seen = state.release.triggers.get(id);
+            let stands = seen.map_or(State::Insufficient, |seen| seen.state);
+            format!("{id} ({})", stands.shown())
         })
         .collect();
-    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
+    match names.is_empty() {
+        true => ", because nobody has looked at the triggers since".to_owned(),
+        false => format!(": {}", names.join(", ")),
+    }
 }
 
 /// Whether the plan only writes down what a trigger says: it asks nobody and holds

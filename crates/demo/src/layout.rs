@@ -23,14 +23,24 @@ impl Ports {
     /// The ports the example's plan names.
     pub const OF_THE_EXAMPLE: Self = Self { front: 18_480, application: 18_481 };
 
-    /// The example's ports if they are free, else two that are.
+    /// The example's ports if they are free, else two that are. Whoever gets the
+    /// example's has them for as long as the process lives.
     ///
     /// # Errors
     /// When there is no free port.
     pub fn free() -> std::io::Result<Self> {
         let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
         let wanted = Self::OF_THE_EXAMPLE;
-        if is_free(wanted.front) && is_free(wanted.application) {
+        // Two that begin at the same moment would both find them free.
+        let file = std::env::temp_dir().join("backout-demo.lock");
+        let lock = std::fs::File::options().create(true).append(true).open(file);
+        if let Ok(lock) = lock
+            && lock.try_lock().is_ok()
+            && is_free(wanted.front)
+            && is_free(wanted.application)
+        {
+            // Closed, and so unlocked, when the process ends.
+            std::mem::forget(lock);
             return Ok(wanted);
         }
         // Both are held while the other is chosen, so that they differ.
@@ -72,6 +82,12 @@ impl Layout {
         config = "config";
         /// The database.
         database = "data/portal.db";
+        /// What users met: the access log of the traffic switch.
+        traffic = "data/traffic.db";
+        /// The release's application files.
+        release_application = "release/app";
+        /// The release's configuration.
+        release_config = "release/config";
         /// The traffic switch's configuration.
         front_config = "front/front.conf";
         /// The backup of the database.
@@ -88,7 +104,9 @@ impl Layout {
         application_pid = "run/application.pid";
         /// The process of the traffic switch.
         front_pid = "run/front.pid";
-        /// What the two print.
+        /// The process of the people who use it.
+        traffic_pid = "run/traffic.pid";
+        /// What they print.
         output = "run/output.log";
         /// The ports.
         ports_file = "run/ports";

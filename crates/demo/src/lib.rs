@@ -2,9 +2,9 @@
 //!
 //! It is small, but nothing in it is pretended: two processes that speak HTTP
 //! (the application and the traffic switch in front of it), a SQLite database
-//! with customers and orders, application files, configuration. Its release
-//! v2.0 does what bad releases do: it migrates the schema, damages data, changes
-//! configuration, and then its health check fails.
+//! with customers and orders, application files, configuration, and people who use
+//! it. Its release v2.0 does what bad releases do: its migration loses customers, and
+//! whoever is lost cannot log in any more.
 //!
 //! The one thing that is paced rather than real is the restore of the database:
 //! a file of two megabytes copies too fast to be interrupted, so the copy rests
@@ -15,13 +15,14 @@ mod front;
 mod layout;
 mod operate;
 mod release;
+mod traffic;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
 pub use layout::{Layout, Ports};
-pub use operate::{start_all, stop_all};
+pub use operate::{start_all, start_traffic, stop_all};
 pub use release::{back_up, install, release_v2, summary};
 
 /// The plan of the example, which the portal is backed out with.
@@ -50,6 +51,16 @@ pub enum PortalCommand {
         /// The portal's folder.
         folder: PathBuf,
     },
+    /// Use the portal like its customers do, in the foreground and without end.
+    Traffic {
+        /// The portal's folder.
+        folder: PathBuf,
+    },
+    /// Migrate the database to v2.0.
+    Migrate {
+        /// The portal's folder.
+        folder: PathBuf,
+    },
     /// Restore the database from its backup.
     RestoreDb {
         /// The portal's folder.
@@ -67,6 +78,8 @@ pub fn portal(command: PortalCommand) -> Result<(), String> {
         PortalCommand::Front { folder } => front::serve(&Layout::at(folder)),
         PortalCommand::Start { folder } => operate::start(&Layout::at(folder)),
         PortalCommand::Stop { folder } => operate::stop(&Layout::at(folder)),
+        PortalCommand::Traffic { folder } => traffic::come_and_go(&Layout::at(folder)),
+        PortalCommand::Migrate { folder } => release::migrate(&Layout::at(folder)),
         PortalCommand::RestoreDb { folder } => operate::restore_db(&Layout::at(folder)),
     };
     done.map_err(|error| error.to_string())

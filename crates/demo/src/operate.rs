@@ -25,8 +25,17 @@ pub fn start_all(layout: &Layout) -> Result<(), Box<dyn std::error::Error + Send
     start(layout)
 }
 
-/// Stops both.
+/// Lets people use it.
+///
+/// # Errors
+/// When they cannot be started.
+pub fn start_traffic(layout: &Layout) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    background(layout, "traffic", &layout.traffic_pid())
+}
+
+/// Stops everything.
 pub fn stop_all(layout: &Layout) {
+    let _ = end(&layout.traffic_pid());
     let _ = stop(layout);
     let _ = end(&layout.front_pid());
 }
@@ -41,8 +50,24 @@ pub(crate) fn stop(layout: &Layout) -> Result<(), Any> {
 
 fn spawn(layout: &Layout, what: &str, pid_file: &Path, port: u16) -> Result<(), Any> {
     if is_up(port) {
-        return Ok(());
+        // Somebody else's server is not this one.
+        return match is_running(pid_file) {
+            true => Ok(()),
+            false => Err(format!("port {port} is taken").into()),
+        };
     }
+    background(layout, what, pid_file)?;
+    let until = Instant::now() + PATIENCE;
+    while !is_up(port) {
+        if Instant::now() > until || !is_running(pid_file) {
+            return Err(format!("nothing listens on port {port}").into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn background(layout: &Layout, what: &str, pid_file: &Path) -> Result<(), Any> {
     let output = File::options().create(true).append(true).open(layout.output())?;
     let child = Command::new(std::env::current_exe()?)
         .args(["portal", what])
@@ -53,14 +78,13 @@ fn spawn(layout: &Layout, what: &str, pid_file: &Path, port: u16) -> Result<(), 
         .process_group(0)
         .spawn()?;
     fs::write(pid_file, child.id().to_string())?;
-    let until = Instant::now() + PATIENCE;
-    while !is_up(port) {
-        if Instant::now() > until {
-            return Err(format!("nothing listens on port {port} after {PATIENCE:?}").into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
     Ok(())
+}
+
+fn is_running(pid_file: &Path) -> bool {
+    let text = fs::read_to_string(pid_file).unwrap_or_default();
+    let pid = text.trim().parse().ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid).is_ok() && !is_zombie(pid))
 }
 
 fn is_up(port: u16) -> bool {

@@ -29,6 +29,7 @@ pub fn install(layout: &Layout, ports: Ports) -> Result<(), Any> {
     }
     fs::write(layout.config().join("portal.conf"), "pool_size = 20\nsession_minutes = 30\n")?;
     fs::write(layout.config().join("features.conf"), "new_checkout = false\n")?;
+    package_v2(layout)?;
     front::write(layout, "on", "", &format!("127.0.0.1:{}", ports.application))?;
     fill(&layout.database())
 }
@@ -66,17 +67,8 @@ fn fill(path: &Path) -> Result<(), Any> {
 /// # Errors
 /// When something cannot be copied.
 pub fn back_up(layout: &Layout) -> Result<(), Any> {
-    let restore = |from: &Path, to: &Path| {
-        backout_exec::files::restore_tree(
-            from,
-            to,
-            false,
-            "backup",
-            &std::sync::atomic::AtomicBool::new(false),
-        )
-    };
-    restore(&layout.application(), &layout.application_backup())?;
-    restore(&layout.config(), &layout.config_backup())?;
+    copy_tree(&layout.application(), &layout.application_backup())?;
+    copy_tree(&layout.config(), &layout.config_backup())?;
     for (from, to) in [
         (layout.database(), layout.database_backup()),
         (layout.front_config(), layout.front_backup()),
@@ -87,26 +79,48 @@ pub fn back_up(layout: &Layout) -> Result<(), Any> {
     Ok(())
 }
 
-/// Releases v2.0, which does what bad releases do.
-///
-/// # Errors
-/// When something cannot be written.
-pub fn release_v2(layout: &Layout) -> Result<(), Any> {
-    let app = layout.application();
+fn copy_tree(from: &Path, to: &Path) -> Result<(), Any> {
+    let never = std::sync::atomic::AtomicBool::new(false);
+    backout_exec::files::restore_tree(from, to, false, "copy", &never)?;
+    Ok(())
+}
+
+/// What v2.0 is made of: files and configuration, ready to be put in place.
+fn package_v2(layout: &Layout) -> Result<(), Any> {
+    let (app, config) = (layout.release_application(), layout.release_config());
+    fs::create_dir_all(layout.root().join("release"))?;
+    copy_tree(&layout.application(), &app)?;
+    copy_tree(&layout.config(), &config)?;
     fs::write(app.join("VERSION"), "v2.0\n")?;
     fs::write(app.join("templates/welcome.txt"), "Customer Portal v2.0\n")?;
     fs::write(app.join("module-41-checkout.js"), "// new in v2.0\n")?;
     fs::remove_file(app.join("module-07.js"))?;
-    fs::write(layout.config().join("portal.conf"), "pool_size = 0\nsession_minutes = 30\n")?;
-    fs::write(layout.config().join("features.conf"), "new_checkout = true\n")?;
+    fs::write(config.join("portal.conf"), "pool_size = 40\nsession_minutes = 30\n")?;
+    fs::write(config.join("features.conf"), "new_checkout = true\n")?;
+    Ok(())
+}
+
+/// Releases v2.0 all at once, which does what bad releases do.
+///
+/// # Errors
+/// When something cannot be written.
+pub fn release_v2(layout: &Layout) -> Result<(), Any> {
+    copy_tree(&layout.release_config(), &layout.config())?;
+    copy_tree(&layout.release_application(), &layout.application())?;
+    migrate(layout)
+}
+
+/// Migrates the database to v2.0: one customer of eight is lost on the way, and so are
+/// the totals of some orders.
+pub(crate) fn migrate(layout: &Layout) -> Result<(), Any> {
     let database = Connection::open(layout.database())?;
     database.execute_batch(
         "PRAGMA foreign_keys = OFF;
          BEGIN;
          ALTER TABLE customers ADD COLUMN loyalty INTEGER NOT NULL DEFAULT 0;
          UPDATE system_info SET version = 'v2.0';
-         UPDATE orders SET total_cents = 0 WHERE id % 3 = 0;
-         DELETE FROM customers WHERE id % 50 = 0;
+         UPDATE orders SET total_cents = 0 WHERE id % 200 = 0;
+         DELETE FROM customers WHERE id % 8 = 0;
          COMMIT;",
     )?;
     Ok(())

@@ -2,7 +2,9 @@
 
 use backout_core::duration::Estimate;
 use backout_core::ids::TriggerId;
-use backout_core::plan::{DecisionAction, DecisionRule, Many, Reach, Severity, Trigger};
+use backout_core::plan::{
+    DecisionAction, DecisionRule, Many, Reach, Severity, Trigger, Unanswered,
+};
 use backout_documents::Place;
 
 use crate::columns::Column as C;
@@ -95,6 +97,42 @@ impl Reading<'_> {
             }
         }
         true
+    }
+
+    /// What stands behind the action: `; a fix may be tried for 30 min`.
+    fn beside_the_action(&mut self, severity: Severity, said: &str, place: &Place) {
+        let name = severity_name(severity);
+        for clause in said.split(';').skip(1).map(str::trim) {
+            let field = if let Some(length) = clause.strip_prefix("a fix may be tried for ") {
+                let Some(window) = values::length(length, Some("m")) else { continue };
+                self.rule(severity).fix_window = Some(window.high());
+                "fix_window"
+            } else if clause.starts_with("the plan does it by itself") {
+                self.rule(severity).automatic = true;
+                "automatic"
+            } else if let Some(count) =
+                clause.strip_prefix("it takes ").and_then(|rest| rest.strip_suffix(" people"))
+            {
+                let Some(quorum) = count.parse().ok().filter(|n| (1..=10).contains(n)) else {
+                    continue;
+                };
+                self.rule(severity).quorum = quorum;
+                "quorum"
+            } else if clause.starts_with("if nobody answers: back out") {
+                self.rule(severity).if_unanswered = Some(Unanswered::BackOut);
+                "if_unanswered"
+            } else if let Some(who) =
+                clause.strip_prefix("without an answer ").and_then(|rest| rest.strip_suffix(" too"))
+            {
+                let field = format!("decision.{name}.escalate");
+                let roles = people::roles(who, &field, place, &mut self.plan, &mut self.report);
+                self.rule(severity).escalate = Many(roles);
+                continue;
+            } else {
+                continue;
+            };
+            self.report.found(format!("decision.{name}.{field}"), place);
+        }
     }
 
     fn rule(&mut self, severity: Severity) -> &mut DecisionRule {
@@ -250,6 +288,9 @@ impl Reading<'_> {
             if let Some(action) = action {
                 rule.action = action;
             }
+            if let Some(said) = line.get(C::Action) {
+                self.beside_the_action(severity, &said, &place);
+            }
             if within.is_some() {
                 self.report.found(format!("decision.{name}.within"), &place);
             }
@@ -321,8 +362,19 @@ pub(crate) fn severity_name(severity: Severity) -> &'static str {
     }
 }
 
+/// How each thing begins that our own documents say behind an action.
+const BESIDE: [&str; 5] = [
+    "a fix may be tried for ",
+    "the plan does it by itself",
+    "it takes ",
+    "if nobody answers: ",
+    "without an answer ",
+];
+
 fn action_of(text: &str) -> Option<DecisionAction> {
-    let said = plain(text);
+    let beside = |clause: &&str| BESIDE.iter().any(|begins| clause.trim().starts_with(begins));
+    let action: Vec<&str> = text.split(';').filter(|clause| !beside(clause)).collect();
+    let said = plain(&action.join(";"));
     let any = |words: &[&str]| has(&said, words);
     let back = crate::words::goes_back(&said);
     // `Do not back out` is no order to do so.

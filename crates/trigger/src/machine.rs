@@ -211,10 +211,12 @@ impl Watched {
         self.failing_since = None;
         let state = if self.state.is_blind() { self.before } else { self.state };
         let (beyond, enough, proven) = self.take(rule, at, sample);
+        // Without events nothing is seen to be well.
+        let silent = matches!(rule.kind, Kind::Share { .. }) && self.share().is_none();
         if beyond {
             self.clean_since = None;
             self.breach_since.get_or_insert(at);
-        } else if matches!(rule.kind, Kind::Share { .. }) && self.share().is_none() {
+        } else if silent {
             self.clean_since = None;
         } else {
             self.clean_since.get_or_insert(at);
@@ -224,6 +226,7 @@ impl Watched {
         };
         match state {
             State::Firing | State::Recovering if beyond => State::Firing,
+            State::Firing | State::Recovering if silent => state,
             State::Firing | State::Recovering => {
                 self.breach_since = None;
                 match held(self.clean_since, rule.recovers_after) {
@@ -241,8 +244,7 @@ impl Watched {
             }
             _ if beyond && proven && held(self.breach_since, rule.lasting) => State::Firing,
             _ if beyond => State::Pending,
-            // Without events nothing is seen to be well.
-            _ if matches!(rule.kind, Kind::Share { .. }) && self.share().is_none() => {
+            _ if silent => {
                 self.breach_since = None;
                 State::Insufficient
             }

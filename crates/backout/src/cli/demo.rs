@@ -10,6 +10,9 @@ pub(crate) struct DemoArgs {
     /// Kill the coordinator with kill -9 in the middle of the database restore, and resume.
     #[arg(long)]
     pub(crate) kill: bool,
+    /// Decide yourself what follows from the failing logins.
+    #[arg(long)]
+    pub(crate) decide: bool,
     #[command(subcommand)]
     pub(crate) what: Option<DemoCommand>,
 }
@@ -22,6 +25,9 @@ pub(crate) enum DemoCommand {
         /// The folder; it must not exist.
         #[arg(value_hint = ValueHint::DirPath)]
         folder: PathBuf,
+        /// Leave it at v1.9, so that you deploy v2.0 yourself.
+        #[arg(long)]
+        fresh: bool,
     },
     /// Stop the portal in a folder and remove the folder.
     Down {

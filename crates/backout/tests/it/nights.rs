@@ -170,6 +170,8 @@ fn the_demonstration() {
         let told = stage.tell(&words).expect(0);
         assert_eq!(told.out.matches("✓ the same").count(), 5, "{}", told.out);
         assert!(!told.out.contains("✗"), "{}", told.out);
+        told.says("login-failures: pending → FIRING").says("Decided: back out");
+        told.says("login-failures: recovering → ok");
         if words.len() == 2 {
             told.says("kill -9").says("how often it ran: 1 time");
         }
@@ -178,6 +180,19 @@ fn the_demonstration() {
     assert_eq!(runs["runs"].as_array().expect("runs").len(), 2);
     assert_eq!(runs["runs"][0]["mode"], "demo");
     stage.say("verify").expect(0);
+    let run = runs["runs"][0]["id"].as_str().expect("a run");
+    let report = std::fs::read_to_string(stage.path("state").join(format!("{run}.md")));
+    assert!(report.expect("a report").contains("customers are locked out"));
+}
+
+/// Whoever watches decides otherwise: the release stays, and it is not called well.
+#[test]
+fn the_demonstration_decided_by_its_audience() {
+    let stage = Stage::new();
+    let told = stage.tell_with_input(&["demo", "--decide"], "maybe\nc\n").expect(0);
+    told.says("Please answer b, f or c.").says("Decided: continue").says("The release stays");
+    assert_eq!(stage.status()["outcome"], "deployed_with_findings");
+    stage.tell_with_input(&["demo", "--decide"], "").expect(1).says("nobody answered");
 }
 
 #[test]

@@ -109,6 +109,15 @@ impl Stage {
         told(self.command(words))
     }
 
+    /// The same, by somebody who types something.
+    pub(crate) fn tell_with_input(&self, words: &[&str], input: &str) -> Told {
+        self.write("input", input);
+        let input = std::fs::File::open(self.path("input")).expect("just written");
+        let mut command = self.command(words);
+        command.stdin(input);
+        told(command)
+    }
+
     /// The same, words separated by spaces.
     pub(crate) fn say(&self, line: &str) -> Told {
         self.tell(&line.split_whitespace().collect::<Vec<_>>())

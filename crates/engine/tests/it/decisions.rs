@@ -279,7 +279,7 @@ fn a_release_is_deployed_when_it_was_watched_and_found_well() {
     night.due(10);
     let asked = questions(&night.0);
     assert_eq!(asked[0].kind, QuestionKind::Decide);
-    assert!(asked[0].text.contains("slow (never looked at)"), "{}", asked[0].text);
+    assert!(asked[0].text.contains("slow (too little data)"), "{}", asked[0].text);
     night.says(11, Choice::Continue);
     (11..62).for_each(|minute| drop(night.due(minute)));
     // At the end of the watch it is asked again: nobody has looked in the meantime.

@@ -1,6 +1,6 @@
 //! Plans that are written out as documents come back as the same plan.
 
-use backout_core::plan::{Action, Check, Many, Plan};
+use backout_core::plan::{Action, Check, Many, Plan, Severity, Unanswered};
 use backout_documents::board::{Material, Section, board, footing};
 use backout_documents::read::{Format, read};
 use backout_documents::workbook::workbook;
@@ -249,9 +249,18 @@ fn plans() -> impl Strategy<Value = Plan> {
         plan.change.success_when = Many(vec![texts[9].clone(), texts[10].clone()]);
         plan.alternatives.as_mut().expect("some").if_backout_fails = Some(texts[11].clone());
         if drop > 1 && drop < 10 {
-            plan.steps.remove(drop);
+            let gone = plan.steps.remove(drop).id;
             plan.options.clear();
+            for stage in &mut plan.stages {
+                stage.undone_by.0.retain(|undo| *undo != gone);
+            }
         }
+        let major = plan.decision.get_mut(&Severity::Major).expect("a rule");
+        major.quorum = 1 + u32::try_from(drop % 3).expect("small");
+        major.escalate = Many(plan.roles.keys().take(drop % 2).cloned().collect());
+        major.if_unanswered = (drop % 4 == 1).then_some(Unanswered::BackOut);
+        let critical = plan.decision.get_mut(&Severity::Critical).expect("a rule");
+        critical.automatic = drop % 2 == 0;
         plan
     })
 }
