@@ -5,6 +5,8 @@ use std::time::Duration;
 use backout_core::duration::Span;
 use backout_core::plan::{Comparison, Condition, Limit, Missing, Plan, Semantics, Trigger};
 
+use serde::{Deserialize, Serialize};
+
 use crate::evidence::Detector;
 
 /// A trigger, ready to be watched.
@@ -93,18 +95,34 @@ const GRACE: Span = Span::minutes(3);
 const FALSE_ALARMS: f64 = 0.01;
 
 /// What was measured before the deployment: what the plan cannot say.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// How bursty bad events are.
     pub rho: Option<f64>,
-    /// The highest `ln M` that a replay of quiet times allows.
+    /// The evidence it takes to fire, `ln M`, where a replay of quiet times shows that
+    /// less would raise too many false alarms.
     pub floor: Option<f64>,
+    /// How many whole watches the quiet times held.
+    #[serde(default)]
+    pub watches: usize,
+    /// In how many of them it would have fired.
+    #[serde(default)]
+    pub alarms: usize,
 }
 
 /// How often a trigger is looked at.
 #[must_use]
 pub fn every(trigger: &Trigger) -> Duration {
     trigger.every.unwrap_or(EVERY).get().max(Duration::from_millis(100))
+}
+
+/// The accepted probability that one trigger over a share raises a false alarm in the
+/// whole watch. Together they may raise what the plan accepts: each has its equal part.
+#[must_use]
+pub fn alpha(plan: &Plan) -> f64 {
+    let shares = plan.triggers.values().filter(|t| limit(&t.condition).is_some()).count();
+    let all = plan.watch.as_ref().and_then(|watch| watch.false_alarms);
+    all.map_or(FALSE_ALARMS, |percent| percent.0 / 100.0) / shares.max(1) as f64
 }
 
 /// The rule of a trigger, with every default filled in; nothing for one that a person
@@ -114,10 +132,7 @@ pub fn of(plan: &Plan, trigger: &Trigger, measured: &Measured) -> Option<Rule> {
     let watch = plan.watch.clone().unwrap_or_default();
     let every = every(trigger);
     let window = watch.window.unwrap_or(WINDOW).get();
-    // Together they may raise so many false alarms: each has its equal part of them.
-    let shares = plan.triggers.values().filter(|t| limit(&t.condition).is_some()).count();
-    let alpha = watch.false_alarms.map_or(FALSE_ALARMS, |percent| percent.0 / 100.0);
-    let alpha = alpha / shares.max(1) as f64;
+    let alpha = alpha(plan);
     let kind = match limit(&trigger.condition) {
         Some(limit) => Kind::Share {
             detector: Detector::new(limit, measured.rho),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use backout_core::ids::TriggerId;
 use backout_core::watch::Reading;
 use backout_trigger::machine::Watched;
+use backout_trigger::rule::Measured;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,10 @@ pub struct Board {
     pub began: Timestamp,
     /// Each trigger.
     pub triggers: BTreeMap<TriggerId, Standing>,
+    /// What was measured before the deployment: a watch that starts again judges as the
+    /// first one did.
+    #[serde(default)]
+    pub measured: BTreeMap<TriggerId, Measured>,
 }
 
 /// How many values are kept for people.
@@ -53,7 +58,7 @@ impl Board {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(began: Timestamp) -> Self {
-        Self { began, triggers: BTreeMap::new() }
+        Self { began, triggers: BTreeMap::new(), measured: BTreeMap::new() }
     }
 
     /// The file in a run's folder.

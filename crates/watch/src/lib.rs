@@ -12,6 +12,7 @@
 
 pub mod board;
 mod composite;
+pub mod history;
 pub mod look;
 pub mod measure;
 pub mod prometheus;
@@ -20,5 +21,6 @@ pub mod receive;
 pub mod watcher;
 
 pub use board::Board;
+pub use history::history;
 pub use measure::measure;
 pub use watcher::{Ear, News, Setting, Watcher};

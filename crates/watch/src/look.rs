@@ -234,14 +234,11 @@ impl Looker {
     }
 
     async fn latency(self: &Arc<Self>, latency: &Latency) -> Looked {
-        let (name, labels) = selector(&latency.histogram);
-        let boundary = match self.boundary(latency, &name, &labels).await {
+        let boundary = match self.boundary(latency).await {
             Ok(boundary) => boundary,
             Err(looked) => return looked,
         };
-        let all = format!("sum({name}_count{{{labels}}})");
-        let with = if labels.is_empty() { String::new() } else { format!("{labels},") };
-        let fast = format!("sum({name}_bucket{{{with}le=\"{boundary}\"}})");
+        let (fast, all) = queries(latency, &boundary);
         let asked = [fast.as_str(), all.as_str()];
         let (quick, total) = match self.pair(&latency.source, &fast, &all).await {
             Ok(pair) => pair,
@@ -251,53 +248,30 @@ impl Looker {
             return Looked::of(Sample::Nothing).saying("the histogram has no series").asking(asked);
         };
         let now = ((total - quick).max(0.0), total);
-        let before = self.memory().counted.replace(now);
-        // The counters themselves, and not a rate of them: no request is counted twice,
-        // and none is made up. A total that fell was reset: what it shows is new.
-        let (bad, total) = match before {
-            Some((bad, total)) if now.1 >= total => ((now.0 - bad).max(0.0), now.1 - total),
-            Some(_) => now,
-            None => (0.0, 0.0),
-        };
+        let (bad, total) = since(self.memory().counted.replace(now), now);
         Looked::of(Sample::Counts { bad, total }).asking(asked)
     }
 
     /// The boundary of a histogram at the limit, or the next higher one.
-    async fn boundary(
-        self: &Arc<Self>,
-        latency: &Latency,
-        name: &str,
-        labels: &str,
-    ) -> Result<String, Looked> {
+    async fn boundary(self: &Arc<Self>, latency: &Latency) -> Result<String, Looked> {
         if let Some(known) = self.memory().boundary.clone() {
             return Ok(known);
         }
-        let (this, buckets) = (Arc::clone(self), format!("{name}_bucket{{{labels}}}"));
-        let source = &latency.source;
-        let asked = blocking(move || {
-            this.prometheus.as_ref().map_or(Ok(Vec::new()), |server| server.label(&buckets, "le"))
-        })
-        .await;
-        let found = asked.map_err(|error| not_answered(source, error))?;
-        if found.is_empty() {
-            return Err(
-                Looked::of(Sample::Nothing).saying(format!("there is no histogram `{name}`"))
-            );
+        let (this, wanted) = (Arc::clone(self), latency.clone());
+        let asked = tokio::task::spawn_blocking(move || {
+            let nobody = || NoBoundary::None("it needs a Prometheus".to_owned());
+            this.prometheus.as_ref().ok_or_else(nobody).and_then(|server| found(server, &wanted))
+        });
+        match asked.await {
+            Ok(Ok(text)) => {
+                self.memory().boundary = Some(text.clone());
+                Ok(text)
+            }
+            Ok(Err(NoBoundary::NoAnswer(error))) => Err(not_answered(&latency.source, error)),
+            Ok(Err(NoBoundary::NoHistogram(why))) => Err(Looked::of(Sample::Nothing).saying(why)),
+            Ok(Err(NoBoundary::None(why))) => Err(Looked::failed(None, why)),
+            Err(error) => Err(Looked::failed(None, error.to_string())),
         }
-        let over = latency.over.get().as_secs_f64();
-        let mut at: Vec<(f64, String)> = found
-            .into_iter()
-            .filter_map(|text| Some((text.parse().ok().filter(|v: &f64| v.is_finite())?, text)))
-            .filter(|(value, _)| *value >= over - 1e-9)
-            .collect();
-        at.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let Some((_, text)) = at.into_iter().next() else {
-            let why =
-                format!("the histogram `{name}` has no boundary at {} or above", latency.over);
-            return Err(Looked::failed(None, why));
-        };
-        self.memory().boundary = Some(text.clone());
-        Ok(text)
     }
 
     async fn relative(self: &Arc<Self>, relative: &Relative) -> Looked {
@@ -448,6 +422,60 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, NoAnswer> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(NoAnswer::Lost(error.to_string())))
+}
+
+/// Why a histogram cannot be read at a limit.
+enum NoBoundary {
+    NoAnswer(NoAnswer),
+    NoHistogram(String),
+    None(String),
+}
+
+/// The boundary of a histogram at the limit, or the next higher one.
+fn found(server: &Prometheus, latency: &Latency) -> Result<String, NoBoundary> {
+    let (name, labels) = selector(&latency.histogram);
+    let buckets = format!("{name}_bucket{{{labels}}}");
+    let found = server.label(&buckets, "le").map_err(NoBoundary::NoAnswer)?;
+    if found.is_empty() {
+        return Err(NoBoundary::NoHistogram(format!("there is no histogram `{name}`")));
+    }
+    let over = latency.over.get().as_secs_f64();
+    let at = found.into_iter().filter_map(|text| {
+        let value: f64 = text.parse().ok()?;
+        (value.is_finite() && value >= over - 1e-9).then_some((value, text))
+    });
+    let lowest = at.min_by(|a, b| a.0.total_cmp(&b.0));
+    lowest.map(|(_, text)| text).ok_or_else(|| {
+        let over = latency.over;
+        NoBoundary::None(format!("the histogram `{name}` has no boundary at {over} or above"))
+    })
+}
+
+/// The same, for whoever only needs to know why not.
+pub(crate) fn boundary(server: &Prometheus, latency: &Latency) -> Result<String, String> {
+    found(server, latency).map_err(|error| match error {
+        NoBoundary::NoAnswer(error) => error.to_string(),
+        NoBoundary::NoHistogram(why) | NoBoundary::None(why) => why,
+    })
+}
+
+/// What is asked about a histogram: the requests within the boundary, and all.
+pub(crate) fn queries(latency: &Latency, boundary: &str) -> (String, String) {
+    let (name, labels) = selector(&latency.histogram);
+    let all = format!("sum({name}_count{{{labels}}})");
+    let with = if labels.is_empty() { String::new() } else { format!("{labels},") };
+    (format!("sum({name}_bucket{{{with}le=\"{boundary}\"}})"), all)
+}
+
+/// Slow and all requests between two looks at the counters themselves, and not at a rate
+/// of them: no request is counted twice, and none is made up. A total that fell was
+/// reset: what it shows is new.
+pub(crate) fn since(before: Option<(f64, f64)>, now: (f64, f64)) -> (f64, f64) {
+    match before {
+        Some((bad, total)) if now.1 >= total => ((now.0 - bad).max(0.0), now.1 - total),
+        Some(_) => now,
+        None => (0.0, 0.0),
+    }
 }
 
 /// `name{labels}` as its two parts.

@@ -1,18 +1,21 @@
-//! What was usual before the deployment: how bursty bad events are.
+//! What was usual before the deployment: how bursty bad events are, and how often a
+//! trigger would have fired although nothing was wrong.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backout_core::decision::WATCH_WINDOW;
 use backout_core::ids::TriggerId;
-use backout_core::plan::{Condition, Plan};
+use backout_core::plan::Plan;
 use backout_engine::hands::World;
 use backout_trigger::dispersion;
-use backout_trigger::rule::{Measured, every};
+use backout_trigger::machine::Sample;
+use backout_trigger::replay::quiet;
+use backout_trigger::rule::{self, Kind, Measured, alpha};
 use jiff::Timestamp;
-use tokio::task::JoinSet;
 
-use crate::look::Servers;
+use crate::history::history;
 
 /// How much of the time before the deployment is looked at, if the plan does not say.
 pub(crate) const BEFORE: Duration = Duration::from_secs(3600);
@@ -27,36 +30,34 @@ pub async fn measure(
     world: &Arc<World>,
     at: Timestamp,
 ) -> BTreeMap<TriggerId, Measured> {
-    let before =
-        plan.watch.as_ref().and_then(|watch| watch.baseline).map_or(BEFORE, |before| before.get());
-    let servers = Servers::of_world(world);
-    let mut asked = JoinSet::new();
-    for (id, trigger) in &plan.triggers {
-        let Condition::Ratio(ratio) = &trigger.condition else { continue };
-        let Ok(Some(server)) = servers.of(&ratio.source) else { continue };
-        let (bad, total, step) = (ratio.bad.clone(), ratio.total.clone(), every(trigger));
-        let id = id.clone();
-        asked.spawn_blocking(move || {
-            let from = at.checked_sub(before).unwrap_or(at);
-            let total = server.values(&total, from, at, step).ok()?;
-            let bad = server.values(&bad, from, at, step).ok()?;
-            let bad: BTreeMap<Timestamp, f64> = bad.into_iter().collect();
-            let pairs: Vec<(f64, f64)> = total
-                .into_iter()
-                .filter_map(|(at, total)| Some((bad.get(&at)?.round(), total.round())))
-                .collect();
-            Some((id, dispersion::rho(&pairs)?))
-        });
-    }
-    let mut measured = BTreeMap::new();
-    let collect = async {
-        while let Some(answer) = asked.join_next().await {
-            if let Ok(Some((id, rho))) = answer {
-                measured.insert(id, Measured { rho: Some(rho), floor: None });
-            }
-        }
-    };
+    let watch = plan.watch.clone().unwrap_or_default();
+    let before = watch.baseline.map_or(BEFORE, |before| before.get());
+    let window = watch.window.unwrap_or(WATCH_WINDOW).get();
+    let from = at.checked_sub(before).unwrap_or(at);
     // A deployment does not wait for a slow source: what it could not say is assumed.
-    let _ = tokio::time::timeout(PATIENCE, collect).await;
+    let asked = tokio::time::timeout(PATIENCE, history(plan, world, from, at)).await;
+    let mut measured = BTreeMap::new();
+    for (id, samples) in asked.unwrap_or_default() {
+        let Ok(samples) = samples else { continue };
+        let pairs: Vec<(f64, f64)> = samples
+            .iter()
+            .filter_map(|(_, sample)| match sample {
+                Sample::Counts { bad, total } => Some((bad.round(), total.round())),
+                _ => None,
+            })
+            .collect();
+        let mut known = Measured { rho: dispersion::rho(&pairs), ..Measured::default() };
+        let Some(rule) = plan.triggers.get(&id).and_then(|t| rule::of(plan, t, &known)) else {
+            continue;
+        };
+        let Kind::Share { threshold, .. } = rule.kind else { continue };
+        let well = quiet(&rule, &samples, window);
+        let alpha = alpha(plan);
+        (known.watches, known.alarms) = (well.windows, well.alarms);
+        if well.rate().is_some_and(|rate| rate > alpha) {
+            known.floor = well.floor(alpha).filter(|floor| *floor > threshold);
+        }
+        measured.insert(id, known);
+    }
     measured
 }

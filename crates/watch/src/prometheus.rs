@@ -9,6 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+/// A server answers 11,000 values at most at once.
+const AT_ONCE: u32 = 10_000;
+
 /// The label that tells two queries in one question apart.
 const MARK: &str = "backout_query";
 
@@ -116,11 +119,29 @@ impl Prometheus {
         Ok((of(first, "1")?, of(second, "2")?))
     }
 
-    /// The values of a query from one moment to another.
+    /// The values of a query from one moment to another, however many there are.
     ///
     /// # Errors
     /// [`NoAnswer`].
     pub fn values(
+        &self,
+        query: &str,
+        from: Timestamp,
+        to: Timestamp,
+        step: Duration,
+    ) -> Result<Vec<(Timestamp, f64)>, NoAnswer> {
+        let mut values = Vec::new();
+        let (mut from, step) = (from, step.max(Duration::from_millis(1)));
+        while from <= to {
+            let last = from.checked_add(step * AT_ONCE).unwrap_or(to).min(to);
+            values.extend(self.some(query, from, last, step)?);
+            let Ok(next) = last.checked_add(step) else { break };
+            from = next;
+        }
+        Ok(values)
+    }
+
+    fn some(
         &self,
         query: &str,
         from: Timestamp,

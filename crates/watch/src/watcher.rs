@@ -59,8 +59,6 @@ pub struct Setting<'a> {
     /// What the log says about each trigger: an earlier watch may have died between
     /// keeping its board and telling of it.
     pub told: BTreeMap<TriggerId, Told>,
-    /// What was measured before the deployment.
-    pub measured: BTreeMap<TriggerId, Measured>,
 }
 
 /// What the log says about a trigger.
@@ -76,14 +74,7 @@ impl<'a> Setting<'a> {
     /// A watch that begins now and leaves nothing behind.
     #[must_use]
     pub fn new(plan: &'a Plan, world: Arc<World>) -> Self {
-        Self {
-            plan,
-            world,
-            board: Board::new(Timestamp::now()),
-            file: None,
-            told: BTreeMap::new(),
-            measured: BTreeMap::new(),
-        }
+        Self { plan, world, board: Board::new(Timestamp::now()), file: None, told: BTreeMap::new() }
     }
 }
 
@@ -103,14 +94,14 @@ impl Watcher {
     /// Begins to watch.
     #[must_use]
     pub fn begin(setting: Setting<'_>) -> (Self, News) {
-        let Setting { plan, world, board, file, told, measured } = setting;
+        let Setting { plan, world, board, file, told } = setting;
         let (tell, news) = mpsc::channel(256);
         let fresh = Measured::default();
         let rules: BTreeMap<TriggerId, Rule> = plan
             .triggers
             .iter()
             .filter_map(|(id, trigger)| {
-                let measured = measured.get(id).unwrap_or(&fresh);
+                let measured = board.measured.get(id).unwrap_or(&fresh);
                 Some((id.clone(), rule::of(plan, trigger, measured)?))
             })
             .collect();

@@ -1,6 +1,7 @@
 //! `watch`: the triggers of a plan or a run, live, or over recorded data.
 
 mod messages;
+mod record;
 mod replay;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use backout_core::state::RunState;
 use backout_core::watch::Verdict;
 use backout_engine::hands::World;
 use backout_trigger::machine;
-use backout_trigger::rule::{self, Measured, Rule};
+use backout_trigger::rule::{self, Kind, Measured, Rule};
 use backout_watch::receive::Receiver;
 use backout_watch::watcher::Told;
 use backout_watch::{Board, News, Setting, Watcher, measure};
@@ -36,9 +37,10 @@ use crate::view::{watching, words};
 pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
     let path = Path::new(&args.target);
     if !path.is_file() {
-        if args.replay.is_some() || args.dry_run || args.lasting.is_some() {
+        let of_a_plan = args.replay.is_some() || args.history.is_some();
+        if of_a_plan || args.dry_run || args.lasting.is_some() {
             return Err(Failure::usage(format!("{} is no plan file", args.target))
-                .hint("--replay, --dry-run and --for take a plan"));
+                .hint("--replay, --history, --dry-run and --for take a plan"));
         }
         return follow(app, args).await;
     }
@@ -50,7 +52,7 @@ pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
             .hint("give one a `ratio`, `latency`, `relative`, `gauge`, `probe` or `composite`"));
     }
     if let Some(file) = &args.replay {
-        return replay::replay(plan, &rules, file, args);
+        return replay::of_file(plan, &rules, file, args);
     }
     if args.dry_run {
         return dry_run(plan, &rules, args.json);
@@ -61,16 +63,27 @@ pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
         .map(str::parse)
         .transpose()
         .map_err(|error: BadDuration| Failure::usage(format!("--for: {error}")))?;
+    let history: Option<Span> = args
+        .history
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|error: BadDuration| Failure::usage(format!("--history: {error}")))?;
     let world = World {
         folder: folder_of(path)?,
         sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
         baselines: plan.baselines.iter().map(|(id, b)| (id.clone(), b.clone())).collect(),
         facts: BTreeMap::new(),
     };
+    if let Some(length) = history {
+        return replay::of_sources(app, plan, &rules, world, length, args).await;
+    }
     let world = Arc::new(world);
-    let measured = measure(plan, &world, app.now()).await;
+    let mut board = Board::new(app.now());
+    board.measured = measure(plan, &world, app.now()).await;
+    raised(plan, &board);
     let folder = world.folder.clone();
-    let (watcher, news) = Watcher::begin(Setting { measured, ..Setting::new(plan, world) });
+    let (watcher, news) = Watcher::begin(Setting { board, ..Setting::new(plan, world) });
     let _receiver = messages::receive(app, plan, &folder, None, watcher.ear())?;
     look_on(app, plan, watcher, news, lasting.map(Span::get), args.json).await
 }
@@ -247,6 +260,23 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
     }
 }
 
+/// Says which triggers need more evidence than the statistics alone would ask for.
+fn raised(plan: &Plan, board: &Board) {
+    for (id, measured) in &board.measured {
+        let (Some(floor), Some(trigger)) = (measured.floor, plan.triggers.get(id)) else {
+            continue;
+        };
+        let plain = rule::of(plan, trigger, &Measured { floor: None, ..measured.clone() });
+        if let Some(Kind::Share { threshold, .. }) = plain.map(|rule| rule.kind) {
+            anstream::eprintln!(
+                "note: {id} would have fired in {} of {} watches before this deployment; it needs evidence of {floor:.1} instead of {threshold:.1}",
+                measured.alarms,
+                measured.watches
+            );
+        }
+    }
+}
+
 fn kept(app: &App, state: &RunState) -> Result<Option<Board>, Failure> {
     let file = Board::file(&app.ledger().run_folder(&state.run));
     Board::load(&file).map_err(|error| {
@@ -267,16 +297,23 @@ pub(super) async fn of_run(
         return Ok(None);
     }
     let file = Board::file(&app.ledger().run_folder(&state.run));
-    let board = kept(app, state)?.unwrap_or_else(|| Board::new(app.now()));
+    let kept = kept(app, state)?;
     let world = Arc::new(World::of(&state.planned));
     let told =
         state.release.triggers.iter().map(|(id, seen)| {
             (id.clone(), Told { state: seen.state, fired: seen.fired.is_some() })
         });
     let told = told.collect();
-    // Before the deployment began, also for a coordinator that comes back.
-    let measured = measure(plan, &world, state.started).await;
-    let setting = Setting { board, file: Some(file), told, measured, ..Setting::new(plan, world) };
+    let board = match kept {
+        Some(board) => board,
+        None => {
+            let mut board = Board::new(app.now());
+            board.measured = measure(plan, &world, state.started).await;
+            raised(plan, &board);
+            board
+        }
+    };
+    let setting = Setting { board, file: Some(file), told, ..Setting::new(plan, world) };
     let (watcher, news) = Watcher::begin(setting);
     let receiver =
         messages::receive(app, plan, &state.planned.folder, Some(&state.run), watcher.ear())?;

@@ -11,3 +11,4 @@ mod papers;
 mod people;
 mod rough;
 mod stage;
+mod usual;

@@ -1,52 +1,127 @@
-//! Running the triggers over recorded data.
+//! Running the triggers over recorded data, or over what their sources still know.
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use backout_core::decision::WATCH_WINDOW;
+use backout_core::duration::Span;
 use backout_core::ids::TriggerId;
-use backout_core::plan::{Condition, Plan, Trigger};
+use backout_core::plan::Plan;
+use backout_engine::hands::World;
 use backout_trigger::machine::Sample;
 use backout_trigger::replay::{quiet, replay as run};
-use backout_trigger::rule::{Kind, Rule, beyond};
+use backout_trigger::rule::{Kind, Rule, alpha};
+use backout_watch::history::history;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::Done;
+use super::record::{self, Recorded};
+use crate::app::App;
 use crate::cli::WatchArgs;
 use crate::failure::{Exit, Failure};
+use crate::view::waiting::Working;
 use crate::view::words;
 
-/// Samples of each trigger, in the order of their times.
-type Recorded = BTreeMap<TriggerId, Vec<(Timestamp, Sample)>>;
+/// How long sources may take to tell their history.
+const PATIENCE: Duration = Duration::from_secs(120);
 
-pub(super) fn replay(
+/// How many changes of state are shown of each trigger.
+const MOST_CHANGES: usize = 20;
+
+/// The triggers there is nothing to run over, and why.
+type Silent = BTreeMap<TriggerId, String>;
+
+/// `--replay FILE`
+pub(super) fn of_file(
     plan: &Plan,
     rules: &BTreeMap<TriggerId, Rule>,
     file: &Path,
     args: &WatchArgs,
 ) -> Done {
-    let recorded = read(plan, rules, file)?;
-    let until = match &args.stable_until {
-        Some(text) => Some(time(text).ok_or_else(|| {
-            Failure::usage(format!("--stable-until: `{text}` is no time"))
-                .hint("write it as 2026-06-06T02:00:00Z, or in seconds since 1970")
-        })?),
-        None => None,
-    };
+    let until = until(args)?;
+    let recorded = record::read(plan, rules, file)?;
+    let missing = rules.keys().filter(|id| !recorded.contains_key(*id));
+    let silent = missing.map(|id| (id.clone(), "not in the record".to_owned())).collect();
+    show(plan, rules, &recorded, &silent, until, args.json)
+}
+
+/// `--history LENGTH`
+pub(super) async fn of_sources(
+    app: &App,
+    plan: &Plan,
+    rules: &BTreeMap<TriggerId, Rule>,
+    world: World,
+    length: Span,
+    args: &WatchArgs,
+) -> Done {
+    let until = until(args)?;
+    if length.get().is_zero() {
+        return Err(Failure::usage("--history: nothing happens in 0s").hint("write 7d or 12h"));
+    }
+    let now = app.now();
+    let from = now.checked_sub(length.get()).unwrap_or(now);
+    let world = Arc::new(world);
+    let asked = tokio::time::timeout(PATIENCE, history(plan, &world, from, now));
+    let waiting = Working::on("asking the sources for their history");
+    let found = asked.await.map_err(|_| {
+        Failure::refused(format!(
+            "the sources did not tell their history within {}",
+            words::length(PATIENCE)
+        ))
+        .hint("ask for a shorter time")
+    })?;
+    drop(waiting);
+    let (mut recorded, mut silent) = (Recorded::new(), Silent::new());
+    for (id, samples) in found {
+        match samples {
+            Ok(samples) if samples.is_empty() => {
+                silent.insert(id, format!("its source knows nothing of the last {length}"));
+            }
+            Ok(samples) => {
+                recorded.insert(id, samples);
+            }
+            Err(why) => {
+                silent.insert(id, why);
+            }
+        }
+    }
+    if recorded.is_empty() {
+        let mut nobody = Failure::refused(format!("no source knows anything of the last {length}"));
+        for (id, why) in silent {
+            nobody = nobody.hint(format!("{id}: {why}"));
+        }
+        return Err(nobody);
+    }
+    show(plan, rules, &recorded, &silent, until, args.json)
+}
+
+fn until(args: &WatchArgs) -> Result<Option<Timestamp>, Failure> {
+    let Some(text) = &args.stable_until else { return Ok(None) };
+    record::time(text).map(Some).ok_or_else(|| {
+        Failure::usage(format!("--stable-until: `{text}` is no time"))
+            .hint("write it as 2026-06-06T02:00:00Z, or in seconds since 1970")
+    })
+}
+
+/// Runs the triggers over the samples, and says when each would have fired, and how often
+/// although nothing was wrong.
+fn show(
+    plan: &Plan,
+    rules: &BTreeMap<TriggerId, Rule>,
+    recorded: &Recorded,
+    silent: &Silent,
+    until: Option<Timestamp>,
+    as_json: bool,
+) -> Done {
     let zone = words::zone(plan);
-    let window = plan
-        .watch
-        .as_ref()
-        .and_then(|watch| watch.window)
-        .map_or(backout_core::decision::WATCH_WINDOW.get(), |window| window.get());
-    let alpha = plan
-        .watch
-        .as_ref()
-        .and_then(|watch| watch.false_alarms)
-        .map_or(0.01, |share| share.0 / 100.0);
+    let window = plan.watch.as_ref().and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW).get();
+    let alpha = alpha(plan);
     let mut results = Vec::new();
     let mut fired = false;
-    for (id, samples) in &recorded {
+    for (id, samples) in recorded {
         let rule = &rules[id];
         let Some(done) = run(rule, samples) else { continue };
         let stable: Vec<(Timestamp, Sample)> = samples
@@ -64,7 +139,7 @@ pub(super) fn replay(
         };
         results.push((id, done, well, advice));
     }
-    if args.json {
+    if as_json {
         let all: Vec<_> = results
             .iter()
             .map(|(id, done, well, advice)| {
@@ -82,7 +157,10 @@ pub(super) fn replay(
                 })
             })
             .collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&json!({"triggers": all}))?);
+        anstream::println!(
+            "{}",
+            serde_json::to_string_pretty(&json!({"triggers": all, "nothing_known": silent}))?
+        );
     } else {
         for (id, done, well, advice) in &results {
             let when = match done.fired {
@@ -94,7 +172,11 @@ pub(super) fn replay(
                 recorded[*id].len(),
                 done.last.state.shown()
             );
-            for change in &done.changes {
+            let more = done.changes.len().saturating_sub(MOST_CHANGES);
+            if more > 0 {
+                anstream::println!("  {more} changes before these; --json has them all");
+            }
+            for change in &done.changes[more..] {
                 anstream::println!(
                     "  {}  {} → {}",
                     words::moment(change.at, &zone),
@@ -122,106 +204,9 @@ pub(super) fn replay(
                 );
             }
         }
-    }
-    let unheard: Vec<&str> =
-        rules.keys().filter(|id| !recorded.contains_key(*id)).map(|id| id.as_str()).collect();
-    if !unheard.is_empty() && !args.json {
-        anstream::println!("Not in the record: {}", unheard.join(", "));
+        for (id, why) in silent {
+            anstream::println!("{id}: unknown; {why}");
+        }
     }
     Ok(if fired { Exit::Failed } else { Exit::Done })
-}
-
-fn read(plan: &Plan, rules: &BTreeMap<TriggerId, Rule>, file: &Path) -> Result<Recorded, Failure> {
-    let cannot = |error: &dyn std::fmt::Display| {
-        Failure::usage(format!("{} cannot be read: {error}", file.display()))
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_path(file)
-        .map_err(|error| cannot(&error))?;
-    let head = reader.headers().map_err(|error| cannot(&error))?.clone();
-    let column = |name: &str| head.iter().position(|known| known.eq_ignore_ascii_case(name));
-    let (Some(at), Some(id)) = (column("time"), column("trigger")) else {
-        return Err(cannot(&"line 1: it needs the columns `time` and `trigger`")
-            .hint("and beside them `bad` and `total`, or `value`"));
-    };
-    let (bad, total, value) = (column("bad"), column("total"), column("value"));
-    let mut found = Recorded::new();
-    for (index, row) in reader.records().enumerate() {
-        let row = row.map_err(|error| cannot(&error))?;
-        let line = row.position().map_or(index as u64 + 2, csv::Position::line);
-        let wrong = |what: String| cannot(&format!("line {line}: {what}"));
-        let cell = |column: Option<usize>| {
-            column.and_then(|column| row.get(column)).filter(|text| !text.is_empty())
-        };
-        let name = cell(Some(id)).unwrap_or_default();
-        let Some((id, rule)) = rules.iter().find(|(known, _)| known.as_str() == name) else {
-            let known: Vec<&str> = rules.keys().map(|id| id.as_str()).collect();
-            return Err(wrong(format!("there is no trigger `{name}` that a machine watches"))
-                .hint(format!("the plan has {}", known.join(", "))));
-        };
-        let text = cell(Some(at)).unwrap_or_default();
-        let at = time(text).ok_or_else(|| {
-            wrong(format!("`{text}` is no time"))
-                .hint("write it as 2026-06-06T02:00:00Z, or in seconds since 1970")
-        })?;
-        let number = |column| -> Result<Option<f64>, Failure> {
-            match cell(column) {
-                None => Ok(None),
-                Some(text) => {
-                    text.parse().map(Some).map_err(|_| wrong(format!("`{text}` is no figure")))
-                }
-            }
-        };
-        let sample = match (number(bad)?, number(total)?, number(value)?) {
-            (Some(bad), Some(total), None) => Sample::Counts { bad, total },
-            (None, None, Some(value)) => {
-                Sample::Value { value, beyond: is_beyond(&plan.triggers[id], value) }
-            }
-            (None, None, None) => Sample::Nothing,
-            _ => return Err(wrong("either `bad` and `total`, or `value`".to_owned())),
-        };
-        let fits = match sample {
-            Sample::Counts { .. } => matches!(rule.kind, Kind::Share { .. }),
-            Sample::Value { .. } => matches!(rule.kind, Kind::Plain),
-            _ => true,
-        };
-        if !fits {
-            let wanted = match rule.kind {
-                Kind::Share { .. } => "`bad` and `total`",
-                Kind::Plain => "`value`",
-            };
-            return Err(wrong(format!("`{name}` is about {wanted}")));
-        }
-        let samples = found.entry(id.clone()).or_default();
-        if samples.last().is_some_and(|(before, _)| *before > at) {
-            return Err(
-                wrong(format!("`{name}` goes back in time")).hint("sort the record by time")
-            );
-        }
-        samples.push((at, sample));
-    }
-    if found.is_empty() {
-        return Err(cannot(&"it holds no sample"));
-    }
-    Ok(found)
-}
-
-/// Whether a recorded value is beyond the limit; what only says yes or no says it by 1.
-fn is_beyond(trigger: &Trigger, value: f64) -> bool {
-    match &trigger.condition {
-        Condition::Gauge(gauge) => beyond(&gauge.limit, value),
-        Condition::Relative(relative) => value > 1.0 + relative.worse_than.0 / 100.0,
-        _ => value >= 1.0,
-    }
-}
-
-fn time(text: &str) -> Option<Timestamp> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        let millis = seconds * 1000.0;
-        let fits = millis.is_finite() && millis.abs() < 1e16;
-        return fits.then(|| Timestamp::from_millisecond(millis.round() as i64).ok()).flatten();
-    }
-    text.parse().ok()
 }
