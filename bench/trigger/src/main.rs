@@ -96,7 +96,7 @@ fn alarms() {
         for _ in 0..RUNS {
             // The hour before the deployment says how bursty it is.
             let before = dice.night(60, total, share, bursts, waves);
-            let measured = rule(0.01, dispersion::rho(&before));
+            let measured = rule(0.01, dispersion::measured(&before, 0.05));
             let samples = dice.night(LOOKS, total, share, bursts, waves);
             counts[1] += u32::from(ours(&assumed, &samples).is_some());
             counts[0] += u32::from(ours(&measured, &samples).is_some());

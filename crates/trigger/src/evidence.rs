@@ -14,6 +14,10 @@
 //! long good period: evidence for "all was well for hours" does not have to be
 //! paid back first.
 //!
+//! An interval has to end for a reason other than what is in it: looks are on a clock, and
+//! the next one may depend on everything before. An interval that is ended as soon as
+//! something bad is in it proves nothing.
+//!
 //! Two likelihood ratios are used:
 //!
 //! - **Beta-binomial.** Bad events come in bursts: within one interval they are

@@ -46,7 +46,11 @@ pub async fn measure(
                 _ => None,
             })
             .collect();
-        let mut known = Measured { rho: dispersion::rho(&pairs), ..Measured::default() };
+        let Some(limit) = plan.triggers.get(&id).and_then(|t| rule::limit(&t.condition)) else {
+            continue;
+        };
+        let rho = dispersion::measured(&pairs, limit);
+        let mut known = Measured { rho, ..Measured::default() };
         let Some(rule) = plan.triggers.get(&id).and_then(|t| rule::of(plan, t, &known)) else {
             continue;
         };

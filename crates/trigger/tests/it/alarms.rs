@@ -68,10 +68,10 @@ proptest! {
 }
 
 /// Numbers that look random and are the same everywhere (SplitMix64).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self) -> f64 {
+    pub(crate) fn roll(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -80,7 +80,7 @@ impl Dice {
     }
 
     /// Bad events among `total`, correlated by `rho`: Pólya's urn.
-    fn bad(&mut self, total: u32, share: f64, rho: f64) -> u32 {
+    pub(crate) fn bad(&mut self, total: u32, share: f64, rho: f64) -> u32 {
         let k = if rho > 0.0 { 1.0 / rho - 1.0 } else { f64::INFINITY };
         let mut bad = 0;
         for drawn in 0..total {

@@ -1,5 +1,6 @@
 //! What triggers promise.
 
 mod alarms;
+mod oracle;
 mod prometheus;
 mod states;
