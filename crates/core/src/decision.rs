@@ -274,7 +274,12 @@ pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&str, &str)> {
 /// It gets worse than what is being decided about: that is another question. Where a
 /// fix was given time, it has lost it.
 fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Intent> {
-    let (mut asked, _) = question(state, call, now);
+    let (mut asked, automatic) = question(state, call, now);
+    // A person who fixes what they saw themselves is asked, and not run over.
+    let fixes = open.fix_until.is_some() && open.because.is_empty();
+    if automatic && !fixes {
+        return by_itself(asked, format!("the plan backs out by itself: {}", call.why));
+    }
     let given_time = open.fix_until.is_some() && !open.because.is_empty();
     if given_time && guards(state, &call.because).is_empty() {
         return by_itself(asked, format!("it got worse while a fix was tried: {}", call.why));
@@ -411,7 +416,7 @@ fn bake(state: &RunState, now: Timestamp) -> Vec<Intent> {
             known.status == Status::Succeeded && !state.release.baked.contains_key(&stage.id);
         let Some(bake) = stage.bake.filter(|_| waits) else { continue };
         let ended = known.ended.or(known.since).unwrap_or(now);
-        let due = ended.checked_add(bake.signed()).unwrap_or(now);
+        let due = or_twice(state, ended, bake, now);
         intents.push(if now >= due {
             Intent::Bake { step: index, verdict: verdict(state) }
         } else {
@@ -440,11 +445,27 @@ fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
     let last =
         state.states[..state.release.stages].iter().filter_map(|s| s.ended.or(s.since)).max();
     let window = plan.watch.as_ref().and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW);
-    let due = last.and_then(|last| last.checked_add(window.signed()).ok());
+    let due = last.map(|last| or_twice(state, last, window, now));
     match due {
         Some(due) if watches && now < due => vec![Intent::Wake { at: due }],
         _ => vec![Intent::EndWatch { verdict: verdict(state) }],
     }
+}
+
+/// When a time under watch ends. Where a trigger is about to fire just then, or about not
+/// to, nobody is asked before it is known: the watch goes on, at most as long again.
+fn or_twice(state: &RunState, began: Timestamp, length: Span, now: Timestamp) -> Timestamp {
+    let ended = |at: Timestamp| at.checked_add(length.signed()).unwrap_or(now);
+    let due = ended(began);
+    let undecided = || {
+        let mut required = required(&state.planned.plan);
+        required.any(|id| {
+            let seen = state.release.triggers.get(id);
+            seen.is_some_and(|seen| !seen.answered && seen.state == State::Pending)
+        })
+    };
+    let open = now >= due && verdict(state) == Verdict::Inconclusive && undecided();
+    if open { ended(due) } else { due }
 }
 
 /// How long what fired may take to be well again before only a person can end the run.

@@ -4,6 +4,7 @@ mod contract;
 mod crashes;
 mod deploy;
 mod documents;
+mod examples;
 mod foresight;
 mod house;
 mod nights;

@@ -277,6 +277,79 @@ fn worse_takes_the_time_from_a_fix() {
     assert_eq!(night.open().map(|open| open.severity), Some(Severity::Critical));
 }
 
+/// What the plan decides by itself it also decides while somebody thinks about less.
+#[test]
+fn a_question_does_not_keep_the_plan_from_acting() {
+    let rules = json!({
+        "critical": {"action": "back-out", "by": "lead", "automatic": true},
+        "major": {"action": "ask", "by": "lead"},
+    });
+    let begin = || {
+        let mut night = Night::new(plan(&rules, &json!({})));
+        night.stage_is_done(1);
+        night
+    };
+    // Nobody could say; now it is known.
+    let mut night = begin();
+    night.due(11);
+    night.due(11);
+    assert!(night.open().is_some_and(|open| !open.certain));
+    night.moves(12, "logins", State::Firing, Meaning::Breach);
+    night.due(12);
+    assert!(night.goes_back());
+    // Something less bad is thought about.
+    let mut night = begin();
+    night.moves(2, "slow", State::Firing, Meaning::Breach);
+    night.due(2);
+    assert!(night.open().is_some_and(|open| open.certain));
+    night.moves(3, "logins", State::Firing, Meaning::Breach);
+    night.due(3);
+    assert!(night.goes_back());
+    // A person is at work on a fix of their own: they are asked.
+    let mut night = begin();
+    night.says(2, Choice::FixForward { until: at(30) });
+    night.moves(3, "logins", State::Firing, Meaning::Breach);
+    night.due(3);
+    assert!(!night.goes_back());
+    assert_eq!(night.open().map(|open| open.severity), Some(Severity::Critical));
+}
+
+/// What is about to fire when a watch ends is waited for, at most as long again.
+#[test]
+fn nobody_is_asked_what_will_be_known_at_once() {
+    let begin = || {
+        let mut night = Night::new(plan(&critical(), &json!({})));
+        night.stage_is_done(0);
+        night.all_well(1);
+        night.moves(9, "slow", State::Pending, Meaning::Open);
+        night.due(10);
+        assert!(night.open().is_none() && night.0.release.baked.is_empty());
+        night
+    };
+    let stage = step("a");
+    let verdict = |night: &Night| night.0.release.baked.get(&stage).map(|baked| baked.verdict);
+    let mut night = begin();
+    night.moves(12, "slow", State::Ok, Meaning::Well);
+    night.due(12);
+    assert_eq!(verdict(&night), Some(Verdict::Passed));
+    let mut night = begin();
+    night.moves(12, "slow", State::Firing, Meaning::Breach);
+    night.due(12);
+    assert!(night.open().is_some_and(|open| open.certain));
+    let mut night = begin();
+    night.due(19);
+    assert_eq!(verdict(&night), None);
+    night.due(20);
+    assert_eq!(verdict(&night), Some(Verdict::Inconclusive));
+    // Too little data is no reason to wait: it may stay so for ever.
+    let mut night = Night::new(plan(&critical(), &json!({})));
+    night.stage_is_done(0);
+    night.all_well(1);
+    night.moves(9, "slow", State::Insufficient, Meaning::Open);
+    night.due(10);
+    assert_eq!(verdict(&night), Some(Verdict::Inconclusive));
+}
+
 #[test]
 fn what_fired_before_the_first_stage_stays_so() {
     let decision = json!({"critical": {"action": "back-out", "by": "lead", "automatic": true}});
