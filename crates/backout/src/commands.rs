@@ -1,5 +1,6 @@
 //! One function per verb.
 
+mod answer;
 mod baseline;
 mod calibrate;
 mod decide;

@@ -1,9 +1,11 @@
 //! What people and scripts see: projections of a run's log, nothing else.
 
+pub(crate) mod answering;
 pub(crate) mod chart;
 pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod forecast;
+pub(crate) mod keyboard;
 pub(crate) mod live;
 pub(crate) mod release;
 pub(crate) mod status;

@@ -63,7 +63,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
     let log = start::begin(&journal, actor, app.now(), planned, Vec::new()).await?;
     app.ledger().begin_run(&log.state().run)?;
     let lease = app.lease(&log.state().run)?;
-    coordinate(app, log, lease, &args.stay).await
+    coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
 }
 
 /// A run in which the plan backed out of this release by itself: doing so a second

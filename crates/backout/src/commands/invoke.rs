@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
@@ -23,6 +23,7 @@ use backout_plan::{ReadPlan, times};
 use backout_sqlite::{Lease, SqliteJournal};
 
 use super::Done;
+use super::answer::answers;
 use super::baseline::folder_of;
 use super::plans::must_read;
 use super::watch;
@@ -31,6 +32,8 @@ use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
 use crate::failure::{Exit, Failure};
 use crate::foresight::{frozen_order, history_of_state};
 use crate::run_ref;
+use crate::view::answering::Prompt;
+use crate::view::keyboard::Keyboard;
 use crate::view::live::View;
 use crate::view::{dry_run, events, status, words};
 
@@ -93,7 +96,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     let log = start::begin(&journal, actor, app.now(), planned, Vec::new()).await?;
     app.ledger().begin_run(&log.state().run)?;
     let lease = app.lease(&log.state().run)?;
-    coordinate(app, log, lease, &args.stay).await
+    coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
 }
 
 /// On a bad night, invoking again where resuming was meant would run everything twice.
@@ -246,7 +249,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
         // Nothing was ever dispatched, so there is nothing the ledger could have lost.
         app.ledger().begin_run(&run)?;
     }
-    coordinate(app, log, lease, &args.stay).await
+    coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
 }
 
 /// Coordinates a run until it ends, waits, or is left.
@@ -255,6 +258,7 @@ pub(super) async fn coordinate(
     log: RunLog<SqliteJournal>,
     lease: Lease,
     stay: &StayArgs,
+    who: Option<&str>,
 ) -> Done {
     let zone = words::zone(&log.state().planned.plan);
     let history = history_of_state(app).await?;
@@ -275,7 +279,15 @@ pub(super) async fn coordinate(
         }
         None => None,
     };
-    let end = conductor.run(&mut view, signals()?, patience).await?;
+    let keyboard = if view.is_live() { Keyboard::take() } else { None };
+    let prompt = Arc::new(Mutex::new(Prompt::default()));
+    if keyboard.is_some() {
+        view.answered_by(Arc::clone(&prompt));
+    }
+    let end = tokio::select! {
+        end = conductor.run(&mut view, signals()?, patience) => end?,
+        never = answers(app, keyboard, prompt, who) => match never {},
+    };
     view.end(conductor.state());
     if let Some((watcher, receiver)) = watcher {
         drop(receiver);

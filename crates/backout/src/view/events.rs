@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use backout_core::event::Event;
+use backout_core::question::{Question, Reply};
 use backout_core::record::Record;
 use backout_core::state::RunState;
 use backout_documents::saying;
@@ -60,8 +61,17 @@ pub(crate) fn json(record: &Record) -> Vec<Value> {
 
 /// The last words of a coordinator: what waits for people.
 pub(crate) fn questions(state: &RunState) -> Vec<String> {
+    asked(state, &backout_core::question::questions(state), |_| None)
+}
+
+/// The same, with the numbers of the answers that have one.
+pub(crate) fn asked(
+    state: &RunState,
+    questions: &[Question],
+    number: impl Fn(&Reply) -> Option<usize>,
+) -> Vec<String> {
     let mut lines = Vec::new();
-    for question in backout_core::question::questions(state) {
+    for question in questions {
         let about = match &question.step {
             Some(step) => {
                 let label =
@@ -97,7 +107,8 @@ pub(crate) fn questions(state: &RunState) -> Vec<String> {
         for reply in &question.answers {
             let command = format!("{:<width$}", format!("{}", reply.command));
             let command = format!("{}{role}{}", reply.command, &command[reply.command.len()..]);
-            lines.push(format!("  > {command}   {}", reply.meaning));
+            let number = number(reply).map_or_else(|| ">".to_owned(), |number| number.to_string());
+            lines.push(format!("{number:>3} {command}   {}", reply.meaning));
         }
     }
     lines

@@ -1,18 +1,22 @@
 //! Watching a run: live on a terminal, one line per event elsewhere, JSON for scripts.
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use backout_core::choice::Numbers;
+use backout_core::ids::Seq;
+use backout_core::question::questions;
 use backout_core::record::Record;
 use backout_core::state::RunState;
 use backout_engine::clock::{Clock, SystemClock};
 use backout_engine::conductor::Observer;
-use backout_forecast::outlook::History;
+use backout_forecast::outlook::{History, Outlook};
 
+use super::answering::Prompt;
 use super::{events, status, words};
 use crate::foresight::{glance, numbers};
 
@@ -26,7 +30,7 @@ pub(crate) struct View {
 /// How to show a run.
 enum How {
     /// Redrawn in place.
-    Live(Live),
+    Live(Box<Live>),
     /// One line per event.
     Lines(TimeZone),
     /// One JSON object per event.
@@ -39,7 +43,7 @@ impl View {
             && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
         let how = match (json, terminal && !plain) {
             (true, _) => How::Json,
-            (false, true) => How::Live(Live { region: Region::default() }),
+            (false, true) => How::Live(Box::default()),
             (false, false) => How::Lines(zone),
         };
         Self { how, history }
@@ -47,6 +51,13 @@ impl View {
 
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.how, How::Live(_))
+    }
+
+    /// Lets the person who looks on answer with these.
+    pub(crate) fn answered_by(&mut self, prompt: Arc<Mutex<Prompt>>) {
+        if let How::Live(live) = &mut self.how {
+            live.prompt = Some(prompt);
+        }
     }
 
     /// Leaves what was drawn last on the screen.
@@ -85,7 +96,14 @@ impl Observer for View {
     }
 
     fn pulse(&self) -> Option<Duration> {
-        self.is_live().then_some(Duration::from_millis(500))
+        match &self.how {
+            // Somebody may be typing.
+            How::Live(live) if live.prompt().is_some_and(|prompt| prompt.is_open()) => {
+                Some(Duration::from_millis(50))
+            }
+            How::Live(_) => Some(Duration::from_millis(500)),
+            How::Lines(_) | How::Json => None,
+        }
     }
 }
 
@@ -97,28 +115,70 @@ fn print(text: &str) {
 }
 
 /// A run on a terminal.
+#[derive(Default)]
 pub(crate) struct Live {
     region: Region,
+    /// Where the person who looks on types, if they can.
+    prompt: Option<Arc<Mutex<Prompt>>>,
+    /// What the forecast said last.
+    ahead: Option<Ahead>,
 }
 
+/// What the forecast said.
+struct Ahead {
+    seq: Seq,
+    at: Instant,
+    outlook: Option<Result<Outlook, String>>,
+}
+
+/// How long a forecast is shown before it is made anew.
+const FRESH: Duration = Duration::from_millis(500);
+
 impl Live {
+    fn prompt(&self) -> Option<MutexGuard<'_, Prompt>> {
+        let prompt = self.prompt.as_ref()?;
+        Some(prompt.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Forgets the forecast where it is old, or about something else.
+    fn look_ahead(&mut self, state: &RunState, history: &History, now: Timestamp) {
+        let known = self.ahead.as_ref();
+        if !known.is_some_and(|known| known.seq == state.seq && known.at.elapsed() < FRESH) {
+            let outlook = glance(state, history, now);
+            self.ahead = Some(Ahead { seq: state.seq, at: Instant::now(), outlook });
+        }
+    }
+
     fn draw(&mut self, state: &RunState, history: &History, with_questions: bool) {
         let (width, height) = size();
         let now = SystemClock.now();
-        let asked = if with_questions { events::questions(state) } else { Vec::new() };
+        self.look_ahead(state, history, now);
+        let questions = if with_questions { questions(state) } else { Vec::new() };
+        let (asked, typed) = match self.prompt() {
+            Some(mut prompt) => {
+                prompt.asked(&questions);
+                let typed = if with_questions { prompt.lines() } else { Vec::new() };
+                (events::asked(state, &questions, |reply| prompt.number(reply)), typed)
+            }
+            None => (events::asked(state, &questions, |_| None), Vec::new()),
+        };
         // What is asked comes before what is pending: the table takes what is left.
         let asked_room = asked.len().min(height / 2);
         let rows = height.saturating_sub(10 + asked_room).max(3);
-        let outlook = glance(state, history, now);
-        let mut lines = status::lines(state, Some("here"), now, outlook.as_ref(), width, rows);
+        let outlook = self.ahead.as_ref().and_then(|ahead| ahead.outlook.as_ref());
+        let mut lines = status::lines(state, Some("here"), now, outlook, width, rows);
         if with_questions {
             if !asked.is_empty() {
                 lines.push(String::new());
-                lines.push("Waiting for (answer from another terminal):".to_owned());
+                lines.push(match self.prompt.is_some() {
+                    true => "Waiting for an answer, here or from another terminal:".to_owned(),
+                    false => "Waiting for (answer from another terminal):".to_owned(),
+                });
                 lines.extend(asked);
             }
             // Two rows stay free, so that nothing scrolls; the last line is the way out.
-            lines.truncate(height.saturating_sub(3));
+            lines.truncate(height.saturating_sub(3 + typed.len()));
+            lines.extend(typed);
             lines.push(match state.held {
                 None => "Ctrl-C holds: what runs is finished, nothing starts".to_owned(),
                 Some(_) => "HELD. Ctrl-C again leaves the run; `backout resume` goes on".to_owned(),

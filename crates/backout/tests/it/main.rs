@@ -7,6 +7,7 @@ mod documents;
 mod examples;
 mod foresight;
 mod house;
+mod keys;
 mod nights;
 mod papers;
 mod people;

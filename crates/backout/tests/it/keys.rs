@@ -1,0 +1,137 @@
+//! Answers typed at the terminal that shows the run, over a real terminal.
+
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::stage::Stage;
+
+/// `backout` on a terminal of its own, which `script` gives it.
+struct Terminal {
+    child: Child,
+    keys: Option<ChildStdin>,
+    screen: Arc<Mutex<String>>,
+}
+
+impl Terminal {
+    fn begin(stage: &Stage, line: &str) -> Option<Self> {
+        if Command::new("script").arg("--version").output().is_err() {
+            println!("NOT RUN: answers typed at a terminal: script");
+            return None;
+        }
+        let plain = stage.command(&[]);
+        let program = plain.get_program().to_string_lossy().into_owned();
+        let mut command = Command::new("script");
+        command.args(["-qefc", &format!("stty rows 60 cols 150; {program} {line}"), "/dev/null"]);
+        for (name, value) in plain.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command.env("TERM", "xterm").current_dir(stage.folder());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("a terminal");
+        let screen = Arc::new(Mutex::new(String::new()));
+        let (mut shown, kept) = (child.stdout.take().expect("a pipe"), Arc::clone(&screen));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = shown.read(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                kept.lock().expect("the only lock").push_str(&text);
+            }
+        });
+        let keys = child.stdin.take();
+        Some(Self { child, keys, screen })
+    }
+
+    fn types(&mut self, text: &str) {
+        let keys = self.keys.as_mut().expect("a keyboard");
+        keys.write_all(text.as_bytes()).and_then(|()| keys.flush()).expect("typed");
+    }
+
+    /// Waits until the screen has shown something since the last time.
+    fn shows(&self, text: &str) {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let mut screen = self.screen.lock().expect("the only lock");
+            if let Some(at) = screen.find(text) {
+                screen.drain(..at + text.len());
+                return;
+            }
+            assert!(Instant::now() < until, "{text} is not shown:\n{screen}");
+            drop(screen);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn code(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const STEPS: &str = "  - {id: close, title: Close it, owner: ann, takes: 2m, run: {shell: mv down up}, effect: opaque, verify: {file: {path: up}}}\n  - {id: tell, title: Tell everybody, owner: bob, takes: 2m, manual: Call everybody.}\n";
+const STAGES: &str = "stages:\n  - {id: open, title: Open it, owner: ann, takes: 5m, run: {shell: mv up down}, effect: opaque, verify: {file: {path: down}}, undone_by: [close]}\nwatch: {window: 1h, grace: 1s}\ntriggers:\n  portal: {title: The portal answers, severity: critical, every: 100ms, recovers_after: 200ms, probe: {file: {path: up}}}\ndecision:\n  critical: {action: back-out, by: lead, within: 30m}\n";
+
+#[test]
+fn a_whole_night_is_answered_at_one_terminal() {
+    let stage = Stage::new();
+    stage.plan_with(STEPS, STAGES);
+    stage.write("up", "");
+    let begin = "deploy plan.backout.yaml --as lead --reason tonight";
+    let Some(mut terminal) = Terminal::begin(&stage, begin) else { return };
+    terminal.shows("Waiting for an answer, here or from another terminal:");
+    terminal.shows("  1 backout decide CHG7-1 back-out");
+    terminal.shows("Number, why, Enter:");
+    // What is no answer does nothing, and says so.
+    terminal.types("9 why\r");
+    terminal.shows("`9` is no number of an answer; nothing was done");
+    terminal.types("1\r");
+    terminal.shows("say why, too");
+    // Who may not is refused, in the same words as anywhere.
+    terminal.types("1 nobody logs in --as bob\r");
+    terminal.shows("error:");
+    assert!(stage.status()["questions"].as_array().is_some_and(|asked| !asked.is_empty()));
+    // It is shown while it is typed, and can be mended.
+    terminal.types("1 nobody locks");
+    terminal.shows("1 nobody locks▏");
+    terminal.types("\u{7f}\u{7f}\u{7f}gs in\r");
+    terminal.shows("Decided: back out");
+    terminal.shows("Call everybody.");
+    terminal.shows("backout ack CHG7-1 tell");
+    let number = stage.status()["questions"][0]["answers"][0]["command"].clone();
+    assert_eq!(number, "backout ack CHG7-1 tell");
+    terminal.types("4 --as bob\r");
+    terminal.shows("backed out");
+    assert_eq!(terminal.code(), Some(0));
+    assert!(stage.path("up").exists());
+    let explained = stage.say("decide CHG7 --explain").expect(0);
+    explained.says("nobody logs in").says("Lena Lead");
+    stage.say("verify").expect(0);
+}
+
+/// The terminal is as it was, also after Ctrl-C, and when nobody reads it any more.
+#[test]
+fn the_terminal_is_given_back() {
+    let stage = Stage::new();
+    stage.plan(
+        "  - {id: tell, title: Tell everybody, owner: bob, takes: 2m, manual: Call everybody.}\n",
+    );
+    let program = "invoke plan.backout.yaml --as lead --reason tonight; stty -a | tr ' ' '\\n' | grep -E '^-?(echo|icanon)$'";
+    let Some(mut terminal) = Terminal::begin(&stage, program) else { return };
+    terminal.shows("Number, why, Enter:");
+    terminal.types("\u{3}");
+    terminal.shows("HELD");
+    terminal.types("\u{3}");
+    terminal.shows("Left CHG7-1");
+    terminal.shows("\nicanon");
+    terminal.shows("\necho");
+    drop(terminal);
+}
