@@ -258,7 +258,7 @@ pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<String> {
     }
     let before = |id: &TriggerId| state.release.triggers.get(id).is_some_and(|seen| seen.before);
     if !because.is_empty() && because.iter().all(before) {
-        guards.push("it fired before the first stage, too".to_owned());
+        guards.push("it fired before the deployment, too".to_owned());
     }
     guards
 }

@@ -236,7 +236,7 @@ pub enum Event {
         to: State,
         /// What that means for the release.
         meaning: Meaning,
-        /// Whether it fired before the first stage began.
+        /// Whether it fired, or would have fired, before the first stage began.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         before: bool,
         /// What was measured.

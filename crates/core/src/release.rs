@@ -79,7 +79,7 @@ pub struct Seen {
     pub answered: bool,
     /// Whether somebody accepts, after the way back, that it has not recovered.
     pub accepted: bool,
-    /// Whether it fired before the first stage began.
+    /// Whether it fired, or would have fired, before the first stage began.
     pub before: bool,
     /// What was measured.
     pub reading: Reading,

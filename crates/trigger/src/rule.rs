@@ -108,6 +108,10 @@ pub struct Measured {
     /// In how many of them it would have fired.
     #[serde(default)]
     pub alarms: usize,
+    /// Whether it would have been firing right before the deployment: then the deployment
+    /// is not what is wrong. Over as soon as it was seen to be well.
+    #[serde(default)]
+    pub firing: bool,
 }
 
 /// How often a trigger is looked at.

@@ -10,12 +10,12 @@ use backout_core::ids::TriggerId;
 use backout_core::plan::Plan;
 use backout_engine::hands::World;
 use backout_trigger::dispersion;
-use backout_trigger::machine::Sample;
-use backout_trigger::replay::quiet;
+use backout_trigger::machine::{Sample, State};
+use backout_trigger::replay::{quiet, replay};
 use backout_trigger::rule::{self, Kind, Measured, alpha};
 use jiff::Timestamp;
 
-use crate::history::history;
+use crate::history::{Samples, history};
 
 /// How much of the time before the deployment is looked at, if the plan does not say.
 pub(crate) const BEFORE: Duration = Duration::from_secs(3600);
@@ -38,30 +38,32 @@ pub async fn measure(
     let asked = tokio::time::timeout(PATIENCE, history(plan, world, from, at)).await;
     let mut measured = BTreeMap::new();
     for (id, samples) in asked.unwrap_or_default() {
-        let Ok(samples) = samples else { continue };
-        let pairs: Vec<(f64, f64)> = samples
-            .iter()
-            .filter_map(|(_, sample)| match sample {
-                Sample::Counts { bad, total } => Some((bad.round(), total.round())),
-                _ => None,
-            })
-            .collect();
-        let Some(limit) = plan.triggers.get(&id).and_then(|t| rule::limit(&t.condition)) else {
-            continue;
-        };
-        let rho = dispersion::measured(&pairs, limit);
-        let mut known = Measured { rho, ..Measured::default() };
-        let Some(rule) = plan.triggers.get(&id).and_then(|t| rule::of(plan, t, &known)) else {
-            continue;
-        };
-        let Kind::Share { threshold, .. } = rule.kind else { continue };
-        let well = quiet(&rule, &samples, window);
-        let alpha = alpha(plan);
-        (known.watches, known.alarms) = (well.windows, well.alarms);
-        if well.rate().is_some_and(|rate| rate > alpha) {
-            known.floor = well.floor(alpha).filter(|floor| *floor > threshold);
+        let (Ok(samples), Some(trigger)) = (samples, plan.triggers.get(&id)) else { continue };
+        let mut known = Measured::default();
+        if let Some(limit) = rule::limit(&trigger.condition) {
+            known.rho = dispersion::measured(&counts(&samples), limit);
         }
+        let Some(rule) = rule::of(plan, trigger, &known) else { continue };
+        if let Kind::Share { threshold, .. } = rule.kind {
+            let well = quiet(&rule, &samples, window);
+            let alpha = alpha(plan);
+            (known.watches, known.alarms) = (well.windows, well.alarms);
+            if well.rate().is_some_and(|rate| rate > alpha) {
+                known.floor = well.floor(alpha).filter(|floor| *floor > threshold);
+            }
+        }
+        let rule = rule::of(plan, trigger, &known).unwrap_or(rule);
+        let last = replay(&rule, &samples).map(|replayed| replayed.last.state);
+        known.firing = matches!(last, Some(State::Firing | State::Recovering));
         measured.insert(id, known);
     }
     measured
+}
+
+fn counts(samples: &Samples) -> Vec<(f64, f64)> {
+    let counts = samples.iter().filter_map(|(_, sample)| match sample {
+        Sample::Counts { bad, total } => Some((bad.round(), total.round())),
+        _ => None,
+    });
+    counts.collect()
 }

@@ -275,6 +275,7 @@ fn untold(
     for (id, standing) in &board.triggers {
         let Some(rule) = rules.get(id) else { continue };
         let known = told.get(id);
+        let before = board.measured.get(id).is_some_and(|measured| measured.firing);
         let mut from = known.map_or(State::Insufficient, |known| known.state);
         let mut moved = |to: State, meaning: Meaning| {
             if from == to {
@@ -285,7 +286,7 @@ fn untold(
                 from,
                 to,
                 meaning,
-                before: false,
+                before,
                 reading: standing.reading.clone(),
             });
             from = to;
@@ -367,14 +368,20 @@ impl Shared {
                 reading(trigger, rule, &standing.watched, &looked.note, &looked.queries);
             standing.note(standing.watched.value);
             standing.memory = memory.unwrap_or_default();
+            let (meaning, reading) = (standing.watched.meaning(rule), standing.reading.clone());
             if let Some(change) = change {
+                let mut before = false;
+                if let Some(measured) = board.measured.get_mut(id) {
+                    measured.firing &= change.to != State::Ok;
+                    before = measured.firing;
+                }
                 events.push(Event::TriggerMoved {
                     trigger: id.clone(),
                     from: change.from,
                     to: change.to,
-                    meaning: standing.watched.meaning(rule),
-                    before: false,
-                    reading: standing.reading.clone(),
+                    meaning,
+                    before,
+                    reading,
                 });
             }
         }

@@ -81,7 +81,7 @@ pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
     let world = Arc::new(world);
     let mut board = Board::new(app.now());
     board.measured = measure(plan, &world, app.now()).await;
-    raised(plan, &board);
+    usual(plan, &board);
     let folder = world.folder.clone();
     let (watcher, news) = Watcher::begin(Setting { board, ..Setting::new(plan, world) });
     let _receiver = messages::receive(app, plan, &folder, None, watcher.ear())?;
@@ -260,9 +260,15 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
     }
 }
 
-/// Says which triggers need more evidence than the statistics alone would ask for.
-fn raised(plan: &Plan, board: &Board) {
+/// Says which triggers need more evidence than the statistics alone would ask for, and
+/// which stood beyond their limit before anything was deployed.
+fn usual(plan: &Plan, board: &Board) {
     for (id, measured) in &board.measured {
+        if measured.firing {
+            anstream::eprintln!(
+                "note: {id} stands beyond its limit already, before this deployment; until it was well once the plan does not back out by itself for it"
+            );
+        }
         let (Some(floor), Some(trigger)) = (measured.floor, plan.triggers.get(id)) else {
             continue;
         };
@@ -309,7 +315,7 @@ pub(super) async fn of_run(
         None => {
             let mut board = Board::new(app.now());
             board.measured = measure(plan, &world, state.started).await;
-            raised(plan, &board);
+            usual(plan, &board);
             board
         }
     };

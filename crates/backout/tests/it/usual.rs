@@ -117,3 +117,38 @@ fn waves_that_were_usual_raise_the_evidence_it_takes() {
     stage.say("watch plan.backout.yaml --stable-until 5").expect(64);
     stage.say("watch plan.backout.yaml --history 9000d").expect(64).says("longer than a year");
 }
+
+/// What was wrong before the deployment is not its fault: people decide.
+#[test]
+fn what_was_wrong_before_is_asked_about() {
+    let stage = Stage::new();
+    let now = jiff::Timestamp::now().as_second();
+    let mut load = "# TYPE load gauge\n".to_owned();
+    for at in (now - 1800..=now).step_by(5) {
+        let _ = writeln!(load, "load 9 {at}");
+    }
+    let Some((_server, address)) = prometheus(&stage, &format!("{load}# EOF\n")) else { return };
+    stage.plan_with(
+        "  - {id: back, title: Go back, owner: ann, takes: 2m, run: {shell: \"true\"}, effect: idempotent, verify: {run: {shell: \"true\"}}}\n",
+        &format!(
+            "stages:\n  - {{id: open, title: Open it, owner: ann, takes: 5m, run: {{shell: \"true\"}}, effect: idempotent, verify: {{run: {{shell: \"true\"}}}}, undone_by: [back]}}\nwatch: {{window: 1h}}\nsources:\n  metrics: {{prometheus: \"{address}\"}}\ntriggers:\n  load: {{severity: critical, every: 200ms, for: 2s, gauge: {{source: metrics, query: load, limit: \"> 5\"}}}}\ndecision:\n  critical: {{action: back-out, automatic: true, by: lead, within: 5m}}\n"
+        ),
+    );
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
+    stage.until("a question", |stage| {
+        let told = stage.say("status --json");
+        told.code == Some(0) && !told.json()["questions"].as_array().expect("a list").is_empty()
+    });
+    let status = stage.say("status").expect(0);
+    status.says("not by itself: it fired before the deployment, too");
+    // It fired only when the stage was long done.
+    let log = stage.say("log CHG7 --json").out;
+    let at = |what: &str| log.find(what).unwrap_or_else(|| panic!("{what} is not in\n{log}"));
+    assert!(at("step_succeeded") < at("\"firing\""), "{log}");
+    stage.say("decide CHG7 back-out --reason anyway --as lead").expect(0);
+    stage.until("it waits for what fired to be well", |stage| {
+        stage.status()["questions"][0]["kind"] == "not_recovered"
+    });
+    stage.say("decide CHG7 continue --reason known --as lead").expect(0);
+    assert_eq!(running.code(), Some(10), "in part");
+}

@@ -143,8 +143,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 })
                 .cloned()
                 .map(|event| match event {
-                    Event::TriggerMoved { trigger, from, to, meaning, reading, .. } => {
-                        let before = !begun && state.release.stages > 0;
+                    Event::TriggerMoved { trigger, from, to, meaning, before, reading } => {
+                        let before = before || (!begun && state.release.stages > 0);
                         Event::TriggerMoved { trigger, from, to, meaning, before, reading }
                     }
                     event => event,
