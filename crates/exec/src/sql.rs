@@ -30,6 +30,9 @@ pub enum SqlError {
     /// Nothing has happened.
     #[error("{0}")]
     NotDone(String),
+    /// The database is there and does not take the question. Nothing has happened.
+    #[error("{0}")]
+    Refused(String),
     /// It may have happened.
     #[error("{0}")]
     Unknown(String),
@@ -107,6 +110,7 @@ fn not_done(error: impl std::fmt::Display) -> SqlError {
 fn masked(error: SqlError, secrets: &Secrets) -> SqlError {
     match error {
         SqlError::NotDone(why) => SqlError::NotDone(secrets.mask(&why)),
+        SqlError::Refused(why) => SqlError::Refused(secrets.mask(&why)),
         SqlError::Unknown(why) => SqlError::Unknown(secrets.mask(&why)),
         SqlError::TimedOut(after) => SqlError::TimedOut(after),
     }
@@ -132,7 +136,7 @@ fn open_sqlite(
 
 fn query_sqlite(path: &Path, query: &str, wait: Duration) -> Result<Rows, SqlError> {
     let connection = open_sqlite(path, OpenFlags::SQLITE_OPEN_READ_ONLY, wait)?;
-    let mut statement = connection.prepare(query).map_err(not_done)?;
+    let mut statement = connection.prepare(query).map_err(sqlite_says)?;
     let columns = statement.column_count();
     let rows = statement
         .query_map([], |row| {
@@ -152,8 +156,24 @@ fn query_sqlite(path: &Path, query: &str, wait: Duration) -> Result<Rows, SqlErr
                 })
                 .collect()
         })
-        .map_err(not_done)?;
-    rows.take(MOST_ROWS).collect::<Result<Rows, _>>().map_err(not_done)
+        .map_err(sqlite_says)?;
+    rows.take(MOST_ROWS).collect::<Result<Rows, _>>().map_err(sqlite_says)
+}
+
+/// A question that is wrong, or a database that cannot be read: a file that is none, a
+/// lock, a disk.
+fn sqlite_says(error: rusqlite::Error) -> SqlError {
+    match &error {
+        rusqlite::Error::SqliteFailure(known, _) if known.code != rusqlite::ErrorCode::Unknown => {
+            not_done(error)
+        }
+        rusqlite::Error::SqlInputError { error: known, .. }
+            if known.code != rusqlite::ErrorCode::Unknown =>
+        {
+            not_done(error)
+        }
+        _ => SqlError::Refused(error.to_string()),
+    }
 }
 
 fn execute_sqlite(path: &Path, statements: &str, wait: Duration) -> Result<(), SqlError> {
@@ -210,9 +230,8 @@ async fn connect(url: &str) -> Result<Client, SqlError> {
 
 async fn query_postgres(url: &str, query: &str) -> Result<Rows, SqlError> {
     let client = connect(url).await?;
-    let failed = |error: tokio_postgres::Error| SqlError::NotDone(said(&error));
-    client.batch_execute("START TRANSACTION READ ONLY").await.map_err(failed)?;
-    let messages = client.simple_query(query).await.map_err(failed)?;
+    client.batch_execute("START TRANSACTION READ ONLY").await.map_err(|e| not_done(said(&e)))?;
+    let messages = client.simple_query(query).await.map_err(|e| postgres_says(&e))?;
     let mut rows = Rows::new();
     for message in messages {
         if let SimpleQueryMessage::Row(row) = message {
@@ -223,6 +242,16 @@ async fn query_postgres(url: &str, query: &str) -> Result<Rows, SqlError> {
         }
     }
     Ok(rows)
+}
+
+/// A question that is wrong, or a server in trouble: without room (class 53), told to stop
+/// (57), broken itself (58, XX).
+fn postgres_says(error: &tokio_postgres::Error) -> SqlError {
+    let trouble = |code: &str| ["53", "57", "58", "XX"].iter().any(|class| code.starts_with(class));
+    match error.as_db_error() {
+        Some(db) if !trouble(db.code().code()) => SqlError::Refused(said(error)),
+        _ => SqlError::NotDone(said(error)),
+    }
 }
 
 async fn execute_postgres(url: &str, statements: &str, timeout: Duration) -> Result<(), SqlError> {

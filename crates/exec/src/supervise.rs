@@ -287,7 +287,7 @@ async fn execute(request: &Request, action: &Sql, secrets: &mut Secrets) -> Repo
     let timeout: Duration = request.step.action.timeout().unwrap_or_default().get();
     match databases.execute(&action.source, &action.execute, timeout, secrets).await {
         Ok(()) => Report::Done(Evidence::saying("committed")),
-        Err(SqlError::NotDone(why)) => failed(FailureEffect::None, why),
+        Err(SqlError::NotDone(why) | SqlError::Refused(why)) => failed(FailureEffect::None, why),
         Err(error @ (SqlError::Unknown(_) | SqlError::TimedOut(_))) => Report::Doubt {
             cause: DoubtCause::NoAnswer,
             evidence: Evidence::saying(error.to_string()),

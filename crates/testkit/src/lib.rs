@@ -6,6 +6,7 @@ pub mod conformance;
 pub mod memory;
 pub mod pace;
 pub mod plans;
+pub mod postgres;
 pub mod sim;
 
 pub use memory::MemoryJournal;

@@ -12,7 +12,7 @@ use backout_engine::hands::World;
 use backout_exec::http::{self, Request};
 use backout_exec::probe;
 use backout_exec::secrets::Secrets;
-use backout_exec::sql::Databases;
+use backout_exec::sql::{Databases, Rows, SqlError};
 use backout_trigger::machine::Sample;
 use backout_trigger::quantile::upper_bound;
 use backout_trigger::rule::beyond;
@@ -172,23 +172,27 @@ impl Looker {
             .await;
             return asked.map_err(|error| not_answered(source, error));
         }
-        let databases = Databases { sources: &self.world.sources, folder: &self.world.folder };
-        let mut secrets = Secrets::default();
-        let rows = databases
-            .query(source, query, TIMEOUT, &mut secrets)
-            .await
-            .map_err(|error| Looked::failed(Some(source), error.to_string()))?;
-        let cell = rows.first().and_then(|row| row.first()).and_then(Clone::clone);
-        match cell {
-            None => Ok(None),
-            Some(text) => text.trim().parse().map(Some).map_err(|_| {
-                Looked::failed(None, format!("`{query}` gives `{text}`, which is no figure"))
-            }),
+        let rows = self.rows(source, query).await.map_err(|error| match error {
+            SqlError::Refused(why) => Looked::failed(None, why),
+            error => Looked::failed(Some(source), error.to_string()),
+        })?;
+        match &rows[..] {
+            [] => Ok(None),
+            [row] => row.first().map_or(Ok(None), |cell| figure(query, cell)),
+            more => {
+                let why = format!("`{query}` gives {} rows; a trigger needs one", more.len());
+                Err(Looked::failed(None, why))
+            }
         }
     }
 
-    /// Two values that belong together. Of Prometheus they are asked in one question, so
-    /// that both are of the same moment.
+    async fn rows(&self, source: &SourceId, query: &str) -> Result<Rows, SqlError> {
+        let databases = Databases { sources: &self.world.sources, folder: &self.world.folder };
+        databases.query(source, query, TIMEOUT, &mut Secrets::default()).await
+    }
+
+    /// Two values that belong together: they are asked in one question, so that both are of
+    /// the same moment.
     async fn pair(
         self: &Arc<Self>,
         source: &SourceId,
@@ -208,6 +212,22 @@ impl Looker {
                 // Not every query can be part of another one. By itself it is answered,
                 // or it is said what is wrong with it.
                 Err(NoAnswer::Refused(_)) => {}
+            }
+        }
+        if self.prometheus.is_none() {
+            let whole = |query: &str| query.trim().trim_end_matches(';').to_owned();
+            let (one, other) = (whole(first), whole(second));
+            let both = format!("SELECT * FROM ({one}) AS one, ({other}) AS other");
+            match self.rows(source, &both).await.as_deref() {
+                // By itself it is said what is wrong with the one or the other.
+                Err(SqlError::Refused(_)) => {}
+                Err(error) => return Err(Looked::failed(Some(source), error.to_string())),
+                Ok([row]) => {
+                    if let [one, other] = &row[..] {
+                        return Ok((figure(first, one)?, figure(second, other)?));
+                    }
+                }
+                Ok(_) => {}
             }
         }
         let second = self.value(source, second).await?;
@@ -422,6 +442,15 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, NoAnswer> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(NoAnswer::Lost(error.to_string())))
+}
+
+/// A cell of a database as a figure.
+fn figure(query: &str, cell: &Option<String>) -> Result<Option<f64>, Looked> {
+    let Some(text) = cell else { return Ok(None) };
+    text.trim()
+        .parse()
+        .map(Some)
+        .map_err(|_| Looked::failed(None, format!("`{query}` gives `{text}`, which is no figure")))
 }
 
 /// Why a histogram cannot be read at a limit.

@@ -217,6 +217,9 @@ impl Watcher {
     }
 }
 
+/// How far ahead of whoever judges a look may be.
+const A_MOMENT: Duration = Duration::from_secs(2);
+
 /// Knows when each trigger was last looked at.
 struct Eye(Arc<Shared>);
 
@@ -235,7 +238,9 @@ impl Sight for Eye {
             let seen = board.triggers.get(id).is_some_and(|standing| {
                 let watched = &standing.watched;
                 let at = if state.is_blind() { watched.looked } else { watched.seen };
-                watched.state == *state && at.is_some_and(|at| at >= earliest)
+                // The clock went back: nobody knows which looks were before what is judged.
+                let latest = now.checked_add(A_MOMENT).unwrap_or(now);
+                watched.state == *state && at.is_some_and(|at| at >= earliest && at <= latest)
             });
             (!seen).then_some(patience)
         });

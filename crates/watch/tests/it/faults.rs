@@ -275,6 +275,9 @@ async fn a_hung_source_is_not_seen() {
     while sight.unseen(&well, begun, Timestamp::now()).is_some() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // A clock that goes back an hour: those looks may have been before anything.
+    let hour = jiff::SignedDuration::from_hours(1);
+    assert!(sight.unseen(&well, begun - hour, Timestamp::now() - hour).is_some());
     // In another state than the log says: its news is still on the way.
     assert!(sight.unseen(&[(id, State::Firing)], begun, Timestamp::now()).is_some());
     server.now_says([Says::Hangs]);
@@ -284,11 +287,11 @@ async fn a_hung_source_is_not_seen() {
 }
 
 /// Any gauge, over and over, until the watcher says what is expected.
-async fn until(news: &mut backout_watch::News, wanted: impl Fn(&Event) -> bool) -> Event {
+async fn until(news: &mut backout_watch::News, mut wanted: impl FnMut(&Event) -> bool) -> Event {
     let look = async {
         loop {
             let events = news.recv().await.expect("the watch goes on");
-            if let Some(event) = events.into_iter().find(|event| wanted(event)) {
+            if let Some(event) = events.into_iter().find(&mut wanted) {
                 return event;
             }
         }
@@ -298,6 +301,55 @@ async fn until(news: &mut backout_watch::News, wanted: impl Fn(&Event) -> bool) 
 
 fn moved(event: &Event, name: &str, wanted: State) -> bool {
     matches!(event, Event::TriggerMoved { trigger, to, .. } if trigger.as_str() == name && *to == wanted)
+}
+
+/// What each failure of a source comes to, as the manual says.
+#[tokio::test]
+async fn each_failure_ends_in_the_state_the_manual_names() {
+    let table = [
+        (Says::Value("NaN"), State::NoData, Meaning::Breach, false),
+        (Says::Empty, State::NoData, Meaning::Breach, false),
+        (Says::Several, State::Error, Meaning::Inconclusive, false),
+        (Says::Refuses, State::Error, Meaning::Inconclusive, false),
+        (Says::Status(500), State::Error, Meaning::Inconclusive, true),
+        (Says::Page, State::Error, Meaning::Inconclusive, true),
+        (Says::Hangs, State::Error, Meaning::Inconclusive, true),
+    ];
+    let mut tries = tokio::task::JoinSet::new();
+    for (says, wanted, means, is_lost) in table {
+        tries.spawn(async move {
+            let server = SimulatedPrometheus::new([says]);
+            let trigger = json!({"every": "100ms", "gauge": {"source": "metrics", "query": "x", "limit": "> 5"}});
+            let plan = plan(&server.address, &json!({"t": trigger}));
+            let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+            let mut lost = false;
+            let found = until(&mut news, |event| {
+                lost |= matches!(event, Event::SourceLost { .. });
+                matches!(event, Event::TriggerMoved { .. })
+            })
+            .await;
+            // A source is lost at the second failure, together with the first change.
+            if is_lost && !lost {
+                until(&mut news, |event| matches!(event, Event::SourceLost { .. })).await;
+            }
+            let Event::TriggerMoved { to, meaning, .. } = found else { panic!("just matched") };
+            assert_eq!((to, meaning), (wanted, means));
+            assert!(is_lost || !lost, "{to:?}");
+        });
+    }
+    while let Some(tried) = tries.join_next().await {
+        tried.expect("as the manual says");
+    }
+}
+
+#[tokio::test]
+async fn a_probe_that_hangs_does_not_hold() {
+    let trigger = json!({"every": "100ms", "fails": "1 of 1", "probe": {"run": {"argv": ["sleep", "1000"], "timeout": "300ms"}}});
+    let plan = plan("http://127.0.0.1:9", &json!({"t": trigger}));
+    let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    let found = until(&mut news, |event| matches!(event, Event::TriggerMoved { .. })).await;
+    let Event::TriggerMoved { to, meaning, .. } = found else { panic!("just matched") };
+    assert_eq!((to, meaning), (State::Firing, Meaning::Breach));
 }
 
 #[tokio::test]

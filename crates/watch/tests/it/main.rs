@@ -1,6 +1,7 @@
 //! Promises of watching: against sources that fail in every way, and against a real
 //! Prometheus.
 
+mod databases;
 mod faults;
 mod messages;
 mod real;
