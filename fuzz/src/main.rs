@@ -16,8 +16,11 @@ use backout_core::ids::RunId;
 use backout_core::record::Chain;
 use backout_core::state::RunState;
 
-const PLANS: [&str; 2] = [
+const PLANS: [&str; 5] = [
     include_str!("../../examples/customer-portal/portal.backout.yaml"),
+    include_str!("../../examples/canary/plan.backout.yaml"),
+    include_str!("../../examples/expand-contract/plan.backout.yaml"),
+    include_str!("../../examples/flag-first/plan.backout.yaml"),
     include_str!("../../crates/plan/tests/it/sound.backout.yaml"),
 ];
 

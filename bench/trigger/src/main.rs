@@ -1,5 +1,6 @@
 //! Triggers: how often they cry wolf, how soon they cry, how fast they count.
 
+mod decision;
 mod fleet;
 mod rivals;
 mod world;
@@ -33,6 +34,9 @@ fn main() {
     }
     if wants("fleet") {
         fleet::fleet();
+    }
+    if wants("decision") {
+        decision::decision();
     }
 }
 
