@@ -128,6 +128,82 @@ fn a_whole_watch_raises_no_more_alarms_than_its_budget() {
     assert!(all <= 60, "{all}");
 }
 
+/// How many events the next look finds, with everything seen so far known: looks that come
+/// at random, that follow the day, of very different sizes, and looks that somebody steers
+/// who wants an alarm.
+#[derive(Debug, Clone, Copy)]
+enum Schedule {
+    /// Seldom anything at all.
+    Seldom,
+    /// More by day than by night.
+    Daily,
+    /// A few, and now and then thousands.
+    Heavy,
+    /// Small while the evidence grows, so as not to lose it; large while it falls.
+    Chasing,
+    /// Until it once looked bad; then no more.
+    StopsWhenItLooksBad,
+}
+
+impl Schedule {
+    fn total(self, dice: &mut Dice, look: u64, last: f64, now: f64) -> u32 {
+        let day = (look as f64 / 60.0).sin();
+        match self {
+            Self::Seldom => u32::from(dice.roll() < 0.4),
+            Self::Daily => (20.0 * (1.0 + day) * 2.0 * dice.roll()) as u32,
+            Self::Heavy => (1.0 / dice.roll().max(1e-9)).min(2000.0) as u32,
+            Self::Chasing => {
+                if now > last {
+                    1
+                } else {
+                    50
+                }
+            }
+            Self::StopsWhenItLooksBad => {
+                if now > 2.0 {
+                    0
+                } else {
+                    10
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_schedule_of_looks_raises_more_alarms_than_the_budget() {
+    const RUNS: u32 = 150;
+    let (limit, alpha, count) = (0.05, 0.01, 961);
+    let needed = threshold(count, alpha, None);
+    let detector = Detector::new(limit, None);
+    let mut dice = Dice(20_260_606);
+    for schedule in [
+        Schedule::Seldom,
+        Schedule::Daily,
+        Schedule::Heavy,
+        Schedule::Chasing,
+        Schedule::StopsWhenItLooksBad,
+    ] {
+        for rho in [0.0, most_rho(limit)] {
+            let mut alarms = 0;
+            for _ in 0..RUNS {
+                let mut evidence = detector.start();
+                let (mut last, mut now) = (0.0, 0.0);
+                let fired = (0..count).any(|look| {
+                    let total = schedule.total(&mut dice, look, last, now);
+                    let bad = dice.bad(total, limit, rho);
+                    detector.update(&mut evidence, f64::from(bad), f64::from(total));
+                    (last, now) = (now, evidence.log().unwrap_or(0.0));
+                    now >= needed
+                });
+                alarms += u32::from(fired);
+            }
+            // P(more than 8 of 150 at 1 %) is below 1 in 10,000.
+            assert!(alarms <= 8, "{alarms} of {RUNS}: {schedule:?}, bursts {rho}");
+        }
+    }
+}
+
 /// What breaks badly is seen at once, at any traffic worth the name.
 #[test]
 fn a_breach_is_seen_in_a_few_looks() {
