@@ -252,10 +252,10 @@ fn summary(material: &Material<'_>, make: &mut Make) {
             let sure = outlook.finish.quantile(outlook.confidence).high;
             let per = outlook.confidence * 100.0;
             let mut said = vec![
-                Inline::strong(format!("Going back takes {} ", way::rounded(outlook.planned_end))),
+                Inline::strong(format!("Going back takes {} ", rounded(outlook.planned_end))),
                 Inline::plain(format!(
                     "on an ordinary night and at most {} on {per:.0} of 100 nights.",
-                    way::rounded(sure)
+                    rounded(sure)
                 )),
             ];
             if let Some([_, last, _]) = outlook.point_of_no_return {
@@ -437,4 +437,11 @@ fn file(material: &Material<'_>, make: &mut Make) {
         Inline::code(&material.digest),
     ]);
     make.code(Some("yaml"), material.source);
+}
+
+/// Seconds as whole minutes, rounded up: whoever waits is not told too early.
+fn rounded(seconds: f64) -> String {
+    let seconds =
+        if seconds < 60.0 { seconds.ceil() } else { (seconds / 60.0 - 1e-9).ceil() * 60.0 };
+    saying::length(std::time::Duration::from_secs(seconds.max(0.0) as u64))
 }

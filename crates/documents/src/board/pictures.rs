@@ -5,7 +5,7 @@ use backout_core::plan::{DecisionAction, Plan};
 use backout_forecast::outlook::Outlook;
 use jiff::tz::TimeZone;
 
-use super::{clock, way};
+use super::{clock, rounded};
 use crate::figure::{Anchor, Edge, Look, Node, Scene, Shape, layered, width_of};
 use crate::saying;
 
@@ -181,15 +181,15 @@ pub(super) fn schedule(plan: &Plan, outlook: &Outlook, zone: Option<&TimeZone>) 
         });
         scene.shapes.push(Shape::Text {
             at: (x(row.end) + 5.0, y + 14.0),
-            text: way::rounded(row.end - row.start),
+            text: rounded(row.end - row.start),
             anchor: Anchor::Start,
             look: Look::Quiet,
         });
         words.push(format!(
             "{} from +{} to +{}",
             plan.steps[row.step].label(),
-            way::rounded(row.start),
-            way::rounded(row.end)
+            rounded(row.start),
+            rounded(row.end)
         ));
     }
     scene.shapes.push(Shape::Line {
@@ -203,11 +203,7 @@ pub(super) fn schedule(plan: &Plan, outlook: &Outlook, zone: Option<&TimeZone>) 
         .unwrap_or_default();
     scene.shapes.push(Shape::Text {
         at: (x(sure), bottom + 22.0),
-        text: format!(
-            "{:.0} of 100 nights: {}{end}",
-            outlook.confidence * 100.0,
-            way::rounded(sure)
-        ),
+        text: format!("{:.0} of 100 nights: {}{end}", outlook.confidence * 100.0, rounded(sure)),
         anchor: Anchor::End,
         look: Look::Good,
     });

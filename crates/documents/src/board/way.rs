@@ -1,14 +1,12 @@
 //! The way back: options, steps, schedule, what is restored from where.
 
-use std::time::Duration;
-
 use backout_core::graph::Graph;
 use backout_core::plan::{Action, Baseline, Plan, RestoreTested, Step};
 use backout_forecast::outlook::Row;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
-use super::{Material, clock, pictures};
+use super::{Material, clock, pictures, rounded};
 use crate::make::{Make, maybe, plain};
 use crate::saying;
 use crate::tree::{Cell, Inline, Tone};
@@ -253,13 +251,6 @@ fn detail(index: usize, step: &Step, material: &Material<'_>, make: &mut Make) {
     if material.working {
         make.text("☐ done   by ____________   started ______   ended ______");
     }
-}
-
-/// Seconds as whole minutes, rounded up: whoever waits is not told too early.
-pub(super) fn rounded(seconds: f64) -> String {
-    let seconds =
-        if seconds < 60.0 { seconds.ceil() } else { (seconds / 60.0 - 1e-9).ceil() * 60.0 };
-    saying::length(Duration::from_secs(seconds.max(0.0) as u64))
 }
 
 pub(super) fn minute_down(at: Timestamp) -> Timestamp {

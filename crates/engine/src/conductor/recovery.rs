@@ -1,0 +1,74 @@
+//! Taking a run over: becoming its owner, and finding out about what the last one left.
+
+use backout_core::doubt::{self, Recovery};
+use backout_core::event::{Event, FailureEffect};
+use backout_core::ids::{Epoch, StepId};
+use backout_core::status::Status;
+
+use super::{Conductor, Observer, Stopped, outcome};
+use crate::clock::Clock;
+use crate::hands::Hands;
+use crate::journal::{AppendError, Journal};
+use crate::log::WriteError;
+
+impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
+    /// Makes this process the owner: by an append, which every earlier owner runs into.
+    pub(super) async fn take_over(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
+        loop {
+            for record in self.log.refresh().await? {
+                observer.record(&record, self.log.state());
+            }
+            let epoch = Epoch(self.log.state().epoch.0 + 1);
+            let event = Event::OwnerAcquired { epoch, coordinator: self.id.clone() };
+            let (actor, at) = (self.actor(), self.clock.now());
+            match self.log.append(epoch, actor, at, vec![event]).await {
+                Ok(record) => {
+                    self.epoch = epoch;
+                    observer.record(&record, self.log.state());
+                    return Ok(());
+                }
+                Err(WriteError::Append(AppendError::Moved)) => {}
+                Err(error) => return Err(Stopped::Write(error)),
+            }
+        }
+    }
+
+    /// Looks at every step an earlier coordinator left under way.
+    pub(super) async fn recover(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
+        let state = self.log.state();
+        let left: Vec<(StepId, u32)> = state
+            .active()
+            .filter(|&i| {
+                state.states[i].status == Status::Running && !state.steps[i].action.is_reported()
+            })
+            .map(|i| (state.steps[i].id.clone(), state.states[i].attempt))
+            .collect();
+        for (step, attempt) in left {
+            let run = self.log.state().run.clone();
+            let observation = self.hands.observe(&run, &step, attempt, self.epoch).await?;
+            match doubt::on_recovery(observation) {
+                // A stage nobody has begun is not begun any more once the run goes back.
+                Recovery::Dispatch if self.is_left_behind(&step) => {
+                    let error = "not begun: the run goes back".to_owned();
+                    let (effect, evidence) = (FailureEffect::None, Default::default());
+                    let failed = Event::StepFailed { step, attempt, effect, error, evidence };
+                    self.append(observer, vec![failed]).await?;
+                }
+                Recovery::Dispatch => self.dispatch(&step),
+                Recovery::Attach | Recovery::TakeResult => self.attach(&step, attempt),
+                Recovery::Doubt(cause) => {
+                    let events = outcome::in_doubt(&step, attempt, cause);
+                    self.append(observer, events).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a step is a stage of a run that goes back.
+    fn is_left_behind(&self, step: &StepId) -> bool {
+        let state = self.log.state();
+        state.release.back.is_some()
+            && state.position(step).is_ok_and(|index| index < state.release.stages)
+    }
+}
