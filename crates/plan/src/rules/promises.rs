@@ -1,6 +1,8 @@
 //! What people watch for and promise: triggers, readiness, messages, and what
 //! of an imported document is still unread.
 
+use std::collections::BTreeSet;
+
 use super::text::normal;
 use super::{Found, Rule};
 use crate::diagnostic::Level::{Error, Warning};
@@ -79,6 +81,33 @@ pub(super) const RULES: &[Rule] = &[
                     let at = Path::root().key("triggers").key(id);
                     let message = format!("trigger `{id}` ({}) has no severity", trigger.label());
                     found.at(at, id, message);
+                }
+            }
+        },
+    },
+    Rule {
+        id: "BOP-151",
+        level: Warning,
+        title: "Each severity a trigger has is decided about",
+        why: "A trigger whose severity the decision section does not name asks the owner of the change, with a quarter of an hour and no default, because nobody said anything better.",
+        fix: "add the severity to `decision`: `major: {action: back-out-unless-fixable, by: …, within: 15m, fix_window: 30m}`, or `minor: {action: log}`",
+        clauses: &["NIST SP 800-34 r1, 4.2"],
+        fires: "{decision: {critical: {action: back-out, by: lead, within: 5m, tell: owner}}, triggers: {logins: {judged: Login failure rate, limit: \"> 5%\", for: 5m, severity: major}}}",
+        silent: "{decision: {critical: {action: back-out, by: lead, within: 5m, tell: owner}}, triggers: {logins: {judged: Login failure rate, limit: \"> 5%\", for: 5m, severity: critical}}}",
+        look: |facts, found| {
+            let (plan, mut told) = (&facts.plan, BTreeSet::new());
+            for (id, trigger) in &plan.triggers {
+                let Some(severity) = trigger.severity else { continue };
+                if plan.decision.is_empty() || plan.decision.contains_key(&severity) {
+                    continue;
+                }
+                if told.insert(severity) {
+                    let at = Path::root().key("triggers").key(id).key("severity");
+                    let severity = format!("{severity:?}").to_lowercase();
+                    let message = format!(
+                        "`decision` says nothing about severity {severity}, which trigger `{id}` has"
+                    );
+                    found.at(at, &severity, message);
                 }
             }
         },
