@@ -5,12 +5,13 @@ mod coordinator;
 mod story;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use backout_demo::{Layout, Ports};
 
+use self::coordinator::Leash;
 use self::story::Telling;
 use super::Done;
 use crate::app::App;
@@ -20,7 +21,10 @@ use crate::view::words;
 
 pub(super) async fn demo(app: &App, args: DemoArgs) -> Done {
     match args.what {
-        None => story(app, Telling { kill: args.kill, decide: args.decide }).await,
+        None => {
+            let leash = Leash::default();
+            story(app, Telling { kill: args.kill, decide: args.decide, leash }).await
+        }
         Some(DemoCommand::Up { folder, fresh }) => up(app, &folder, fresh),
         Some(DemoCommand::Down { folder }) => down(&folder),
     }
@@ -165,10 +169,31 @@ fn down(folder: &Path) -> Done {
     Ok(Exit::Done)
 }
 
+/// Whoever has seen enough leaves nothing behind.
+async fn given_up(scratch: PathBuf, leash: Leash) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut hangup)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    leash.kill();
+    backout_demo::stop_all(&Layout::at(scratch.clone()));
+    let _ = std::fs::remove_dir_all(&scratch);
+    anstream::eprintln!("\nStopped; the portal and its coordinator are gone.");
+    std::process::exit(130);
+}
+
 async fn story(app: &App, telling: Telling) -> Done {
     let began = Instant::now();
     let scratch = std::env::temp_dir().join(format!("backout-demo-{}", std::process::id()));
     let layout = Layout::at(scratch.clone());
+    tokio::spawn(given_up(scratch.clone(), telling.leash.clone()));
     let told = match set_up(app, &layout) {
         Ok(()) => story::tell(app, &layout, telling).await,
         Err(error) => Err(error),

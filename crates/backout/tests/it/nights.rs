@@ -193,6 +193,24 @@ fn the_demonstration_decided_by_its_audience() {
     told.says("Please answer b, f or c.").says("Decided: continue").says("The release stays");
     assert_eq!(stage.status()["outcome"], "deployed_with_findings");
     stage.tell_with_input(&["demo", "--decide"], "").expect(1).says("nobody answered");
+    assert_eq!(at_work(&stage), "", "nobody is left at work");
+}
+
+/// The processes that work on the state of this stage.
+fn at_work(stage: &Stage) -> String {
+    let state = stage.path("state").to_string_lossy().into_owned();
+    let found = std::process::Command::new("pgrep").args(["-fa", &state]).output();
+    String::from_utf8_lossy(&found.expect("pgrep runs").stdout).into_owned()
+}
+
+#[test]
+fn whoever_has_seen_enough_of_the_demonstration_leaves_nothing_behind() {
+    let stage = Stage::new();
+    let mut running = stage.start(&["demo"]);
+    stage.until("the deployment has begun", |stage| stage.say("status").code == Some(0));
+    running.signal("INT");
+    assert_eq!(running.code(), Some(130));
+    assert_eq!(at_work(&stage), "", "nobody is left at work");
 }
 
 #[test]

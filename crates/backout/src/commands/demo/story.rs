@@ -16,7 +16,7 @@ use backout_engine::RunLog;
 use backout_sqlite::SqliteJournal;
 
 use super::compare::{compare, once};
-use super::coordinator::Coordinator;
+use super::coordinator::{Coordinator, Leash};
 use super::{backout, chapter, failed, itself, say, shown};
 use crate::app::App;
 use crate::failure::Failure;
@@ -28,12 +28,14 @@ const CHANGE: &str = "CHG0031337";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How the story is told.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Telling {
     /// The coordinator is killed in the middle of the restore.
     pub(super) kill: bool,
     /// Whoever watches decides.
     pub(super) decide: bool,
+    /// How whoever gives up gets hold of the coordinator.
+    pub(super) leash: Leash,
 }
 
 /// Tells it. Answers the run.
@@ -59,9 +61,10 @@ pub(super) async fn tell(app: &App, layout: &Layout, telling: Telling) -> Result
         "--plain",
     ];
     say(&format!("   $ backout {}", shown(&deploy)));
-    let mut coordinator = Coordinator::start(backout(app, layout, &deploy))?;
+    let mut coordinator = Coordinator::start(backout(app, layout, &deploy), &telling.leash)?;
     let run = began(app, before, &mut coordinator).await?;
-    let mut night = Night { app, layout, telling, answered: Vec::new(), decided: 0 };
+    let mut night =
+        Night { app, layout, telling: telling.clone(), answered: Vec::new(), decided: 0 };
     let mut until = Instant::now() + PATIENCE;
     let mut killed = !telling.kill;
     loop {
@@ -73,7 +76,7 @@ pub(super) async fn tell(app: &App, layout: &Layout, telling: Telling) -> Result
         let state = log.state();
         if !killed && is_half_restored(state, layout) {
             killed = true;
-            coordinator = kill_and_resume(app, layout, &run, coordinator)?;
+            coordinator = kill_and_resume(app, layout, &run, coordinator, &telling.leash)?;
         }
         if night.decide(state)? {
             until = Instant::now() + PATIENCE;
@@ -152,6 +155,7 @@ fn kill_and_resume(
     layout: &Layout,
     run: &RunId,
     mut coordinator: Coordinator,
+    leash: &Leash,
 ) -> Result<Coordinator, Failure> {
     let bold = anstyle::Style::new().bold();
     say(&format!(
@@ -161,7 +165,7 @@ fn kill_and_resume(
     coordinator.end();
     let resume = ["resume", run.as_str(), "--as", "deployment-lead", "--wait", "--plain"];
     say(&format!("   $ backout {}", resume.join(" ")));
-    Coordinator::start(backout(app, layout, &resume))
+    Coordinator::start(backout(app, layout, &resume), leash)
 }
 
 /// The people of the night, and what they have said so far.
