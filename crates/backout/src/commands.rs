@@ -29,7 +29,7 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     let app = || App::new(cli.state.clone());
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match cli.command {
             Command::New(args) => plans::new(&args),
             Command::Import(args) => import::import(&app, &args).await,
@@ -79,5 +79,8 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
                 .map(|()| Exit::Done)
                 .map_err(Failure::from),
         }
-    })
+    });
+    // A question to a source that nobody waits for any more holds nobody up.
+    runtime.shutdown_background();
+    done
 }

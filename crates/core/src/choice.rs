@@ -1,11 +1,14 @@
 //! A decision as data: what is asked, with what is known, and what can be answered.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::duration::Span;
-use crate::ids::{OptionId, RoleId, TriggerId};
+use crate::ids::{OptionId, RoleId, SourceId, TriggerId};
 use crate::plan::Severity;
+use crate::watch::Reading;
 
 /// A decision, as it is put to somebody.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +22,9 @@ pub struct DecisionAsked {
     /// The triggers it is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<TriggerId>,
+    /// The sources nobody can read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceId>,
     /// Why it is asked, for people.
     pub why: String,
     /// The way back it calls for, if not the default one.
@@ -39,6 +45,9 @@ pub struct DecisionAsked {
     /// What the forecast says now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<Numbers>,
+    /// What these triggers measure now.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readings: BTreeMap<TriggerId, Reading>,
 }
 
 /// What was decided.
@@ -141,6 +150,7 @@ impl DecisionAsked {
             severity: Severity::Discretionary,
             certain: true,
             because: Vec::new(),
+            sources: Vec::new(),
             why: why.to_owned(),
             option: None,
             asked: Vec::new(),
@@ -148,6 +158,7 @@ impl DecisionAsked {
             fix_until: None,
             guards: Vec::new(),
             numbers: None,
+            readings: BTreeMap::new(),
         }
     }
 

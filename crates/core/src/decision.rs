@@ -18,17 +18,17 @@
 //! [`next`] is a pure function of the state and the time, like
 //! [`decide`](crate::decide::decide), of which it is a part.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::choice::{Choice, DecisionAsked};
 use crate::duration::Span;
 use crate::event::{Event, Outcome};
-use crate::ids::{OptionId, RoleId, TriggerId};
+use crate::ids::{OptionId, RoleId, SourceId, TriggerId};
 use crate::intent::Intent;
 use crate::plan::{Condition, DecisionAction, Plan, Severity, Trigger, Unanswered};
-use crate::release::{Open, Release, took_place};
+use crate::release::{Open, Release, Seen, took_place};
 use crate::state::RunState;
 use crate::status::Status;
 use crate::watch::{Meaning, State, Verdict};
@@ -59,6 +59,8 @@ pub const WATCH_WINDOW: Span = Span::minutes(240);
 struct Call {
     severity: Severity,
     because: Vec<TriggerId>,
+    /// The sources nobody can read.
+    sources: Vec<SourceId>,
     why: String,
     option: Option<OptionId>,
     /// Whether it is known that something is wrong; else nobody knows.
@@ -72,9 +74,7 @@ pub fn next(state: &RunState, now: Timestamp) -> Vec<Intent> {
     let call = call(state);
     if let Some(open) = &release.open {
         return match call {
-            Some(call) if call.certain && (!open.certain || call.severity < open.severity) => {
-                worse(state, open, &call, now)
-            }
+            Some(call) if is_news(open, &call) => worse(state, open, &call, now),
             call => while_open(state, open, call.as_ref(), now),
         };
     }
@@ -86,6 +86,18 @@ pub fn next(state: &RunState, now: Timestamp) -> Vec<Intent> {
         intents = end(state, now);
     }
     intents
+}
+
+/// Whether what calls for a decision now is more than what is being decided about:
+/// something known instead of something nobody can see, something worse, something else
+/// that is as bad. Whoever answers must have seen it.
+fn is_news(open: &Open, call: &Call) -> bool {
+    let more = call.because.iter().any(|id| !open.because.contains(id));
+    match (call.certain, open.certain) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => call.severity < open.severity || (call.severity == open.severity && more),
+    }
 }
 
 /// The worst thing nobody has decided about.
@@ -117,6 +129,7 @@ fn call(state: &RunState) -> Option<Call> {
         return Some(Call {
             severity: worst,
             because,
+            sources: Vec::new(),
             why: said.join("; "),
             option,
             certain: true,
@@ -125,10 +138,18 @@ fn call(state: &RunState) -> Option<Call> {
     let blind: Vec<&TriggerId> = release
         .unanswered()
         .filter(|(id, seen)| seen.meaning == Meaning::Inconclusive && !only_logged(plan, id))
+        .filter(|(id, _)| !is_accepted(state, id))
         .map(|(id, _)| id)
         .collect();
-    let lost = release.lost.iter().filter(|(_, lost)| !lost.answered);
-    let mut why: Vec<String> = lost
+    let lost = || release.lost.iter().filter(|(_, lost)| !lost.answered);
+    // What a lost source hides is what the question is about, and how bad it may be.
+    let hidden = plan.triggers.iter().filter(|(id, trigger)| {
+        let source = trigger.condition.source();
+        source.is_some_and(|source| lost().any(|(id, _)| id == source)) && !only_logged(plan, id)
+    });
+    let because: BTreeSet<&TriggerId> =
+        blind.iter().copied().chain(hidden.map(|(id, _)| id)).collect();
+    let mut why: Vec<String> = lost()
         .map(|(source, lost)| {
             let hidden = plan.triggers.values().filter(|t| t.condition.source() == Some(source));
             format!(
@@ -160,10 +181,11 @@ fn call(state: &RunState) -> Option<Call> {
     if why.is_empty() {
         return None;
     }
-    let worst = blind.iter().map(|id| severity(id)).min();
+    let worst = because.iter().map(|id| severity(id)).min();
     Some(Call {
         severity: worst.unwrap_or(Severity::Discretionary),
-        because: blind.into_iter().cloned().collect(),
+        because: because.into_iter().cloned().collect(),
+        sources: lost().map(|(source, _)| source.clone()).collect(),
         why: why.join("; "),
         option: None,
         certain: false,
@@ -224,13 +246,25 @@ pub fn required(plan: &Plan) -> impl Iterator<Item = &TriggerId> {
         .map(|(id, _)| id)
 }
 
-/// How the triggers stand, less what somebody has decided about already.
+/// Whether somebody has decided to go on without knowing how a trigger stands, or although
+/// it is not well.
+fn is_accepted(state: &RunState, id: &TriggerId) -> bool {
+    let (plan, release) = (&state.planned.plan, &state.release);
+    let source = plan.triggers.get(id).and_then(|trigger| trigger.condition.source());
+    release.triggers.get(id).is_some_and(|seen| seen.answered)
+        || source.and_then(|id| release.lost.get(id)).is_some_and(|lost| lost.answered)
+}
+
+/// How the triggers stand. What somebody has decided about is not found well by that: it
+/// is accepted as it is.
 #[must_use]
 pub fn verdict(state: &RunState) -> Verdict {
     let (plan, release) = (&state.planned.plan, &state.release);
     let calls = |meaning| {
         let mut open = release.unanswered();
-        open.any(move |(id, seen)| seen.meaning == meaning && !only_logged(plan, id))
+        open.any(move |(id, seen)| {
+            seen.meaning == meaning && !only_logged(plan, id) && !is_accepted(state, id)
+        })
     };
     if calls(Meaning::Breach) {
         return Verdict::Failed;
@@ -238,12 +272,18 @@ pub fn verdict(state: &RunState) -> Verdict {
     if measured(plan).next().is_none() {
         return Verdict::Unwatched;
     }
-    let settled = |id: &TriggerId| {
-        release.triggers.get(id).is_some_and(|seen| seen.answered || seen.meaning == Meaning::Well)
-    };
+    let well =
+        |id: &TriggerId| release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Well);
+    let settled = |id: &TriggerId| well(id) || is_accepted(state, id);
     // Where no trigger is required, one at least must have seen something.
     let unseen = !required(plan).all(settled) || !measured(plan).any(|(id, _)| settled(id));
-    if calls(Meaning::Inconclusive) || unseen { Verdict::Inconclusive } else { Verdict::Passed }
+    let breach =
+        |(id, seen): (&TriggerId, &Seen)| seen.meaning == Meaning::Breach && !only_logged(plan, id);
+    match () {
+        () if calls(Meaning::Inconclusive) || unseen => Verdict::Inconclusive,
+        () if !required(plan).all(well) || release.triggers.iter().any(breach) => Verdict::Accepted,
+        () => Verdict::Passed,
+    }
 }
 
 /// Why the plan does not back out by itself although it would.
@@ -259,6 +299,11 @@ pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<String> {
     let before = |id: &TriggerId| state.release.triggers.get(id).is_some_and(|seen| seen.before);
     if !because.is_empty() && because.iter().all(before) {
         guards.push("it fired before the deployment, too".to_owned());
+    }
+    let blind =
+        |id: &TriggerId| state.release.triggers.get(id).is_some_and(|seen| seen.state.is_blind());
+    if !because.is_empty() && because.iter().all(blind) {
+        guards.push("nobody sees that anything is wrong: there is no data".to_owned());
     }
     guards
 }
@@ -276,12 +321,16 @@ pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&str, &str)> {
 fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Intent> {
     let (mut asked, automatic) = question(state, call, now);
     // A person who fixes what they saw themselves is asked, and not run over.
-    let fixes = open.fix_until.is_some() && open.because.is_empty();
+    let fixes = open.fix_until.is_some() && open.is_discretionary();
     if automatic && !fixes {
         return by_itself(asked, format!("the plan backs out by itself: {}", call.why));
     }
-    let given_time = open.fix_until.is_some() && !open.because.is_empty();
-    if given_time && guards(state, &call.because).is_empty() {
+    let rule = state.planned.plan.decision.get(&call.severity);
+    let goes_back = rule.is_some_and(|rule| {
+        matches!(rule.action, DecisionAction::BackOut | DecisionAction::BackOutUnlessFixable)
+    });
+    let given_time = open.fix_until.is_some() && open.certain && call.severity < open.severity;
+    if given_time && !fixes && goes_back && guards(state, &call.because).is_empty() {
         return by_itself(asked, format!("it got worse while a fix was tried: {}", call.why));
     }
     asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
@@ -325,6 +374,7 @@ fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionAsked, bo
         severity: call.severity,
         certain: call.certain,
         because: call.because.clone(),
+        sources: call.sources.clone(),
         why: call.why.clone(),
         option: call.option.clone(),
         asked: rule
@@ -336,6 +386,7 @@ fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionAsked, bo
         fix_until,
         guards,
         numbers: None,
+        readings: BTreeMap::new(),
     };
     (asked, by_itself)
 }
@@ -361,6 +412,9 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
             let reason = "the time for a fix is over".to_owned();
             let choice = Choice::BackOut { option: open.option.clone() };
             return vec![Intent::Decide { choice, reason, known: None }];
+        }
+        if now >= end && open.until.is_none() && open.passed_on == 0 {
+            return vec![unanswered(state, open, now)];
         }
         if now < end {
             intents.push(Intent::Wake { at: end });
@@ -397,11 +451,14 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
     }
     let reason = "nobody answered in time; the plan says what holds then".to_owned();
     match rule.and_then(|rule| rule.if_unanswered) {
-        Some(Unanswered::BackOut) if guards(state, &open.because).is_empty() => Intent::Decide {
-            choice: Choice::BackOut { option: open.option.clone() },
-            reason,
-            known: None,
-        },
+        // Where nobody knows, silence decides nothing.
+        Some(Unanswered::BackOut) if open.certain && guards(state, &open.because).is_empty() => {
+            Intent::Decide {
+                choice: Choice::BackOut { option: open.option.clone() },
+                reason,
+                known: None,
+            }
+        }
         // Everybody was asked. It stays open, and nothing goes forward.
         _ => Intent::PassOn { number: open.number, to: Vec::new(), until: None },
     }
@@ -452,16 +509,18 @@ fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
     }
 }
 
-/// When a time under watch ends. Where a trigger is about to fire just then, or about not
-/// to, nobody is asked before it is known: the watch goes on, at most as long again.
+/// When a time under watch ends. Time in which nobody watched does not count. Where a
+/// trigger is about to fire just then, or about not to, nobody is asked before it is known:
+/// the watch goes on, at most as long again.
 fn or_twice(state: &RunState, began: Timestamp, length: Span, now: Timestamp) -> Timestamp {
-    let ended = |at: Timestamp| at.checked_add(length.signed()).unwrap_or(now);
+    let ended = |at: Timestamp| state.release.watched_for(at, length).unwrap_or(now);
     let due = ended(began);
     let undecided = || {
         let mut required = required(&state.planned.plan);
         required.any(|id| {
             let seen = state.release.triggers.get(id);
-            seen.is_some_and(|seen| !seen.answered && seen.state == State::Pending)
+            let open = |seen: &Seen| matches!(seen.state, State::Pending | State::Insufficient);
+            seen.is_none_or(open) && !is_accepted(state, id)
         })
     };
     let open = now >= due && verdict(state) == Verdict::Inconclusive && undecided();
@@ -478,9 +537,20 @@ pub(crate) fn recovery(state: &RunState, now: Timestamp) -> Vec<Intent> {
     until.filter(|until| now < *until).map(|at| Intent::Wake { at }).into_iter().collect()
 }
 
-/// The triggers that fired and were not seen to be well again.
+/// What fired, was decided about, or stands beyond its limit now, and was not seen to be
+/// well since.
 #[must_use]
 pub fn not_recovered(state: &RunState) -> Vec<&TriggerId> {
-    let fired = state.release.triggers.iter().filter(|(_, seen)| seen.fired.is_some());
-    fired.filter(|(_, seen)| seen.state != State::Ok && !seen.accepted).map(|(id, _)| id).collect()
+    let release = &state.release;
+    let decided = release.decided.iter().filter_map(|decided| decided.question.as_ref());
+    let asked: BTreeSet<&TriggerId> = decided.flat_map(|question| &question.because).collect();
+    let about = |id: &TriggerId, seen: &Seen| {
+        let now = seen.state == State::Pending || seen.meaning == Meaning::Breach;
+        seen.fired.is_some() || asked.contains(id) || now
+    };
+    let unwell = release
+        .triggers
+        .iter()
+        .filter(|(id, seen)| seen.state != State::Ok && !seen.accepted && about(id, seen));
+    unwell.filter(|(id, _)| !only_logged(&state.planned.plan, id)).map(|(id, _)| id).collect()
 }

@@ -254,6 +254,13 @@ pub enum Event {
         /// The source.
         source: SourceId,
     },
+    /// Nobody watched: no coordinator was at work, or it stood still.
+    WatchGap {
+        /// The last look before.
+        from: Timestamp,
+        /// The first look behind.
+        to: Timestamp,
+    },
     /// The release was watched for as long as the plan says.
     WatchEnded {
         /// How the triggers stood at the end.
@@ -506,6 +513,7 @@ impl Event {
             | Self::TriggerMoved { .. }
             | Self::SourceLost { .. }
             | Self::SourceFound { .. }
+            | Self::WatchGap { .. }
             | Self::WatchEnded { .. }
             | Self::DecisionAsked(_)
             | Self::DecisionPassedOn { .. }

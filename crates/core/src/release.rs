@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::choice::{Choice, DecisionAsked, Numbers};
+use crate::duration::Span;
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::ids::{OptionId, RoleId, SourceId, StepId, TriggerId};
@@ -41,6 +42,8 @@ pub struct Release {
     pub defects: Vec<Defect>,
     /// How the watch over the whole release ended.
     pub watched: Option<Baked>,
+    /// When nobody watched: from, to.
+    pub gaps: Vec<(Timestamp, Timestamp)>,
     /// How many decisions were asked for.
     pub asked: u32,
     /// The way back, once it was begun.
@@ -60,7 +63,8 @@ impl Baked {
     /// Whether nothing stands in the way of going on.
     #[must_use]
     pub fn is_passed(self) -> bool {
-        matches!(self.verdict, Verdict::Passed | Verdict::Unwatched) || self.accepted
+        let passes = [Verdict::Passed, Verdict::Accepted, Verdict::Unwatched];
+        passes.contains(&self.verdict) || self.accepted
     }
 }
 
@@ -107,6 +111,8 @@ pub struct Open {
     pub certain: bool,
     /// The triggers it is about.
     pub because: Vec<TriggerId>,
+    /// The sources nobody can read.
+    pub sources: Vec<SourceId>,
     /// Why it is asked, for people.
     pub why: String,
     /// The way back it calls for.
@@ -128,6 +134,12 @@ pub struct Open {
 }
 
 impl Open {
+    /// Whether nobody was asked: somebody acts on what they saw themselves.
+    #[must_use]
+    pub fn is_discretionary(&self) -> bool {
+        self.severity == Severity::Discretionary && self.certain && self.because.is_empty()
+    }
+
     /// What is open once it was asked.
     fn of(asked: &DecisionAsked, at: Timestamp) -> Self {
         Self {
@@ -135,6 +147,7 @@ impl Open {
             severity: asked.severity,
             certain: asked.certain,
             because: asked.because.clone(),
+            sources: asked.sources.clone(),
             why: asked.why.clone(),
             option: asked.option.clone(),
             asked: asked.asked.clone(),
@@ -153,6 +166,8 @@ impl Open {
 pub struct Decided {
     /// What was open, if it was asked for.
     pub question: Option<Open>,
+    /// How the triggers stood.
+    pub seen: BTreeMap<TriggerId, Seen>,
     /// What was decided.
     pub choice: Choice,
     /// Who decided, for people.
@@ -260,6 +275,7 @@ impl Release {
                 | Event::TriggerMoved { .. }
                 | Event::SourceLost { .. }
                 | Event::SourceFound { .. }
+                | Event::WatchGap { .. }
                 | Event::WatchEnded { .. }
                 | Event::DecisionAsked(_)
                 | Event::DecisionPassedOn { .. }
@@ -267,6 +283,19 @@ impl Release {
                 | Event::BackoutBegun { .. }
                 | Event::DefectLogged { .. }
         )
+    }
+
+    /// When something was watched for so long: time in which nobody watched is added.
+    #[must_use]
+    pub fn watched_for(&self, began: Timestamp, length: Span) -> Option<Timestamp> {
+        let mut due = began.checked_add(length.signed()).ok()?;
+        for (from, to) in &self.gaps {
+            let from = (*from).max(began);
+            if from < *to && from < due {
+                due = due.checked_add(to.duration_since(from)).ok()?;
+            }
+        }
+        Some(due)
     }
 
     /// Whether the run still goes forward.
@@ -287,9 +316,11 @@ impl Release {
             Event::TriggerMoved { trigger, from, to, meaning, before, reading } => {
                 let known = self.triggers.get(trigger);
                 let fired = known.and_then(|seen| seen.fired);
-                // A new alarm, or a new kind of one, is a new question.
+                // A new alarm, or a new kind of one, is a new question; so is one that was
+                // well in between.
                 let same = known.is_some_and(|seen| {
                     seen.answered
+                        && *meaning != Meaning::Well
                         && (seen.meaning == *meaning || *meaning < Meaning::Inconclusive)
                         && (*to != State::Firing || *from == State::Recovering)
                 });
@@ -300,7 +331,12 @@ impl Release {
                     fired: fired.or((*to == State::Firing).then_some(record.at)),
                     answered: same,
                     accepted: known.is_some_and(|seen| seen.accepted),
-                    before: *before || known.is_some_and(|seen| seen.before),
+                    // It was well since: what comes now is new.
+                    before: match to {
+                        State::Ok => false,
+                        State::Firing if *before => true,
+                        _ => known.is_some_and(|seen| seen.before),
+                    },
                     reading: reading.clone(),
                 };
                 self.triggers.insert(trigger.clone(), seen);
@@ -321,7 +357,13 @@ impl Release {
             Event::WatchEnded { verdict } => {
                 self.watched = Some(Baked { verdict: *verdict, accepted: false });
             }
+            Event::WatchGap { from, to } => self.gaps.push((*from, *to)),
             Event::DecisionAsked(asked) => {
+                for (id, reading) in &asked.readings {
+                    if let Some(seen) = self.triggers.get_mut(id) {
+                        seen.reading = reading.clone();
+                    }
+                }
                 self.asked = asked.number;
                 self.open = Some(Open::of(asked, record.at));
             }
@@ -362,12 +404,13 @@ impl Release {
         }
         let Some(open) = self.open.as_ref().filter(|_| !automatic) else { return };
         for (id, seen) in &mut self.triggers {
-            let blind = !open.certain && seen.meaning == Meaning::Inconclusive;
-            seen.answered |= blind || open.because.contains(id);
+            seen.answered |= seen.meaning != Meaning::Well && open.because.contains(id);
         }
         if !open.certain {
             self.baked.values_mut().chain(&mut self.watched).for_each(|b| b.accepted = true);
-            self.lost.values_mut().for_each(|lost| lost.answered = true);
+            for (source, lost) in &mut self.lost {
+                lost.answered |= open.sources.contains(source);
+            }
         }
     }
 
@@ -384,6 +427,7 @@ impl Release {
                 });
                 open.fix_until = Some(*until);
                 open.until = None;
+                open.passed_on = 0;
             }
             Choice::Continue => {
                 self.go_on(automatic);
@@ -392,6 +436,7 @@ impl Release {
             Choice::BackOut { .. } | Choice::NotFixable => self.open = None,
         }
         self.decided.push(Decided {
+            seen: self.triggers.clone(),
             question,
             choice: choice.clone(),
             by: if automatic { "the plan".to_owned() } else { record.actor.shown() },

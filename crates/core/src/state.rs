@@ -510,7 +510,15 @@ impl RunState {
             Event::StepReplaced { step, not_before, reason } => {
                 self.not_before.remove(&id);
                 self.not_before.extend(not_before.map(|at| (id.clone(), at)));
-                self.steps[index] = step.as_ref().clone();
+                let old = std::mem::replace(&mut self.steps[index], step.as_ref().clone());
+                if index < self.release.stages {
+                    // What two people have to agree to is not made harmless by writing it
+                    // in another way; and they agreed to what it was.
+                    let new = &mut self.steps[index];
+                    new.irreversible = new.irreversible.take().or(old.irreversible);
+                    new.approval = new.approval.take().or(old.approval);
+                    self.release.approved.remove(&id);
+                }
                 // Another action: nothing of the old one's key or counts is its own.
                 let known = &mut self.states[index];
                 known.key.clear();
@@ -571,11 +579,12 @@ impl RunState {
         let ready = status == Status::Pending && self.selected[index] && self.open[index] == 0;
         // A failed step of a way that was left waits for nobody any more.
         let left_behind = status == Status::Failed && !self.selected[index];
-        // Once the run goes back, of a stage only its process is still of interest.
+        // Once the run goes back, of a stage it only matters whether it is still at work:
+        // by its process, by somebody's hands, by another system.
         let left_behind = left_behind
             || index < self.release.stages
                 && self.release.back.is_some()
-                && (status != Status::Running || self.steps[index].action.is_reported());
+                && status != Status::Running;
         let active = status != Status::Pending && !status.is_settled() && !left_behind;
         file(&mut self.ready, index, ready);
         file(&mut self.active, index, active);

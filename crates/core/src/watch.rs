@@ -77,6 +77,8 @@ pub enum Meaning {
 pub enum Verdict {
     /// Every required trigger was seen to be well, and none fired.
     Passed,
+    /// Not everything was seen to be well, and somebody decided to go on.
+    Accepted,
     /// The plan has no trigger that a machine watches.
     Unwatched,
     /// Nobody can say that it went well.
@@ -91,6 +93,7 @@ impl Verdict {
     pub fn shown(self) -> &'static str {
         match self {
             Self::Passed => "found well",
+            Self::Accepted => "not found well; somebody decided to go on",
             Self::Unwatched => "not watched by any trigger",
             Self::Inconclusive => "nobody can say",
             Self::Failed => "not well",

@@ -347,7 +347,7 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
         }
         Event::StageBaked { verdict, .. } => format!("watched long enough: {}", verdict.shown()),
         Event::TriggerMoved { trigger, from, to, before, reading, .. } => {
-            let before = if *before { ", before the first stage" } else { "" };
+            let before = if *before { ", before the deployment" } else { "" };
             let limit = match reading.limit.as_str() {
                 "" => String::new(),
                 limit => format!(" (limit {limit})"),
@@ -361,6 +361,10 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
         }
         Event::SourceLost { source, error } => format!("! {source} cannot be read: {error}"),
         Event::SourceFound { source } => format!("{source} can be read again"),
+        Event::WatchGap { from, to } => {
+            let gap = length(to.duration_since(*from).unsigned_abs());
+            format!("! nobody watched for {gap}; what is under watch is watched for as much longer")
+        }
         Event::WatchEnded { verdict: Verdict::Unwatched } => {
             "every stage is done; no trigger watches the release".to_owned()
         }

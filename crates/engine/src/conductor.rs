@@ -19,11 +19,11 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use backout_core::choice::Numbers;
+use backout_core::choice::{DecisionAsked, Numbers};
 use backout_core::decide::decide;
 use backout_core::decision::decided;
 use backout_core::event::{Event, FailureEffect, Outcome};
-use backout_core::ids::{Epoch, StepId};
+use backout_core::ids::{Epoch, StepId, TriggerId};
 use backout_core::intent::{Intent, Purpose};
 use backout_core::plan::Action;
 use backout_core::question::questions;
@@ -206,6 +206,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     async fn turn(&mut self, observer: &mut impl Observer) -> Result<Option<Duration>, Stopped> {
         loop {
             let now = self.clock.now();
+            if let Some(sight) = &self.sight {
+                sight.stands(self.log.state(), now);
+            }
             let intents = decide(self.log.state(), now);
             let mut events = Vec::new();
             let mut starts = Vec::new();
@@ -244,12 +247,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     },
                     Intent::Ask(asked) => {
                         let numbers = observer.numbers(self.log.state(), now);
-                        events.push(Event::DecisionAsked(Box::new(asked.with(numbers, now))));
+                        let asked = self.measured(asked.with(numbers, now));
+                        events.push(Event::DecisionAsked(Box::new(asked)));
                     }
                     Intent::Decide { choice, reason, known } => {
                         if let Some(known) = known {
                             let numbers = observer.numbers(self.log.state(), now);
-                            events.push(Event::DecisionAsked(Box::new(known.with(numbers, now))));
+                            let known = self.measured(known.with(numbers, now));
+                            events.push(Event::DecisionAsked(Box::new(known)));
                         }
                         let release = &self.log.state().release;
                         events.extend(decided(release, choice, reason, true));
@@ -283,6 +288,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 self.dispatch(&step);
             }
         }
+    }
+
+    /// A question, with what its triggers measure now.
+    fn measured(&self, mut asked: DecisionAsked) -> DecisionAsked {
+        let about = |id: &TriggerId| asked.because.contains(id);
+        let readings = self.sight.as_ref().map(|sight| sight.readings()).unwrap_or_default();
+        asked.readings = readings.into_iter().filter(|(id, _)| about(id)).collect();
+        asked
     }
 
     /// The event an intent is written as, for those that are one and have no effect

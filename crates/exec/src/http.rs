@@ -46,6 +46,10 @@ pub struct Answer {
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
+    /// It cannot be sent as it is written: a secret that is not there, an address that is
+    /// none.
+    #[error("{0}")]
+    Wrong(String),
     /// The request was never sent.
     #[error("{0}")]
     NotSent(String),
@@ -67,15 +71,13 @@ pub fn send(
     folder: &str,
     secrets: &mut Secrets,
 ) -> Result<Answer, NoAnswer> {
-    let not_sent = |error: &dyn std::fmt::Display| NoAnswer::NotSent(error.to_string());
+    let wrong = |error: &dyn std::fmt::Display| NoAnswer::Wrong(error.to_string());
     let mut url = request.url.to_owned();
     if let Some(source) = request.source {
         let Some(Source::Http(base)) = sources.get(source) else {
-            return Err(NoAnswer::NotSent(format!(
-                "there is no web server `{source}` in the plan"
-            )));
+            return Err(NoAnswer::Wrong(format!("there is no web server `{source}` in the plan")));
         };
-        let base = secrets.resolve(base, folder).map_err(|error| not_sent(&error))?;
+        let base = secrets.resolve(base, folder).map_err(|error| wrong(&error))?;
         url = format!("{}{url}", base.trim_end_matches('/'));
     }
     let agent: ureq::Agent = ureq::Agent::config_builder()
@@ -88,18 +90,18 @@ pub fn send(
         .into();
     let mut built = ureq::http::Request::builder().method(request.method.as_str()).uri(&url);
     for (name, value) in &request.headers {
-        let value = secrets.resolve(value, folder).map_err(|error| not_sent(&error))?;
+        let value = secrets.resolve(value, folder).map_err(|error| wrong(&error))?;
         built = built.header(*name, value);
     }
     if let Some((name, key)) = request.key {
         built = built.header(name, key);
     }
     let body = match request.body {
-        Some(body) => secrets.resolve(body, folder).map_err(|error| not_sent(&error))?,
+        Some(body) => secrets.resolve(body, folder).map_err(|error| wrong(&error))?,
         None => String::new(),
     };
     let masked = |error: &dyn std::fmt::Display| secrets.mask(&error.to_string());
-    let built = built.body(body).map_err(|error| NoAnswer::NotSent(masked(&error)))?;
+    let built = built.body(body).map_err(|error| NoAnswer::Wrong(masked(&error)))?;
     let answer = agent.run(built).map_err(|error| classify(&error, masked(&error)))?;
     let status = answer.status().as_u16();
     let headers = answer
@@ -121,8 +123,8 @@ fn classify(error: &ureq::Error, said: String) -> NoAnswer {
             NoAnswer::NobodyThere("nobody listens there (connection refused)".to_owned())
         }
         ureq::Error::Io(io) if io.to_string().contains("lookup") => NoAnswer::NotSent(said),
+        ureq::Error::BadUri(_) => NoAnswer::Wrong(said),
         ureq::Error::HostNotFound
-        | ureq::Error::BadUri(_)
         | ureq::Error::Http(_)
         | ureq::Error::Tls(_)
         | ureq::Error::Rustls(_)

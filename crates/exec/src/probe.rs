@@ -19,7 +19,7 @@ use backout_engine::hands::{Patience, Verdict, World};
 use crate::command::{self, Prepared};
 use crate::http;
 use crate::secrets::Secrets;
-use crate::sql::Databases;
+use crate::sql::{Databases, SqlError};
 use crate::{baseline, tree};
 
 /// How long a verification may take to become true, if it does not say.
@@ -27,21 +27,32 @@ pub const WITHIN: Duration = Duration::from_secs(30);
 /// How often to look, if it does not say.
 pub const EVERY: Duration = Duration::from_secs(1);
 
-struct Answer {
-    found: String,
-    holds: Option<bool>,
+/// What a check found.
+pub struct Answer {
+    /// What was found, for people.
+    pub found: String,
+    /// Whether it holds; nothing where that cannot be told.
+    pub holds: Option<bool>,
+    /// Whether the check itself is what is wrong: a secret that is not there, a condition
+    /// that means nothing, a program that is missing. Else what it asks did not answer.
+    pub is_broken: bool,
 }
 
 fn yes(found: impl Into<String>) -> Answer {
-    Answer { found: found.into(), holds: Some(true) }
+    Answer { found: found.into(), holds: Some(true), is_broken: false }
 }
 
 fn no(found: impl Into<String>) -> Answer {
-    Answer { found: found.into(), holds: Some(false) }
+    Answer { found: found.into(), holds: Some(false), is_broken: false }
 }
 
 fn cannot_tell(found: impl Into<String>) -> Answer {
-    Answer { found: found.into(), holds: None }
+    Answer { found: found.into(), holds: None, is_broken: true }
+}
+
+/// What was asked did not answer.
+fn no_answer(found: impl Into<String>) -> Answer {
+    Answer { found: found.into(), holds: None, is_broken: false }
 }
 
 /// Asks all verifications of a step that a machine can carry out, side by side,
@@ -67,9 +78,8 @@ pub async fn ask(step: &Step, world: &Arc<World>, patience: Patience) -> Verdict
 }
 
 /// Asks one check once.
-pub async fn look(check: &Check, world: &World) -> Verified {
-    let answer = once(check, world).await;
-    Verified { check: check.shown(), found: answer.found, holds: answer.holds }
+pub async fn look(check: &Check, world: &World) -> Answer {
+    once(check, world).await
 }
 
 async fn until_it_holds(
@@ -114,7 +124,7 @@ async fn once(check: &Check, world: &World) -> Answer {
             match tokio::time::timeout(Duration::from_secs(60), read).await {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(error)) => cannot_tell(error.to_string()),
-                Err(_) => cannot_tell("it could not be read within 60 s"),
+                Err(_) => no_answer("it could not be read within 60 s"),
             }
         }
         Check::Tree(tree) => by_tree(tree.clone(), world).await,
@@ -135,8 +145,8 @@ async fn by_command(run: &Run, world: &World) -> Answer {
                 cannot_tell(format!("exit {code} {}", ended.stderr.last).trim_end().to_owned())
             }
             Some(code) => no(format!("exit {code} {}", ended.stderr.last).trim_end().to_owned()),
-            None if ended.stopped.is_some() => cannot_tell(format!("no answer within {timeout:?}")),
-            None => cannot_tell("it was killed"),
+            None if ended.stopped.is_some() => no_answer(format!("no answer within {timeout:?}")),
+            None => no_answer("it was killed"),
         },
     }
 }
@@ -161,10 +171,11 @@ async fn by_http(probe: &HttpProbe, world: &World) -> Answer {
     });
     match asked.await {
         Err(error) => cannot_tell(error.to_string()),
-        Ok(Err(error)) => cannot_tell(error.to_string()),
+        Ok(Err(http::NoAnswer::Wrong(why))) => cannot_tell(why),
+        Ok(Err(error)) => no_answer(error.to_string()),
         // A proxy or a server that fails says nothing about what was asked.
         Ok(Ok(answer)) if !http::expected(answer.status, &expect) && answer.status >= 500 => {
-            cannot_tell(format!("it answered {}", answer.status))
+            no_answer(format!("it answered {}", answer.status))
         }
         Ok(Ok(answer)) if !http::expected(answer.status, &expect) => {
             no(format!("it answered {}", answer.status))
@@ -186,8 +197,13 @@ async fn by_sql(probe: &SqlProbe, world: &World) -> Answer {
     let databases = Databases { sources: &world.sources, folder: &world.folder };
     let mut secrets = Secrets::default();
     let timeout = Duration::from_secs(30);
+    if let Err(why) = databases.is_addressed(&probe.source, &mut secrets) {
+        return cannot_tell(why);
+    }
     match databases.query(&probe.source, &probe.query, timeout, &mut secrets).await {
-        Err(error) => cannot_tell(error.to_string()),
+        Err(SqlError::Refused(why)) => cannot_tell(why),
+        Err(error @ SqlError::TimedOut(_)) => no_answer(error.to_string()),
+        Err(SqlError::NotDone(why) | SqlError::Unknown(why)) => no_answer(why),
         Ok(rows) => match rows.first().and_then(|row| row.first()) {
             None => no("it returned nothing"),
             Some(None) => no("it is NULL"),
@@ -209,9 +225,9 @@ async fn by_tcp(address: &str, open: bool) -> Answer {
                 yes("closed")
             }
         }
-        Ok(Err(error)) => cannot_tell(error.to_string()),
+        Ok(Err(error)) => no_answer(error.to_string()),
         // A firewall that drops packets looks like this too.
-        Err(_) => cannot_tell("no answer within 5 s"),
+        Err(_) => no_answer("no answer within 5 s"),
     }
 }
 

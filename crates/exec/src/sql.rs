@@ -50,6 +50,22 @@ pub struct Databases<'a> {
 }
 
 impl Databases<'_> {
+    /// Whether a database can be asked at all: it is in the plan, and its address is there.
+    ///
+    /// # Errors
+    /// Why not, without any secret in it.
+    pub fn is_addressed(&self, source: &SourceId, secrets: &mut Secrets) -> Result<(), String> {
+        match self.sources.get(source) {
+            Some(Source::Sqlite(_)) => Ok(()),
+            Some(Source::Postgres(url)) => {
+                let url = secrets.resolve(url, self.folder).map_err(|error| error.to_string())?;
+                let parsed: Result<tokio_postgres::Config, _> = url.parse();
+                parsed.map(|_| ()).map_err(|error| secrets.mask(&said(&error)))
+            }
+            _ => Err(format!("there is no database `{source}` in the plan")),
+        }
+    }
+
     /// Asks a question that only reads.
     ///
     /// # Errors

@@ -248,7 +248,7 @@ async fn send(request: &Request, action: &Http, secrets: &mut Secrets) -> Report
     });
     let answer = match sent.await {
         Err(error) => return failed(FailureEffect::Unknown, error.to_string()),
-        Ok(Err(NoAnswer::NotSent(why) | NoAnswer::NobodyThere(why))) => {
+        Ok(Err(NoAnswer::Wrong(why) | NoAnswer::NotSent(why) | NoAnswer::NobodyThere(why))) => {
             return failed(FailureEffect::None, why);
         }
         // The request may have arrived and been carried out.

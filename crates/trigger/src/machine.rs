@@ -153,8 +153,9 @@ impl Watched {
 
     /// Takes in what looking at `at` gave.
     pub fn look(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> Option<Change> {
-        // A clock that went backwards does not make timers run backwards.
-        let at = self.looked.unwrap_or(self.began).max(at);
+        if at < self.looked.unwrap_or(self.began) {
+            self.back_to(at);
+        }
         let from = self.state;
         let sample = normal(sample);
         let to = if rule.prometheus {
@@ -175,6 +176,25 @@ impl Watched {
         self.state = to;
         self.since = at;
         Some(Change { from, to, at })
+    }
+
+    /// The clock went back: what lies ahead of it now is taken to be of this moment, so
+    /// that timers neither run backwards nor wait for the clock to catch up.
+    fn back_to(&mut self, at: Timestamp) {
+        let clamp = |known: &mut Option<Timestamp>| *known = known.map(|known| known.min(at));
+        for known in [
+            &mut self.latched,
+            &mut self.breach_since,
+            &mut self.clean_since,
+            &mut self.seen,
+            &mut self.looked,
+            &mut self.failing_since,
+        ] {
+            clamp(known);
+        }
+        self.since = self.since.min(at);
+        self.began = self.began.min(at);
+        self.short.iter_mut().for_each(|(when, ..)| *when = (*when).min(at));
     }
 
     fn next(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> State {
@@ -310,9 +330,19 @@ impl Watched {
             }
             Sample::Nothing | Sample::Counts { .. } => false,
         };
-        self.seen = Some(at);
         self.failing_since = None;
-        let state = self.unblinded();
+        let state = if self.state.is_blind() { self.before } else { self.state };
+        if !matches!(sample, Sample::Nothing) {
+            self.seen = Some(at);
+        } else if !matches!(state, State::Firing | State::Pending) {
+            // An alert that is not there says nothing about a series that is not there.
+            let (since, patience) = match self.seen {
+                Some(seen) => (seen, rule.max_gap),
+                None => (self.began, rule.grace),
+            };
+            self.breach_since = None;
+            return if lasted(since, at) > patience { State::NoData } else { state };
+        }
         if active {
             self.clean_since = None;
             let since = *self.breach_since.get_or_insert(at);

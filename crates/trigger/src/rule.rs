@@ -152,7 +152,8 @@ pub fn of(plan: &Plan, trigger: &Trigger, measured: &Measured) -> Option<Rule> {
         _ => matches!(kind, Kind::Share { .. }),
     };
     let required = trigger.required.unwrap_or(!matches!(trigger.condition, Condition::Webhook(_)));
-    let prometheus = trigger.semantics == Some(Semantics::Prometheus);
+    let gauge = matches!(trigger.condition, Condition::Gauge(_));
+    let prometheus = gauge && trigger.semantics == Some(Semantics::Prometheus);
     let own = |span: Option<Span>, looks: u32| match span {
         Some(span) => span.get(),
         None if prometheus => Duration::ZERO,
@@ -160,6 +161,8 @@ pub fn of(plan: &Plan, trigger: &Trigger, measured: &Measured) -> Option<Rule> {
     };
     let blind = match (&trigger.condition, required) {
         (Condition::Webhook(_), _) => Missing::Hold,
+        // What it is made of says itself what is missing.
+        (Condition::Composite(_), _) => Missing::Inconclusive,
         (_, true) => Missing::Breach,
         (_, false) => Missing::Inconclusive,
     };
@@ -168,7 +171,8 @@ pub fn of(plan: &Plan, trigger: &Trigger, measured: &Measured) -> Option<Rule> {
         every,
         lasting: own(trigger.lasting, if quiet { 0 } else { 2 }),
         recovers_after: own(trigger.recovers_after, 2),
-        max_gap: every,
+        // One answer may be missing, and the next look may be late.
+        max_gap: every + every / 2,
         grace: watch.grace.unwrap_or(GRACE).get(),
         error_after: every * 2,
         short: short_window(window, every),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use backout_core::ids::TriggerId;
 use backout_core::plan::{Condition, Plan, Trigger};
@@ -21,12 +22,14 @@ use crate::prometheus::{NoAnswer, Prometheus};
 pub type Samples = Vec<(Timestamp, Sample)>;
 
 /// The samples of each trigger between two moments, or why there are none. The triggers
-/// that a person watches are left out.
+/// that a person watches are left out. What is not answered when patience is over counts
+/// as not known; the others are not held up by it.
 pub async fn history(
     plan: &Plan,
     world: &Arc<World>,
     from: Timestamp,
     to: Timestamp,
+    patience: Duration,
 ) -> BTreeMap<TriggerId, Result<Samples, String>> {
     let servers = Servers::of_world(world);
     let mut found = BTreeMap::new();
@@ -46,17 +49,21 @@ pub async fn history(
                 continue;
             }
         };
+        found.insert(id.clone(), Err("its source did not tell its history in time".to_owned()));
         let (id, trigger) = (id.clone(), trigger.clone());
         asked.spawn_blocking(move || {
             let samples = of(&trigger, &server, from, to);
             (id, samples)
         });
     }
-    while let Some(answer) = asked.join_next().await {
-        if let Ok((id, samples)) = answer {
-            found.insert(id, samples);
+    let all = async {
+        while let Some(answer) = asked.join_next().await {
+            if let Ok((id, samples)) = answer {
+                found.insert(id, samples);
+            }
         }
-    }
+    };
+    let _ = tokio::time::timeout(patience, all).await;
     found
 }
 

@@ -399,14 +399,29 @@ impl Looker {
         let (count, of) = wanted.fails.map_or(FAILS, |fails| (fails.count, fails.of));
         let within = wanted.check.within.map_or(TIMEOUT, |within| within.get());
         let (mut failed, mut last) = (0, String::new());
+        // A moment apart: one restart of what is probed is one failure.
+        let pause = (self.every / (of + 1)).min(Duration::from_secs(1));
         for tried in 0..of {
+            if tried > 0 {
+                tokio::time::sleep(pause).await;
+            }
             let looked =
                 tokio::time::timeout(within, probe::look(&wanted.check.check, &self.world));
             let (holds, found) = match looked.await {
-                Ok(verified) => (verified.holds == Some(true), verified.found),
+                Ok(answer) => match answer.holds {
+                    // The probe itself is wrong, and says nothing about what it probes.
+                    None if answer.is_broken => {
+                        return Looked::failed(None, answer.found).asking([wanted
+                            .check
+                            .check
+                            .shown()
+                            .as_str()]);
+                    }
+                    holds => (holds == Some(true), answer.found),
+                },
                 Err(_) => (false, format!("no answer within {} ms", within.as_millis())),
             };
-            // That it cannot be told is a failure too: it does not answer as it should.
+            // No answer is a failure too: that it answers is what a probe is about.
             if !holds {
                 failed += 1;
             }
@@ -498,12 +513,11 @@ pub(crate) fn queries(latency: &Latency, boundary: &str) -> (String, String) {
 
 /// Slow and all requests between two looks at the counters themselves, and not at a rate
 /// of them: no request is counted twice, and none is made up. A total that fell was
-/// reset: what it shows is new.
+/// reset, or a server of several went away: nobody knows what of it is new.
 pub(crate) fn since(before: Option<(f64, f64)>, now: (f64, f64)) -> (f64, f64) {
     match before {
         Some((bad, total)) if now.1 >= total => ((now.0 - bad).max(0.0), now.1 - total),
-        Some(_) => now,
-        None => (0.0, 0.0),
+        Some(_) | None => (0.0, 0.0),
     }
 }
 

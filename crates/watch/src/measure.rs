@@ -11,7 +11,7 @@ use backout_core::plan::Plan;
 use backout_engine::hands::World;
 use backout_trigger::dispersion;
 use backout_trigger::machine::{Sample, State};
-use backout_trigger::replay::{quiet, replay};
+use backout_trigger::replay::{Quiet, quiet, replay};
 use backout_trigger::rule::{self, Kind, Measured, alpha};
 use jiff::Timestamp;
 
@@ -35,29 +35,41 @@ pub async fn measure(
     let window = watch.window.unwrap_or(WATCH_WINDOW).get();
     let from = at.checked_sub(before).unwrap_or(at);
     // A deployment does not wait for a slow source: what it could not say is assumed.
-    let asked = tokio::time::timeout(PATIENCE, history(plan, world, from, at)).await;
+    let asked = history(plan, world, from, at, PATIENCE).await;
     let mut measured = BTreeMap::new();
-    for (id, samples) in asked.unwrap_or_default() {
+    for (id, samples) in asked {
         let (Ok(samples), Some(trigger)) = (samples, plan.triggers.get(&id)) else { continue };
         let mut known = Measured::default();
         if let Some(limit) = rule::limit(&trigger.condition) {
             known.rho = dispersion::measured(&counts(&samples), limit);
         }
         let Some(rule) = rule::of(plan, trigger, &known) else { continue };
-        if let Kind::Share { threshold, .. } = rule.kind {
+        // The hour before may hold the last try of this very release: only what the plan
+        // itself calls usual is.
+        if let (Kind::Share { threshold, .. }, Some(_)) = (&rule.kind, watch.baseline) {
             let well = quiet(&rule, &samples, window);
-            let alpha = alpha(plan);
             (known.watches, known.alarms) = (well.windows, well.alarms);
-            if well.rate().is_some_and(|rate| rate > alpha) {
-                known.floor = well.floor(alpha).filter(|floor| *floor > threshold);
-            }
+            known.floor = usual(&well, alpha(plan), *threshold);
         }
         let rule = rule::of(plan, trigger, &known).unwrap_or(rule);
+        // What fell silent since says nothing about now.
+        let fresh = samples.last().is_some_and(|(last, _)| {
+            Duration::try_from(at.duration_since(*last)).is_ok_and(|age| age <= rule.every * 2)
+        });
         let last = replay(&rule, &samples).map(|replayed| replayed.last.state);
-        known.firing = matches!(last, Some(State::Firing | State::Recovering));
+        known.firing = fresh && matches!(last, Some(State::Firing | State::Recovering));
         measured.insert(id, known);
     }
     measured
+}
+
+/// The evidence it takes where alarms were usual: in a tenth of all watches, and in three
+/// at least. One incident is no habit. Never so much that a release that breaks down is not
+/// seen: three times of what the statistics ask for is a few looks more.
+fn usual(well: &Quiet, alpha: f64, threshold: f64) -> Option<f64> {
+    let often = well.alarms >= 3 && well.alarms * 10 >= well.windows;
+    well.rate().filter(|rate| often && *rate > alpha)?;
+    well.floor(alpha).filter(|floor| *floor > threshold).map(|floor| floor.min(threshold * 3.0))
 }
 
 fn counts(samples: &Samples) -> Vec<(f64, f64)> {

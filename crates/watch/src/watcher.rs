@@ -13,7 +13,8 @@ use std::time::Duration;
 use backout_core::event::Event;
 use backout_core::ids::{OptionId, SourceId, TriggerId};
 use backout_core::plan::{Condition, Plan, Trigger};
-use backout_core::watch::{Meaning, State};
+use backout_core::state::RunState;
+use backout_core::watch::{Meaning, Reading, State};
 use backout_engine::Sight;
 use backout_engine::hands::World;
 use backout_trigger::machine::{Sample, Watched};
@@ -78,11 +79,22 @@ impl<'a> Setting<'a> {
     }
 }
 
+/// What is known about a source.
+#[derive(Default)]
+struct Failures {
+    /// How often each trigger could not read it, one after the other.
+    of: BTreeMap<TriggerId, u32>,
+    /// Whether it is lost; nothing before anybody was told.
+    lost: Option<bool>,
+}
+
 struct Shared {
     plan: Plan,
     rules: BTreeMap<TriggerId, Rule>,
     board: Mutex<Board>,
-    sources: Mutex<BTreeMap<SourceId, u32>>,
+    sources: Mutex<BTreeMap<SourceId, Failures>>,
+    /// When anything was last looked at.
+    looked: Mutex<Option<Timestamp>>,
     ways: Mutex<BTreeMap<OptionId, Way>>,
     alerts: Mutex<BTreeMap<TriggerId, bool>>,
     file: Option<PathBuf>,
@@ -111,11 +123,13 @@ impl Watcher {
             // The channel is new and holds more than one message.
             let _ = tell.try_send(untold);
         }
+        let looked = board.triggers.values().filter_map(|known| known.watched.looked).max();
         let shared = Arc::new(Shared {
             plan: plan.clone(),
             rules,
             board: Mutex::new(board),
             sources: Mutex::default(),
+            looked: Mutex::new(looked),
             ways: Mutex::default(),
             alerts: Mutex::default(),
             file,
@@ -186,11 +200,6 @@ impl Watcher {
         &self.shared.rules
     }
 
-    /// Tells what is known about the ways back, for conditions about them.
-    pub fn ways(&self, ways: BTreeMap<OptionId, Way>) {
-        *self.shared.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
-    }
-
     /// When each trigger was last looked at, for whoever judges the release by it.
     #[must_use]
     pub fn sight(&self) -> Arc<dyn Sight> {
@@ -246,6 +255,30 @@ impl Sight for Eye {
         });
         waits.max()
     }
+
+    fn readings(&self) -> BTreeMap<TriggerId, Reading> {
+        let board = self.0.board();
+        board.triggers.iter().map(|(id, known)| (id.clone(), known.reading.clone())).collect()
+    }
+
+    fn stands(&self, state: &RunState, now: Timestamp) {
+        let ways = ways(state, now);
+        *self.0.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
+    }
+}
+
+/// The ways back of a run: the one that is gone, since when it is done, and the others.
+fn ways(state: &RunState, now: Timestamp) -> BTreeMap<OptionId, Way> {
+    let going = state.release.back.as_ref().and(state.option.as_ref());
+    let (settled, all) = state.progress();
+    let done = settled == all && state.active().next().is_none();
+    let last = state.states.iter().filter_map(|known| known.ended).max();
+    let age = last.map_or(0.0, |last| now.duration_since(last).as_secs_f64().max(0.0));
+    let way = |id: &OptionId| match going == Some(id) && done {
+        true => Way { done: true, age },
+        false => Way { done: false, age: 0.0 },
+    };
+    state.planned.plan.options.keys().map(|id| (id.clone(), way(id))).collect()
 }
 
 /// Hears messages of other systems.
@@ -329,7 +362,13 @@ impl Shared {
             .collect();
         let ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match composite::holds(condition, &states, &ways) {
-            Ok(holds) => {
+            Ok(None) => Looked {
+                sample: Sample::Nothing,
+                note: "it depends on triggers nobody can see now".to_owned(),
+                queries: vec![condition.to_owned()],
+                lost: None,
+            },
+            Ok(Some(holds)) => {
                 let value = if holds { 1.0 } else { 0.0 };
                 let note = if holds { "it holds" } else { "it does not hold" }.to_owned();
                 let sample = Sample::Value { value, beyond: holds };
@@ -358,7 +397,8 @@ impl Shared {
     ) -> bool {
         let Some(rule) = self.rules.get(id) else { return true };
         let now = Timestamp::now();
-        let mut events = self.source(trigger, &looked);
+        let mut events = self.source(id, trigger, &looked);
+        events.extend(self.gap(now));
         {
             let mut board = self.board();
             let began = board.began;
@@ -394,22 +434,36 @@ impl Shared {
         events.is_empty() || self.tell.send(events).await.is_ok()
     }
 
-    /// That a source is lost, or found again.
-    fn source(&self, trigger: &Trigger, looked: &Looked) -> Vec<Event> {
+    /// That nobody watched for a while: looks come all the time, and none came.
+    fn gap(&self, now: Timestamp) -> Option<Event> {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = looked.replace(now)?;
+        let slowest = self.rules.values().map(|rule| rule.every).max().unwrap_or_default();
+        let usual = slowest * 2 + TIMEOUT;
+        let longer = Duration::try_from(now.duration_since(before)).is_ok_and(|gap| gap > usual);
+        longer.then_some(Event::WatchGap { from: before, to: now })
+    }
+
+    /// That a source is lost, or found again: two looks of one trigger failed, one after
+    /// the other, and nobody else could read it in between.
+    fn source(&self, id: &TriggerId, trigger: &Trigger, looked: &Looked) -> Vec<Event> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         match (&looked.lost, trigger.condition.source()) {
             (Some((source, error)), _) => {
-                let failures = sources.entry(source.clone()).or_default();
+                let known = sources.entry(source.clone()).or_default();
+                let failures = known.of.entry(id.clone()).or_default();
                 *failures = failures.saturating_add(1);
-                let (source, error) = (source.clone(), error.clone());
-                if *failures == LOST_AFTER {
+                if *failures >= LOST_AFTER && known.lost != Some(true) {
+                    known.lost = Some(true);
+                    let (source, error) = (source.clone(), error.clone());
                     return vec![Event::SourceLost { source, error }];
                 }
             }
             // The first time it is read, too: an earlier watch may have lost it.
             (None, Some(source)) if looked.sample != Sample::Failed => {
-                let known = sources.insert(source.clone(), 0);
-                if known.is_none_or(|failures| failures >= LOST_AFTER) {
+                let known = sources.entry(source.clone()).or_default();
+                known.of.clear();
+                if known.lost.replace(false) != Some(false) {
                     return vec![Event::SourceFound { source: source.clone() }];
                 }
             }

@@ -197,7 +197,7 @@ async fn look_on(
     Ok(match verdict {
         Verdict::Passed => Exit::Done,
         Verdict::Failed => Exit::Failed,
-        Verdict::Inconclusive | Verdict::Unwatched => Exit::Waiting,
+        Verdict::Inconclusive | Verdict::Accepted | Verdict::Unwatched => Exit::Waiting,
     })
 }
 

@@ -1,14 +1,17 @@
 //! A deployment for people: what going back now would be, how the triggers stand,
 //! what was decided and why.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use backout_core::choice::Numbers;
 use backout_core::duration::Estimate;
+use backout_core::ids::TriggerId;
 use backout_core::plan::Plan;
-use backout_core::release::{Decided, Open, took_place};
+use backout_core::release::{Decided, Open, Seen, took_place};
 use backout_core::schedule::Schedule;
 use backout_core::state::RunState;
 use backout_core::watch::{Meaning, State};
@@ -182,7 +185,7 @@ pub(crate) fn explained(state: &RunState, zone: &TimeZone) -> Vec<String> {
         ));
         lines.push(format!("  because: {}", decided.reason));
         match &decided.question {
-            Some(open) => lines.extend(known(state, open, zone)),
+            Some(open) => lines.extend(known(state, open, &decided.seen, zone)),
             None if decided.automatic => {}
             None => lines.push("  nobody had asked: it was their own judgement".to_owned()),
         }
@@ -190,12 +193,18 @@ pub(crate) fn explained(state: &RunState, zone: &TimeZone) -> Vec<String> {
     }
     if let Some(open) = &state.release.open {
         lines.push("Still open:".to_owned());
-        lines.extend(known(state, open, zone));
+        lines.extend(known(state, open, &state.release.triggers, zone));
     }
     lines
 }
 
-fn known(state: &RunState, open: &Open, zone: &TimeZone) -> Vec<String> {
+/// What is, or was, known about what is decided; `seen` is how the triggers stood.
+fn known(
+    state: &RunState,
+    open: &Open,
+    seen: &BTreeMap<TriggerId, Seen>,
+    zone: &TimeZone,
+) -> Vec<String> {
     let plan = &state.planned.plan;
     let asked: Vec<String> = open.asked.iter().map(|role| plan.person(role)).collect();
     let who = if asked.is_empty() { String::new() } else { format!(" of {}", asked.join(", ")) };
@@ -206,9 +215,13 @@ fn known(state: &RunState, open: &Open, zone: &TimeZone) -> Vec<String> {
         open.why
     )];
     for id in &open.because {
-        let Some(seen) = state.release.triggers.get(id) else { continue };
+        let Some(seen) = seen.get(id) else { continue };
         let reading = &seen.reading;
-        lines.push(format!("  {id}: {} (limit {})", reading.shown, reading.limit));
+        let limit = match reading.limit.as_str() {
+            "" => String::new(),
+            limit => format!(" (limit {limit})"),
+        };
+        lines.push(format!("  {id}, {}: {}{limit}", seen.state.shown(), reading.shown));
         if let (Some(evidence), Some(needed)) = (reading.evidence, reading.needed) {
             lines.push(format!(
                 "    evidence {evidence:.1} of {needed:.1} needed (natural logarithms)"
@@ -219,7 +232,12 @@ fn known(state: &RunState, open: &Open, zone: &TimeZone) -> Vec<String> {
     lines.extend(open.guards.iter().map(|guard| format!("  not by itself: {guard}")));
     lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, open.asked_at, zone)));
     if open.passed_on > 0 {
-        lines.push(format!("  passed on {} times for want of an answer", open.passed_on));
+        let often = if open.passed_on == 1 {
+            "once".to_owned()
+        } else {
+            format!("{} times", open.passed_on)
+        };
+        lines.push(format!("  passed on {often} for want of an answer"));
     }
     lines
 }
@@ -232,6 +250,7 @@ pub(crate) fn record_json(decided: &Decided) -> Value {
         "by": decided.by,
         "automatic": decided.automatic,
         "reason": decided.reason,
+        "triggers": decided.seen,
         "question": decided.question.as_ref().map(open_json),
     })
 }

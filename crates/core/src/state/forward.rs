@@ -39,7 +39,14 @@ impl RunState {
             {
                 Err(Illegal::Release("the run does not go forward"))
             }
-            Event::StageApproved { stage: id, .. } => stage(id, None),
+            Event::StageApproved { stage: id, .. } => {
+                stage(id, Some(Status::Pending))?;
+                let waits = self.steps[self.position(id)?].needs_approval();
+                match waits && !self.release.approved.contains(id) {
+                    true => Ok(()),
+                    false => Err(Illegal::Release("this stage waits for nobody's approval")),
+                }
+            }
             Event::StageBaked { stage: id, .. } => stage(id, Some(Status::Succeeded)),
             Event::WatchEnded { .. } if self.unsettled > 0 => {
                 Err(Illegal::Release("not every stage is done"))
@@ -53,6 +60,16 @@ impl RunState {
                 if self.release.open.as_ref().is_none_or(|open| open.fix_until.is_none()) =>
             {
                 Err(Illegal::Release("nothing is being fixed"))
+            }
+            Event::DecisionMade { choice: Choice::Continue, .. }
+                if forward && self.release.open.is_none() =>
+            {
+                Err(Illegal::Release("nothing is asked"))
+            }
+            Event::DecisionMade { choice: Choice::Continue, .. }
+                if !forward && (self.unsettled > 0 || !self.active.is_empty()) =>
+            {
+                Err(Illegal::Release("the way back is not over, so nothing is asked yet"))
             }
             Event::DecisionMade { choice, .. } if !forward && *choice != Choice::Continue => {
                 Err(Illegal::Release("the run does not go forward"))

@@ -6,6 +6,7 @@
 //! watch has really looked, after what is judged and just now. Where it cannot, nobody
 //! can say that it went well.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,7 +15,8 @@ use tokio::sync::mpsc;
 use backout_core::decision;
 use backout_core::event::Event;
 use backout_core::ids::TriggerId;
-use backout_core::watch::{Meaning, State, Verdict};
+use backout_core::state::RunState;
+use backout_core::watch::{Meaning, Reading, State, Verdict};
 
 use super::{Conductor, Observer, Stopped};
 use crate::clock::Clock;
@@ -32,13 +34,21 @@ pub trait Sight: Send + Sync {
         since: Timestamp,
         now: Timestamp,
     ) -> Option<Duration>;
+
+    /// What each trigger measured last.
+    fn readings(&self) -> BTreeMap<TriggerId, Reading> {
+        BTreeMap::new()
+    }
+
+    /// How the run stands: some triggers are about that, too.
+    fn stands(&self, _state: &RunState, _now: Timestamp) {}
 }
 
 /// How often it is tried again.
 const AGAIN: Duration = Duration::from_millis(250);
 
 /// Something that waits for a look: since when.
-pub(super) type Postponed = std::collections::BTreeMap<About, Timestamp>;
+pub(super) type Postponed = BTreeMap<About, Timestamp>;
 
 /// What waits for a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,10 +86,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             wanted = state.release.triggers.keys().filter_map(well).collect();
         }
         let Some(sight) = &self.sight else { return Ok(Verdict::Inconclusive) };
-        if self.news_is_waiting() {
-            return Err(AGAIN);
-        }
         let Some(patience) = sight.unseen(&wanted, since.unwrap_or(now), now) else {
+            // Only now: what the look has found is on its way before it counts as one.
+            if self.news_is_waiting() {
+                return Err(AGAIN);
+            }
             self.postponed.remove(&about);
             return Ok(verdict);
         };
@@ -98,8 +109,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         let wanted: Vec<_> = fired.map(|(id, seen)| (id.clone(), seen.state)).collect();
         let since = state.states.iter().filter_map(|known| known.ended).max().unwrap_or(now);
         match &self.sight {
-            _ if self.news_is_waiting() => Err(AGAIN),
             Some(sight) if sight.unseen(&wanted, since, now).is_some() => Err(AGAIN),
+            _ if self.news_is_waiting() => Err(AGAIN),
             _ => Ok(()),
         }
     }
@@ -139,12 +150,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 .filter(|event| match event {
                     Event::SourceFound { source } => state.release.lost.contains_key(source),
                     Event::SourceLost { source, .. } => !state.release.lost.contains_key(source),
+                    Event::WatchGap { .. } => state.release.goes_forward(),
                     _ => true,
                 })
                 .cloned()
                 .map(|event| match event {
                     Event::TriggerMoved { trigger, from, to, meaning, before, reading } => {
-                        let before = before || (!begun && state.release.stages > 0);
+                        let fired = to == State::Firing && !begun && state.release.stages > 0;
+                        let before = before || fired;
                         Event::TriggerMoved { trigger, from, to, meaning, before, reading }
                     }
                     event => event,

@@ -147,8 +147,13 @@ fn what_one_try_did_is_not_unsaid_by_another() {
 fn continue_answers_the_question_that_is_open() {
     let mut night = Night::new(plan(&critical(), &json!({})));
     night.stage_is_done(1);
-    // Nothing is asked: it answers nothing, also not what comes later.
-    night.says(1, Choice::Continue);
+    // Nothing is asked: there is nothing to answer.
+    let early = Event::DecisionMade {
+        choice: Choice::Continue,
+        reason: "fine".to_owned(),
+        automatic: false,
+    };
+    assert!(night.0.allows(&early).is_err());
     night.moves(2, "logins", State::Firing, Meaning::Breach);
     night.moves(2, "slow", State::Firing, Meaning::Breach);
     night.due(2);
@@ -175,8 +180,8 @@ fn what_can_be_seen_again_is_not_therefore_well() {
     let reason = night.0.release.decided[0].reason.clone();
     assert_eq!(reason, "what could not be seen can be seen again", "it is not said to be well");
     assert_eq!(verdict(&night.0), Verdict::Inconclusive);
-    night.due(10);
-    night.due(10);
+    night.due(20);
+    night.due(20);
     assert!(night.open().is_some_and(|open| open.why.contains("logins (too little data)")));
 }
 
@@ -249,7 +254,7 @@ fn worse_takes_the_time_from_a_fix() {
         assert_eq!(night.open().and_then(|open| open.fix_until), Some(at(22)));
         night
     };
-    for action in ["back-out", "ask", "back-out-unless-fixable"] {
+    for action in ["back-out", "back-out-unless-fixable"] {
         let mut night = begin(json!({"action": action, "by": "lead"}));
         night.moves(5, "logins", State::Firing, Meaning::Breach);
         night.due(5);
@@ -257,6 +262,12 @@ fn worse_takes_the_time_from_a_fix() {
         let record = night.0.release.decided.last().expect("decided");
         assert!(record.automatic && record.reason.contains("while a fix was tried"), "{record:?}");
     }
+    // The plan wants to be asked about it.
+    let mut night = begin(json!({"action": "ask", "by": "lead"}));
+    night.moves(5, "logins", State::Firing, Meaning::Breach);
+    night.due(5);
+    assert!(!night.goes_back());
+    assert_eq!(night.open().map(|open| open.severity), Some(Severity::Critical));
     // A guard objects: people are asked, and the fix has no more time than it had.
     let mut night =
         begin(json!({"action": "back-out-unless-fixable", "by": "lead", "fix_window": "2h"}));
@@ -291,11 +302,11 @@ fn a_question_does_not_keep_the_plan_from_acting() {
     };
     // Nobody could say; now it is known.
     let mut night = begin();
-    night.due(11);
-    night.due(11);
+    night.due(22);
+    night.due(22);
     assert!(night.open().is_some_and(|open| !open.certain));
-    night.moves(12, "logins", State::Firing, Meaning::Breach);
-    night.due(12);
+    night.moves(23, "logins", State::Firing, Meaning::Breach);
+    night.due(23);
     assert!(night.goes_back());
     // Something less bad is thought about.
     let mut night = begin();
@@ -341,12 +352,14 @@ fn nobody_is_asked_what_will_be_known_at_once() {
     assert_eq!(verdict(&night), None);
     night.due(20);
     assert_eq!(verdict(&night), Some(Verdict::Inconclusive));
-    // Too little data is no reason to wait: it may stay so for ever.
+    // So is what has too little data.
     let mut night = Night::new(plan(&critical(), &json!({})));
     night.stage_is_done(0);
     night.all_well(1);
     night.moves(9, "slow", State::Insufficient, Meaning::Open);
     night.due(10);
+    assert_eq!(verdict(&night), None);
+    night.due(20);
     assert_eq!(verdict(&night), Some(Verdict::Inconclusive));
 }
 

@@ -1,5 +1,6 @@
 //! Promises of the conductor, on a simulated world.
 
+mod attacks;
 mod crashes;
 mod decisions;
 mod forward;

@@ -64,15 +64,8 @@ pub(super) async fn of_sources(
     let now = app.now();
     let from = now.checked_sub(length.get()).unwrap_or(now);
     let world = Arc::new(world);
-    let asked = tokio::time::timeout(PATIENCE, history(plan, &world, from, now));
     let waiting = Working::on("asking the sources for their history");
-    let found = asked.await.map_err(|_| {
-        Failure::refused(format!(
-            "the sources did not tell their history within {}",
-            words::length(PATIENCE)
-        ))
-        .hint("ask for a shorter time")
-    })?;
+    let found = history(plan, &world, from, now, PATIENCE).await;
     drop(waiting);
     let (mut recorded, mut silent) = (Recorded::new(), Silent::new());
     for (id, samples) in found {
