@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -95,6 +96,8 @@ struct Shared {
     sources: Mutex<BTreeMap<SourceId, Failures>>,
     /// When anything was last looked at.
     looked: Mutex<Option<Timestamp>>,
+    /// Whether this watch has looked at anything.
+    looking: AtomicBool,
     ways: Mutex<BTreeMap<OptionId, Way>>,
     alerts: Mutex<BTreeMap<TriggerId, bool>>,
     file: Option<PathBuf>,
@@ -130,6 +133,7 @@ impl Watcher {
             board: Mutex::new(board),
             sources: Mutex::default(),
             looked: Mutex::new(looked),
+            looking: AtomicBool::new(false),
             ways: Mutex::default(),
             alerts: Mutex::default(),
             file,
@@ -439,7 +443,9 @@ impl Shared {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let before = looked.replace(now)?;
         let slowest = self.rules.values().map(|rule| rule.every).max().unwrap_or_default();
-        let usual = slowest * 2 + TIMEOUT;
+        // All sources may be slow at once; an earlier watch that is over is not slow.
+        let first = !self.looking.swap(true, Ordering::Relaxed);
+        let usual = slowest * 2 + if first { A_MOMENT } else { TIMEOUT };
         let longer = Duration::try_from(now.duration_since(before)).is_ok_and(|gap| gap > usual);
         longer.then_some(Event::WatchGap { from: before, to: now })
     }

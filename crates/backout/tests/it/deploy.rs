@@ -338,6 +338,39 @@ fn triggers_are_shown_and_run_over_records() {
     assert_eq!(told.code, Some(20));
 }
 
+/// Nobody watched while the coordinator was gone: that is no time under watch.
+#[test]
+fn a_watch_that_was_interrupted_takes_longer() {
+    let stage = Stage::new();
+    let stages = STAGES.replace("verify: {file: {path: down}}", "verify: {file: {path: up}}");
+    let stages = stages.replace("run: {shell: mv up down}", "run: {shell: \"true\"}");
+    let watch = WATCH.replace("window: 2s", "window: 8s");
+    stage.plan_with(STEPS, &format!("{stages}{watch}"));
+    stage.write("up", "");
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
+    stage.until("both stages are done", |stage| {
+        let told = stage.say("log CHG7 --json");
+        told.code == Some(0) && told.out.matches("\"step_succeeded\"").count() == 2
+    });
+    running.kill_9();
+    // Longer than the whole watch: by the clock alone it would be over.
+    std::thread::sleep(std::time::Duration::from_secs(9));
+    let told = stage.tell(&["resume", "--plain"]).expect(0);
+    told.says("nobody watched for").says("the watch is over: found well");
+    let at = |what: &str| {
+        let log = stage.say("log CHG7 --json").out;
+        let line = log
+            .lines()
+            .find(|line| line.contains(what))
+            .unwrap_or_else(|| panic!("{what} is not in\n{log}"))
+            .to_owned();
+        let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        value["at"].as_str().expect("a time").parse::<jiff::Timestamp>().expect("a time")
+    };
+    let after = at("watch_ended").duration_since(at("watch_gap"));
+    assert!(after.as_secs() >= 4, "{after:?}: it was watched for the rest of its time");
+}
+
 #[cfg(feature = "fault-points")]
 #[test]
 fn a_crash_at_every_point_of_the_decision_loses_and_repeats_nothing() {
