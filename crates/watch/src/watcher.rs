@@ -96,6 +96,8 @@ struct Shared {
     sources: Mutex<BTreeMap<SourceId, Failures>>,
     /// When anything was last looked at.
     looked: Mutex<Option<Timestamp>>,
+    /// When this watch began; an earlier one may have begun before.
+    begun: Timestamp,
     /// Whether this watch has looked at anything.
     looking: AtomicBool,
     ways: Mutex<BTreeMap<OptionId, Way>>,
@@ -133,6 +135,7 @@ impl Watcher {
             board: Mutex::new(board),
             sources: Mutex::default(),
             looked: Mutex::new(looked),
+            begun: Timestamp::now(),
             looking: AtomicBool::new(false),
             ways: Mutex::default(),
             alerts: Mutex::default(),
@@ -247,7 +250,8 @@ impl Sight for Eye {
         let waits = triggers.iter().filter_map(|(id, state)| {
             // One look may just be over, the next one may take as long as it may.
             let patience = self.0.rules.get(id)?.every * 2 + TIMEOUT;
-            let earliest = now.checked_sub(patience).unwrap_or(since).max(since);
+            // What an earlier watch has seen says nothing about the time in between.
+            let earliest = now.checked_sub(patience).unwrap_or(since).max(since).max(self.0.begun);
             let seen = board.triggers.get(id).is_some_and(|standing| {
                 let watched = &standing.watched;
                 let at = if state.is_blind() { watched.looked } else { watched.seen };
@@ -401,8 +405,14 @@ impl Shared {
     ) -> bool {
         let Some(rule) = self.rules.get(id) else { return true };
         let now = Timestamp::now();
+        // Before the look itself can be seen on the board: whoever judges by it knows of
+        // the gap by then.
+        if let Some(gap) = self.gap(now)
+            && self.tell.send(vec![gap]).await.is_err()
+        {
+            return false;
+        }
         let mut events = self.source(id, trigger, &looked);
-        events.extend(self.gap(now));
         {
             let mut board = self.board();
             let began = board.began;

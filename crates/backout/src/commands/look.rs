@@ -20,6 +20,7 @@ use crate::cli::{LogArgs, RunsArgs, StatusArgs, TailArgs, VerifyArgs};
 use crate::failure::{Exit, Failure};
 use crate::foresight::{glance, history_of_state};
 use crate::run_ref;
+use crate::view::release::as_it_stands;
 use crate::view::status::{StatusView, Word, footer, lines};
 use crate::view::{events, live, table, words};
 
@@ -35,8 +36,11 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
         anstream::println!("{}", serde_json::to_string_pretty(&view)?);
         return Ok(Exit::Done);
     }
+    let board = super::watch::kept(app, log.state())?;
+    let standing = board.map(|board| as_it_stands(log.state(), &board, app.now()));
+    let state = standing.as_ref().unwrap_or(log.state());
     let (width, _) = live::size();
-    for line in lines(log.state(), coordinator.as_deref(), app.now(), outlook, width, usize::MAX) {
+    for line in lines(state, coordinator.as_deref(), app.now(), outlook, width, usize::MAX) {
         anstream::println!("{line}");
     }
     for line in footer(log.state()) {

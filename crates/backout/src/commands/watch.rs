@@ -283,7 +283,8 @@ fn usual(plan: &Plan, board: &Board) {
     }
 }
 
-fn kept(app: &App, state: &RunState) -> Result<Option<Board>, Failure> {
+/// What the watch of a run has seen, as it was kept.
+pub(super) fn kept(app: &App, state: &RunState) -> Result<Option<Board>, Failure> {
     let file = Board::file(&app.ledger().run_folder(&state.run));
     Board::load(&file).map_err(|error| {
         Failure::refused(format!("what was watched so far cannot be read: {error}"))

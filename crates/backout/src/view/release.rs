@@ -2,6 +2,7 @@
 //! what was decided and why.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,6 +17,8 @@ use backout_core::schedule::Schedule;
 use backout_core::state::RunState;
 use backout_core::watch::{Meaning, State};
 use backout_documents::saying;
+use backout_trigger::rule;
+use backout_watch::Board;
 
 use super::words::{self, clock, length, moment, one_line};
 
@@ -57,10 +60,50 @@ pub(crate) fn way_back(back: &RunState) -> Vec<String> {
     lines
 }
 
+/// The run with what its watch measured last, where the log knows only what it was when
+/// something changed. For people: nobody decides by it.
+pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> RunState {
+    let mut shown = state.clone();
+    let zone = words::zone(&state.planned.plan);
+    for (id, standing) in &board.triggers {
+        let Some(trigger) = state.planned.plan.triggers.get(id) else { continue };
+        let watched = &standing.watched;
+        let seen = shown.release.triggers.entry(id.clone()).or_insert_with(|| Seen {
+            state: watched.state,
+            meaning: Meaning::Open,
+            since: watched.since,
+            fired: None,
+            answered: false,
+            accepted: false,
+            before: false,
+            reading: standing.reading.clone(),
+        });
+        if seen.state == watched.state {
+            seen.reading = standing.reading.clone();
+        }
+        let late = rule::every(trigger) * 2 + A_LOOK;
+        let looked = watched.looked.unwrap_or(board.began);
+        if state.finished.is_none() && words::between(looked, now) > late {
+            let last = std::mem::take(&mut seen.reading.shown);
+            let at = clock(looked, &zone);
+            seen.reading.shown = format!("NOT LOOKED AT since {at}; then: {last}");
+            if seen.meaning == Meaning::Well {
+                (seen.state, seen.meaning) = (State::NoData, Meaning::Inconclusive);
+            }
+        }
+    }
+    shown
+}
+
+/// How long a look may take.
+const A_LOOK: Duration = Duration::from_secs(10);
+
 /// How the deployment stands, as lines for people.
 pub(crate) fn lines(state: &RunState, now: Timestamp) -> Vec<String> {
     let release = &state.release;
     let zone = words::zone(&state.planned.plan);
+    // Nothing goes on in a run that is over.
+    let now = state.finished.as_ref().map_or(now, |(_, at)| (*at).min(now));
     let mut lines = Vec::new();
     if !release.triggers.is_empty() {
         let rows: Vec<Vec<String>> = release

@@ -7,12 +7,14 @@ use serde::Serialize;
 
 use backout_core::duration::Estimate;
 use backout_core::event::{Evidence, Mode, Outcome};
+use backout_core::ids::TriggerId;
 use backout_core::plan::Effect;
 use backout_core::question::{Question, questions};
 use backout_core::record::Actor;
 use backout_core::schedule::Schedule;
 use backout_core::state::{Deviation, RunState};
 use backout_core::status::Status;
+use backout_core::watch::State;
 use backout_forecast::outlook::Outlook;
 
 use super::words::{between, clock, length, moment, one_line, sign, style, time_left, zone};
@@ -308,6 +310,13 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
         lines.push("Waiting for:".to_owned());
         lines.extend(asked);
     }
+    if state.finished.is_some() {
+        let unwell = unwell(state);
+        if !unwell.is_empty() {
+            lines.push(String::new());
+            lines.push(format!("Not found well: {}", unwell.join(", ")));
+        }
+    }
     if !state.deviations.is_empty() {
         lines.push(String::new());
         lines.push("Departures from the plan:".to_owned());
@@ -331,6 +340,16 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
         state.tail.short()
     ));
     lines
+}
+
+/// The triggers a finished run was not seen to be well by, each with where it stood.
+fn unwell(state: &RunState) -> Vec<String> {
+    let seen = |id: &TriggerId| state.release.triggers.get(id);
+    let required = backout_core::decision::required(&state.planned.plan);
+    let never = required.filter(|id| seen(id).is_none()).map(|id| format!("{id} (never seen)"));
+    let stood = state.release.triggers.iter().filter(|(_, seen)| seen.state != State::Ok);
+    let stood = stood.map(|(id, seen)| format!("{id} ({})", seen.state.shown()));
+    if state.release.stages == 0 { Vec::new() } else { stood.chain(never).collect() }
 }
 
 fn step_lines(

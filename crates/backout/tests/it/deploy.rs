@@ -353,8 +353,18 @@ fn a_watch_that_was_interrupted_takes_longer() {
         told.code == Some(0) && told.out.matches("\"step_succeeded\"").count() == 2
     });
     running.kill_9();
+    stage.until("the coordinator is gone", |stage| {
+        stage.say("status").out.contains("Nobody is at work")
+    });
     // Longer than the whole watch: by the clock alone it would be over.
     std::thread::sleep(std::time::Duration::from_secs(9));
+    // In the meantime nothing is shown as if somebody looked at it.
+    stage.until("it is said that nobody looks", |stage| {
+        let status = stage.say("status").expect(0).out;
+        let line =
+            status.lines().find(|line| line.contains("portal  ")).unwrap_or_default().to_owned();
+        line.contains("NOT LOOKED AT since") && line.contains("? ") && !line.contains('✓')
+    });
     let told = stage.tell(&["resume", "--plain"]).expect(0);
     told.says("nobody watched for").says("the watch is over: found well");
     let at = |what: &str| {
