@@ -79,3 +79,22 @@ fn counts(samples: &Samples) -> Vec<(f64, f64)> {
     });
     counts.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_incident_is_no_habit_and_no_habit_blinds() {
+        let quiet = |windows, alarms, highest: f64| {
+            let mut all = vec![1.0; windows - alarms];
+            all.extend(std::iter::repeat_n(highest, alarms));
+            Quiet { windows, alarms, highest: all }
+        };
+        assert_eq!(usual(&quiet(42, 1, 348.9), 0.01, 10.0), None);
+        assert_eq!(usual(&quiet(42, 3, 40.0), 0.01, 10.0), None);
+        assert_eq!(usual(&quiet(12, 3, 12.0), 0.01, 10.0), Some(12.0));
+        assert_eq!(usual(&quiet(12, 12, 348.9), 0.01, 10.0), Some(30.0));
+        assert_eq!(usual(&quiet(12, 12, 9.0), 0.01, 10.0), None, "it would not fire now");
+    }
+}

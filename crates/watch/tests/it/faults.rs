@@ -354,6 +354,41 @@ async fn a_probe_that_hangs_does_not_hold() {
     assert_eq!((to, meaning), (State::Firing, Meaning::Breach));
 }
 
+/// A probe that is wrong itself says nothing about what it probes.
+#[tokio::test]
+async fn a_probe_that_is_wrong_is_no_alarm() {
+    let server = tiny_http::Server::http("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", server.server_addr());
+    std::thread::spawn(move || {
+        for request in server.incoming_requests() {
+            let _ = request.respond(tiny_http::Response::from_string("{\"status\": \"up\"}"));
+        }
+    });
+    let url = format!("{address}/health");
+    for probe in [
+        json!({"http": {"url": url, "assert": "jsn.status == \"up\""}}),
+        json!({"http": {"url": url, "assert": "text"}}),
+        json!({"run": {"argv": ["no-such-program-anywhere"]}}),
+        json!({"sql": {"source": "db", "query": "SELECT 1", "equals": "1"}}),
+    ] {
+        let shown = probe.to_string();
+        let trigger = json!({"every": "100ms", "probe": probe});
+        let mut plan = plan("http://127.0.0.1:9", &json!({"t": trigger}));
+        let db = backout_core::ids::SourceId::new("db").expect("a name");
+        let url = "env:NO_SUCH_SECRET_ANYWHERE".to_owned().into();
+        plan.sources.insert(db, backout_core::plan::Source::Postgres(url));
+        let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+        let found = until(&mut news, |event| matches!(event, Event::TriggerMoved { .. })).await;
+        let Event::TriggerMoved { to, meaning, .. } = found else { panic!("just matched") };
+        assert_eq!((to, meaning), (State::Error, Meaning::Inconclusive), "{shown}");
+    }
+    // What it probes is not there: that is what it is about.
+    let gone = json!({"every": "100ms", "probe": {"http": {"url": "http://127.0.0.1:9/health"}}});
+    let plan = plan("http://127.0.0.1:9", &json!({"t": gone}));
+    let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    until(&mut news, |event| moved(event, "t", State::Firing)).await;
+}
+
 #[tokio::test]
 async fn a_dead_source_is_said_once_and_its_return_too() {
     let server = SimulatedPrometheus::new([Says::Value("1")]);
