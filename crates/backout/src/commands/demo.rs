@@ -35,8 +35,9 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 }
 
 fn say(text: &str) {
-    anstream::println!("{text}");
-    let _ = std::io::stdout().flush();
+    // Whoever reads no more has not ended the story: it still cleans up behind itself.
+    let mut out = anstream::stdout().lock();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 fn chapter(number: u32, text: &str) {

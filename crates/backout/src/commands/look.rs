@@ -31,14 +31,15 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
     let history = history_of_state(app).await?;
     let outlook = glance(log.state(), &history, app.now());
     let outlook = outlook.as_ref();
+    // A board that cannot be read hides nothing that is in the log.
+    let board = super::watch::kept(app, log.state()).unwrap_or(None);
+    let standing = board.map(|board| as_it_stands(log.state(), &board, app.now()));
+    let state = standing.as_ref().unwrap_or(log.state());
     if args.json {
-        let view = StatusView::new(log.state(), coordinator, outlook);
+        let view = StatusView::new(state, coordinator, outlook);
         anstream::println!("{}", serde_json::to_string_pretty(&view)?);
         return Ok(Exit::Done);
     }
-    let board = super::watch::kept(app, log.state())?;
-    let standing = board.map(|board| as_it_stands(log.state(), &board, app.now()));
-    let state = standing.as_ref().unwrap_or(log.state());
     let (width, _) = live::size();
     for line in lines(state, coordinator.as_deref(), app.now(), outlook, width, usize::MAX) {
         anstream::println!("{line}");

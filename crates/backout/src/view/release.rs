@@ -298,6 +298,37 @@ pub(crate) fn record_json(decided: &Decided) -> Value {
     })
 }
 
+/// A deployment for scripts; nothing for a run that only goes back.
+pub(crate) fn json(state: &RunState) -> Option<Value> {
+    let release = &state.release;
+    if release.stages == 0 {
+        return None;
+    }
+    let triggers: Vec<Value> = release
+        .triggers
+        .iter()
+        .map(|(id, seen)| {
+            json!({
+                "id": id,
+                "state": seen.state,
+                "meaning": seen.meaning,
+                "since": seen.since,
+                "fired": seen.fired,
+                "answered": seen.answered,
+                "reading": seen.reading,
+            })
+        })
+        .collect();
+    Some(json!({
+        "goes_forward": release.goes_forward(),
+        "triggers": triggers,
+        "lost_sources": release.lost,
+        "watch_ended": release.watched.map(|watched| watched.verdict),
+        "decision": release.open.as_ref().map(open_json),
+        "decided": release.decided.len(),
+    }))
+}
+
 /// An open decision for scripts.
 pub(crate) fn open_json(open: &Open) -> Value {
     json!({

@@ -112,6 +112,9 @@ pub(crate) struct StatusView<'a> {
     questions: Vec<Question>,
     deviations: &'a [Deviation],
     forecast: Option<serde_json::Value>,
+    /// Of a deployment: its triggers and decisions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -241,6 +244,7 @@ impl<'a> StatusView<'a> {
                 Ok(outlook) => forecast::one_line_json(outlook),
                 Err(why) => serde_json::json!({"unknown": why}),
             }),
+            release: release::json(state),
         }
     }
 }

@@ -358,6 +358,12 @@ fn a_watch_that_was_interrupted_takes_longer() {
     });
     // Longer than the whole watch: by the clock alone it would be over.
     std::thread::sleep(std::time::Duration::from_secs(9));
+    let release = stage.status()["release"].clone();
+    assert_eq!(
+        (&release["goes_forward"], &release["decision"]),
+        (&serde_json::json!(true), &serde_json::Value::Null)
+    );
+    assert_eq!(release["triggers"][0]["id"], "portal");
     // In the meantime nothing is shown as if somebody looked at it.
     stage.until("it is said that nobody looks", |stage| {
         let status = stage.say("status").expect(0).out;
