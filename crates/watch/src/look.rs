@@ -178,7 +178,15 @@ impl Looker {
         })?;
         match &rows[..] {
             [] => Ok(None),
-            [row] => row.first().map_or(Ok(None), |cell| figure(query, cell)),
+            [row] => match &row[..] {
+                [] => Ok(None),
+                [cell] => figure(query, cell),
+                more => {
+                    let why =
+                        format!("`{query}` gives {} columns; a trigger needs one", more.len());
+                    Err(Looked::failed(None, why))
+                }
+            },
             more => {
                 let why = format!("`{query}` gives {} rows; a trigger needs one", more.len());
                 Err(Looked::failed(None, why))

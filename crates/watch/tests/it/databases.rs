@@ -72,6 +72,7 @@ fn triggers() -> Value {
         "count": gauge("SELECT count(*) FROM orders"),
         "none": gauge("SELECT id FROM orders WHERE id > 10"),
         "several": gauge("SELECT id FROM orders"),
+        "columns": gauge("SELECT count(*), max(id) FROM orders"),
         "text": gauge("SELECT 'many'"),
         "wrong": gauge("SELECT count(*) FROM ordres"),
         "answers": {"every": "100ms", "probe": {"sql": {"source": "db", "query": "SELECT 1", "equals": "1"}}},
@@ -89,6 +90,7 @@ async fn each_look_says_what_is_there(plan: &Plan, world: &Arc<World>) {
     assert_eq!(look(plan, world, "none").await.sample, Sample::Nothing);
     for (name, says) in [
         ("several", "gives 4 rows; a trigger needs one"),
+        ("columns", "gives 2 columns; a trigger needs one"),
         ("text", "which is no figure"),
         ("wrong", "ordres"),
     ] {
