@@ -2,6 +2,7 @@
 
 mod instants;
 mod release;
+mod triggers;
 
 use backout_core::graph::Graph;
 use backout_core::plan::{Action, Baseline, Check, Plan, Source, Step, WayBack};

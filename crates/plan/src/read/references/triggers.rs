@@ -1,0 +1,159 @@
+//! Triggers: what they name, and what only one kind of them may say.
+
+use backout_core::plan::{Check, Condition, Gauge, Limit, Trigger};
+
+use super::Checker;
+use crate::diagnostic::codes;
+use crate::document::Path;
+
+impl Checker<'_> {
+    pub(super) fn trigger(&mut self, trigger: &Trigger, at: &Path) {
+        let measured = !trigger.condition.is_judged();
+        if measured
+            && trigger.semantics.is_some()
+            && !matches!(trigger.condition, Condition::Gauge(_))
+        {
+            let message = format!(
+                "`semantics: prometheus` means nothing for a `{}`",
+                trigger.condition.kind()
+            );
+            let hint = "it belongs to a gauge: take it out".to_owned();
+            self.report(codes::WRONG_VALUE, message, &at.key("semantics"), hint);
+        }
+        match &trigger.condition {
+            Condition::Judged(_) => self.nobody_measures(trigger, at),
+            Condition::Webhook(_) => {}
+            Condition::Ratio(ratio) => {
+                let at = at.key("ratio");
+                self.source(
+                    &ratio.source,
+                    &["prometheus", "postgres", "sqlite"],
+                    &at.key("source"),
+                );
+            }
+            Condition::Latency(latency) => {
+                self.source(&latency.source, &["prometheus"], &at.key("latency").key("source"));
+            }
+            Condition::Relative(relative) => {
+                self.source(&relative.source, &["prometheus"], &at.key("relative").key("source"));
+            }
+            Condition::Gauge(gauge) => self.gauge(gauge, &at.key("gauge")),
+            Condition::Probe(probe) => {
+                let at = at.key("probe");
+                if matches!(probe.check.check, Check::Confirm(_)) {
+                    let message = "nobody is asked while a release is watched".to_owned();
+                    let hint = "write `judged: …` for what a person watches".to_owned();
+                    self.report(codes::WRONG_VALUE, message, &at.key("confirm"), hint);
+                }
+                self.verification(&probe.check, &at);
+            }
+            Condition::Composite(condition) => {
+                let at = at.key("composite");
+                self.condition_over(condition, &at, COMPOSITE);
+                let named = quoted(condition);
+                let known = |name: &str| {
+                    self.plan.triggers.keys().any(|id| id.as_str() == name)
+                        || self.plan.options.keys().any(|id| id.as_str() == name)
+                };
+                if let Some(name) = named.into_iter().find(|name| is_name(name) && !known(name)) {
+                    let message = format!("there is no trigger or option `{name}` in this plan");
+                    let hint = COMPOSITE.to_owned();
+                    self.report(codes::DANGLING, message, &at, hint);
+                }
+            }
+        }
+    }
+
+    fn nobody_measures(&mut self, trigger: &Trigger, at: &Path) {
+        for (key, there) in [
+            ("every", trigger.every.is_some()),
+            ("recovers_after", trigger.recovers_after.is_some()),
+            ("required", trigger.required.is_some()),
+            ("on_no_data", trigger.on_no_data.is_some()),
+            ("on_error", trigger.on_error.is_some()),
+            ("semantics", trigger.semantics.is_some()),
+        ] {
+            if there {
+                let message = format!("`{key}` means nothing where a person watches");
+                let hint = "take it out, or say what is measured instead of `judged`".to_owned();
+                self.report(codes::WRONG_VALUE, message, &at.key(key), hint);
+            }
+        }
+    }
+
+    fn gauge(&mut self, gauge: &Gauge, at: &Path) {
+        self.unit_of(&gauge.limit, &at.key("limit"));
+        match &gauge.url {
+            Some(url) => {
+                self.server(gauge.source.as_ref(), url, at);
+                if let Some(value) = &gauge.value {
+                    self.condition_over(value, &at.key("value"), GAUGE);
+                }
+            }
+            None => {
+                if let Some(source) = &gauge.source {
+                    self.source(source, &["prometheus", "postgres", "sqlite"], &at.key("source"));
+                }
+            }
+        }
+    }
+
+    /// A value has no unit, so a limit must not look as if it were in another one than the
+    /// value.
+    fn unit_of(&mut self, limit: &Limit, at: &Path) {
+        let unit = limit.unit.as_str();
+        let plain = unit.trim_start_matches('/').trim().to_lowercase();
+        let (message, hint) = if limit.figure().is_none() {
+            (format!("`{}` is no figure a value can be compared with", limit.value), FIGURE)
+        } else if unit.starts_with('%') || plain.starts_with("percent") {
+            (
+                "a value has no per cent sign, so nobody knows what this limit means".to_owned(),
+                "write the figure that the query gives: 0.05 or 5",
+            )
+        } else if limit.in_time() || unit == "/s" {
+            return;
+        } else if TIMES.contains(&plain.as_str()) {
+            (
+                format!("`{unit}` is not converted here"),
+                "write a length of time as `500ms`, `5s`, `1m` or `2h`: it is compared in seconds; a rate in what the query gives",
+            )
+        } else if SIZES.contains(&plain.as_str()) {
+            (format!("`{unit}` is not converted here"), FIGURE)
+        } else {
+            return;
+        };
+        self.report(codes::WRONG_VALUE, message, at, hint.to_owned());
+    }
+}
+
+const FIGURE: &str = "write the figure that the query gives, such as `> 2000000`; any other word behind it is a label for people";
+
+/// Units of time that look like figures in seconds and are none, in small letters.
+const TIMES: [&str; 25] = [
+    "ns", "us", "µs", "μs", "ms", "s", "sec", "secs", "second", "seconds", "m", "min", "mins",
+    "minute", "minutes", "h", "hr", "hour", "hours", "d", "day", "days", "w", "week", "weeks",
+];
+
+/// Units of size and multiples, in small letters.
+const SIZES: [&str; 19] = [
+    "k", "g", "t", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib", "ki", "mi", "gi", "ti",
+    "kbit", "mbit", "gbit", "‰",
+];
+
+const GAUGE: &str = "it sees `status`, `seconds`, `headers`, `text` and `json`: `json.queue.depth`";
+const COMPOSITE: &str = "it sees `firing`, `state` and `option`: `firing[\"logins\"] && firing[\"errors\"]`, `option[\"maintenance\"].age > 7200`";
+
+/// What stands between quotation marks in a condition.
+fn quoted(condition: &str) -> Vec<&str> {
+    let inside = |mark| condition.split(mark).skip(1).step_by(2);
+    inside('"').chain(inside('\'')).collect()
+}
+
+/// Words of the conditions themselves are no names of triggers.
+fn is_name(text: &str) -> bool {
+    use backout_core::watch::State;
+    let state = serde_json::to_value(State::ALL).unwrap_or_default();
+    let states = state.as_array().map(Vec::as_slice).unwrap_or_default();
+    backout_core::ids::TriggerId::new(text).is_ok()
+        && !states.iter().any(|state| state.as_str() == Some(text))
+}
