@@ -76,3 +76,117 @@ fn a_limit_of_a_gauge_is_in_a_unit_that_is_understood_or_in_none() {
     accepted("  t: {severity: major, for: 5m, judged: Users call, limit: \"> 5%\"}");
     insta::assert_snapshot!(refusal(with(&gauge("> 5%")).as_bytes()));
 }
+
+#[test]
+fn what_an_answer_is_asked_makes_sense() {
+    let gauge = |value: &str| {
+        format!(
+            "  t: {{severity: major, gauge: {{url: \"http://x/\", value: '{value}', limit: \"> 5\"}}}}"
+        )
+    };
+    for value in [
+        "seconds",
+        "seconds * 1000.0",
+        "status",
+        "json.errors",
+        "size(text)",
+        "json.a + json.b",
+        "size(json.list.filter(x, x.bad))",
+        "json.up ? 1 : 0",
+        "int(text)",
+        "json.list[0]",
+    ] {
+        accepted(&gauge(value));
+    }
+    for (value, message) in [
+        ("jsn.errors", "`jsn` is nothing"),
+        ("firing[\"a\"]", "`firing` is nothing"),
+        ("json.list.filter(x, y.bad)", "`y` is nothing"),
+        ("matches(text)", "no function `matches`"),
+        ("text.split(\",\")", "no function `split`"),
+        ("status > 5", "never gives a figure"),
+        ("json.up ? true : false", "never gives a figure"),
+        ("text", "never gives a figure"),
+        ("7", "always gives the same"),
+        ("seconds * 1000", "whole figures and others do not mix"),
+    ] {
+        refused(&gauge(value), message, "");
+    }
+    let assert = |text: &str| {
+        format!(
+            "  t: {{severity: major, probe: {{http: {{url: \"http://x/\", assert: '{text}'}}}}}}"
+        )
+    };
+    for text in [
+        "status == 200",
+        "json.up",
+        "json.list.all(x, x.up)",
+        "json.list.exists_one(x, x.up)",
+        "headers[\"x\"].startsWith(\"a\")",
+        "type(json.a) == string",
+        "has(json.a) && json.a",
+        "!(\"x\" in json)",
+        "json.cents in [1, 2]",
+    ] {
+        accepted(&assert(text));
+    }
+    for (text, message) in [
+        ("true", "always gives the same"),
+        ("1 + 1", "never gives true or false"),
+        ("status", "never gives true or false"),
+        ("json.a + 1", "never gives true or false"),
+        ("json.up && 1", "never gives true or false"),
+        ("json.list.map(x, x.up)", "never gives true or false"),
+        ("seconds < 5.0", "`seconds` is nothing"),
+        ("status.startsWith(\"2\")", "can never be told"),
+    ] {
+        refused(&assert(text), message, "it sees");
+    }
+}
+
+#[test]
+fn a_composite_looks_at_what_there_is_and_never_at_itself() {
+    let both = |condition: &str| {
+        let gauge = |id: &str| {
+            format!(
+                "  {id}: {{severity: major, gauge: {{source: metrics, query: q, limit: \"> 5\"}}}}\n"
+            )
+        };
+        let judged =
+            "  judged: {severity: major, for: 5m, judged: Users call, limit: \"> 5 calls\"}\n";
+        format!(
+            "{}{}{judged}  both: {{severity: critical, composite: '{condition}'}}",
+            gauge("logins"),
+            gauge("errors")
+        )
+    };
+    for condition in [
+        "firing[\"logins\"] && !firing[\"errors\"]",
+        "firing.logins || state[\"errors\"] in [\"no_data\", \"error\"]",
+        "[firing[\"logins\"], firing[\"errors\"]].exists(x, x)",
+    ] {
+        accepted(&both(condition));
+    }
+    for (condition, message, hint) in [
+        ("true", "always gives the same", "it sees"),
+        ("1 + 1", "never gives true or false", "it sees"),
+        ("state[\"logins\"]", "never gives true or false", "it sees"),
+        ("firing[\"logins\"] && 1", "never gives true or false", "it sees"),
+        ("firing[\"logins\"] && state[\"errors\"]", "can never be told", "it sees"),
+        ("firng[\"logins\"]", "`firng` is nothing", "it sees"),
+        ("firing[\"login\"]", "there is no trigger `login`", "did you mean `logins`?"),
+        ("state[\"x9\"] == \"ok\"", "there is no trigger `x9`", "`errors`"),
+        ("option[\"x9\"].done", "there is no option `x9`", "no option at all"),
+        ("firing[\"judged\"]", "`judged` is judged by people", "leave it out"),
+        ("firing[\"both\"] || firing[\"logins\"]", "`both` looks at itself", "name only"),
+        ("firing.exists(x, firing[x])", "`firing` holds every trigger", "name those"),
+        ("count(firing[\"logins\"])", "no function `count`", "there are"),
+    ] {
+        refused(&both(condition), message, hint);
+    }
+    let circle = "  a: {severity: major, composite: 'firing[\"b\"]'}\n  b: {severity: major, composite: 'firing[\"a\"]'}";
+    refused(circle, "`a` looks at itself, by way of `b`", "name only");
+    insta::assert_snapshot!(refusal(with(&both("firing[\"login\"]")).as_bytes()));
+    let way = with(&both("option[\"light\"].done && option[\"light\"].age > 7200"));
+    must_read(&format!("{way}\noptions: {{light: {{title: Light, steps: [announce]}}}}"));
+}

@@ -3,6 +3,7 @@
 use backout_core::plan::{Check, Condition, Gauge, Limit, Trigger};
 
 use super::Checker;
+use super::conditions::{Gives, Sight};
 use crate::diagnostic::codes;
 use crate::document::Path;
 
@@ -47,20 +48,8 @@ impl Checker<'_> {
                 }
                 self.verification(&probe.check, &at);
             }
-            Condition::Composite(condition) => {
-                let at = at.key("composite");
-                self.condition_over(condition, &at, COMPOSITE);
-                let named = quoted(condition);
-                let known = |name: &str| {
-                    self.plan.triggers.keys().any(|id| id.as_str() == name)
-                        || self.plan.options.keys().any(|id| id.as_str() == name)
-                };
-                if let Some(name) = named.into_iter().find(|name| is_name(name) && !known(name)) {
-                    let message = format!("there is no trigger or option `{name}` in this plan");
-                    let hint = COMPOSITE.to_owned();
-                    self.report(codes::DANGLING, message, &at, hint);
-                }
-            }
+            // All of them together: they see each other.
+            Condition::Composite(_) => {}
         }
     }
 
@@ -87,7 +76,7 @@ impl Checker<'_> {
             Some(url) => {
                 self.server(gauge.source.as_ref(), url, at);
                 if let Some(value) = &gauge.value {
-                    self.condition_over(value, &at.key("value"), GAUGE);
+                    self.on_answer(value, &at.key("value"), &GAUGE);
                 }
             }
             None => {
@@ -140,20 +129,8 @@ const SIZES: [&str; 19] = [
     "kbit", "mbit", "gbit", "‰",
 ];
 
-const GAUGE: &str = "it sees `status`, `seconds`, `headers`, `text` and `json`: `json.queue.depth`";
-const COMPOSITE: &str = "it sees `firing`, `state` and `option`: `firing[\"logins\"] && firing[\"errors\"]`, `option[\"maintenance\"].age > 7200`";
-
-/// What stands between quotation marks in a condition.
-fn quoted(condition: &str) -> Vec<&str> {
-    let inside = |mark| condition.split(mark).skip(1).step_by(2);
-    inside('"').chain(inside('\'')).collect()
-}
-
-/// Words of the conditions themselves are no names of triggers.
-fn is_name(text: &str) -> bool {
-    use backout_core::watch::State;
-    let state = serde_json::to_value(State::ALL).unwrap_or_default();
-    let states = state.as_array().map(Vec::as_slice).unwrap_or_default();
-    backout_core::ids::TriggerId::new(text).is_ok()
-        && !states.iter().any(|state| state.as_str() == Some(text))
-}
+const GAUGE: Sight<'_> = Sight {
+    variables: &["status", "seconds", "headers", "text", "json"],
+    gives: Gives::Figure,
+    hint: "it sees `status`, `seconds`, `headers`, `text` and `json`: `json.queue.depth`",
+};
