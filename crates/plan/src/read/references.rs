@@ -3,6 +3,7 @@
 mod composites;
 mod conditions;
 mod instants;
+mod lengths;
 mod release;
 mod triggers;
 
@@ -76,6 +77,7 @@ pub(super) fn check(
     }
     checker.stages();
     checker.receive();
+    checker.watch();
     checker.options();
     checker.promises();
     checker.composites();
@@ -386,6 +388,10 @@ impl Checker<'_> {
     }
 
     fn verification(&mut self, verification: &backout_core::plan::Verification, at: &Path) {
+        let hint = "say for how long it is tried, such as `2m`; without it, it is tried once";
+        self.lasts(verification.within, &at.key("within"), hint);
+        let hint = "say how long to wait between two tries, such as `5s`";
+        self.lasts(verification.every, &at.key("every"), hint);
         match &verification.check {
             Check::Http(http) => {
                 let at = at.key("http");

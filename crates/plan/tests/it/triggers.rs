@@ -190,3 +190,54 @@ fn a_composite_looks_at_what_there_is_and_never_at_itself() {
     let way = with(&both("option[\"light\"].done && option[\"light\"].age > 7200"));
     must_read(&format!("{way}\noptions: {{light: {{title: Light, steps: [announce]}}}}"));
 }
+
+#[test]
+fn no_time_at_all_is_refused_where_it_means_nothing() {
+    let gauge = "gauge: {source: metrics, query: q, limit: \"> 5\"}";
+    let zero = "no time at all";
+    refused(&format!("  t: {{severity: major, every: 0s, {gauge}}}"), zero, "such as `15s`");
+    accepted(&format!("  t: {{severity: major, for: 0s, recovers_after: 0s, {gauge}}}"));
+    refused(
+        "  t: {severity: major, latency: {source: metrics, histogram: h, over: 0s}}",
+        zero,
+        "how long a request may take",
+    );
+    refused(
+        "  t: {severity: major, probe: {file: {path: x}, within: 0s}}",
+        zero,
+        "for how long it is tried",
+    );
+    let one = |text: &str, hint: &str| {
+        let problems = problems(text);
+        let fits = problems.len() == 1 && problems[0].message.contains(zero);
+        let told = problems.first().and_then(|problem| problem.hint.clone()).unwrap_or_default();
+        assert!(fits && told.contains(hint), "{problems:#?}");
+    };
+    one(&format!("{SOUND}watch: {{window: 0s}}\n"), "how long the release is watched");
+    one(&SOUND.replace("by: lead, within: 5m", "by: lead, within: 0s"), "how long they have");
+    let fix = "action: back-out-unless-fixable, fix_window: 0s, by: lead";
+    one(&SOUND.replace("action: back-out, by: lead", fix), "how long a fix may take");
+}
+
+#[test]
+fn a_histogram_is_a_name_and_no_query() {
+    let latency = |histogram: &str| {
+        format!(
+            "  t: {{severity: major, latency: {{source: metrics, histogram: '{histogram}', over: 1s}}}}"
+        )
+    };
+    accepted(&latency("page_seconds"));
+    accepted(&latency("page_seconds{path=~\"(a|b)_bucket\"}"));
+    refused(&latency("page_seconds_bucket"), "not part of the name", "`page_seconds`");
+    refused(
+        &latency("page_seconds_bucket{job=\"x\"}"),
+        "not part of the name",
+        "`page_seconds{job=\"x\"}`",
+    );
+    refused(
+        &latency("rate(page_seconds_bucket{job=\"x\"}[5m])"),
+        "this is a query",
+        "`page_seconds{job=\"x\"}`",
+    );
+    refused(&latency("sum(rate(page_seconds[5m]))"), "this is a query", "`page_seconds`");
+}

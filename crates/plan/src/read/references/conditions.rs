@@ -182,10 +182,12 @@ pub(super) fn tried(
             | ExecutionError::FunctionError { .. }
             | ExecutionError::IndexOutOfBounds(_),
         ) => None,
-        Err(ExecutionError::UnsupportedBinaryOperator(_, Value::Float(_), Value::Int(_))) => Some((
-            "this can never be told: whole figures and others do not mix".to_owned(),
-            Some("write the point: `seconds * 1000.0`".to_owned()),
-        )),
+        Err(ExecutionError::UnsupportedBinaryOperator(_, Value::Float(_), Value::Int(_))) => {
+            Some((
+                "this can never be told: whole figures and others do not mix".to_owned(),
+                Some("write the point: `seconds * 1000.0`".to_owned()),
+            ))
+        }
         Err(error) => Some((format!("this can never be told: {error}"), None)),
     }
 }

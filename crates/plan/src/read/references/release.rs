@@ -96,6 +96,10 @@ impl Checker<'_> {
     pub(super) fn rule(&mut self, rule: &backout_core::plan::DecisionRule, at: &Path) {
         self.roles(rule.escalate.iter(), &at.key("escalate"));
         self.quorum(rule.quorum, at);
+        let hint = "say how long they have, such as `15m`; `automatic: true` asks nobody";
+        self.lasts(rule.within, &at.key("within"), hint);
+        let hint = "say how long a fix may take, such as `30m`; `action: back-out` allows none";
+        self.lasts(rule.fix_window, &at.key("fix_window"), hint);
         for (key, there, wanted) in [
             ("automatic", rule.automatic, DecisionAction::BackOut),
             ("fix_window", rule.fix_window.is_some(), DecisionAction::BackOutUnlessFixable),

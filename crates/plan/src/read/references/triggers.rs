@@ -9,6 +9,8 @@ use crate::document::Path;
 
 impl Checker<'_> {
     pub(super) fn trigger(&mut self, trigger: &Trigger, at: &Path) {
+        let hint = "say how often it is looked at, such as `15s`";
+        self.lasts(trigger.every, &at.key("every"), hint);
         let measured = !trigger.condition.is_judged();
         if measured
             && trigger.semantics.is_some()
@@ -33,7 +35,11 @@ impl Checker<'_> {
                 );
             }
             Condition::Latency(latency) => {
-                self.source(&latency.source, &["prometheus"], &at.key("latency").key("source"));
+                let at = at.key("latency");
+                self.source(&latency.source, &["prometheus"], &at.key("source"));
+                let hint = "say how long a request may take, such as `500ms`";
+                self.lasts(Some(latency.over), &at.key("over"), hint);
+                self.histogram(&latency.histogram, &at.key("histogram"));
             }
             Condition::Relative(relative) => {
                 self.source(&relative.source, &["prometheus"], &at.key("relative").key("source"));
@@ -51,6 +57,26 @@ impl Checker<'_> {
             // All of them together: they see each other.
             Condition::Composite(_) => {}
         }
+    }
+
+    /// A histogram is named; which query that becomes is not the plan's business.
+    fn histogram(&mut self, histogram: &str, at: &Path) {
+        let name = histogram.split('{').next().unwrap_or_default().trim();
+        let wrong = if name.contains('(') {
+            "this is a query, and the name of a histogram is wanted"
+        } else if name.ends_with("_bucket") {
+            "`_bucket` is not part of the name of a histogram"
+        } else {
+            return;
+        };
+        let bare = name.rsplit('(').next().unwrap_or_default().trim_end_matches([')', ' ']);
+        let bare = bare.split('[').next().unwrap_or_default().trim_end_matches("_bucket");
+        let labels = match (histogram.find('{'), histogram.find('}')) {
+            (Some(start), Some(end)) if start < end => &histogram[start..=end],
+            _ => "",
+        };
+        let hint = format!("write its name, with labels if needed: `{bare}{labels}`");
+        self.report(codes::WRONG_VALUE, wrong.to_owned(), at, hint);
     }
 
     fn nobody_measures(&mut self, trigger: &Trigger, at: &Path) {
