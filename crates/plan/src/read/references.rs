@@ -388,8 +388,6 @@ impl Checker<'_> {
     }
 
     fn verification(&mut self, verification: &backout_core::plan::Verification, at: &Path) {
-        let hint = "say for how long it is tried, such as `2m`; without it, it is tried once";
-        self.lasts(verification.within, &at.key("within"), hint);
         let hint = "say how long to wait between two tries, such as `5s`";
         self.lasts(verification.every, &at.key("every"), hint);
         match &verification.check {

@@ -205,7 +205,7 @@ fn no_time_at_all_is_refused_where_it_means_nothing() {
     refused(
         "  t: {severity: major, probe: {file: {path: x}, within: 0s}}",
         zero,
-        "for how long it is tried",
+        "how long an answer may take",
     );
     let one = |text: &str, hint: &str| {
         let problems = problems(text);

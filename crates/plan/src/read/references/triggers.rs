@@ -52,6 +52,8 @@ impl Checker<'_> {
                     let hint = "write `judged: …` for what a person watches".to_owned();
                     self.report(codes::WRONG_VALUE, message, &at.key("confirm"), hint);
                 }
+                let hint = "say how long an answer may take, such as `10s`";
+                self.lasts(probe.check.within, &at.key("within"), hint);
                 self.verification(&probe.check, &at);
             }
             // All of them together: they see each other.
