@@ -26,6 +26,33 @@ fn a_wrong_type() {
 }
 
 #[test]
+fn a_list_is_no_mapping() {
+    for text in [
+        format!("{SOUND}watch: [20s, 5s]\n"),
+        format!("{SOUND}forecast: [1]\n"),
+        SOUND.replace("review: {owner: owner, within: 24h}", "review: [owner, 24h]"),
+        SOUND.replace(
+            "critical: {action: back-out, by: lead, within: 5m, tell: [owner, sponsor]}",
+            "minor: [log]",
+        ),
+        SOUND.replace("alternatives:\n  if_backout_fails: The", "alternatives:\n  - The"),
+        SOUND.replace("  portal-db: {", "  m: [x]\n  portal-db: {"),
+        crate::triggers::with("  t: {severity: major, gauge: [metrics, q]}"),
+        crate::triggers::with("  t: [a]"),
+        SOUND.replace("verify: {same_as_baseline: rows}", "verify: {http: [\"http://x/\"]}"),
+        SOUND.replace("verify: {same_as_baseline: rows}", "verify: [[confirm]]"),
+        SOUND.replace("run: {argv: [./restore-db.sh], timeout: 90m}", "run: [[./restore-db.sh]]"),
+        SOUND.replace("takes: {low: 20m, likely: 30m, high: 50m}", "takes: [20m, 30m, 50m]"),
+    ] {
+        let (_, problems) = read_bytes(text.as_bytes()).expect_err("refused");
+        assert_eq!(problems[0].code, codes::WRONG_VALUE);
+        let said = &problems[0].message;
+        assert!(said.contains("found a list"), "{problems:#?}");
+    }
+    assert_snapshot!(refusal(format!("{SOUND}watch: [20s, 5s]\n").as_bytes()));
+}
+
+#[test]
 fn a_missing_key() {
     assert_snapshot!(refusal(SOUND.replace("  title: Portal database upgrade\n", "").as_bytes()));
 }
