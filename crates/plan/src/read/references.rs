@@ -309,13 +309,17 @@ impl Checker<'_> {
             }
             depth
         });
-        if condition.len() > 1000 || deepest.max().unwrap_or(0) > 30 {
+        let mut too_large = || {
             let message = "this condition is too long or too deep".to_owned();
             let hint = "split it into several verifications".to_owned();
             self.report(codes::TOO_LARGE, message, path, hint);
-            return None;
+            None
+        };
+        if condition.len() > 1000 || deepest.max().unwrap_or(0) > 30 {
+            return too_large();
         }
         match cel::Program::compile(condition) {
+            Ok(program) if conditions::is_deep(&program) => too_large(),
             Ok(program) => Some(program),
             Err(error) => {
                 let said = error.to_string();

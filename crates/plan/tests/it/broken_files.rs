@@ -257,3 +257,24 @@ fn a_number_that_is_compared_stays_as_it_is_written() {
     let json = serde_json::to_value(&plan.steps[1].verify).expect("data");
     assert_eq!(json["sql"]["equals"], "007");
 }
+
+#[test]
+fn a_long_condition_is_looked_at_and_a_deep_one_refused() {
+    let chain = |part: &str, between: &str| {
+        let count = 990 / (part.len() + between.len());
+        vec![part; count].join(between)
+    };
+    for (condition, refused) in [
+        (chain("json.a == 1", " && "), None),
+        (format!("{} > 0", vec!["status"; 40].join("+")), None),
+        ("[1,2,3].all(a, ".repeat(15) + "status == a" + &")".repeat(15), None),
+        (format!("{} > 0", chain("status", "+")), Some(codes::TOO_LARGE)),
+        (format!("{} > 0", chain("1", "+")), Some(codes::TOO_LARGE)),
+        (format!("json{} == 1", ".a".repeat(480)), Some(codes::TOO_LARGE)),
+    ] {
+        let verify = format!("verify: {{http: {{url: \"http://x/\", assert: \"{condition}\"}}}}");
+        let text = SOUND.replace("verify: {same_as_baseline: rows}", &verify);
+        let problems = read_bytes(text.as_bytes()).err().map(|(_, problems)| problems);
+        assert_eq!(problems.as_ref().map(|problems| problems[0].code), refused, "{problems:#?}");
+    }
+}

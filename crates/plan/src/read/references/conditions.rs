@@ -32,6 +32,45 @@ const FUNCTIONS: &str = "there are `size`, `contains`, `startsWith`, `endsWith`,
 /// keep its reader busy.
 const MOST_LOOPS: usize = 2;
 
+/// Nobody reads a condition that is nested deeper.
+const DEEPEST: usize = 100;
+
+/// Whether an expression is nested deeper than is walked and tried out, which takes stack.
+/// A long chain, `a + b + …`, is as deep as it has links.
+pub(super) fn is_deep(program: &Program) -> bool {
+    let mut open = vec![(program.expression(), 0)];
+    while let Some((node, depth)) = open.pop() {
+        if depth > DEEPEST {
+            return true;
+        }
+        let mut inside = |node| open.push((node, depth + 1));
+        match &node.expr {
+            Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => {}
+            Expr::Select(select) => inside(&select.operand),
+            Expr::Call(call) => {
+                call.target.iter().map(|target| &**target).chain(&call.args).for_each(inside);
+            }
+            Expr::List(list) => list.elements.iter().for_each(inside),
+            Expr::Map(map) => map.entries.iter().flat_map(|e| parts(&e.expr)).for_each(inside),
+            Expr::Struct(it) => it.entries.iter().flat_map(|e| parts(&e.expr)).for_each(inside),
+            Expr::Comprehension(it) => {
+                [&it.iter_range, &it.accu_init, &it.loop_cond, &it.loop_step, &it.result]
+                    .into_iter()
+                    .for_each(inside);
+            }
+        }
+    }
+    false
+}
+
+/// The expressions of an entry of a mapping.
+fn parts(entry: &EntryExpr) -> Vec<&IdedExpr> {
+    match entry {
+        EntryExpr::StructField(field) => vec![&field.value],
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+    }
+}
+
 /// What an expression looks at.
 #[derive(Default)]
 pub(super) struct Seen<'a> {
@@ -80,8 +119,14 @@ impl<'a> Seen<'a> {
             Expr::List(list) => {
                 list.elements.iter().for_each(|part| self.walk(part, bound, loops));
             }
-            Expr::Map(map) => self.entries(map.entries.iter().map(|e| &e.expr), bound, loops),
-            Expr::Struct(it) => self.entries(it.entries.iter().map(|e| &e.expr), bound, loops),
+            Expr::Map(map) => {
+                let inside = map.entries.iter().flat_map(|e| parts(&e.expr));
+                inside.for_each(|part| self.walk(part, bound, loops));
+            }
+            Expr::Struct(it) => {
+                let inside = it.entries.iter().flat_map(|e| parts(&e.expr));
+                inside.for_each(|part| self.walk(part, bound, loops));
+            }
             Expr::Comprehension(it) => {
                 self.walk(&it.iter_range, bound, loops);
                 self.walk(&it.accu_init, bound, loops);
@@ -93,23 +138,6 @@ impl<'a> Seen<'a> {
                 self.walk(&it.loop_cond, bound, loops + 1);
                 self.walk(&it.loop_step, bound, loops + 1);
                 bound.truncate(before);
-            }
-        }
-    }
-
-    fn entries(
-        &mut self,
-        entries: impl Iterator<Item = &'a EntryExpr>,
-        bound: &mut Vec<&'a str>,
-        loops: usize,
-    ) {
-        for entry in entries {
-            match entry {
-                EntryExpr::StructField(field) => self.walk(&field.value, bound, loops),
-                EntryExpr::MapEntry(entry) => {
-                    self.walk(&entry.key, bound, loops);
-                    self.walk(&entry.value, bound, loops);
-                }
             }
         }
     }
