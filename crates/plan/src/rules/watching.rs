@@ -33,7 +33,9 @@ pub(super) const RULES: &[Rule] = &[
                     let message = format!(
                         "data may be missing for {grace}, and the release is watched for {window}"
                     );
-                    found.plan(Path::root().key("watch").key(key), message);
+                    found
+                        .plan(Path::root().key("watch").key(key), message)
+                        .hint("make `grace` shorter than `window`");
                 }
             }
             for (severity, rule) in &facts.plan.decision {
@@ -44,7 +46,9 @@ pub(super) const RULES: &[Rule] = &[
                     let message = format!(
                         "the time for a fix is over after {fix}, and whoever is asked has {within} to answer"
                     );
-                    found.at(decision(*severity).key(key), word(*severity), message);
+                    found
+                        .at(decision(*severity).key(key), word(*severity), message)
+                        .hint("make `fix_window` as long as `within` at least");
                 }
             }
         },
@@ -72,7 +76,7 @@ pub(super) const RULES: &[Rule] = &[
                 if let (DecisionAction::Log, [(first, _), ..]) = (rule.action, ignored.as_slice()) {
                     let shown: Vec<_> = ignored.iter().map(|(key, _)| format!("`{key}`")).collect();
                     let message =
-                        format!("`action: log` asks nobody: {} has no effect", shown.join(", "));
+                        format!("`action: log` asks nobody, whatever {} says", shown.join(" or "));
                     found.at(at.key(first), word(*severity), message);
                 }
                 if rule.automatic && rule.quorum > 1 {

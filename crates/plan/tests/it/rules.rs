@@ -285,7 +285,7 @@ fn times_that_do_not_fit_and_what_nobody_carries_out_are_found() {
         (
             "decision: {minor: {action: log, quorum: 2, escalate: owner, if_unanswered: back-out}}",
             "BOP-153",
-            "`quorum`, `escalate`, `if_unanswered` has no effect",
+            "`quorum` or `escalate` or `if_unanswered` says",
         ),
         (
             "decision: {critical: {automatic: true, quorum: 2}}",
