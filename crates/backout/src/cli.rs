@@ -125,7 +125,8 @@ pub(crate) enum Command {
     /// Of a plan it looks by itself and ends with Ctrl-C; exit code 0 when everything
     /// was found well, 1 when something fired, 20 when nobody can say. Of a run it
     /// shows what the run's coordinator sees. With --replay it runs the triggers over
-    /// recorded data: when each would have fired, and how often without a cause.
+    /// recorded data: when each would have fired, and how often without a cause; exit
+    /// code 20 when nothing fires and one was not seen to be well, or is not in the record.
     Watch(WatchArgs),
     /// Start the way back, and stay with it.
     ///

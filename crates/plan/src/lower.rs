@@ -280,6 +280,22 @@ impl<'de> Deserializer<'de> for Lower<'_> {
         read.map_err(|error| error.at(&self.0.span))
     }
 
+    /// Serde would also take the fields of a struct from a list, by their order, which is
+    /// nothing a plan says.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if matches!(self.0.kind, Kind::List(_)) {
+            return Err(Error::new(codes::WRONG_VALUE, "a mapping is wanted here, found a list")
+                .hint("write `key: value`, or `{key: value, …}` in one line")
+                .at(&self.0.span));
+        }
+        self.deserialize_any(visitor)
+    }
+
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if let Some(error) = self.empty() {
             return Err(error);
@@ -298,7 +314,7 @@ impl<'de> Deserializer<'de> for Lower<'_> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 char bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct ignored_any
+        unit unit_struct seq tuple tuple_struct map ignored_any
     }
 }
 

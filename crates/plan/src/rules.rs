@@ -21,6 +21,7 @@ mod stages;
 mod steps;
 mod text;
 mod timing;
+mod watching;
 
 use std::cell::OnceCell;
 use std::sync::LazyLock;
@@ -71,6 +72,7 @@ pub static ALL: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
         steps::RULES,
         command::RULES,
         text::RULES,
+        watching::RULES,
     ];
     let mut all: Vec<&'static Rule> = themes.into_iter().flatten().collect();
     all.sort_by_key(|rule| rule.id);

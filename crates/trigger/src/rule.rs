@@ -152,8 +152,9 @@ pub fn of(plan: &Plan, trigger: &Trigger, measured: &Measured) -> Option<Rule> {
         _ => matches!(kind, Kind::Share { .. }),
     };
     let required = trigger.required.unwrap_or(!matches!(trigger.condition, Condition::Webhook(_)));
-    let gauge = matches!(trigger.condition, Condition::Gauge(_));
-    let prometheus = gauge && trigger.semantics == Some(Semantics::Prometheus);
+    // Its rules are about values: a share under them would never fire.
+    let prometheus = trigger.semantics == Some(Semantics::Prometheus)
+        && matches!(trigger.condition, Condition::Gauge(_));
     let own = |span: Option<Span>, looks: u32| match span {
         Some(span) => span.get(),
         None if prometheus => Duration::ZERO,
@@ -167,7 +168,7 @@ pub fn of(plan: &Plan, trigger: &Trigger, measured: &Measured) -> Option<Rule> {
         (_, false) => Missing::Inconclusive,
     };
     Some(Rule {
-        kind: if prometheus { Kind::Plain } else { kind },
+        kind,
         every,
         lasting: own(trigger.lasting, if quiet { 0 } else { 2 }),
         recovers_after: own(trigger.recovers_after, 2),
@@ -195,10 +196,11 @@ pub fn limit(condition: &Condition) -> Option<f64> {
     }
 }
 
-/// Whether a value stands to a limit as the limit says.
+/// Whether a value stands to a limit as the limit says. Lengths of time are compared in
+/// seconds.
 #[must_use]
 pub fn beyond(limit: &Limit, value: f64) -> bool {
-    let Ok(bound) = limit.value.parse::<f64>() else { return true };
+    let Some(bound) = limit.figure() else { return true };
     match limit.comparison {
         Comparison::Above => value > bound,
         Comparison::AtLeast => value >= bound,

@@ -72,6 +72,68 @@ fn the_shape_of_a_forecast() {
     assert_snapshot!("history", shape_of(&stage.say("history --json").expect(0).json()));
 }
 
+/// What the events of these lines look like, each kind by itself.
+fn events_of(lines: &str, wanted: &[&str]) -> String {
+    let mut paths = BTreeSet::new();
+    for line in lines.lines() {
+        let event: Value = serde_json::from_str(line).expect("JSON");
+        let name = event["event"].as_str().expect("a name").to_owned();
+        if wanted.contains(&name.as_str()) {
+            shape(&event, &name, &mut paths);
+        }
+    }
+    let found: BTreeSet<&str> = paths.iter().filter_map(|path| path.split('.').next()).collect();
+    assert_eq!(found, wanted.iter().copied().collect(), "{lines}");
+    paths.into_iter().collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_shape_of_a_deployment() {
+    let stage = Stage::new();
+    stage.plan_with(
+        "  - {id: close, title: Close it, owner: ann, takes: 2m, run: {shell: touch up}, effect: idempotent, verify: {file: {path: up}}}\n",
+        "stages:\n  - {id: open, title: Open it, owner: ann, takes: 5m, run: {shell: rm -f up}, effect: idempotent, verify: {run: {argv: ['true']}}, undone_by: [close]}\nwatch: {window: 2s, grace: 1s}\ntriggers:\n  portal: {title: The portal answers, severity: critical, every: 100ms, recovers_after: 200ms, probe: {file: {path: up}}}\ndecision:\n  critical: {action: back-out, by: lead, within: 5m}\n",
+    );
+    stage.write("up", "");
+    let say = |line: &str, code: i32| stage.say(line).expect(code).json();
+    assert_snapshot!(
+        "deploy_dry_run",
+        shape_of(&say("deploy plan.backout.yaml --dry-run --json", 0))
+    );
+    assert_snapshot!(
+        "watch_dry_run",
+        shape_of(&say("watch plan.backout.yaml --dry-run --json", 0))
+    );
+    let looks = stage.say("watch plan.backout.yaml --for 1s --json").expect(0).out;
+    assert_snapshot!("watch_plan", events_of(&looks, &["trigger_moved", "watch_ended"]));
+    let rows: String = (0..9).map(|at| format!("{},portal,0\n", 1_780_000_000 + at)).collect();
+    stage.write("record.csv", &format!("time,trigger,value\n{rows}1780000009,portal,1\n"));
+    assert_snapshot!(
+        "watch_replay",
+        shape_of(&say("watch plan.backout.yaml --replay record.csv --json", 1))
+    );
+
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
+    stage.until("a question", |stage| {
+        let told = stage.say("status --json");
+        told.code == Some(0) && !told.json()["questions"].as_array().expect("a list").is_empty()
+    });
+    assert_snapshot!("watch_run", shape_of(&say("watch CHG7 --json", 0)));
+    assert_snapshot!("explain_open", shape_of(&say("decide CHG7 --explain --json", 0)));
+    let decided = ["decide", "CHG7", "back-out", "--reason", "it is down", "--as", "lead"];
+    stage.tell(&decided).expect(0);
+    assert_eq!(running.code(), Some(0));
+    assert_snapshot!("explain", shape_of(&say("decide CHG7 --explain --json", 0)));
+    let log = stage.say("log CHG7 --json").expect(0).out;
+    assert_snapshot!(
+        "deployment_events",
+        events_of(
+            &log,
+            &["trigger_moved", "decision_asked", "decision_made", "backout_begun", "run_finished"]
+        )
+    );
+}
+
 #[test]
 fn runs_are_newest_first() {
     let stage = Stage::new();

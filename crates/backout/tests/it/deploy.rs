@@ -276,7 +276,7 @@ fn what_cannot_be_deployed_is_refused() {
 #[test]
 fn triggers_are_shown_and_run_over_records() {
     let triggers = format!(
-        "{STAGES}watch: {{window: 1m}}\nsources: {{metrics: {{prometheus: \"http://127.0.0.1:9\"}}}}\ntriggers:\n  logins: {{severity: critical, every: 1s, ratio: {{source: metrics, bad: b, total: t, limit: 5%}}}}\n  load: {{severity: minor, every: 1s, gauge: {{source: metrics, query: load, limit: \"> 5\"}}}}\n"
+        "{STAGES}watch: {{window: 1m, grace: 10s}}\nsources: {{metrics: {{prometheus: \"http://127.0.0.1:9\"}}}}\ntriggers:\n  logins: {{severity: critical, every: 1s, ratio: {{source: metrics, bad: b, total: t, limit: 5%}}}}\n  load: {{severity: minor, every: 1s, gauge: {{source: metrics, query: load, limit: \"> 5\"}}}}\n  both: {{severity: minor, required: false, every: 1s, composite: 'firing[\"logins\"] && firing[\"load\"]'}}\n"
     );
     let stage = stage(&triggers);
     stage
@@ -328,10 +328,44 @@ fn triggers_are_shown_and_run_over_records() {
             "time,trigger,bad,total\n5,logins,1,2\n1,logins,1,2\n",
             "line 3: `logins` goes back in time",
         ),
+        (
+            "time,trigger,bad,total\n5,logins,1,2\n5,logins,1,2\n",
+            "line 3: `logins` has a row of this time already",
+        ),
+        ("time,trigger,bad,total\n5,logins,1\n", "line 2: it has 3 cells, and the head 4"),
+        ("time,trigger,bad,total\n5,logins,1,2,3\n", "line 2: it has 5 cells, and the head 4"),
+        ("time,trigger,bad,total\n5,logins,3,2\n", "line 2: 3 bad of 2 cannot be counts"),
+        ("time,trigger,bad,total\n5,logins,-1,2\n", "line 2: -1 bad of 2 cannot be counts"),
+        ("time,trigger,bad,total\n5,logins,1,NaN\n", "line 2: 1 bad of NaN cannot be counts"),
     ] {
         stage.write("bad.csv", rows);
         stage.say("watch plan.backout.yaml --replay bad.csv").expect(64).says(says);
     }
+    // What was never seen to be well was not found well.
+    let well = |seconds: std::ops::Range<u32>, name: &str, cells: &str| -> String {
+        seconds.map(|second| format!("{},{name},{cells}\n", 1_780_000_000 + second)).collect()
+    };
+    let head = "time,trigger,bad,total,value\n";
+    let logins = well(0..100, "logins", "0,40,");
+    let load = well(0..100, "load", ",,3");
+    for (rows, says) in [
+        (logins.clone(), "load: unknown; not in the record"),
+        (format!("{load}{}", well(0..100, "logins", ",,")), "at the end no data"),
+        (format!("{load}{}", well(0..2, "logins", "0,4,")), "at the end too little data"),
+        (format!("{logins}{load}{}", well(100..102, "load", ",,9")), "at the end pending"),
+    ] {
+        stage.write("short.csv", &format!("{head}{rows}"));
+        let told = stage.say("watch plan.backout.yaml --replay short.csv").expect(20);
+        told.says(says).says("nobody can say that all is well");
+        let json = stage.say("watch plan.backout.yaml --replay short.csv --json").expect(20).json();
+        assert_eq!(json["verdict"], "inconclusive");
+    }
+    stage.write("whole.csv", &format!("{head}{logins}{load}"));
+    stage
+        .say("watch plan.backout.yaml --replay whole.csv")
+        .expect(0)
+        .says("load: never fires")
+        .says("both: unknown; a composite is not replayed");
     // A dead source: nobody can say, and that is neither good nor bad.
     let told = stage.say("watch plan.backout.yaml --for 5s");
     told.says("metrics cannot be read: nobody listens there").says("So far: nobody can say.");

@@ -57,6 +57,39 @@ pub struct Limit {
     pub unit: String,
 }
 
+impl Limit {
+    /// Whether it is a length of time.
+    #[must_use]
+    pub fn in_time(&self) -> bool {
+        seconds_in(&self.unit).is_some()
+    }
+
+    /// The figure a measured value is compared with. A length of time counts in seconds,
+    /// whatever it is written in, because that is what Prometheus and a page are measured
+    /// in; any other unit is a label. Nothing where it is no figure.
+    #[must_use]
+    pub fn figure(&self) -> Option<f64> {
+        let number = self.value.parse::<f64>().ok().filter(|number| number.is_finite())?;
+        Some(match seconds_in(&self.unit) {
+            // Divided, not multiplied by a thousandth, which no float is.
+            Some((seconds, parts)) => number * seconds / parts,
+            None => number,
+        })
+    }
+}
+
+/// How many seconds a unit is, over how many parts.
+fn seconds_in(unit: &str) -> Option<(f64, f64)> {
+    match unit {
+        "ms" => Some((1.0, 1000.0)),
+        "s" => Some((1.0, 1.0)),
+        "m" => Some((60.0, 1.0)),
+        "h" => Some((3600.0, 1.0)),
+        "d" => Some((86_400.0, 1.0)),
+        _ => None,
+    }
+}
+
 /// Text that is not a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

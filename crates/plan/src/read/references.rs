@@ -1,11 +1,18 @@
 //! Does every name in the plan name something?
 
+mod composites;
+mod conditions;
 mod instants;
+mod lengths;
 mod release;
+mod triggers;
+
+use std::collections::BTreeMap;
 
 use backout_core::graph::Graph;
 use backout_core::plan::{Action, Baseline, Check, Plan, Source, Step, WayBack};
 
+use self::conditions::{Gives, Seen, Sight, Wrong};
 use super::{Defined, Twice, keys_of, listed, step_ids};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::document::{Document, Path};
@@ -70,8 +77,10 @@ pub(super) fn check(
     }
     checker.stages();
     checker.receive();
+    checker.watch();
     checker.options();
     checker.promises();
+    checker.composites();
     checker.rest();
     checker.times();
     checker.cycle();
@@ -255,13 +264,41 @@ impl Checker<'_> {
     }
 
     fn condition(&mut self, condition: Option<&String>, path: &Path) {
-        let hint = "it sees `status`, `headers`, `text` and `json`: `json.version == \"v1.9\"`";
+        let sight = Sight {
+            variables: &["status", "headers", "text", "json"],
+            gives: Gives::Truth,
+            hint: "it sees `status`, `headers`, `text` and `json`: `json.version == \"v1.9\"`",
+        };
         if let Some(condition) = condition {
-            self.condition_over(condition, path, hint);
+            self.on_answer(condition, path, &sight);
         }
     }
 
-    fn condition_over(&mut self, condition: &str, path: &Path, hint: &str) {
+    /// What is evaluated on the answer of a web server.
+    fn on_answer(&mut self, expression: &str, path: &Path, sight: &Sight<'_>) {
+        let Some(program) = self.compiled(expression, path, sight.hint) else { return };
+        let seen = Seen::of(&program);
+        let mut wrong = conditions::look(&program, &seen, sight);
+        // Nobody knows what a page will hold, so what looks into it cannot be tried out.
+        if !seen.sees("json") && !seen.sees("headers") {
+            let example = BTreeMap::from([
+                ("status", serde_json::json!(200)),
+                ("text", serde_json::json!("")),
+                ("seconds", serde_json::json!(0.5)),
+            ]);
+            wrong = wrong.or_else(|| conditions::tried(&program, &seen, sight, &example));
+        }
+        self.wrong(wrong, path, sight);
+    }
+
+    fn wrong(&mut self, wrong: Option<Wrong>, path: &Path, sight: &Sight<'_>) {
+        if let Some((message, hint)) = wrong {
+            let hint = hint.unwrap_or_else(|| sight.hint.to_owned());
+            self.report(codes::WRONG_VALUE, message, path, hint);
+        }
+    }
+
+    fn compiled(&mut self, condition: &str, path: &Path, hint: &str) -> Option<cel::Program> {
         // The parser of conditions recurses; nobody writes one this deep.
         let mut depth = 0_usize;
         let deepest = condition.chars().map(|c| {
@@ -272,20 +309,28 @@ impl Checker<'_> {
             }
             depth
         });
-        if condition.len() > 1000 || deepest.max().unwrap_or(0) > 30 {
+        let mut too_large = || {
             let message = "this condition is too long or too deep".to_owned();
             let hint = "split it into several verifications".to_owned();
             self.report(codes::TOO_LARGE, message, path, hint);
-            return;
+            None
+        };
+        if condition.len() > 1000 || deepest.max().unwrap_or(0) > 30 {
+            return too_large();
         }
-        if let Err(error) = cel::Program::compile(condition) {
-            let said = error.to_string();
-            // The parser's own position and its list of tokens help nobody here.
-            let said = said.lines().next().unwrap_or("it cannot be read");
-            let said = said.rsplit_once(": Syntax error: ").map_or(said, |(_, said)| said);
-            let said = said.split(" expecting ").next().unwrap_or(said).to_owned();
-            let message = format!("this condition is not CEL: {said}");
-            self.report(codes::WRONG_VALUE, message, path, hint.to_owned());
+        match cel::Program::compile(condition) {
+            Ok(program) if conditions::is_deep(&program) => too_large(),
+            Ok(program) => Some(program),
+            Err(error) => {
+                let said = error.to_string();
+                // The parser's own position and its list of tokens help nobody here.
+                let said = said.lines().next().unwrap_or("it cannot be read");
+                let said = said.rsplit_once(": Syntax error: ").map_or(said, |(_, said)| said);
+                let said = said.split(" expecting ").next().unwrap_or(said).to_owned();
+                let message = format!("this condition is not CEL: {said}");
+                self.report(codes::WRONG_VALUE, message, path, hint.to_owned());
+                None
+            }
         }
     }
 
@@ -347,6 +392,8 @@ impl Checker<'_> {
     }
 
     fn verification(&mut self, verification: &backout_core::plan::Verification, at: &Path) {
+        let hint = "say how long to wait between two tries, such as `5s`";
+        self.lasts(verification.every, &at.key("every"), hint);
         match &verification.check {
             Check::Http(http) => {
                 let at = at.key("http");

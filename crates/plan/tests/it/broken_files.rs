@@ -26,6 +26,33 @@ fn a_wrong_type() {
 }
 
 #[test]
+fn a_list_is_no_mapping() {
+    for text in [
+        format!("{SOUND}watch: [20s, 5s]\n"),
+        format!("{SOUND}forecast: [1]\n"),
+        SOUND.replace("review: {owner: owner, within: 24h}", "review: [owner, 24h]"),
+        SOUND.replace(
+            "critical: {action: back-out, by: lead, within: 5m, tell: [owner, sponsor]}",
+            "minor: [log]",
+        ),
+        SOUND.replace("alternatives:\n  if_backout_fails: The", "alternatives:\n  - The"),
+        SOUND.replace("  portal-db: {", "  m: [x]\n  portal-db: {"),
+        crate::triggers::with("  t: {severity: major, gauge: [metrics, q]}"),
+        crate::triggers::with("  t: [a]"),
+        SOUND.replace("verify: {same_as_baseline: rows}", "verify: {http: [\"http://x/\"]}"),
+        SOUND.replace("verify: {same_as_baseline: rows}", "verify: [[confirm]]"),
+        SOUND.replace("run: {argv: [./restore-db.sh], timeout: 90m}", "run: [[./restore-db.sh]]"),
+        SOUND.replace("takes: {low: 20m, likely: 30m, high: 50m}", "takes: [20m, 30m, 50m]"),
+    ] {
+        let (_, problems) = read_bytes(text.as_bytes()).expect_err("refused");
+        assert_eq!(problems[0].code, codes::WRONG_VALUE);
+        let said = &problems[0].message;
+        assert!(said.contains("found a list"), "{problems:#?}");
+    }
+    assert_snapshot!(refusal(format!("{SOUND}watch: [20s, 5s]\n").as_bytes()));
+}
+
+#[test]
 fn a_missing_key() {
     assert_snapshot!(refusal(SOUND.replace("  title: Portal database upgrade\n", "").as_bytes()));
 }
@@ -229,4 +256,25 @@ fn a_number_that_is_compared_stays_as_it_is_written() {
     let plan = crate::must_read(&text).plan;
     let json = serde_json::to_value(&plan.steps[1].verify).expect("data");
     assert_eq!(json["sql"]["equals"], "007");
+}
+
+#[test]
+fn a_long_condition_is_looked_at_and_a_deep_one_refused() {
+    let chain = |part: &str, between: &str| {
+        let count = 990 / (part.len() + between.len());
+        vec![part; count].join(between)
+    };
+    for (condition, refused) in [
+        (chain("json.a == 1", " && "), None),
+        (format!("{} > 0", vec!["status"; 40].join("+")), None),
+        ("[1,2,3].all(a, ".repeat(15) + "status == a" + &")".repeat(15), None),
+        (format!("{} > 0", chain("status", "+")), Some(codes::TOO_LARGE)),
+        (format!("{} > 0", chain("1", "+")), Some(codes::TOO_LARGE)),
+        (format!("json{} == 1", ".a".repeat(480)), Some(codes::TOO_LARGE)),
+    ] {
+        let verify = format!("verify: {{http: {{url: \"http://x/\", assert: \"{condition}\"}}}}");
+        let text = SOUND.replace("verify: {same_as_baseline: rows}", &verify);
+        let problems = read_bytes(text.as_bytes()).err().map(|(_, problems)| problems);
+        assert_eq!(problems.as_ref().map(|problems| problems[0].code), refused, "{problems:#?}");
+    }
 }

@@ -4,6 +4,7 @@ mod broken_files;
 mod generated;
 mod rules;
 mod schema;
+mod triggers;
 
 use backout_plan::{ReadPlan, read_bytes};
 

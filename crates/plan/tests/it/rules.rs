@@ -241,3 +241,60 @@ fn with_command(command: &str) -> String {
     }]});
     patched(&step.to_string())
 }
+
+#[test]
+fn a_ratio_counts_what_is_new_since_the_last_look() {
+    let with = |every: &str, bad: &str| {
+        let patch = format!(
+            "{{sources: {{metrics: {{prometheus: \"http://prometheus:9090\"}}}}, triggers: {{logins: {{severity: critical, {every} ratio: {{source: metrics, limit: 5%, bad: '{bad}', total: 'sum(increase(attempts[1s]))'}}}}}}}}"
+        );
+        let found = findings(&patched(&patch));
+        found.into_iter().find(|finding| finding.code == "BOP-154").map(|finding| finding.message)
+    };
+    for (every, bad) in [
+        ("", "sum(increase(failures[15s]))"),
+        ("every: 5m,", "sum(increase(failures[5m]))"),
+        ("every: 2s,", "sum(increase(failures{path=~\"[a-z]{2}|rate(x)\"}[2s])) or vector(0)"),
+        ("", "sum(increase(error_rate[15s]))"),
+    ] {
+        assert_eq!(with(every, bad), None, "{bad}");
+    }
+    for (every, bad, says) in [
+        ("", "sum(increase(failures[5m]))", "longer than the 15s"),
+        ("every: 2s,", "sum(increase(failures[15s]))", "longer than the 2s"),
+        ("", "sum(increase(failures[1w]))", "longer"),
+        ("", "sum(increase(failures[5m:15s]))", "longer"),
+        ("", "sum(rate(failures[15s]))", "`rate` gives a speed"),
+        ("", "sum(irate (failures[15s]))", "`irate` gives a speed"),
+        ("", "sum(failures{path=~\"[a-z]\"})", "without a range"),
+    ] {
+        let said = with(every, bad).unwrap_or_default();
+        assert!(said.contains(says), "{bad}: {said}");
+    }
+}
+
+#[test]
+fn times_that_do_not_fit_and_what_nobody_carries_out_are_found() {
+    for (patch, rule, says) in [
+        ("watch: {window: 2m}", "BOP-152", "missing for 3m"),
+        (
+            "decision: {major: {action: back-out-unless-fixable, by: lead, within: 20m, fix_window: 10m}}",
+            "BOP-152",
+            "over after 10m",
+        ),
+        (
+            "decision: {minor: {action: log, quorum: 2, escalate: owner, if_unanswered: back-out}}",
+            "BOP-153",
+            "`quorum` or `escalate` or `if_unanswered` says",
+        ),
+        (
+            "decision: {critical: {automatic: true, quorum: 2}}",
+            "BOP-153",
+            "`automatic: true` waits for nobody",
+        ),
+    ] {
+        let found = findings(&patched(patch));
+        let said = found.iter().find(|finding| finding.code == rule).map(|f| f.message.as_str());
+        assert!(said.is_some_and(|said| said.contains(says)), "{patch}: {found:#?}");
+    }
+}

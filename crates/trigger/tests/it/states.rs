@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use backout_core::plan::Missing;
+use backout_core::plan::{Limit, Missing};
 use backout_trigger::evidence::Detector;
 use backout_trigger::machine::{Meaning, Sample, State, Verdict, Watched, verdict};
 use backout_trigger::replay::{quiet, replay};
-use backout_trigger::rule::{Kind, Rule, least, looks, short_window, threshold};
+use backout_trigger::rule::{Kind, Rule, beyond, least, looks, short_window, threshold};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -126,6 +126,20 @@ fn what_is_no_number_is_nothing_and_what_is_infinite_is_beyond() {
     let rule = Rule { grace: Duration::ZERO, ..share(0.05) };
     for odd in [counts(f64::NAN, 1.0), counts(1.0, f64::INFINITY), counts(-1.0, 5.0)] {
         assert_eq!(states(&rule, &[odd]), [State::NoData]);
+    }
+}
+
+#[test]
+fn lengths_of_time_are_compared_in_seconds() {
+    for (limit, within, without) in [
+        ("> 500ms", 0.5, 0.501),
+        ("> 5s", 5.0, 5.1),
+        (">= 1m", 59.9, 60.0),
+        ("< 2h", 7200.0, 7199.0),
+        ("> 5 calls", 5.0, 6.0),
+    ] {
+        let limit: Limit = limit.parse().expect("a limit");
+        assert!(!beyond(&limit, within) && beyond(&limit, without), "{limit}");
     }
 }
 

@@ -40,6 +40,10 @@ pub(super) fn read(
         let row = row.map_err(|error| cannot(&error))?;
         let line = row.position().map_or(index as u64 + 2, csv::Position::line);
         let wrong = |what: String| cannot(&format!("line {line}: {what}"));
+        if row.len() != head.len() {
+            return Err(wrong(format!("it has {} cells, and the head {}", row.len(), head.len()))
+                .hint("leave a cell empty instead of out"));
+        }
         let cell = |column: Option<usize>| {
             column.and_then(|column| row.get(column)).filter(|text| !text.is_empty())
         };
@@ -62,7 +66,14 @@ pub(super) fn read(
                 }
             }
         };
-        let sample = match (number(bad)?, number(total)?, number(value)?) {
+        let counts = (number(bad)?, number(total)?);
+        if let (Some(bad), Some(total)) = counts
+            && !(bad >= 0.0 && bad <= total && total.is_finite())
+        {
+            return Err(wrong(format!("{bad} bad of {total} cannot be counts"))
+                .hint("`bad` is a part of `total`, and neither is below 0"));
+        }
+        let sample = match (counts.0, counts.1, number(value)?) {
             (Some(bad), Some(total), None) => Sample::Counts { bad, total },
             (None, None, Some(value)) => {
                 Sample::Value { value, beyond: is_beyond(&plan.triggers[id], value) }
@@ -87,6 +98,10 @@ pub(super) fn read(
             return Err(
                 wrong(format!("`{name}` goes back in time")).hint("sort the record by time")
             );
+        }
+        if samples.last().is_some_and(|(before, _)| *before == at) {
+            return Err(wrong(format!("`{name}` has a row of this time already"))
+                .hint("a trigger has one row for each look"));
         }
         samples.push((at, sample));
     }

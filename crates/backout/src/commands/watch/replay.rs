@@ -8,7 +8,8 @@ use std::time::Duration;
 use backout_core::decision::WATCH_WINDOW;
 use backout_core::duration::Span;
 use backout_core::ids::TriggerId;
-use backout_core::plan::Plan;
+use backout_core::plan::{Condition, Plan};
+use backout_core::watch::{Meaning, Verdict};
 use backout_engine::hands::World;
 use backout_trigger::machine::Sample;
 use backout_trigger::replay::{quiet, replay as run};
@@ -44,7 +45,13 @@ pub(super) fn of_file(
     let until = until(args)?;
     let recorded = record::read(plan, rules, file)?;
     let missing = rules.keys().filter(|id| !recorded.contains_key(*id));
-    let silent = missing.map(|id| (id.clone(), "not in the record".to_owned())).collect();
+    let why = |id: &TriggerId| match plan.triggers[id].condition {
+        Condition::Composite(_) => {
+            "a composite is not replayed; record what it gave, as `value` 1 or 0"
+        }
+        _ => "not in the record",
+    };
+    let silent = missing.map(|id| (id.clone(), why(id).to_owned())).collect();
     show(plan, rules, &recorded, &silent, until, args.json)
 }
 
@@ -113,7 +120,7 @@ fn show(
     let window = plan.watch.as_ref().and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW).get();
     let alpha = alpha(plan);
     let mut results = Vec::new();
-    let mut fired = false;
+    let mut standing = Vec::new();
     for (id, samples) in recorded {
         let rule = &rules[id];
         let Some(done) = run(rule, samples) else { continue };
@@ -123,7 +130,7 @@ fn show(
             .cloned()
             .collect();
         let well = quiet(rule, &stable, window);
-        fired |= done.fired.is_some();
+        standing.push((id, done.fired.is_some(), done.last.meaning(rule)));
         let advice = match (&rule.kind, well.rate()) {
             (Kind::Share { threshold, .. }, Some(rate)) if rate > alpha => {
                 well.floor(alpha).filter(|floor| floor > threshold)
@@ -132,6 +139,7 @@ fn show(
         };
         results.push((id, done, well, advice));
     }
+    let (verdict, unseen) = verdict(rules, &standing);
     if as_json {
         let all: Vec<_> = results
             .iter()
@@ -152,7 +160,9 @@ fn show(
             .collect();
         anstream::println!(
             "{}",
-            serde_json::to_string_pretty(&json!({"triggers": all, "nothing_known": silent}))?
+            serde_json::to_string_pretty(
+                &json!({"triggers": all, "nothing_known": silent, "verdict": verdict})
+            )?
         );
     } else {
         for (id, done, well, advice) in &results {
@@ -200,6 +210,36 @@ fn show(
         for (id, why) in silent {
             anstream::println!("{id}: unknown; {why}");
         }
+        if verdict == Verdict::Inconclusive {
+            let unseen: Vec<&str> = unseen.iter().map(|id| id.as_str()).collect();
+            anstream::println!(
+                "Nothing fires, and nobody can say that all is well: {} was not seen to be.",
+                unseen.join(", ")
+            );
+        }
     }
-    Ok(if fired { Exit::Failed } else { Exit::Done })
+    Ok(match verdict {
+        Verdict::Failed => Exit::Failed,
+        Verdict::Passed => Exit::Done,
+        Verdict::Inconclusive | Verdict::Unwatched => Exit::Waiting,
+    })
+}
+
+/// What a replay says in all, and of which triggers nobody can say anything: they are not in
+/// the record, or it ends before they were seen to be well.
+fn verdict<'a>(
+    rules: &'a BTreeMap<TriggerId, Rule>,
+    standing: &[(&TriggerId, bool, Meaning)],
+) -> (Verdict, Vec<&'a TriggerId>) {
+    if standing.iter().any(|(_, fired, _)| *fired) {
+        return (Verdict::Failed, Vec::new());
+    }
+    let well = |id: &TriggerId| {
+        standing.iter().any(|(known, _, meaning)| *known == id && *meaning == Meaning::Well)
+    };
+    // Where no trigger is required, one at least must have seen something.
+    let anything = rules.keys().any(well);
+    let wanted = rules.iter().filter(|(_, rule)| rule.required || !anything);
+    let unseen: Vec<_> = wanted.map(|(id, _)| id).filter(|id| !well(id)).collect();
+    (if unseen.is_empty() { Verdict::Passed } else { Verdict::Inconclusive }, unseen)
 }

@@ -1,7 +1,7 @@
-//! Stages and triggers: what they name, and what only one of them may say.
+//! Stages and decisions: what they name, and what only one of them may say.
 
 use backout_core::graph::Graph;
-use backout_core::plan::{Check, Condition, DecisionAction, Gauge, Step, Text, Trigger};
+use backout_core::plan::{Condition, DecisionAction, Step, Text};
 
 use super::Checker;
 use crate::diagnostic::codes;
@@ -96,6 +96,10 @@ impl Checker<'_> {
     pub(super) fn rule(&mut self, rule: &backout_core::plan::DecisionRule, at: &Path) {
         self.roles(rule.escalate.iter(), &at.key("escalate"));
         self.quorum(rule.quorum, at);
+        let hint = "say how long they have, such as `15m`; `automatic: true` asks nobody";
+        self.lasts(rule.within, &at.key("within"), hint);
+        let hint = "say how long a fix may take, such as `30m`; `action: back-out` allows none";
+        self.lasts(rule.fix_window, &at.key("fix_window"), hint);
         for (key, there, wanted) in [
             ("automatic", rule.automatic, DecisionAction::BackOut),
             ("fix_window", rule.fix_window.is_some(), DecisionAction::BackOutUnlessFixable),
@@ -112,100 +116,4 @@ impl Checker<'_> {
             }
         }
     }
-
-    pub(super) fn trigger(&mut self, trigger: &Trigger, at: &Path) {
-        match &trigger.condition {
-            Condition::Judged(_) => self.nobody_measures(trigger, at),
-            Condition::Webhook(_) => {}
-            Condition::Ratio(ratio) => {
-                let at = at.key("ratio");
-                self.source(
-                    &ratio.source,
-                    &["prometheus", "postgres", "sqlite"],
-                    &at.key("source"),
-                );
-            }
-            Condition::Latency(latency) => {
-                self.source(&latency.source, &["prometheus"], &at.key("latency").key("source"));
-            }
-            Condition::Relative(relative) => {
-                self.source(&relative.source, &["prometheus"], &at.key("relative").key("source"));
-            }
-            Condition::Gauge(gauge) => self.gauge(gauge, &at.key("gauge")),
-            Condition::Probe(probe) => {
-                let at = at.key("probe");
-                if matches!(probe.check.check, Check::Confirm(_)) {
-                    let message = "nobody is asked while a release is watched".to_owned();
-                    let hint = "write `judged: …` for what a person watches".to_owned();
-                    self.report(codes::WRONG_VALUE, message, &at.key("confirm"), hint);
-                }
-                self.verification(&probe.check, &at);
-            }
-            Condition::Composite(condition) => {
-                let at = at.key("composite");
-                self.condition_over(condition, &at, COMPOSITE);
-                let named = quoted(condition);
-                let known = |name: &str| {
-                    self.plan.triggers.keys().any(|id| id.as_str() == name)
-                        || self.plan.options.keys().any(|id| id.as_str() == name)
-                };
-                if let Some(name) = named.into_iter().find(|name| is_name(name) && !known(name)) {
-                    let message = format!("there is no trigger or option `{name}` in this plan");
-                    let hint = COMPOSITE.to_owned();
-                    self.report(codes::DANGLING, message, &at, hint);
-                }
-            }
-        }
-    }
-
-    fn nobody_measures(&mut self, trigger: &Trigger, at: &Path) {
-        for (key, there) in [
-            ("every", trigger.every.is_some()),
-            ("recovers_after", trigger.recovers_after.is_some()),
-            ("required", trigger.required.is_some()),
-            ("on_no_data", trigger.on_no_data.is_some()),
-            ("on_error", trigger.on_error.is_some()),
-            ("semantics", trigger.semantics.is_some()),
-        ] {
-            if there {
-                let message = format!("`{key}` means nothing where a person watches");
-                let hint = "take it out, or say what is measured instead of `judged`".to_owned();
-                self.report(codes::WRONG_VALUE, message, &at.key(key), hint);
-            }
-        }
-    }
-
-    fn gauge(&mut self, gauge: &Gauge, at: &Path) {
-        match &gauge.url {
-            Some(url) => {
-                self.server(gauge.source.as_ref(), url, at);
-                if let Some(value) = &gauge.value {
-                    self.condition_over(value, &at.key("value"), GAUGE);
-                }
-            }
-            None => {
-                if let Some(source) = &gauge.source {
-                    self.source(source, &["prometheus", "postgres", "sqlite"], &at.key("source"));
-                }
-            }
-        }
-    }
-}
-
-const GAUGE: &str = "it sees `status`, `seconds`, `headers`, `text` and `json`: `json.queue.depth`";
-const COMPOSITE: &str = "it sees `firing`, `state` and `option`: `firing[\"logins\"] && firing[\"errors\"]`, `option[\"maintenance\"].age > 7200`";
-
-/// What stands between quotation marks in a condition.
-fn quoted(condition: &str) -> Vec<&str> {
-    let inside = |mark| condition.split(mark).skip(1).step_by(2);
-    inside('"').chain(inside('\'')).collect()
-}
-
-/// Words of the conditions themselves are no names of triggers.
-fn is_name(text: &str) -> bool {
-    use backout_core::watch::State;
-    let state = serde_json::to_value(State::ALL).unwrap_or_default();
-    let states = state.as_array().map(Vec::as_slice).unwrap_or_default();
-    backout_core::ids::TriggerId::new(text).is_ok()
-        && !states.iter().any(|state| state.as_str() == Some(text))
 }
