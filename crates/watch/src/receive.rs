@@ -11,7 +11,6 @@
 //! and `X-Backout-Signature: sha256=HEX`, the HMAC-SHA256 of `TIMESTAMP.BODY` with the
 //! secret. A message without it is answered with 401 and has no effect.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +21,8 @@ use serde::Deserialize;
 use sha2::Sha256;
 use tiny_http::{Method, Request, Response, Server};
 
+use crate::heard::Labels;
+
 /// The largest message that is read.
 const LARGEST: u64 = 1024 * 1024;
 /// How old a signed message may be, in seconds.
@@ -30,17 +31,21 @@ const OLDEST: i64 = 300;
 /// A message that was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// An alert fires, or does no more.
-    Alert {
-        /// Its name.
-        name: String,
-        /// Its labels.
-        labels: BTreeMap<String, String>,
-        /// Whether it fires.
-        firing: bool,
-    },
+    /// Alerts that fire, or do no more.
+    Alerts(Vec<Alert>),
     /// What became of a stage.
     Stage(StageReport),
+}
+
+/// An alert that fires, or does no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Its name.
+    pub name: String,
+    /// All its labels.
+    pub labels: Labels,
+    /// Whether it fires.
+    pub firing: bool,
 }
 
 /// What another system says became of a stage.
@@ -66,19 +71,32 @@ pub enum StageResult {
     Failed,
 }
 
-/// What becomes of a message that was let in: an error is what the sender is told.
-pub type Take = Arc<dyn Fn(Message) -> Result<(), String> + Send + Sync>;
+/// What became of a message that was let in, as its sender is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts.
+    In,
+    /// It is about nothing that is waited for here.
+    NotOurs(String),
+    /// It makes no sense now.
+    Refused(String),
+    /// It could not be taken in; it may be sent again.
+    Failed(String),
+}
+
+/// Takes what was let in.
+pub type Take = Arc<dyn Fn(Message) -> Taken + Send + Sync>;
 
 #[derive(Deserialize)]
 struct Alertmanager {
     version: String,
-    alerts: Vec<Alert>,
+    alerts: Vec<Notified>,
 }
 
 #[derive(Deserialize)]
-struct Alert {
+struct Notified {
     status: String,
-    labels: BTreeMap<String, String>,
+    labels: Labels,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +105,7 @@ struct Signed {
     alert: String,
     firing: bool,
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    labels: Labels,
 }
 
 /// A place where messages come in, until it is dropped.
@@ -164,19 +182,20 @@ fn answer(request: &mut Request, secret: &str, take: &Take, now: Timestamp) -> (
     if !known {
         return said(401, "not let in");
     }
-    let messages = match read(&url, &body) {
-        Ok(messages) => messages,
+    let message = match read(&url, &body) {
+        Ok(message) => message,
         Err(why) => return said(400, &why),
     };
-    for message in messages {
-        if let Err(why) = take(message) {
-            return said(409, &why);
-        }
+    match take(message) {
+        Taken::In => said(200, "taken in"),
+        // Alertmanager sends whatever its routes say: that is no mistake of anybody's.
+        Taken::NotOurs(why) if url == "/alertmanager" => said(200, &why),
+        Taken::NotOurs(why) | Taken::Refused(why) => said(409, &why),
+        Taken::Failed(why) => said(503, &why),
     }
-    said(200, "taken in")
 }
 
-fn read(url: &str, body: &[u8]) -> Result<Vec<Message>, String> {
+fn read(url: &str, body: &[u8]) -> Result<Message, String> {
     let wrong = |error: serde_json::Error| format!("this is no such message: {error}");
     match url {
         "/alertmanager" => {
@@ -184,22 +203,24 @@ fn read(url: &str, body: &[u8]) -> Result<Vec<Message>, String> {
             if message.version != "4" {
                 return Err(format!("version 4 is understood, not {}", message.version));
             }
-            let alert = |alert: Alert| {
+            let alert = |alert: Notified| {
                 let firing = match alert.status.as_str() {
                     "firing" => true,
                     "resolved" => false,
                     other => return Err(format!("an alert is firing or resolved, not `{other}`")),
                 };
                 let name = alert.labels.get("alertname").cloned().unwrap_or_default();
-                Ok(Message::Alert { name, labels: alert.labels, firing })
+                Ok(Alert { name, labels: alert.labels, firing })
             };
-            message.alerts.into_iter().map(alert).collect()
+            let alerts: Result<_, String> = message.alerts.into_iter().map(alert).collect();
+            Ok(Message::Alerts(alerts?))
         }
         "/alert" => {
             let said: Signed = serde_json::from_slice(body).map_err(wrong)?;
-            Ok(vec![Message::Alert { name: said.alert, labels: said.labels, firing: said.firing }])
+            let alert = Alert { name: said.alert, labels: said.labels, firing: said.firing };
+            Ok(Message::Alerts(vec![alert]))
         }
-        _ => Ok(vec![Message::Stage(serde_json::from_slice(body).map_err(wrong)?)]),
+        _ => Ok(Message::Stage(serde_json::from_slice(body).map_err(wrong)?)),
     }
 }
 

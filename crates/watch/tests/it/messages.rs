@@ -6,14 +6,20 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use backout_watch::receive::{Message, Receiver, Take, sign};
+use backout_core::event::Event;
+use backout_core::watch::State;
+use backout_watch::receive::{Alert, Message, Receiver, Take, Taken, sign};
+use backout_watch::{Board, Ear, News, Setting, Watcher};
+use serde_json::json;
+
+use crate::{plan, world};
 
 fn collecting() -> (Take, Arc<Mutex<Vec<Message>>>) {
     let taken: Arc<Mutex<Vec<Message>>> = Arc::default();
     let kept = Arc::clone(&taken);
     let take: Take = Arc::new(move |message| {
         kept.lock().expect("the only lock").push(message);
-        Ok(())
+        Taken::In
     });
     (take, taken)
 }
@@ -120,8 +126,12 @@ fn a_real_alertmanager_is_understood() {
     };
     let heard = |wanted: bool| {
         taken.lock().expect("the only lock").iter().any(|message| {
-            matches!(message, Message::Alert { name, labels, firing }
-                if name == "LoginsFail" && labels["job"] == "portal" && *firing == wanted)
+            let Message::Alerts(alerts) = message else { return false };
+            alerts.iter().any(|alert| {
+                alert.name == "LoginsFail"
+                    && alert.labels["job"] == "portal"
+                    && alert.firing == wanted
+            })
         })
     };
     send("");
@@ -132,4 +142,103 @@ fn a_real_alertmanager_is_understood() {
     until("its end", &|| heard(false));
     let _ = server.kill();
     let _ = server.wait();
+}
+
+/// A plan with one trigger over an alert, looked at this often.
+fn pager(every: &str) -> backout_core::plan::Plan {
+    let webhook = json!({"alert": "PortalDown", "labels": {"service": "portal"}});
+    let trigger = json!({"every": every, "recovers_after": "100ms", "webhook": webhook});
+    plan("http://127.0.0.1:9", &json!({"pager": trigger}))
+}
+
+fn alert(name: &str, instance: &str, firing: bool) -> Alert {
+    let labels = [("service", "portal"), ("instance", instance)];
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Alert { name: name.to_owned(), labels, firing }
+}
+
+/// Waits until the trigger has come to a state, and what it came by.
+async fn comes_to(news: &mut News, wanted: State) -> Vec<State> {
+    let mut seen = Vec::new();
+    let comes = async {
+        while seen.last() != Some(&wanted) {
+            for event in news.recv().await.expect("news") {
+                let Event::TriggerMoved { to, .. } = event else { continue };
+                seen.push(to);
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(20), comes).await;
+    assert_eq!(seen.last(), Some(&wanted), "{seen:?}");
+    seen
+}
+
+fn hear(ear: &Ear, alerts: &[Alert]) -> usize {
+    ear.heard(alerts).expect("kept")
+}
+
+#[tokio::test]
+async fn a_trigger_fires_while_any_of_its_alerts_does() {
+    let plan = pager("50ms");
+    let (watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    let ear = watcher.ear();
+    // What is not the plan's keeps nothing else from being heard.
+    let batch = [
+        alert("Other", "a", true),
+        alert("PortalDown", "a", true),
+        alert("PortalDown", "b", false),
+    ];
+    assert_eq!(hear(&ear, &batch), 2);
+    comes_to(&mut news, State::Firing).await;
+    assert_eq!(hear(&ear, &[alert("PortalDown", "c", true)]), 1);
+    assert_eq!(hear(&ear, &[alert("PortalDown", "a", false)]), 1);
+    let still = tokio::time::timeout(Duration::from_millis(400), news.recv()).await;
+    assert!(still.is_err(), "{still:?}");
+    assert_eq!(hear(&ear, &[alert("PortalDown", "c", false)]), 1);
+    comes_to(&mut news, State::Recovering).await;
+    assert_eq!(hear(&ear, &[alert("Other", "a", true)]), 0);
+}
+
+#[tokio::test]
+async fn an_alert_that_is_over_before_the_next_look_has_fired() {
+    let plan = pager("1s");
+    let (watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    comes_to(&mut news, State::NoData).await;
+    assert_eq!(hear(&watcher.ear(), &[alert("PortalDown", "a", true)]), 1);
+    assert_eq!(hear(&watcher.ear(), &[alert("PortalDown", "a", false)]), 1);
+    comes_to(&mut news, State::Firing).await;
+    comes_to(&mut news, State::Recovering).await;
+}
+
+#[tokio::test]
+async fn what_was_heard_is_on_disk_before_it_is_answered() {
+    let plan = pager("1h");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = Board::file(folder.path());
+    let setting = || Setting { file: Some(file.clone()), ..Setting::new(&plan, world(&plan)) };
+    let (watcher, _news) = Watcher::begin(setting());
+    assert_eq!(hear(&watcher.ear(), &[alert("PortalDown", "a", true)]), 1);
+    let kept = Board::load(&file).expect("readable").expect("there");
+    // Nobody had the time to end anything.
+    std::mem::forget(watcher);
+    let (watcher, mut news) = Watcher::begin(Setting { board: kept, ..setting() });
+    let first = comes_to(&mut news, State::Firing).await;
+    assert!(!first.contains(&State::NoData), "{first:?}");
+    // Where nothing can be kept, nothing is confirmed.
+    let nowhere = folder.path().join("gone/watch.json");
+    let lost = Setting { file: Some(nowhere), ..Setting::new(&plan, world(&plan)) };
+    let (unkept, _news) = Watcher::begin(lost);
+    assert!(unkept.ear().heard(&[alert("PortalDown", "a", true)]).is_err());
+    drop(watcher);
+}
+
+#[test]
+fn a_notification_about_anything_else_is_no_mistake() {
+    let take: Take = Arc::new(|_| Taken::NotOurs("nobody waits".to_owned()));
+    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let body =
+        r#"{"version": "4", "alerts": [{"status": "firing", "labels": {"alertname": "X"}}]}"#;
+    let known = [("Authorization", "Bearer s3cret")];
+    let answer = post(receiver.address(), "/alertmanager", &known, body);
+    assert_eq!(answer, (200, "nobody waits\n".to_owned()));
 }

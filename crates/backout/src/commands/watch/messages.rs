@@ -15,7 +15,7 @@ use backout_core::status::Status;
 use backout_engine::act::{Acted, act};
 use backout_exec::secrets::Secrets;
 use backout_watch::Ear;
-use backout_watch::receive::{Message, Receiver, StageReport, StageResult, Take};
+use backout_watch::receive::{Alert, Message, Receiver, StageReport, StageResult, Take, Taken};
 
 use crate::app::App;
 use crate::failure::Failure;
@@ -44,21 +44,34 @@ pub(super) fn receive(
         tokio::spawn(stages(app.clone(), run.clone(), told));
     }
     let take: Take = Arc::new(move |message| match message {
-        Message::Alert { name, labels, firing } => match ear.heard(&name, &labels, firing) {
-            true => Ok(()),
-            false => Err(format!("no trigger of this plan waits for the alert `{name}`")),
+        Message::Alerts(alerts) => match ear.heard(&alerts) {
+            Ok(0) => Taken::NotOurs(nobody_waits(&alerts)),
+            Ok(_) => Taken::In,
+            Err(error) => Taken::Failed(error.to_string()),
         },
-        Message::Stage(_) if !in_run => Err("no deployment is under way here".to_owned()),
+        Message::Stage(_) if !in_run => {
+            Taken::Refused("no deployment is under way here".to_owned())
+        }
         Message::Stage(report) => {
             let (answer, answered) = oneshot::channel();
-            let gone = || "the coordinator is leaving".to_owned();
-            tell.blocking_send((report, answer)).map_err(|_| gone())?;
-            answered.blocking_recv().map_err(|_| gone())?
+            let told = tell.blocking_send((report, answer)).ok();
+            match told.and_then(|()| answered.blocking_recv().ok()) {
+                Some(Ok(())) => Taken::In,
+                Some(Err(why)) => Taken::Refused(why),
+                None => Taken::Failed("the coordinator is leaving".to_owned()),
+            }
         }
     });
     Receiver::listen(&receive.listen, &secret, take)
         .map(Some)
         .map_err(|why| Failure::refused(format!("nothing can be received: {why}")))
+}
+
+fn nobody_waits(alerts: &[Alert]) -> String {
+    match alerts {
+        [alert] => format!("no trigger of this plan waits for the alert `{}`", alert.name),
+        _ => "no trigger of this plan waits for any of these alerts".to_owned(),
+    }
 }
 
 /// Writes down what other systems report, until nobody can report any more.
