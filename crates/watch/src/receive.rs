@@ -11,22 +11,24 @@
 //! and `X-Backout-Signature: sha256=HEX`, the HMAC-SHA256 of `TIMESTAMP.BODY` with the
 //! secret. A message without it is answered with 401 and has no effect.
 
-use std::io::Read;
-use std::net::SocketAddr;
+mod door;
+mod http;
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::Sha256;
-use tiny_http::{Method, Request, Response, Server};
 
+use self::door::Door;
+use self::http::{Incoming, Refusal};
 use crate::heard::Labels;
 
-/// The largest message that is read.
-const LARGEST: u64 = 1024 * 1024;
 /// How old a signed message may be, in seconds.
-const OLDEST: i64 = 300;
+const OLDEST: u64 = 300;
 
 /// A message that was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,10 +111,30 @@ struct Signed {
 }
 
 /// A place where messages come in, until it is dropped.
-pub struct Receiver {
-    server: Arc<Server>,
-    address: SocketAddr,
-    thread: Option<std::thread::JoinHandle<()>>,
+pub struct Receiver(Door);
+
+/// Takes an address of this machine for messages.
+///
+/// # Errors
+/// Why it cannot be had, for people.
+pub fn bind(address: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => format!("another program listens at {address} already"),
+        ErrorKind::AddrNotAvailable => format!("{address} is no address of this machine"),
+        ErrorKind::PermissionDenied => format!("this account may not listen at {address}"),
+        kind => format!("{address}: {kind}"),
+    })
+}
+
+/// Whether a secret keeps anybody out.
+///
+/// # Errors
+/// Why it does not.
+pub fn is_secret(secret: &str) -> Result<(), String> {
+    match secret.trim().is_empty() {
+        true => Err("the secret of `receive` is empty: anybody could send messages".to_owned()),
+        false => Ok(()),
+    }
 }
 
 impl Receiver {
@@ -121,78 +143,63 @@ impl Receiver {
     /// # Errors
     /// Why it cannot.
     pub fn listen(address: &str, secret: &str, take: Take) -> Result<Self, String> {
-        if secret.trim().is_empty() {
-            return Err("the secret of `receive` is empty: anybody could send messages".to_owned());
-        }
-        let server = Server::http(address).map_err(|error| format!("{address}: {error}"))?;
-        let bound = server.server_addr().to_ip().ok_or("an address of the internet is needed")?;
-        let server = Arc::new(server);
-        let (served, secret) = (Arc::clone(&server), secret.to_owned());
-        let thread = std::thread::spawn(move || {
-            for mut request in served.incoming_requests() {
-                let (status, said) = answer(&mut request, &secret, &take, Timestamp::now());
-                // A sender that went away is none of our business.
-                let _ = request.respond(Response::from_string(said).with_status_code(status));
-            }
-        });
-        Ok(Self { server, address: bound, thread: Some(thread) })
+        is_secret(secret)?;
+        let (listener, secret) = (bind(address)?, secret.to_owned());
+        let door = Door::open(
+            listener,
+            Arc::new(move |incoming, arrived| {
+                let served = answer(incoming, &secret, &take, arrived);
+                served.unwrap_or_else(|refusal| refusal)
+            }),
+        );
+        door.map(Self).map_err(|error| format!("{address}: {}", error.kind()))
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.server.unblock();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+/// Nothing is read of a message before its sender has shown as much as can be shown
+/// without it.
+fn answer(
+    incoming: &mut Incoming,
+    secret: &str,
+    take: &Take,
+    arrived: &dyn Fn() -> Result<(), Refusal>,
+) -> Result<(u16, String), Refusal> {
+    let refused = |status: u16, why: &str| Err((status, why.to_owned()));
+    let head = incoming.head()?;
+    if head.method != "POST" {
+        return refused(405, "only POST");
+    }
+    let (at, signature) = (head.header("X-Backout-Timestamp"), head.header("X-Backout-Signature"));
+    let now = Timestamp::now();
+    let may_be = match head.path.as_str() {
+        "/alertmanager" => {
+            is_same(head.header("Authorization"), &format!("Bearer {secret}"), secret)
         }
-    }
-}
-
-fn answer(request: &mut Request, secret: &str, take: &Take, now: Timestamp) -> (u16, String) {
-    let said = |status: u16, text: &str| (status, format!("{text}\n"));
-    if *request.method() != Method::Post {
-        return said(405, "only POST");
-    }
-    let header = |name: &str| {
-        let found =
-            request.headers().iter().find(|h| h.field.as_str().as_str().eq_ignore_ascii_case(name));
-        found.map(|header| header.value.as_str().to_owned()).unwrap_or_default()
+        "/alert" | "/stage" => is_recent(at, now) && signature_of(signature).is_some(),
+        _ => return refused(404, "there is /alertmanager, /alert and /stage"),
     };
-    let (bearer, at, signature) =
-        (header("Authorization"), header("X-Backout-Timestamp"), header("X-Backout-Signature"));
-    let url = request.url().to_owned();
-    let mut body = Vec::new();
-    if request.as_reader().take(LARGEST + 1).read_to_end(&mut body).is_err() {
-        return said(400, "the message cannot be read");
+    if !may_be {
+        return refused(401, "not let in");
     }
-    if body.len() as u64 > LARGEST {
-        return said(413, "the message is too large");
+    let body = incoming.body(&head)?;
+    if head.path != "/alertmanager" && !is_signed(at, &body, signature, secret, now) {
+        return refused(401, "not let in");
     }
-    let known = match url.as_str() {
-        "/alertmanager" => is_same(&bearer, &format!("Bearer {secret}"), secret),
-        "/alert" | "/stage" => is_signed(&at, &body, &signature, secret, now),
-        _ => return said(404, "there is /alertmanager, /alert and /stage"),
-    };
-    if !known {
-        return said(401, "not let in");
-    }
-    let message = match read(&url, &body) {
-        Ok(message) => message,
-        Err(why) => return said(400, &why),
-    };
-    match take(message) {
-        Taken::In => said(200, "taken in"),
+    arrived()?;
+    let message = read(&head.path, &body).map_err(|why| (400, why))?;
+    Ok(match take(message) {
+        Taken::In => (200, "taken in".to_owned()),
         // Alertmanager sends whatever its routes say: that is no mistake of anybody's.
-        Taken::NotOurs(why) if url == "/alertmanager" => said(200, &why),
-        Taken::NotOurs(why) | Taken::Refused(why) => said(409, &why),
-        Taken::Failed(why) => said(503, &why),
-    }
+        Taken::NotOurs(why) if head.path == "/alertmanager" => (200, why),
+        Taken::NotOurs(why) | Taken::Refused(why) => (409, why),
+        Taken::Failed(why) => (503, why),
+    })
 }
 
 fn read(url: &str, body: &[u8]) -> Result<Message, String> {
@@ -241,10 +248,17 @@ fn is_same(one: &str, other: &str, secret: &str) -> bool {
 }
 
 fn is_signed(at: &str, body: &[u8], signature: &str, secret: &str, now: Timestamp) -> bool {
-    let recent = at.parse().is_ok_and(|at: i64| (now.as_second() - at).abs() <= OLDEST);
-    let Some(given) = signature.strip_prefix("sha256=").and_then(unhex) else { return false };
+    let Some(given) = signature_of(signature) else { return false };
     let signed = mac(secret, &[at.as_bytes(), b".", body]);
-    recent && signed.is_some_and(|mac| mac.verify_slice(&given).is_ok())
+    is_recent(at, now) && signed.is_some_and(|mac| mac.verify_slice(&given).is_ok())
+}
+
+fn is_recent(at: &str, now: Timestamp) -> bool {
+    at.parse().is_ok_and(|at: i64| now.as_second().abs_diff(at) <= OLDEST)
+}
+
+fn signature_of(header: &str) -> Option<Vec<u8>> {
+    header.strip_prefix("sha256=").and_then(unhex)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -288,5 +302,8 @@ mod tests {
         assert!(!is_signed("", body, "", secret, now));
         let old = sign(secret, 1_779_999_699, body);
         assert!(!is_signed("1779999699", body, &old, secret, now), "five minutes and one second");
+        let never = i64::MIN.to_string();
+        let far = sign(secret, i64::MIN, body);
+        assert!(!is_signed(&never, body, &far, secret, now), "before any clock");
     }
 }

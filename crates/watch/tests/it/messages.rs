@@ -242,3 +242,122 @@ fn a_notification_about_anything_else_is_no_mistake() {
     let answer = post(receiver.address(), "/alertmanager", &known, body);
     assert_eq!(answer, (200, "nobody waits\n".to_owned()));
 }
+
+fn is_answered(to: SocketAddr, status: u16) {
+    let known = [("Authorization", "Bearer s3cret")];
+    let body = r#"{"version": "4", "alerts": []}"#;
+    let begun = Instant::now();
+    assert_eq!(post(to, "/alertmanager", &known, body).0, status);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// Sends the beginning of something and keeps the connection open.
+fn begins(to: SocketAddr, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(to).expect("it listens");
+    stream.write_all(text.as_bytes()).expect("sent");
+    stream
+}
+
+#[test]
+fn whoever_sends_slowly_holds_up_nobody() {
+    let (take, _taken) = collecting();
+    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let to = receiver.address();
+    let unknown = "POST /alertmanager HTTP/1.1\r\nContent-Length: 5000\r\n\r\n{";
+    let known = "POST /alertmanager HTTP/1.1\r\nAuthorization: Bearer s3cret\r\nContent-Length: 5000\r\n\r\n{";
+    // Who is not known is not waited for.
+    let mut refused = begins(to, unknown);
+    let mut answer = String::new();
+    let _ = refused.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let mut slow = vec![begins(to, known)];
+    slow.extend((0..200).map(|_| begins(to, "POST /alertmanager HTT")));
+    is_answered(to, 200);
+    let begun = Instant::now();
+    drop(receiver);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    // Somebody else can listen there at once.
+    Receiver::listen(&to.to_string(), "s3cret", collecting().0).expect("it is free");
+    drop(slow);
+}
+
+#[test]
+fn a_mistake_while_a_message_is_taken_in_is_told_and_costs_only_that_message() {
+    let fails = std::sync::atomic::AtomicBool::new(true);
+    let take: Take = Arc::new(move |_| {
+        assert!(!fails.swap(false, std::sync::atomic::Ordering::SeqCst), "the first one");
+        Taken::In
+    });
+    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    is_answered(receiver.address(), 500);
+    is_answered(receiver.address(), 200);
+}
+
+#[test]
+fn nobody_waits_for_what_is_being_taken_in_when_it_ends() {
+    let (told, began) = std::sync::mpsc::channel();
+    let take: Take = Arc::new(move |_| {
+        let _ = told.send(());
+        loop {
+            std::thread::park();
+        }
+    });
+    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let message = r#"{"version": "4", "alerts": []}"#;
+    let _stuck = begins(
+        receiver.address(),
+        &format!(
+            "POST /alertmanager HTTP/1.1\r\nAuthorization: Bearer s3cret\r\nContent-Length: {}\r\n\r\n{message}",
+            message.len()
+        ),
+    );
+    began.recv().expect("it is being taken in");
+    let begun = Instant::now();
+    drop(receiver);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn messages_are_read_however_their_length_is_said_and_only_up_to_a_bound() {
+    let (take, taken) = collecting();
+    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let known = "POST /alertmanager HTTP/1.1\r\nAuthorization: Bearer s3cret\r\n";
+    let message = r#"{"version": "4", "alerts": []}"#;
+    let (first, second) = message.split_at(7);
+    let pieces = format!("7\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n", second.len());
+    let huge = "h: ".to_owned() + &"x".repeat(20_000);
+    for (rest, status) in [
+        (format!("Transfer-Encoding: chunked\r\n\r\n{pieces}"), "200"),
+        (
+            format!("Expect: 100-continue\r\nContent-Length: {}\r\n\r\n{message}", message.len()),
+            "100",
+        ),
+        ("Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n".to_owned(), "413"),
+        ("Transfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(), "400"),
+        ("Content-Length: 99999999\r\n\r\n{".to_owned(), "413"),
+        ("Content-Length: -1\r\n\r\n{".to_owned(), "400"),
+        ("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n{".to_owned(), "400"),
+        (huge, "431"),
+        ("\u{1}\r\n\r\n".to_owned(), "400"),
+    ] {
+        let mut stream = begins(receiver.address(), &format!("{known}{rest}"));
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{rest:.60}: {answer}");
+    }
+    assert_eq!(taken.lock().expect("the only lock").len(), 2);
+}
+
+#[test]
+fn a_time_before_any_clock_is_refused() {
+    let (take, taken) = collecting();
+    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let body = r#"{"alert": "X", "firing": true}"#;
+    for at in [i64::MIN, i64::MAX] {
+        let (at, signature) = (at.to_string(), sign("s3cret", at, body.as_bytes()));
+        let signed = [("X-Backout-Timestamp", at.as_str()), ("X-Backout-Signature", &signature)];
+        assert_eq!(post(receiver.address(), "/alert", &signed, body).0, 401);
+    }
+    is_answered(receiver.address(), 200);
+    assert_eq!(taken.lock().expect("the only lock").len(), 1);
+}
