@@ -7,6 +7,8 @@ use backout_core::ids::TriggerId;
 use backout_trigger::machine::Sample;
 use serde::{Deserialize, Serialize};
 
+use crate::receive::OLDEST;
+
 /// The labels of an alert, which tell it from any other.
 pub type Labels = BTreeMap<String, String>;
 
@@ -16,6 +18,9 @@ pub struct Heard {
     /// How the alerts of each trigger stand.
     #[serde(default)]
     pub alerts: BTreeMap<TriggerId, Alerts>,
+    /// The signatures that came, and when.
+    #[serde(default)]
+    pub signatures: BTreeMap<String, i64>,
 }
 
 /// How the alerts of one trigger stand.
@@ -27,7 +32,16 @@ pub struct Alerts {
     pub unseen: bool,
 }
 
+/// How long a signature is remembered, in seconds: much longer than its message is let in.
+const REMEMBERED: u64 = 12 * OLDEST;
+
 impl Heard {
+    /// Whether a signature comes for the first time.
+    pub(crate) fn first(&mut self, signature: &str, now: i64) -> bool {
+        self.signatures.retain(|_, came| now.abs_diff(*came) <= REMEMBERED);
+        self.signatures.insert(signature.to_owned(), now).is_none()
+    }
+
     /// An alert fires, or does no more.
     pub(crate) fn note(&mut self, trigger: &TriggerId, labels: &Labels, firing: bool) {
         let alerts = self.alerts.entry(trigger.clone()).or_default();

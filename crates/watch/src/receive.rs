@@ -9,7 +9,8 @@
 //!
 //! Signed: `X-Backout-Timestamp`, seconds since 1970 and no more than five minutes old,
 //! and `X-Backout-Signature: sha256=HEX`, the HMAC-SHA256 of `TIMESTAMP.BODY` with the
-//! secret. A message without it is answered with 401 and has no effect.
+//! secret. A message without it is answered with 401 and has no effect. A signature counts
+//! once, whatever became of its message.
 
 mod door;
 mod http;
@@ -28,7 +29,7 @@ use self::http::{Incoming, Refusal};
 use crate::heard::Labels;
 
 /// How old a signed message may be, in seconds.
-const OLDEST: u64 = 300;
+pub(crate) const OLDEST: u64 = 300;
 
 /// A message that was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,10 @@ pub enum Taken {
 /// Takes what was let in.
 pub type Take = Arc<dyn Fn(Message) -> Taken + Send + Sync>;
 
+/// Whether a signature comes for the first time, at this second of the clock. From then on
+/// it has come.
+pub type Once = Arc<dyn Fn(&str, i64) -> std::io::Result<bool> + Send + Sync>;
+
 #[derive(Deserialize)]
 struct Alertmanager {
     version: String,
@@ -142,13 +147,13 @@ impl Receiver {
     ///
     /// # Errors
     /// Why it cannot.
-    pub fn listen(address: &str, secret: &str, take: Take) -> Result<Self, String> {
+    pub fn listen(address: &str, secret: &str, take: Take, once: Once) -> Result<Self, String> {
         is_secret(secret)?;
         let (listener, secret) = (bind(address)?, secret.to_owned());
         let door = Door::open(
             listener,
             Arc::new(move |incoming, arrived| {
-                let served = answer(incoming, &secret, &take, arrived);
+                let served = answer(incoming, &secret, &take, &once, arrived);
                 served.unwrap_or_else(|refusal| refusal)
             }),
         );
@@ -168,6 +173,7 @@ fn answer(
     incoming: &mut Incoming,
     secret: &str,
     take: &Take,
+    once: &Once,
     arrived: &dyn Fn() -> Result<(), Refusal>,
 ) -> Result<(u16, String), Refusal> {
     let refused = |status: u16, why: &str| Err((status, why.to_owned()));
@@ -193,6 +199,17 @@ fn answer(
     }
     arrived()?;
     let message = read(&head.path, &body).map_err(|why| (400, why))?;
+    // Whoever has seen a signed message could send it again.
+    if head.path != "/alertmanager" {
+        let signature = signature.to_ascii_lowercase();
+        match once(&signature, now.as_second()) {
+            Ok(true) => {}
+            Ok(false) => {
+                return refused(409, "this message came before; sign it again to say it again");
+            }
+            Err(error) => return refused(503, &error.to_string()),
+        }
+    }
     Ok(match take(message) {
         Taken::In => (200, "taken in".to_owned()),
         // Alertmanager sends whatever its routes say: that is no mistake of anybody's.

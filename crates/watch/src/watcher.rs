@@ -275,10 +275,28 @@ impl Ear {
                 known += usize::from(any);
             }
         }
-        if known > 0 && !self.0.keep(true) {
-            return Err(std::io::Error::other("what was said could not be kept"));
+        if known > 0 {
+            self.keep()?;
         }
         Ok(known)
+    }
+
+    /// Whether a signature comes for the first time, at this second of the clock. From
+    /// then on it has come, also for a watch that goes on after this one.
+    ///
+    /// # Errors
+    /// It could not be kept.
+    pub fn first(&self, signature: &str, now: i64) -> std::io::Result<bool> {
+        let first = self.0.board().heard.first(signature, now);
+        if first {
+            self.keep()?;
+        }
+        Ok(first)
+    }
+
+    fn keep(&self) -> std::io::Result<()> {
+        let kept = self.0.keep(true);
+        kept.then_some(()).ok_or_else(|| std::io::Error::other("what was said could not be kept"))
     }
 }
 

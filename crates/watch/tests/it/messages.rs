@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use backout_core::event::Event;
 use backout_core::watch::State;
-use backout_watch::receive::{Alert, Message, Receiver, Take, Taken, sign};
+use backout_watch::receive::{Alert, Message, Once, Receiver, Take, Taken, sign};
 use backout_watch::{Board, Ear, News, Setting, Watcher};
 use serde_json::json;
 
@@ -22,6 +22,17 @@ fn collecting() -> (Take, Arc<Mutex<Vec<Message>>>) {
         Taken::In
     });
     (take, taken)
+}
+
+fn once() -> Once {
+    let seen = Mutex::new(std::collections::BTreeSet::new());
+    Arc::new(move |signature, _| {
+        Ok(seen.lock().expect("the only lock").insert(signature.to_owned()))
+    })
+}
+
+fn listen(take: Take) -> Receiver {
+    Receiver::listen("127.0.0.1:0", "s3cret", take, once()).expect("it listens")
 }
 
 /// Sends a request as it is written; the status and the text of the answer.
@@ -44,8 +55,11 @@ fn post(to: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> (u1
 #[test]
 fn nothing_is_let_in_that_is_not_known() {
     let (take, taken) = collecting();
-    assert!(Receiver::listen("127.0.0.1:0", " ", Arc::clone(&take)).is_err(), "no secret at all");
-    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    assert!(
+        Receiver::listen("127.0.0.1:0", " ", Arc::clone(&take), once()).is_err(),
+        "no secret at all"
+    );
+    let receiver = listen(take);
     let to = receiver.address();
     let body = r#"{"alert": "X", "firing": true}"#;
     let now = jiff::Timestamp::now().as_second();
@@ -71,6 +85,14 @@ fn nothing_is_let_in_that_is_not_known() {
     let signed = [("X-Backout-Timestamp", at.as_str()), ("x-backout-signature", good.as_str())];
     assert_eq!(post(to, "/alert", &signed, body), (200, "taken in\n".to_owned()));
     assert_eq!(taken.lock().expect("the only lock").len(), 1);
+    // The same once more is somebody else's, however it is written.
+    let loud = good.to_ascii_uppercase().replace("SHA", "sha");
+    for again in [&good, &loud] {
+        let signed = [("X-Backout-Timestamp", at.as_str()), ("X-Backout-Signature", again)];
+        let (status, said) = post(to, "/alert", &signed, body);
+        assert_eq!((status, said.contains("came before")), (409, true), "{said}");
+    }
+    assert_eq!(taken.lock().expect("the only lock").len(), 1);
     let stage = r#"{"stage": "open", "result": "perhaps"}"#;
     let signature = sign("s3cret", now, stage.as_bytes());
     let signed =
@@ -87,7 +109,7 @@ fn a_real_alertmanager_is_understood() {
         return;
     }
     let (take, taken) = collecting();
-    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let receiver = listen(take);
     let folder = tempfile::tempdir().expect("a folder");
     let config = format!(
         "route: {{receiver: backout, group_wait: 10ms, group_interval: 100ms, repeat_interval: 1h}}\nreceivers: [{{name: backout, webhook_configs: [{{url: \"http://{}/alertmanager\", send_resolved: true, http_config: {{authorization: {{credentials: s3cret}}}}}}]}}]\n",
@@ -224,6 +246,11 @@ async fn what_was_heard_is_on_disk_before_it_is_answered() {
     let (watcher, mut news) = Watcher::begin(Setting { board: kept, ..setting() });
     let first = comes_to(&mut news, State::Firing).await;
     assert!(!first.contains(&State::NoData), "{first:?}");
+    // So is which signatures came, for much longer than their messages are let in.
+    assert!(watcher.ear().first("sha256=00", 1_780_000_000).expect("kept"));
+    let kept = Board::load(&file).expect("readable").expect("there");
+    let (next, _news) = Watcher::begin(Setting { board: kept, ..setting() });
+    assert!(!next.ear().first("sha256=00", 1_780_000_700).expect("kept"));
     // Where nothing can be kept, nothing is confirmed.
     let nowhere = folder.path().join("gone/watch.json");
     let lost = Setting { file: Some(nowhere), ..Setting::new(&plan, world(&plan)) };
@@ -235,7 +262,7 @@ async fn what_was_heard_is_on_disk_before_it_is_answered() {
 #[test]
 fn a_notification_about_anything_else_is_no_mistake() {
     let take: Take = Arc::new(|_| Taken::NotOurs("nobody waits".to_owned()));
-    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let receiver = listen(take);
     let body =
         r#"{"version": "4", "alerts": [{"status": "firing", "labels": {"alertname": "X"}}]}"#;
     let known = [("Authorization", "Bearer s3cret")];
@@ -261,7 +288,7 @@ fn begins(to: SocketAddr, text: &str) -> TcpStream {
 #[test]
 fn whoever_sends_slowly_holds_up_nobody() {
     let (take, _taken) = collecting();
-    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let receiver = listen(take);
     let to = receiver.address();
     let unknown = "POST /alertmanager HTTP/1.1\r\nContent-Length: 5000\r\n\r\n{";
     let known = "POST /alertmanager HTTP/1.1\r\nAuthorization: Bearer s3cret\r\nContent-Length: 5000\r\n\r\n{";
@@ -277,7 +304,7 @@ fn whoever_sends_slowly_holds_up_nobody() {
     drop(receiver);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     // Somebody else can listen there at once.
-    Receiver::listen(&to.to_string(), "s3cret", collecting().0).expect("it is free");
+    Receiver::listen(&to.to_string(), "s3cret", collecting().0, once()).expect("it is free");
     drop(slow);
 }
 
@@ -288,7 +315,7 @@ fn a_mistake_while_a_message_is_taken_in_is_told_and_costs_only_that_message() {
         assert!(!fails.swap(false, std::sync::atomic::Ordering::SeqCst), "the first one");
         Taken::In
     });
-    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let receiver = listen(take);
     is_answered(receiver.address(), 500);
     is_answered(receiver.address(), 200);
 }
@@ -302,7 +329,7 @@ fn nobody_waits_for_what_is_being_taken_in_when_it_ends() {
             std::thread::park();
         }
     });
-    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let receiver = listen(take);
     let message = r#"{"version": "4", "alerts": []}"#;
     let _stuck = begins(
         receiver.address(),
@@ -320,7 +347,7 @@ fn nobody_waits_for_what_is_being_taken_in_when_it_ends() {
 #[test]
 fn messages_are_read_however_their_length_is_said_and_only_up_to_a_bound() {
     let (take, taken) = collecting();
-    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let receiver = listen(take);
     let known = "POST /alertmanager HTTP/1.1\r\nAuthorization: Bearer s3cret\r\n";
     let message = r#"{"version": "4", "alerts": []}"#;
     let (first, second) = message.split_at(7);
@@ -351,7 +378,7 @@ fn messages_are_read_however_their_length_is_said_and_only_up_to_a_bound() {
 #[test]
 fn a_time_before_any_clock_is_refused() {
     let (take, taken) = collecting();
-    let receiver = Receiver::listen("127.0.0.1:0", "s3cret", take).expect("it listens");
+    let receiver = listen(take);
     let body = r#"{"alert": "X", "firing": true}"#;
     for at in [i64::MIN, i64::MAX] {
         let (at, signature) = (at.to_string(), sign("s3cret", at, body.as_bytes()));
