@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use backout_core::event::Event;
-use backout_core::question::{Question, Reply};
+use backout_core::question::{Question, QuestionKind, Reply};
 use backout_core::record::Record;
 use backout_core::state::RunState;
 use backout_documents::saying;
@@ -84,22 +84,28 @@ pub(crate) fn asked(
             None => "the run".to_owned(),
         };
         let kind = match question.kind {
-            backout_core::question::QuestionKind::Do => "to do",
-            backout_core::question::QuestionKind::Confirm => "to confirm",
-            backout_core::question::QuestionKind::Failed => "failed",
-            backout_core::question::QuestionKind::InDoubt => "in doubt",
-            backout_core::question::QuestionKind::Held => "held",
-            backout_core::question::QuestionKind::Report => "with another system",
-            backout_core::question::QuestionKind::Approve => "to approve",
-            backout_core::question::QuestionKind::Decide => "to decide",
-            backout_core::question::QuestionKind::NotRecovered => "not well again",
+            QuestionKind::Do => "to do",
+            QuestionKind::Confirm => "to confirm",
+            QuestionKind::Failed => "failed",
+            QuestionKind::InDoubt => "in doubt",
+            QuestionKind::Held => "held",
+            QuestionKind::Report => "with another system",
+            QuestionKind::Approve => "to approve",
+            QuestionKind::Decide => "to decide",
+            QuestionKind::NotRecovered => "not well again",
         };
         lines.push(format!("{} — {about}, {kind}:", question.who));
         for line in backout_exec::terminal::printable(&question.text).lines() {
             lines.push(format!("    {line}"));
         }
-        for seen in &question.evidence {
-            lines.push(format!("    seen: {}", one_line(seen, 200)));
+        // What a decision rests on says itself what it is.
+        let decided = matches!(
+            question.kind,
+            QuestionKind::Decide | QuestionKind::Approve | QuestionKind::NotRecovered
+        );
+        let seen = if decided { "" } else { "seen: " };
+        for known in &question.evidence {
+            lines.push(format!("    {seen}{}", one_line(known, 200)));
         }
         let role = question.role.as_ref().map(|role| format!(" --as {role}")).unwrap_or_default();
         let width =

@@ -88,7 +88,7 @@ fn a_whole_night_is_answered_at_one_terminal() {
     let begin = "deploy plan.backout.yaml --as lead --reason tonight";
     let Some(mut terminal) = Terminal::begin(&stage, begin) else { return };
     terminal.shows("Waiting for an answer, here or from another terminal:");
-    terminal.shows("  1 backout decide CHG7-1 back-out");
+    terminal.shows("  1 backout decide CHG7-1 back-out --question 1");
     terminal.shows("Number, why, Enter:");
     // What is no answer does nothing, and says so.
     terminal.types("9 why\r");
@@ -134,4 +134,42 @@ fn the_terminal_is_given_back() {
     terminal.shows("\nicanon");
     terminal.shows("\necho");
     drop(terminal);
+}
+
+/// An answer to one question is none to another, and everybody sees who has answered.
+#[test]
+fn an_answer_counts_for_the_question_it_names() {
+    let stage = Stage::new();
+    let both = STAGES
+        .replace("by: lead, within: 30m}", "by: lead, within: 1s, escalate: [bob], quorum: 2}");
+    stage.plan_with(STEPS, &both);
+    stage.write("up", "");
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead", "--wait"]);
+    stage.until("both are asked", |stage| {
+        let asked = stage.tell(&["status", "--json"]);
+        asked.code.is_some() && asked.out.contains("--as bob")
+    });
+    let question = stage.status()["questions"][0].clone();
+    for answer in question["answers"].as_array().expect("answers") {
+        let command = answer["command"].as_str().expect("a command");
+        assert!(command.contains(" --question 1 "), "{command}");
+        assert!(!command.contains("--as"), "{command}");
+    }
+    assert_eq!(question["role"], serde_json::Value::Null);
+    stage.say("status").says("2 have to agree; nobody has yet");
+    stage.say("status").says("any of them may answer: --as lead, --as bob");
+    let decide = |verb: &str, number: &str, who: &str| {
+        let words = ["decide", "CHG7", verb, "--question", number, "--reason", "so", "--as", who];
+        stage.tell(&words)
+    };
+    decide("continue", "2", "lead").expect(30).says("question 2 is not open; question 1 is");
+    decide("back-out", "0", "lead").expect(30).says("question 0 is not open; question 1 is");
+    stage.say("status").says("2 have to agree; nobody has yet");
+    decide("back-out", "1", "lead").expect(20);
+    stage.say("status").says("2 have to agree; Lena Lead wants to back out");
+    decide("back-out", "1", "bob").expect(0);
+    decide("continue", "1", "lead").expect(30).says("question 1 is not open; no question is");
+    stage.until("the way back", |stage| stage.say("status --json").out.contains("ack CHG7-1 tell"));
+    stage.say("ack CHG7 tell --as bob").expect(0);
+    assert_eq!(running.code(), Some(0));
 }
