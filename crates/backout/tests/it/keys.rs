@@ -90,9 +90,15 @@ fn a_whole_night_is_answered_at_one_terminal() {
     terminal.shows("Waiting for an answer, here or from another terminal:");
     terminal.shows("  1 backout decide CHG7-1 back-out --question 1");
     terminal.shows("Number, why, Enter:");
-    // What is no answer does nothing, and says so.
-    terminal.types("9 why\r");
+    // What is no answer does nothing, and says so. Of a whole text only the first line counts.
+    let text = "this is the log of the portal\r1 it seems to be down\r".repeat(20);
+    terminal.types(&format!("9 why\r1 all of it\r{text}"));
     terminal.shows("`9` is no number of an answer; nothing was done");
+    // Where the terminal says what is pasted, none of it presses Enter.
+    terminal.types("\u{1b}[200~1 all\r2 of it\r\u{1b}[201~");
+    terminal.shows("Number, why, Enter:  1 all 2 of it ▏");
+    terminal.types("\u{15}");
+    assert!(!stage.say("log CHG7 --json").out.contains("decision_made"), "nobody answered");
     terminal.types("1\r");
     terminal.shows("say why, too");
     // Who may not is refused, in the same words as anywhere.
@@ -126,10 +132,12 @@ fn the_terminal_is_given_back() {
     );
     let program = "invoke plan.backout.yaml --as lead --reason tonight; stty -a | tr ' ' '\\n' | grep -E '^-?(echo|icanon)$'";
     let Some(mut terminal) = Terminal::begin(&stage, program) else { return };
+    terminal.shows("\u{1b}[?2004h");
     terminal.shows("Number, why, Enter:");
     terminal.types("\u{3}");
     terminal.shows("HELD");
     terminal.types("\u{3}");
+    terminal.shows("\u{1b}[?2004l");
     terminal.shows("Left CHG7-1");
     terminal.shows("\nicanon");
     terminal.shows("\necho");
