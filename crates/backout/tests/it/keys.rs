@@ -16,6 +16,10 @@ struct Terminal {
 
 impl Terminal {
     fn begin(stage: &Stage, line: &str) -> Option<Self> {
+        Self::of_size(stage, line, 150, 60)
+    }
+
+    fn of_size(stage: &Stage, line: &str, columns: usize, rows: usize) -> Option<Self> {
         if Command::new("script").arg("--version").output().is_err() {
             println!("NOT RUN: answers typed at a terminal: script");
             return None;
@@ -23,7 +27,11 @@ impl Terminal {
         let plain = stage.command(&[]);
         let program = plain.get_program().to_string_lossy().into_owned();
         let mut command = Command::new("script");
-        command.args(["-qefc", &format!("stty rows 60 cols 150; {program} {line}"), "/dev/null"]);
+        command.args([
+            "-qefc",
+            &format!("stty rows {rows} cols {columns}; {program} {line}"),
+            "/dev/null",
+        ]);
         for (name, value) in plain.get_envs() {
             if let Some(value) = value {
                 command.env(name, value);
@@ -65,6 +73,30 @@ impl Terminal {
         }
     }
 
+    /// What is on the screen once it shows all of this; nothing above what is drawn anew.
+    fn screen(&self, texts: &[&str]) -> Vec<String> {
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let screen = self.screen.lock().expect("the only lock").clone();
+            let frames: Vec<&str> = screen.split("\u{1b}[J").collect();
+            // The last one may not be whole yet.
+            let frame = frames.iter().rev().nth(1).copied().unwrap_or_default();
+            let plain = regex::Regex::new("\u{1b}\\[[0-9;?]*[A-Za-z]").expect("a pattern");
+            let lines: Vec<String> = plain
+                .replace_all(frame, "")
+                .lines()
+                .map(|line| line.trim_end().to_owned())
+                .collect();
+            let joined = lines.join("\n");
+            let words = joined.split_whitespace().collect::<Vec<_>>().join(" ");
+            if texts.iter().all(|text| joined.contains(text) || words.contains(text)) {
+                return lines;
+            }
+            assert!(Instant::now() < until, "{texts:?} are not shown:\n{joined}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn code(mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
@@ -88,7 +120,8 @@ fn a_whole_night_is_answered_at_one_terminal() {
     let begin = "deploy plan.backout.yaml --as lead --reason tonight";
     let Some(mut terminal) = Terminal::begin(&stage, begin) else { return };
     terminal.shows("Waiting for an answer, here or from another terminal:");
-    terminal.shows("  1 backout decide CHG7-1 back-out --question 1");
+    terminal
+        .shows("  1  go back                          backout decide CHG7-1 back-out --question 1");
     terminal.shows("Number, why, Enter:");
     // What is no answer does nothing, and says so. Of a whole text only the first line counts.
     let text = "this is the log of the portal\r1 it seems to be down\r".repeat(20);
@@ -180,4 +213,42 @@ fn an_answer_counts_for_the_question_it_names() {
     stage.until("the way back", |stage| stage.say("status --json").out.contains("ack CHG7-1 tell"));
     stage.say("ack CHG7 tell --as bob").expect(0);
     assert_eq!(running.code(), Some(0));
+}
+
+/// Everything that is needed to answer is on the screen, however small it is.
+#[test]
+fn what_is_asked_fits_on_a_small_terminal() {
+    let triggers = "triggers:\n  login-failures: {severity: critical, every: 100ms, probe: {file: {path: up}}}\n  page-load: {severity: critical, every: 100ms, probe: {file: {path: up}}}\n  queue: {severity: critical, every: 100ms, probe: {file: {path: up}}}\n";
+    let (before, after) = STAGES.split_once("triggers:").expect("triggers");
+    let decision = after.split_once("decision:").expect("a decision").1;
+    let decision = decision.replace("by: lead,", "by: lead, quorum: 2,");
+    let more = format!("{before}{triggers}decision:{decision}");
+    for (columns, rows) in [(80, 24), (60, 12)] {
+        let stage = Stage::new();
+        stage.plan_with(STEPS, &more);
+        stage.write("up", "");
+        let begin = "deploy plan.backout.yaml --as lead --reason tonight";
+        let Some(terminal) = Terminal::of_size(&stage, begin, columns, rows) else { return };
+        let answers = [
+            "Lena Lead",
+            "the run, to decide:",
+            "  1  go back",
+            "  2  repair it in place, for so long",
+            "  3  go on as if nothing were",
+            "Number, why, Enter:",
+            "Ctrl-C holds",
+        ];
+        let lines = terminal.screen(&answers);
+        assert!(lines.len() <= rows - 2, "{}\n{lines:#?}", lines.len());
+        assert!(lines.iter().all(|line| line.chars().count() <= columns), "{lines:#?}");
+        if rows == 24 {
+            let known =
+                ["login-failures", "2 have to agree", "--question 1", "--as lead", "A change"];
+            let lines = terminal.screen(&known);
+            let all = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+            // Nothing of a command is cut off.
+            assert!(all.contains("continue --question 1"), "{lines:#?}");
+            assert_eq!(all.matches("--reason").count(), 3, "{lines:#?}");
+        }
+    }
 }
