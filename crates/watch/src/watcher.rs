@@ -208,6 +208,8 @@ impl Watcher {
     /// What the disk says.
     pub async fn end(mut self) -> std::io::Result<Board> {
         self.tasks.shutdown().await;
+        // Other systems may still be heard, and what they say is kept there, too.
+        let _alone = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let board = self.board();
         if let Some(file) = &self.shared.file {
             board.keep(file)?;

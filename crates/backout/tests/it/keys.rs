@@ -76,12 +76,12 @@ impl Terminal {
     /// What is on the screen once it shows all of this; nothing above what is drawn anew.
     fn screen(&self, texts: &[&str]) -> Vec<String> {
         let until = Instant::now() + Duration::from_secs(60);
+        let plain = regex::Regex::new("\u{1b}\\[[0-9;?]*[A-Za-z]").expect("a pattern");
         loop {
             let screen = self.screen.lock().expect("the only lock").clone();
             let frames: Vec<&str> = screen.split("\u{1b}[J").collect();
             // The last one may not be whole yet.
             let frame = frames.iter().rev().nth(1).copied().unwrap_or_default();
-            let plain = regex::Regex::new("\u{1b}\\[[0-9;?]*[A-Za-z]").expect("a pattern");
             let lines: Vec<String> = plain
                 .replace_all(frame, "")
                 .lines()
