@@ -152,6 +152,10 @@ impl From<backout_engine::log::WriteError> for Failure {
         use backout_engine::AppendError;
         use backout_engine::log::WriteError;
         match error {
+            WriteError::Illegal(other @ backout_core::state::Illegal::NotAsked { .. }) => {
+                Self::refused(other.to_string())
+                    .hint("nothing was decided; `backout status` shows what is asked now")
+            }
             WriteError::Illegal(illegal) => Self::of(&illegal),
             WriteError::Open(error) => error.into(),
             WriteError::Append(error) => {

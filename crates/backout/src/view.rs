@@ -1,6 +1,7 @@
 //! What people and scripts see: projections of a run's log, nothing else.
 
 pub(crate) mod answering;
+mod asked;
 pub(crate) mod chart;
 pub(crate) mod dry_run;
 pub(crate) mod events;

@@ -178,6 +178,16 @@ fn of_the_release(
     }
 }
 
+/// How many people have to agree to what is done with the release.
+#[must_use]
+pub fn agreeing(state: &RunState, act: &Act) -> u32 {
+    let plan = &state.planned.plan;
+    if plan.roles.is_empty() {
+        return 1;
+    }
+    of_the_release(plan, Some(state), act).map_or(1, |(_, quorum)| quorum)
+}
+
 fn quorum(
     plan: &Plan,
     run: Option<&RunState>,

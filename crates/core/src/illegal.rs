@@ -59,4 +59,15 @@ pub enum Illegal {
     /// It does not fit the deployment as it stands.
     #[error("{0}")]
     Release(&'static str),
+    /// An answer to another question than the one that is open.
+    #[error("question {question} is not open; {open}", open = match .open {
+        Some(open) => format!("question {open} is"),
+        None => "no question is".to_owned(),
+    })]
+    NotAsked {
+        /// What was answered.
+        question: u32,
+        /// What is open.
+        open: Option<u32>,
+    },
 }

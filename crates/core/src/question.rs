@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::ids::StepId;
+use crate::act::Act;
+use crate::choice::Verb;
+use crate::ids::{RoleId, StepId};
 use crate::state::RunState;
 use crate::status::Status;
 
@@ -15,7 +17,7 @@ pub struct Question {
     pub kind: QuestionKind,
     /// Who is asked, for people: a name, with the role.
     pub who: String,
-    /// The role to answer as.
+    /// The role to answer as, if there is but one.
     pub role: Option<String>,
     /// What is asked.
     pub text: String,
@@ -86,17 +88,9 @@ pub fn questions(state: &RunState) -> Vec<Question> {
 
 /// What the deployment asks of people beside its steps.
 fn about_release(state: &RunState) -> Vec<Question> {
-    let (run, plan, release) = (&state.run, &state.planned.plan, &state.release);
+    let (run, release) = (&state.run, &state.release);
     let mut questions = Vec::new();
     let answer = |command: String, meaning| Reply { command, meaning };
-    let names = |roles: &[crate::ids::RoleId]| -> String {
-        let names: Vec<String> = roles.iter().map(|role| plan.person(role)).collect();
-        if names.is_empty() {
-            "anyone with a role in the plan".to_owned()
-        } else {
-            names.join(", ")
-        }
-    };
     let reason = "--reason \"…\"";
     if let Some(open) = &release.open {
         let mut evidence: Vec<String> = open
@@ -106,30 +100,28 @@ fn about_release(state: &RunState) -> Vec<Question> {
             .map(|(id, seen)| format!("{id}: {}", seen.reading.shown))
             .collect();
         evidence.extend(open.guards.iter().map(|guard| format!("not by itself: {guard}")));
-        let back = |option: Option<&crate::ids::OptionId>| {
-            let option = option.map(|option| format!(" --option {option}")).unwrap_or_default();
-            format!("backout decide {run} back-out{option} {reason}")
+        evidence.extend(agreed(state, &decides(Verb::BackOut)));
+        evidence.extend(may_answer(&open.asked));
+        // With its number an answer never counts for another question, however late it comes.
+        let decide = |what: &str, meaning| {
+            let number = open.number;
+            answer(format!("backout decide {run} {what} --question {number} {reason}"), meaning)
         };
-        let mut answers = vec![answer(back(open.option.as_ref()), "go back")];
-        answers.push(match open.fix_until {
-            Some(_) => answer(
-                format!("backout decide {run} not-fixable {reason}"),
-                "it cannot be fixed: go back",
-            ),
-            None => answer(
-                format!("backout decide {run} fix-forward --for 30m {reason}"),
-                "repair it in place, for so long",
-            ),
-        });
-        answers.push(answer(
-            format!("backout decide {run} continue {reason}"),
-            "go on as if nothing were",
-        ));
+        let option = open.option.as_ref();
+        let option = option.map(|option| format!(" --option {option}")).unwrap_or_default();
+        let answers = vec![
+            decide(&format!("back-out{option}"), "go back"),
+            match open.fix_until {
+                Some(_) => decide("not-fixable", "it cannot be fixed: go back"),
+                None => decide("fix-forward --for 30m", "repair it in place, for so long"),
+            },
+            decide("continue", "go on as if nothing were"),
+        ];
         questions.push(Question {
             step: None,
             kind: QuestionKind::Decide,
-            who: names(&open.asked),
-            role: open.asked.first().map(ToString::to_string),
+            who: names(state, &open.asked),
+            role: only(&open.asked),
             text: open.why.clone(),
             evidence,
             answers,
@@ -149,10 +141,13 @@ fn about_release(state: &RunState) -> Vec<Question> {
             questions.push(Question {
                 step: Some(stage.id.clone()),
                 kind: QuestionKind::Approve,
-                who: names(&by),
-                role: by.first().map(ToString::to_string),
+                who: names(state, &by),
+                role: only(&by),
                 text,
-                evidence: Vec::new(),
+                evidence: agreed(state, &Act::Approve { stage: stage.id.clone() })
+                    .into_iter()
+                    .chain(may_answer(&by))
+                    .collect(),
                 answers: vec![
                     answer(
                         format!("backout stage approve {run} {} {reason}", stage.id),
@@ -176,7 +171,8 @@ fn about_release(state: &RunState) -> Vec<Question> {
                 "Every step of the way back is done, and this is not well again yet: {}",
                 unwell.join(", ")
             ),
-            evidence: Vec::new(),
+            evidence: agreed(state, &decides(Verb::Continue)).into_iter().collect(),
+            // No question is open: without a number it is no answer to one.
             answers: vec![answer(
                 format!("backout decide {run} continue {reason}"),
                 "accept it and end the run",
@@ -184,6 +180,55 @@ fn about_release(state: &RunState) -> Vec<Question> {
         });
     }
     questions
+}
+
+fn decides(verb: Verb) -> Act {
+    Act::Decide { verb, option: None }
+}
+
+fn names(state: &RunState, roles: &[RoleId]) -> String {
+    let plan = &state.planned.plan;
+    match roles {
+        [] => "anyone with a role in the plan".to_owned(),
+        roles => roles.iter().map(|role| plan.person(role)).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// The role to answer as, if there is no choice.
+fn only(roles: &[RoleId]) -> Option<String> {
+    if let [role] = roles { Some(role.to_string()) } else { None }
+}
+
+/// As whom it can be answered, if there is a choice.
+fn may_answer(roles: &[RoleId]) -> Option<String> {
+    let roles: Vec<String> = roles.iter().map(|role| format!("--as {role}")).collect();
+    (roles.len() > 1).then(|| format!("any of them may answer: {}", roles.join(", ")))
+}
+
+/// How many have to agree, and who has, where one alone is not enough.
+fn agreed(state: &RunState, act: &Act) -> Option<String> {
+    let quorum = crate::authority::agreeing(state, act);
+    if quorum < 2 {
+        return None;
+    }
+    let mut have: Vec<String> = Vec::new();
+    for (proposed, by) in &state.proposals {
+        let said = match (act, proposed) {
+            (Act::Decide { .. }, Act::Decide { verb, option }) => {
+                let option = option.as_ref().map(|option| format!(" ({option})"));
+                format!("{by} wants to {}{}", verb.shown(), option.unwrap_or_default())
+            }
+            (act, proposed) if act == proposed => format!("{by} has"),
+            _ => continue,
+        };
+        if !have.contains(&said) {
+            have.push(said);
+        }
+    }
+    if have.is_empty() {
+        have.push("nobody has yet".to_owned());
+    }
+    Some(format!("{quorum} have to agree; {}", have.join(", ")))
 }
 
 fn about_step(state: &RunState, index: usize) -> Option<Question> {

@@ -12,6 +12,7 @@ use backout_trigger::rule::Measured;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::heard::Heard;
 use crate::look::Memory;
 
 /// Where one trigger stands.
@@ -39,6 +40,9 @@ pub struct Board {
     /// first one did.
     #[serde(default)]
     pub measured: BTreeMap<TriggerId, Measured>,
+    /// What other systems said.
+    #[serde(default)]
+    pub heard: Heard,
 }
 
 /// How many values are kept for people.
@@ -58,7 +62,12 @@ impl Board {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(began: Timestamp) -> Self {
-        Self { began, triggers: BTreeMap::new(), measured: BTreeMap::new() }
+        Self {
+            began,
+            triggers: BTreeMap::new(),
+            measured: BTreeMap::new(),
+            heard: Heard::default(),
+        }
     }
 
     /// The file in a run's folder.

@@ -12,6 +12,7 @@
 
 pub mod board;
 mod composite;
+pub mod heard;
 pub mod history;
 pub mod look;
 pub mod measure;

@@ -9,38 +9,46 @@
 //!
 //! Signed: `X-Backout-Timestamp`, seconds since 1970 and no more than five minutes old,
 //! and `X-Backout-Signature: sha256=HEX`, the HMAC-SHA256 of `TIMESTAMP.BODY` with the
-//! secret. A message without it is answered with 401 and has no effect.
+//! secret. A message without it is answered with 401 and has no effect. A signature counts
+//! once, whatever became of its message.
 
-use std::collections::BTreeMap;
-use std::io::Read;
-use std::net::SocketAddr;
+mod door;
+mod http;
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::Sha256;
-use tiny_http::{Method, Request, Response, Server};
 
-/// The largest message that is read.
-const LARGEST: u64 = 1024 * 1024;
+use self::door::Door;
+use self::http::{Incoming, Refusal};
+use crate::heard::Labels;
+
 /// How old a signed message may be, in seconds.
-const OLDEST: i64 = 300;
+pub(crate) const OLDEST: u64 = 300;
 
 /// A message that was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// An alert fires, or does no more.
-    Alert {
-        /// Its name.
-        name: String,
-        /// Its labels.
-        labels: BTreeMap<String, String>,
-        /// Whether it fires.
-        firing: bool,
-    },
+    /// Alerts that fire, or do no more.
+    Alerts(Vec<Alert>),
     /// What became of a stage.
     Stage(StageReport),
+}
+
+/// An alert that fires, or does no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Its name.
+    pub name: String,
+    /// All its labels.
+    pub labels: Labels,
+    /// Whether it fires.
+    pub firing: bool,
 }
 
 /// What another system says became of a stage.
@@ -66,19 +74,36 @@ pub enum StageResult {
     Failed,
 }
 
-/// What becomes of a message that was let in: an error is what the sender is told.
-pub type Take = Arc<dyn Fn(Message) -> Result<(), String> + Send + Sync>;
+/// What became of a message that was let in, as its sender is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts.
+    In,
+    /// It is about nothing that is waited for here.
+    NotOurs(String),
+    /// It makes no sense now.
+    Refused(String),
+    /// It could not be taken in; it may be sent again.
+    Failed(String),
+}
+
+/// Takes what was let in.
+pub type Take = Arc<dyn Fn(Message) -> Taken + Send + Sync>;
+
+/// Whether a signature comes for the first time, at this second of the clock. From then on
+/// it has come.
+pub type Once = Arc<dyn Fn(&str, i64) -> std::io::Result<bool> + Send + Sync>;
 
 #[derive(Deserialize)]
 struct Alertmanager {
     version: String,
-    alerts: Vec<Alert>,
+    alerts: Vec<Notified>,
 }
 
 #[derive(Deserialize)]
-struct Alert {
+struct Notified {
     status: String,
-    labels: BTreeMap<String, String>,
+    labels: Labels,
 }
 
 #[derive(Deserialize)]
@@ -87,14 +112,34 @@ struct Signed {
     alert: String,
     firing: bool,
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    labels: Labels,
 }
 
 /// A place where messages come in, until it is dropped.
-pub struct Receiver {
-    server: Arc<Server>,
-    address: SocketAddr,
-    thread: Option<std::thread::JoinHandle<()>>,
+pub struct Receiver(Door);
+
+/// Takes an address of this machine for messages.
+///
+/// # Errors
+/// Why it cannot be had, for people.
+pub fn bind(address: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => format!("another program listens at {address} already"),
+        ErrorKind::AddrNotAvailable => format!("{address} is no address of this machine"),
+        ErrorKind::PermissionDenied => format!("this account may not listen at {address}"),
+        kind => format!("{address}: {kind}"),
+    })
+}
+
+/// Whether a secret keeps anybody out.
+///
+/// # Errors
+/// Why it does not.
+pub fn is_secret(secret: &str) -> Result<(), String> {
+    match secret.trim().is_empty() {
+        true => Err("the secret of `receive` is empty: anybody could send messages".to_owned()),
+        false => Ok(()),
+    }
 }
 
 impl Receiver {
@@ -102,81 +147,79 @@ impl Receiver {
     ///
     /// # Errors
     /// Why it cannot.
-    pub fn listen(address: &str, secret: &str, take: Take) -> Result<Self, String> {
-        if secret.trim().is_empty() {
-            return Err("the secret of `receive` is empty: anybody could send messages".to_owned());
-        }
-        let server = Server::http(address).map_err(|error| format!("{address}: {error}"))?;
-        let bound = server.server_addr().to_ip().ok_or("an address of the internet is needed")?;
-        let server = Arc::new(server);
-        let (served, secret) = (Arc::clone(&server), secret.to_owned());
-        let thread = std::thread::spawn(move || {
-            for mut request in served.incoming_requests() {
-                let (status, said) = answer(&mut request, &secret, &take, Timestamp::now());
-                // A sender that went away is none of our business.
-                let _ = request.respond(Response::from_string(said).with_status_code(status));
-            }
-        });
-        Ok(Self { server, address: bound, thread: Some(thread) })
+    pub fn listen(address: &str, secret: &str, take: Take, once: Once) -> Result<Self, String> {
+        is_secret(secret)?;
+        let (listener, secret) = (bind(address)?, secret.to_owned());
+        let door = Door::open(
+            listener,
+            Arc::new(move |incoming, arrived| {
+                let served = answer(incoming, &secret, &take, &once, arrived);
+                served.unwrap_or_else(|refusal| refusal)
+            }),
+        );
+        door.map(Self).map_err(|error| format!("{address}: {}", error.kind()))
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.server.unblock();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+/// Nothing is read of a message before its sender has shown as much as can be shown
+/// without it.
+fn answer(
+    incoming: &mut Incoming,
+    secret: &str,
+    take: &Take,
+    once: &Once,
+    arrived: &dyn Fn() -> Result<(), Refusal>,
+) -> Result<(u16, String), Refusal> {
+    let refused = |status: u16, why: &str| Err((status, why.to_owned()));
+    let head = incoming.head()?;
+    if head.method != "POST" {
+        return refused(405, "only POST");
+    }
+    let (at, signature) = (head.header("X-Backout-Timestamp"), head.header("X-Backout-Signature"));
+    let now = Timestamp::now();
+    let may_be = match head.path.as_str() {
+        "/alertmanager" => {
+            is_same(head.header("Authorization"), &format!("Bearer {secret}"), secret)
+        }
+        "/alert" | "/stage" => is_recent(at, now) && signature_of(signature).is_some(),
+        _ => return refused(404, "there is /alertmanager, /alert and /stage"),
+    };
+    if !may_be {
+        return refused(401, "not let in");
+    }
+    let body = incoming.body(&head)?;
+    if head.path != "/alertmanager" && !is_signed(at, &body, signature, secret, now) {
+        return refused(401, "not let in");
+    }
+    arrived()?;
+    let message = read(&head.path, &body).map_err(|why| (400, why))?;
+    // Whoever has seen a signed message could send it again.
+    if head.path != "/alertmanager" {
+        let signature = signature.to_ascii_lowercase();
+        match once(&signature, now.as_second()) {
+            Ok(true) => {}
+            Ok(false) => {
+                return refused(409, "this message came before; sign it again to say it again");
+            }
+            Err(error) => return refused(503, &error.to_string()),
         }
     }
+    Ok(match take(message) {
+        Taken::In => (200, "taken in".to_owned()),
+        // Alertmanager sends whatever its routes say: that is no mistake of anybody's.
+        Taken::NotOurs(why) if head.path == "/alertmanager" => (200, why),
+        Taken::NotOurs(why) | Taken::Refused(why) => (409, why),
+        Taken::Failed(why) => (503, why),
+    })
 }
 
-fn answer(request: &mut Request, secret: &str, take: &Take, now: Timestamp) -> (u16, String) {
-    let said = |status: u16, text: &str| (status, format!("{text}\n"));
-    if *request.method() != Method::Post {
-        return said(405, "only POST");
-    }
-    let header = |name: &str| {
-        let found =
-            request.headers().iter().find(|h| h.field.as_str().as_str().eq_ignore_ascii_case(name));
-        found.map(|header| header.value.as_str().to_owned()).unwrap_or_default()
-    };
-    let (bearer, at, signature) =
-        (header("Authorization"), header("X-Backout-Timestamp"), header("X-Backout-Signature"));
-    let url = request.url().to_owned();
-    let mut body = Vec::new();
-    if request.as_reader().take(LARGEST + 1).read_to_end(&mut body).is_err() {
-        return said(400, "the message cannot be read");
-    }
-    if body.len() as u64 > LARGEST {
-        return said(413, "the message is too large");
-    }
-    let known = match url.as_str() {
-        "/alertmanager" => is_same(&bearer, &format!("Bearer {secret}"), secret),
-        "/alert" | "/stage" => is_signed(&at, &body, &signature, secret, now),
-        _ => return said(404, "there is /alertmanager, /alert and /stage"),
-    };
-    if !known {
-        return said(401, "not let in");
-    }
-    let messages = match read(&url, &body) {
-        Ok(messages) => messages,
-        Err(why) => return said(400, &why),
-    };
-    for message in messages {
-        if let Err(why) = take(message) {
-            return said(409, &why);
-        }
-    }
-    said(200, "taken in")
-}
-
-fn read(url: &str, body: &[u8]) -> Result<Vec<Message>, String> {
+fn read(url: &str, body: &[u8]) -> Result<Message, String> {
     let wrong = |error: serde_json::Error| format!("this is no such message: {error}");
     match url {
         "/alertmanager" => {
@@ -184,22 +227,24 @@ fn read(url: &str, body: &[u8]) -> Result<Vec<Message>, String> {
             if message.version != "4" {
                 return Err(format!("version 4 is understood, not {}", message.version));
             }
-            let alert = |alert: Alert| {
+            let alert = |alert: Notified| {
                 let firing = match alert.status.as_str() {
                     "firing" => true,
                     "resolved" => false,
                     other => return Err(format!("an alert is firing or resolved, not `{other}`")),
                 };
                 let name = alert.labels.get("alertname").cloned().unwrap_or_default();
-                Ok(Message::Alert { name, labels: alert.labels, firing })
+                Ok(Alert { name, labels: alert.labels, firing })
             };
-            message.alerts.into_iter().map(alert).collect()
+            let alerts: Result<_, String> = message.alerts.into_iter().map(alert).collect();
+            Ok(Message::Alerts(alerts?))
         }
         "/alert" => {
             let said: Signed = serde_json::from_slice(body).map_err(wrong)?;
-            Ok(vec![Message::Alert { name: said.alert, labels: said.labels, firing: said.firing }])
+            let alert = Alert { name: said.alert, labels: said.labels, firing: said.firing };
+            Ok(Message::Alerts(vec![alert]))
         }
-        _ => Ok(vec![Message::Stage(serde_json::from_slice(body).map_err(wrong)?)]),
+        _ => Ok(Message::Stage(serde_json::from_slice(body).map_err(wrong)?)),
     }
 }
 
@@ -220,10 +265,17 @@ fn is_same(one: &str, other: &str, secret: &str) -> bool {
 }
 
 fn is_signed(at: &str, body: &[u8], signature: &str, secret: &str, now: Timestamp) -> bool {
-    let recent = at.parse().is_ok_and(|at: i64| (now.as_second() - at).abs() <= OLDEST);
-    let Some(given) = signature.strip_prefix("sha256=").and_then(unhex) else { return false };
+    let Some(given) = signature_of(signature) else { return false };
     let signed = mac(secret, &[at.as_bytes(), b".", body]);
-    recent && signed.is_some_and(|mac| mac.verify_slice(&given).is_ok())
+    is_recent(at, now) && signed.is_some_and(|mac| mac.verify_slice(&given).is_ok())
+}
+
+fn is_recent(at: &str, now: Timestamp) -> bool {
+    at.parse().is_ok_and(|at: i64| now.as_second().abs_diff(at) <= OLDEST)
+}
+
+fn signature_of(header: &str) -> Option<Vec<u8>> {
+    header.strip_prefix("sha256=").and_then(unhex)
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -267,5 +319,8 @@ mod tests {
         assert!(!is_signed("", body, "", secret, now));
         let old = sign(secret, 1_779_999_699, body);
         assert!(!is_signed("1779999699", body, &old, secret, now), "five minutes and one second");
+        let never = i64::MIN.to_string();
+        let far = sign(secret, i64::MIN, body);
+        assert!(!is_signed(&never, body, &far, secret, now), "before any clock");
     }
 }

@@ -30,6 +30,7 @@ use crate::composite::{self, Way};
 use crate::look::{Looked, Looker, Memory, Servers, TIMEOUT};
 use crate::measure::BEFORE;
 use crate::reading::reading;
+use crate::receive::Alert;
 
 /// How many looks at one source are under way at the same time.
 const AT_ONCE: usize = 16;
@@ -101,7 +102,6 @@ struct Shared {
     /// Whether this watch has looked at anything.
     looking: AtomicBool,
     ways: Mutex<BTreeMap<OptionId, Way>>,
-    alerts: Mutex<BTreeMap<TriggerId, bool>>,
     file: Option<PathBuf>,
     kept: Mutex<Option<Instant>>,
     tell: mpsc::Sender<Vec<Event>>,
@@ -138,7 +138,6 @@ impl Watcher {
             begun: Timestamp::now(),
             looking: AtomicBool::new(false),
             ways: Mutex::default(),
-            alerts: Mutex::default(),
             file,
             kept: Mutex::default(),
             tell,
@@ -225,6 +224,8 @@ impl Watcher {
     /// What the disk says.
     pub async fn end(mut self) -> std::io::Result<Board> {
         self.tasks.shutdown().await;
+        // Other systems may still be heard, and what they say is kept there, too.
+        let _alone = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let board = self.board();
         if let Some(file) = &self.shared.file {
             board.keep(file)?;
@@ -294,20 +295,51 @@ fn ways(state: &RunState, now: Timestamp) -> BTreeMap<OptionId, Way> {
 pub struct Ear(Arc<Shared>);
 
 impl Ear {
-    /// Another system says that an alert fires, or that it does no more. Whether any
-    /// trigger waits for it.
-    pub fn heard(&self, alert: &str, labels: &BTreeMap<String, String>, firing: bool) -> bool {
-        let mut any = false;
-        for (id, trigger) in &self.0.plan.triggers {
-            let Condition::Webhook(webhook) = &trigger.condition else { continue };
-            let fits = webhook.alert == alert
-                && webhook.labels.iter().all(|(name, value)| labels.get(name) == Some(value));
-            if fits {
-                self.0.alerts().insert(id.clone(), firing);
-                any = true;
+    /// Another system says which alerts fire, and which do no more. How many of them any
+    /// trigger waits for; they are kept before this returns.
+    ///
+    /// # Errors
+    /// They could not be kept.
+    pub fn heard(&self, alerts: &[Alert]) -> std::io::Result<usize> {
+        let mut known = 0;
+        {
+            let mut board = self.0.board();
+            for alert in alerts {
+                let waiting = self.0.plan.triggers.iter().filter(|(_, trigger)| {
+                    matches!(&trigger.condition, Condition::Webhook(webhook)
+                        if webhook.alert == alert.name
+                            && webhook.labels.iter().all(|(name, value)| alert.labels.get(name) == Some(value)))
+                });
+                let mut any = false;
+                for (id, _) in waiting {
+                    board.heard.note(id, &alert.labels, alert.firing);
+                    any = true;
+                }
+                known += usize::from(any);
             }
         }
-        any
+        if known > 0 {
+            self.keep()?;
+        }
+        Ok(known)
+    }
+
+    /// Whether a signature comes for the first time, at this second of the clock. From
+    /// then on it has come, also for a watch that goes on after this one.
+    ///
+    /// # Errors
+    /// It could not be kept.
+    pub fn first(&self, signature: &str, now: i64) -> std::io::Result<bool> {
+        let first = self.0.board().heard.first(signature, now);
+        if first {
+            self.keep()?;
+        }
+        Ok(first)
+    }
+
+    fn keep(&self) -> std::io::Result<()> {
+        let kept = self.0.keep(true);
+        kept.then_some(()).ok_or_else(|| std::io::Error::other("what was said could not be kept"))
     }
 }
 
@@ -355,10 +387,6 @@ impl Shared {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn alerts(&self) -> MutexGuard<'_, BTreeMap<TriggerId, bool>> {
-        self.alerts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn composite(&self, condition: &str) -> Looked {
         let states: BTreeMap<TriggerId, State> = self
             .rules
@@ -387,7 +415,7 @@ impl Shared {
     }
 
     fn heard(&self, id: &TriggerId) -> Looked {
-        let (sample, note) = match self.alerts().get(id) {
+        let (sample, note) = match self.board().heard.fires(id) {
             Some(true) => (Sample::Value { value: 1.0, beyond: true }, "the alert fires"),
             Some(false) => (Sample::Value { value: 0.0, beyond: false }, "the alert is resolved"),
             None => (Sample::Nothing, "nothing was heard yet"),
@@ -416,6 +444,7 @@ impl Shared {
         {
             let mut board = self.board();
             let began = board.began;
+            board.heard.seen(id, &looked.sample);
             let standing = board.triggers.entry(id.clone()).or_insert_with(|| Standing {
                 watched: Watched::new(began),
                 reading: Default::default(),
@@ -488,15 +517,16 @@ impl Shared {
         Vec::new()
     }
 
-    /// Keeps the board: when something changed, and now and then.
-    fn keep(&self, changed: bool) {
-        let Some(file) = &self.file else { return };
+    /// Keeps the board: when something changed, and now and then. `false` if that failed.
+    fn keep(&self, changed: bool) -> bool {
+        let Some(file) = &self.file else { return true };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if changed || kept.is_none_or(|at| at.elapsed() >= KEPT_EVERY) {
             *kept = Some(Instant::now());
             let board = self.board().clone();
             // A full disk must not end the watch; the states are in the log as well.
-            let _ = board.keep(file);
+            return board.keep(file).is_ok();
         }
+        true
     }
 }

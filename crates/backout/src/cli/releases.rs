@@ -52,6 +52,10 @@ pub(crate) struct DecideArgs {
     /// Why. It goes into the log.
     #[arg(long, required_unless_present = "explain")]
     pub(crate) reason: Option<String>,
+    /// The number of the question that is answered. If another one is open by then,
+    /// nothing is decided.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) question: Option<u32>,
     /// With back-out: this way back, if not the plan's default one.
     #[arg(long, value_name = "NAME")]
     pub(crate) option: Option<String>,
@@ -59,7 +63,7 @@ pub(crate) struct DecideArgs {
     #[arg(long = "for", value_name = "DURATION")]
     pub(crate) lasting: Option<String>,
     /// Show each decision of the run with everything that was known when it was made.
-    #[arg(long, conflicts_with_all = ["verb", "reason", "option", "lasting"])]
+    #[arg(long, conflicts_with_all = ["verb", "reason", "question", "option", "lasting"])]
     pub(crate) explain: bool,
     /// Print JSON.
     #[arg(long, requires = "explain")]

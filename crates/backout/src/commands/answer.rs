@@ -26,7 +26,15 @@ pub(super) async fn answers(
             Err(why) => why,
             Ok(words) => {
                 prompt().begins();
-                carried_out(app, &words).await
+                let done = carried_out(app, &words);
+                tokio::pin!(done);
+                loop {
+                    tokio::select! {
+                        said = &mut done => break said,
+                        // Taken now, so that it is no answer to what is asked then.
+                        keys = keyboard.next() => drop(prompt().take(&keys)),
+                    }
+                }
             }
         };
         prompt().ended(&said);

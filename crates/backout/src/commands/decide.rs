@@ -9,7 +9,8 @@ use backout_core::duration::{BadDuration, Span};
 use backout_core::event::Event;
 use backout_core::ids::TriggerId;
 use backout_core::plan::Severity;
-use backout_core::state::RunState;
+use backout_core::state::{Illegal, RunState};
+use backout_engine::log::WriteError;
 use backout_forecast::outlook::History;
 use jiff::Timestamp;
 
@@ -31,6 +32,8 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         return Err(Failure::usage("say what is decided, and why"));
     };
     let state = log.state();
+    // Said first: what else is wrong with the answer depends on the question.
+    is_asked(state, args.question).map_err(WriteError::Illegal)?;
     let history = history_of_state(app).await?;
     let choice = choice(app, state, args, verb, &history)?;
     let back = matches!(choice, Choice::BackOut { .. } | Choice::NotFixable);
@@ -49,6 +52,7 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
     };
     let act = Act::Decide { verb, option };
     let done = say(app, &mut log, args.who.who.as_deref(), &act, reason, |state| {
+        is_asked(state, args.question)?;
         Ok(decided(&state.release, choice.clone(), reason.clone(), false))
     })
     .await?;
@@ -61,6 +65,15 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         }
     }
     Ok(done)
+}
+
+/// Whether a question, if one is named, is the one that is open.
+fn is_asked(state: &RunState, question: Option<u32>) -> Result<(), Illegal> {
+    let open = state.release.open.as_ref().map(|open| open.number);
+    match question.filter(|_| question != open) {
+        Some(question) => Err(Illegal::NotAsked { question, open }),
+        None => Ok(()),
+    }
 }
 
 fn choice(

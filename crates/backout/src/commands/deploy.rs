@@ -16,6 +16,7 @@ use super::Done;
 use super::baseline::folder_of;
 use super::invoke::{coordinate, refuse_a_second_run, require_baselines, warn};
 use super::plans::must_read;
+use super::watch;
 use crate::app::{App, who};
 use crate::cli::DeployArgs;
 use crate::failure::{Exit, Failure};
@@ -61,6 +62,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         reason: args.reason.clone(),
         plan: plan.clone(),
     };
+    watch::messages::ready(plan, &planned.folder)?;
     let log = start::begin(&journal, actor, app.now(), planned, Vec::new()).await?;
     app.ledger().begin_run(&log.state().run)?;
     let lease = app.lease(&log.state().run)?;

@@ -1,6 +1,6 @@
 //! `watch`: the triggers of a plan or a run, live, or over recorded data.
 
-mod messages;
+pub(super) mod messages;
 mod record;
 mod replay;
 

@@ -7,6 +7,8 @@ use backout_core::question::{Question, Reply};
 
 /// What stands in a command where a reason has to be.
 const REASON: &str = " --reason \"…\"";
+/// How much can be typed, in bytes.
+const LONGEST: usize = 4000;
 
 /// What somebody is typing, and what became of what they typed.
 #[derive(Debug, Default)]
@@ -20,8 +22,23 @@ pub(crate) struct Prompt {
     said: Vec<String>,
     /// An answer is under way.
     busy: bool,
-    /// Within a sequence that a key such as an arrow sends.
-    sequence: bool,
+    /// What the next character belongs to.
+    within: Within,
+    /// What comes was pasted.
+    pasted: bool,
+}
+
+/// What a character belongs to.
+#[derive(Debug, Default)]
+enum Within {
+    #[default]
+    Text,
+    /// Esc alone, or the beginning of what a key such as an arrow sends.
+    Escape,
+    /// What such a key sends, so far.
+    Sequence(String),
+    /// The last character of it.
+    Last,
 }
 
 impl Prompt {
@@ -59,28 +76,51 @@ impl Prompt {
         self.busy || !self.open.is_empty() || !self.typed.is_empty()
     }
 
-    /// Takes what was typed. Gives a line once it is finished.
+    /// Takes what came from the keyboard at once. Gives a line once it is finished; what
+    /// came behind it in the same moment was not typed, and is nothing.
     pub(crate) fn take(&mut self, text: &str) -> Option<String> {
+        let mut line = None;
         for c in text.chars() {
-            if self.sequence {
-                self.sequence = !(c.is_ascii_alphabetic() || c == '~');
-                continue;
-            }
+            let Some(c) = self.key(c) else { continue };
             match c {
-                '\u{1b}' => self.sequence = true,
-                '\r' | '\n' if self.busy => {}
+                _ if line.is_some() => {}
+                // Enter is pressed, never pasted.
+                '\r' | '\n' if self.pasted => self.typed.push(' '),
+                c if self.pasted && c.is_control() => {}
                 '\r' | '\n' => {
-                    let line = std::mem::take(&mut self.typed).trim().to_owned();
-                    self.said.clear();
-                    if !line.is_empty() {
-                        return Some(line);
+                    let typed = std::mem::take(&mut self.typed).trim().to_owned();
+                    if !self.busy {
+                        self.said.clear();
+                        line = Some(typed);
                     }
                 }
                 '\u{7f}' | '\u{8}' => drop(self.typed.pop()),
                 '\u{15}' => self.typed.clear(),
                 c if c.is_control() => {}
-                c => self.typed.push(c),
+                c if self.typed.len() < LONGEST => self.typed.push(c),
+                _ => {}
             }
+        }
+        line.filter(|line| !line.is_empty())
+    }
+
+    /// A character that belongs to no sequence.
+    fn key(&mut self, c: char) -> Option<char> {
+        match (std::mem::take(&mut self.within), c) {
+            (Within::Escape, '[') => self.within = Within::Sequence(String::new()),
+            (Within::Escape, 'O') => self.within = Within::Last,
+            (Within::Last, ' '..='~') => {}
+            (Within::Sequence(mut so_far), ' '..='?') if so_far.len() < 16 => {
+                so_far.push(c);
+                self.within = Within::Sequence(so_far);
+            }
+            (Within::Sequence(so_far), '@'..='~') => match (so_far.as_str(), c) {
+                ("200", '~') => self.pasted = true,
+                ("201", '~') => self.pasted = false,
+                _ => {}
+            },
+            (_, '\u{1b}') => self.within = Within::Escape,
+            (_, c) => return Some(c),
         }
         None
     }
@@ -98,8 +138,8 @@ impl Prompt {
         if !self.open.contains(command) {
             return Err(format!("{number} is not asked any more; nothing was done"));
         }
-        let (reason, who) = match rest.rsplit_once("--as ") {
-            Some((reason, role)) => (reason.trim(), Some(role.trim())),
+        let (reason, who) = match as_whom(rest) {
+            Some((reason, role)) => (reason, Some(role)),
             None => (rest.trim(), who),
         };
         let words = command.strip_suffix(REASON).unwrap_or(command);
@@ -130,6 +170,14 @@ impl Prompt {
             .map(str::to_owned)
             .collect();
     }
+}
+
+/// The words before a last `--as ROLE`, and the role.
+fn as_whom(text: &str) -> Option<(&str, &str)> {
+    let (before, role) = text.trim().rsplit_once(char::is_whitespace)?;
+    let before = before.trim_end().strip_suffix("--as")?;
+    let apart = before.is_empty() || before.ends_with(char::is_whitespace);
+    apart.then(|| (before.trim(), role))
 }
 
 /// Some answers need a file, or take more than a line.
@@ -207,6 +255,53 @@ mod tests {
         assert_eq!(prompt.take("junk\u{15}\n"), None);
         prompt.begins();
         assert_eq!(prompt.take("2 y\n"), None, "one after the other");
+    }
+
+    #[test]
+    fn esc_alone_swallows_nothing() {
+        let mut prompt = Prompt::default();
+        assert_eq!(prompt.take("\u{1b}"), None);
+        assert_eq!(
+            prompt.take("2 we\u{1b}\u{1b} go\u{1b}OA\u{1b}[1;5C on\r"),
+            Some("2 we go on".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_comes_behind_enter_at_once_is_nothing() {
+        let mut prompt = Prompt::default();
+        let text = format!("1 so\r2 no {}\r2 no\r3 n", "x".repeat(400));
+        assert_eq!(prompt.take(&text), Some("1 so".to_owned()));
+        assert_eq!(prompt.take("\r"), None);
+        // What is finished while an answer is under way is nothing either.
+        prompt.begins();
+        assert_eq!(prompt.take("2 no\r"), None);
+        prompt.ended("done");
+        assert_eq!(prompt.take("\r"), None);
+    }
+
+    #[test]
+    fn what_is_pasted_never_presses_enter() {
+        let mut prompt = Prompt::default();
+        assert_eq!(prompt.take("1 "), None);
+        assert_eq!(prompt.take("\u{1b}[200~they say\r\n2 all"), None);
+        assert_eq!(prompt.take("\u{15}\u{7f} is well\r\u{1b}[201~"), None);
+        assert_eq!(prompt.take("\r"), Some("1 they say  2 all is well".to_owned()));
+        // Its end counts also where nothing else does.
+        assert_eq!(prompt.take("1 x\r\u{1b}[200~2 y\r\u{1b}[201~"), Some("1 x".to_owned()));
+        assert_eq!(prompt.take("1 z\r"), Some("1 z".to_owned()));
+    }
+
+    #[test]
+    fn only_the_last_two_words_say_who_answers() {
+        let mut prompt = Prompt::default();
+        prompt.asked(&[question(&[BACK])]);
+        let words = |line| prompt.command(line, Some("lead")).expect("a command");
+        let said = words("1 they log in --as admin and it fails");
+        assert_eq!(said[3..], ["--reason=they log in --as admin and it fails", "--as=lead"]);
+        let said = words("1 they log in --as admin --as  pm");
+        assert_eq!(said[3..], ["--reason=they log in --as admin", "--as=pm"]);
+        assert_eq!(words("1 x--as pm")[3..], ["--reason=x--as pm", "--as=lead"]);
     }
 
     #[test]

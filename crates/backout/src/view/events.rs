@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use backout_core::event::Event;
-use backout_core::question::{Question, Reply};
+use backout_core::question::{Question, QuestionKind};
 use backout_core::record::Record;
 use backout_core::state::RunState;
 use backout_documents::saying;
@@ -59,57 +59,60 @@ pub(crate) fn json(record: &Record) -> Vec<Value> {
     events
 }
 
-/// The last words of a coordinator: what waits for people.
+/// What waits for people, with the words that answer it from any terminal.
 pub(crate) fn questions(state: &RunState) -> Vec<String> {
-    asked(state, &backout_core::question::questions(state), |_| None)
-}
-
-/// The same, with the numbers of the answers that have one.
-pub(crate) fn asked(
-    state: &RunState,
-    questions: &[Question],
-    number: impl Fn(&Reply) -> Option<usize>,
-) -> Vec<String> {
     let mut lines = Vec::new();
-    for question in questions {
-        let about = match &question.step {
-            Some(step) => {
-                let label =
-                    state.step(step).map_or_else(String::new, |(step, _)| match &step.title {
-                        Some(title) => format!(" ({title})"),
-                        None => String::new(),
-                    });
-                format!("{step}{label}")
-            }
-            None => "the run".to_owned(),
-        };
-        let kind = match question.kind {
-            backout_core::question::QuestionKind::Do => "to do",
-            backout_core::question::QuestionKind::Confirm => "to confirm",
-            backout_core::question::QuestionKind::Failed => "failed",
-            backout_core::question::QuestionKind::InDoubt => "in doubt",
-            backout_core::question::QuestionKind::Held => "held",
-            backout_core::question::QuestionKind::Report => "with another system",
-            backout_core::question::QuestionKind::Approve => "to approve",
-            backout_core::question::QuestionKind::Decide => "to decide",
-            backout_core::question::QuestionKind::NotRecovered => "not well again",
-        };
-        lines.push(format!("{} — {about}, {kind}:", question.who));
+    for question in &backout_core::question::questions(state) {
+        lines.push(title(state, question));
         for line in backout_exec::terminal::printable(&question.text).lines() {
             lines.push(format!("    {line}"));
         }
-        for seen in &question.evidence {
-            lines.push(format!("    seen: {}", one_line(seen, 200)));
+        let seen = if is_decided(question) { "" } else { "seen: " };
+        for known in &question.evidence {
+            lines.push(format!("    {seen}{}", one_line(known, 200)));
         }
         let role = question.role.as_ref().map(|role| format!(" --as {role}")).unwrap_or_default();
         let width =
             question.answers.iter().map(|reply| reply.command.chars().count()).max().unwrap_or(0);
         for reply in &question.answers {
-            let command = format!("{:<width$}", format!("{}", reply.command));
-            let command = format!("{}{role}{}", reply.command, &command[reply.command.len()..]);
-            let number = number(reply).map_or_else(|| ">".to_owned(), |number| number.to_string());
-            lines.push(format!("{number:>3} {command}   {}", reply.meaning));
+            let command = format!("{}{role}", reply.command);
+            let width = width + role.len();
+            lines.push(format!("  > {command:<width$}   {}", reply.meaning));
         }
     }
     lines
+}
+
+/// Who is asked, and about what.
+pub(super) fn title(state: &RunState, question: &Question) -> String {
+    let about = match &question.step {
+        Some(step) => {
+            let label = state.step(step).map_or_else(String::new, |(step, _)| match &step.title {
+                Some(title) => format!(" ({title})"),
+                None => String::new(),
+            });
+            format!("{step}{label}")
+        }
+        None => "the run".to_owned(),
+    };
+    let kind = match question.kind {
+        QuestionKind::Do => "to do",
+        QuestionKind::Confirm => "to confirm",
+        QuestionKind::Failed => "failed",
+        QuestionKind::InDoubt => "in doubt",
+        QuestionKind::Held => "held",
+        QuestionKind::Report => "with another system",
+        QuestionKind::Approve => "to approve",
+        QuestionKind::Decide => "to decide",
+        QuestionKind::NotRecovered => "not well again",
+    };
+    format!("{} — {about}, {kind}:", question.who)
+}
+
+/// Whether what is known about a question says itself what it is.
+pub(super) fn is_decided(question: &Question) -> bool {
+    matches!(
+        question.kind,
+        QuestionKind::Decide | QuestionKind::Approve | QuestionKind::NotRecovered
+    )
 }

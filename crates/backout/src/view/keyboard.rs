@@ -1,6 +1,6 @@
 //! Keys from the terminal, each as it is pressed.
 
-use std::io::{IsTerminal, stdin};
+use std::io::{IsTerminal, Write, stdin, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +9,14 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 };
 use tokio::sync::mpsc;
+
+/// Has the terminal say what is pasted, and no more.
+const PASTES_SHOWN: &str = "\u{1b}[?2004h";
+const PASTES_PLAIN: &str = "\u{1b}[?2004l";
+/// What comes closer together than this was not typed key by key.
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+/// The most that is taken as one.
+const MOST: usize = 1024 * 1024;
 
 /// The terminal, giving each key at once and showing none. As it was before once this is
 /// dropped.
@@ -31,6 +39,7 @@ impl Keyboard {
         plain.special_codes[SpecialCodeIndex::VMIN] = 1;
         plain.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(stdin(), OptionalActions::Now, &plain).ok()?;
+        say(PASTES_SHOWN);
         let over = Arc::new(AtomicBool::new(false));
         let (tell, keys) = mpsc::channel(64);
         let done = Arc::clone(&over);
@@ -38,7 +47,7 @@ impl Keyboard {
         Some(Self { before, over, keys })
     }
 
-    /// The next keys; never again once the terminal is gone.
+    /// The next keys, all that came at once; never again once the terminal is gone.
     pub(crate) async fn next(&mut self) -> String {
         match self.keys.recv().await {
             Some(keys) => keys,
@@ -51,6 +60,7 @@ impl Drop for Keyboard {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         if is_in_front() {
+            say(PASTES_PLAIN);
             let _ = tcsetattr(stdin(), OptionalActions::Now, &self.before);
         }
     }
@@ -60,6 +70,32 @@ impl Drop for Keyboard {
 /// terminal is stopped by the kernel, and a run must not stop for that.
 fn is_in_front() -> bool {
     tcgetpgrp(stdin()).is_ok_and(|front| front == rustix::process::getpgrp())
+}
+
+fn say(sequence: &str) {
+    let mut out = stdout();
+    if out.is_terminal() {
+        let _ = out.write_all(sequence.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+/// Reads on until nothing more comes at once; `false` when nothing can come any more.
+fn read_all(into: &mut Vec<u8>) -> bool {
+    let input = stdin();
+    loop {
+        let mut bytes = [0; 4096];
+        match rustix::io::read(&input, &mut bytes) {
+            Ok(0) => return false,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+            Ok(count) => into.extend_from_slice(&bytes[..count]),
+        }
+        let mut wanted = [PollFd::new(&input, PollFlags::IN)];
+        let more = poll(&mut wanted, Some(&AT_ONCE)).is_ok_and(|ready| ready > 0);
+        if !more || into.len() > MOST || !is_in_front() {
+            return true;
+        }
+    }
 }
 
 fn listen(over: &AtomicBool, tell: &mpsc::Sender<String>) {
@@ -80,25 +116,15 @@ fn listen(over: &AtomicBool, tell: &mpsc::Sender<String>) {
             std::thread::sleep(std::time::Duration::from_millis(200));
             continue;
         }
-        let mut bytes = [0; 256];
-        match rustix::io::read(stdin(), &mut bytes) {
-            Ok(0) => return,
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(_) => return,
-            Ok(count) => left.extend_from_slice(&bytes[..count]),
+        if !read_all(&mut left) {
+            return;
         }
-        // A letter may come in two pieces; what is no text is none.
-        let text = match std::str::from_utf8(&left) {
-            Ok(_) => std::mem::take(&mut left),
-            Err(error) if error.error_len().is_none() => {
-                let rest = left.split_off(error.valid_up_to());
-                std::mem::replace(&mut left, rest)
-            }
-            Err(_) => {
-                left.clear();
-                continue;
-            }
+        // A letter may come in two pieces.
+        let rest = match std::str::from_utf8(&left) {
+            Err(error) if error.error_len().is_none() => left.split_off(error.valid_up_to()),
+            _ => Vec::new(),
         };
+        let text = std::mem::replace(&mut left, rest);
         if tell.blocking_send(String::from_utf8_lossy(&text).into_owned()).is_err() {
             return;
         }

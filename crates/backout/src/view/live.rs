@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use backout_core::choice::Numbers;
 use backout_core::ids::Seq;
-use backout_core::question::questions;
+use backout_core::question::{Reply, questions};
 use backout_core::record::Record;
 use backout_core::state::RunState;
 use backout_engine::clock::{Clock, SystemClock};
@@ -17,7 +17,7 @@ use backout_engine::conductor::Observer;
 use backout_forecast::outlook::{History, Outlook};
 
 use super::answering::Prompt;
-use super::{events, status, words};
+use super::{asked, events, status, words};
 use crate::foresight::{glance, numbers};
 
 /// A run being watched.
@@ -154,38 +154,53 @@ impl Live {
         let now = SystemClock.now();
         self.look_ahead(state, history, now);
         let questions = if with_questions { questions(state) } else { Vec::new() };
-        let (asked, typed) = match self.prompt() {
-            Some(mut prompt) => {
-                prompt.asked(&questions);
-                let typed = if with_questions { prompt.lines() } else { Vec::new() };
-                (events::asked(state, &questions, |reply| prompt.number(reply)), typed)
-            }
-            None => (events::asked(state, &questions, |_| None), Vec::new()),
-        };
-        // What is asked comes before what is pending: the table takes what is left.
-        let asked_room = asked.len().min(height / 2);
-        let rows = height.saturating_sub(10 + asked_room).max(3);
-        let outlook = self.ahead.as_ref().and_then(|ahead| ahead.outlook.as_ref());
-        let mut lines = status::lines(state, Some("here"), now, outlook, width, rows);
+        // Two rows stay free, so that nothing scrolls.
+        let mut rows = height.saturating_sub(2);
+        let mut end = Vec::new();
         if with_questions {
-            if !asked.is_empty() {
-                lines.push(String::new());
-                lines.push(match self.prompt.is_some() {
-                    true => "Waiting for an answer, here or from another terminal:".to_owned(),
-                    false => "Waiting for (answer from another terminal):".to_owned(),
-                });
-                lines.extend(asked);
+            if let Some(mut prompt) = self.prompt() {
+                prompt.asked(&questions);
+                end = typed(prompt.lines(), width, rows / 3);
             }
-            // Two rows stay free, so that nothing scrolls; the last line is the way out.
-            lines.truncate(height.saturating_sub(3 + typed.len()));
-            lines.extend(typed);
-            lines.push(match state.held {
+            end.push(match state.held {
                 None => "Ctrl-C holds: what runs is finished, nothing starts".to_owned(),
                 Some(_) => "HELD. Ctrl-C again leaves the run; `backout resume` goes on".to_owned(),
             });
         }
+        // What is asked takes the room it needs, and the run what is left.
+        rows = rows.saturating_sub(end.len());
+        let heading = match self.prompt.is_some() {
+            true => "Waiting for an answer, here or from another terminal:",
+            false => "Waiting for (answer from another terminal):",
+        };
+        let number = |reply: &Reply| self.prompt().and_then(|prompt| prompt.number(reply));
+        let asked = asked::fitting(state, &questions, &number, heading, (width, rows));
+        rows = rows.saturating_sub(asked.len());
+        let outlook = self.ahead.as_ref().and_then(|ahead| ahead.outlook.as_ref());
+        let steps = rows.saturating_sub(7).max(3);
+        let mut lines = status::lines(state, Some("here"), now, outlook, width, steps);
+        if with_questions {
+            lines.truncate(rows);
+        }
+        lines.extend(asked);
+        lines.extend(end);
         self.region.draw(&lines);
     }
+}
+
+/// What is typed and what it came to, the last of it: the end of a long line is where
+/// somebody writes.
+fn typed(lines: Vec<String>, width: usize, rows: usize) -> Vec<String> {
+    let Some((last, said)) = lines.split_last() else { return lines };
+    let mut shown: Vec<String> =
+        said.iter().flat_map(|line| asked::wrapped(line, width, 0, 2)).collect();
+    shown.truncate(rows.max(2) - 1);
+    let over = last.chars().count().saturating_sub(width);
+    shown.push(match over {
+        0 => last.clone(),
+        _ => std::iter::once('…').chain(last.chars().skip(over + 1)).collect(),
+    });
+    shown
 }
 
 /// A region of the terminal that is drawn again and again.

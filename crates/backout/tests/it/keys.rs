@@ -16,6 +16,10 @@ struct Terminal {
 
 impl Terminal {
     fn begin(stage: &Stage, line: &str) -> Option<Self> {
+        Self::of_size(stage, line, 150, 60)
+    }
+
+    fn of_size(stage: &Stage, line: &str, columns: usize, rows: usize) -> Option<Self> {
         if Command::new("script").arg("--version").output().is_err() {
             println!("NOT RUN: answers typed at a terminal: script");
             return None;
@@ -23,7 +27,11 @@ impl Terminal {
         let plain = stage.command(&[]);
         let program = plain.get_program().to_string_lossy().into_owned();
         let mut command = Command::new("script");
-        command.args(["-qefc", &format!("stty rows 60 cols 150; {program} {line}"), "/dev/null"]);
+        command.args([
+            "-qefc",
+            &format!("stty rows {rows} cols {columns}; {program} {line}"),
+            "/dev/null",
+        ]);
         for (name, value) in plain.get_envs() {
             if let Some(value) = value {
                 command.env(name, value);
@@ -65,6 +73,30 @@ impl Terminal {
         }
     }
 
+    /// What is on the screen once it shows all of this; nothing above what is drawn anew.
+    fn screen(&self, texts: &[&str]) -> Vec<String> {
+        let until = Instant::now() + Duration::from_secs(60);
+        let plain = regex::Regex::new("\u{1b}\\[[0-9;?]*[A-Za-z]").expect("a pattern");
+        loop {
+            let screen = self.screen.lock().expect("the only lock").clone();
+            let frames: Vec<&str> = screen.split("\u{1b}[J").collect();
+            // The last one may not be whole yet.
+            let frame = frames.iter().rev().nth(1).copied().unwrap_or_default();
+            let lines: Vec<String> = plain
+                .replace_all(frame, "")
+                .lines()
+                .map(|line| line.trim_end().to_owned())
+                .collect();
+            let joined = lines.join("\n");
+            let words = joined.split_whitespace().collect::<Vec<_>>().join(" ");
+            if texts.iter().all(|text| joined.contains(text) || words.contains(text)) {
+                return lines;
+            }
+            assert!(Instant::now() < until, "{texts:?} are not shown:\n{joined}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn code(mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
@@ -88,11 +120,18 @@ fn a_whole_night_is_answered_at_one_terminal() {
     let begin = "deploy plan.backout.yaml --as lead --reason tonight";
     let Some(mut terminal) = Terminal::begin(&stage, begin) else { return };
     terminal.shows("Waiting for an answer, here or from another terminal:");
-    terminal.shows("  1 backout decide CHG7-1 back-out");
+    terminal
+        .shows("  1  go back                          backout decide CHG7-1 back-out --question 1");
     terminal.shows("Number, why, Enter:");
-    // What is no answer does nothing, and says so.
-    terminal.types("9 why\r");
+    // What is no answer does nothing, and says so. Of a whole text only the first line counts.
+    let text = "this is the log of the portal\r1 it seems to be down\r".repeat(20);
+    terminal.types(&format!("9 why\r1 all of it\r{text}"));
     terminal.shows("`9` is no number of an answer; nothing was done");
+    // Where the terminal says what is pasted, none of it presses Enter.
+    terminal.types("\u{1b}[200~1 all\r2 of it\r\u{1b}[201~");
+    terminal.shows("Number, why, Enter:  1 all 2 of it ▏");
+    terminal.types("\u{15}");
+    assert!(!stage.say("log CHG7 --json").out.contains("decision_made"), "nobody answered");
     terminal.types("1\r");
     terminal.shows("say why, too");
     // Who may not is refused, in the same words as anywhere.
@@ -126,12 +165,90 @@ fn the_terminal_is_given_back() {
     );
     let program = "invoke plan.backout.yaml --as lead --reason tonight; stty -a | tr ' ' '\\n' | grep -E '^-?(echo|icanon)$'";
     let Some(mut terminal) = Terminal::begin(&stage, program) else { return };
+    terminal.shows("\u{1b}[?2004h");
     terminal.shows("Number, why, Enter:");
     terminal.types("\u{3}");
     terminal.shows("HELD");
     terminal.types("\u{3}");
+    terminal.shows("\u{1b}[?2004l");
     terminal.shows("Left CHG7-1");
     terminal.shows("\nicanon");
     terminal.shows("\necho");
     drop(terminal);
+}
+
+/// An answer to one question is none to another, and everybody sees who has answered.
+#[test]
+fn an_answer_counts_for_the_question_it_names() {
+    let stage = Stage::new();
+    let both = STAGES
+        .replace("by: lead, within: 30m}", "by: lead, within: 1s, escalate: [bob], quorum: 2}");
+    stage.plan_with(STEPS, &both);
+    stage.write("up", "");
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead", "--wait"]);
+    stage.until("both are asked", |stage| {
+        let asked = stage.tell(&["status", "--json"]);
+        asked.code.is_some() && asked.out.contains("--as bob")
+    });
+    let question = stage.status()["questions"][0].clone();
+    for answer in question["answers"].as_array().expect("answers") {
+        let command = answer["command"].as_str().expect("a command");
+        assert!(command.contains(" --question 1 "), "{command}");
+        assert!(!command.contains("--as"), "{command}");
+    }
+    assert_eq!(question["role"], serde_json::Value::Null);
+    stage.say("status").says("2 have to agree; nobody has yet");
+    stage.say("status").says("any of them may answer: --as lead, --as bob");
+    let decide = |verb: &str, number: &str, who: &str| {
+        let words = ["decide", "CHG7", verb, "--question", number, "--reason", "so", "--as", who];
+        stage.tell(&words)
+    };
+    decide("continue", "2", "lead").expect(30).says("question 2 is not open; question 1 is");
+    decide("back-out", "0", "lead").expect(30).says("question 0 is not open; question 1 is");
+    stage.say("status").says("2 have to agree; nobody has yet");
+    decide("back-out", "1", "lead").expect(20);
+    stage.say("status").says("2 have to agree; Lena Lead wants to back out");
+    decide("back-out", "1", "bob").expect(0);
+    decide("continue", "1", "lead").expect(30).says("question 1 is not open; no question is");
+    stage.until("the way back", |stage| stage.say("status --json").out.contains("ack CHG7-1 tell"));
+    stage.say("ack CHG7 tell --as bob").expect(0);
+    assert_eq!(running.code(), Some(0));
+}
+
+/// Everything that is needed to answer is on the screen, however small it is.
+#[test]
+fn what_is_asked_fits_on_a_small_terminal() {
+    let triggers = "triggers:\n  login-failures: {severity: critical, every: 100ms, probe: {file: {path: up}}}\n  page-load: {severity: critical, every: 100ms, probe: {file: {path: up}}}\n  queue: {severity: critical, every: 100ms, probe: {file: {path: up}}}\n";
+    let (before, after) = STAGES.split_once("triggers:").expect("triggers");
+    let decision = after.split_once("decision:").expect("a decision").1;
+    let decision = decision.replace("by: lead,", "by: lead, quorum: 2,");
+    let more = format!("{before}{triggers}decision:{decision}");
+    for (columns, rows) in [(80, 24), (60, 12)] {
+        let stage = Stage::new();
+        stage.plan_with(STEPS, &more);
+        stage.write("up", "");
+        let begin = "deploy plan.backout.yaml --as lead --reason tonight";
+        let Some(terminal) = Terminal::of_size(&stage, begin, columns, rows) else { return };
+        let answers = [
+            "Lena Lead",
+            "the run, to decide:",
+            "  1  go back",
+            "  2  repair it in place, for so long",
+            "  3  go on as if nothing were",
+            "Number, why, Enter:",
+            "Ctrl-C holds",
+        ];
+        let lines = terminal.screen(&answers);
+        assert!(lines.len() <= rows - 2, "{}\n{lines:#?}", lines.len());
+        assert!(lines.iter().all(|line| line.chars().count() <= columns), "{lines:#?}");
+        if rows == 24 {
+            let known =
+                ["login-failures", "2 have to agree", "--question 1", "--as lead", "A change"];
+            let lines = terminal.screen(&known);
+            let all = lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+            // Nothing of a command is cut off.
+            assert!(all.contains("continue --question 1"), "{lines:#?}");
+            assert_eq!(all.matches("--reason").count(), 3, "{lines:#?}");
+        }
+    }
 }

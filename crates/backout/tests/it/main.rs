@@ -8,6 +8,7 @@ mod examples;
 mod foresight;
 mod house;
 mod keys;
+mod messages;
 mod nights;
 mod papers;
 mod people;

@@ -8,14 +8,16 @@ use backout_core::act::Act;
 use backout_core::authority::Person;
 use backout_core::event::{Event, Evidence, FailureEffect};
 use backout_core::ids::RunId;
-use backout_core::plan::{Action, Plan};
+use backout_core::plan::{Action, Plan, Receive};
 use backout_core::record::Actor;
 use backout_core::state::{Illegal, RunState};
 use backout_core::status::Status;
 use backout_engine::act::{Acted, act};
 use backout_exec::secrets::Secrets;
 use backout_watch::Ear;
-use backout_watch::receive::{Message, Receiver, StageReport, StageResult, Take};
+use backout_watch::receive::{
+    self, Alert, Message, Once, Receiver, StageReport, StageResult, Take, Taken,
+};
 
 use crate::app::App;
 use crate::failure::Failure;
@@ -34,31 +36,66 @@ pub(super) fn receive(
     let Some(receive) = plan.watch.as_ref().and_then(|watch| watch.receive.as_ref()) else {
         return Ok(None);
     };
-    let mut secrets = Secrets::default();
-    let secret = secrets
-        .resolve(&receive.secret, folder)
-        .map_err(|error| Failure::refused(format!("nothing can be received: {error}")))?;
+    let secret = secret_of(receive, folder)?;
     let (tell, told) = mpsc::channel::<Asked>(64);
     let in_run = run.is_some();
     if let Some(run) = run {
         tokio::spawn(stages(app.clone(), run.clone(), told));
     }
+    let signatures = ear.clone();
+    let once: Once = Arc::new(move |signature, now| signatures.first(signature, now));
     let take: Take = Arc::new(move |message| match message {
-        Message::Alert { name, labels, firing } => match ear.heard(&name, &labels, firing) {
-            true => Ok(()),
-            false => Err(format!("no trigger of this plan waits for the alert `{name}`")),
+        Message::Alerts(alerts) => match ear.heard(&alerts) {
+            Ok(0) => Taken::NotOurs(nobody_waits(&alerts)),
+            Ok(_) => Taken::In,
+            Err(error) => Taken::Failed(error.to_string()),
         },
-        Message::Stage(_) if !in_run => Err("no deployment is under way here".to_owned()),
+        Message::Stage(_) if !in_run => {
+            Taken::Refused("no deployment is under way here".to_owned())
+        }
         Message::Stage(report) => {
             let (answer, answered) = oneshot::channel();
-            let gone = || "the coordinator is leaving".to_owned();
-            tell.blocking_send((report, answer)).map_err(|_| gone())?;
-            answered.blocking_recv().map_err(|_| gone())?
+            let told = tell.blocking_send((report, answer)).ok();
+            match told.and_then(|()| answered.blocking_recv().ok()) {
+                Some(Ok(())) => Taken::In,
+                Some(Err(why)) => Taken::Refused(why),
+                None => Taken::Failed("the coordinator is leaving".to_owned()),
+            }
         }
     });
-    Receiver::listen(&receive.listen, &secret, take)
-        .map(Some)
-        .map_err(|why| Failure::refused(format!("nothing can be received: {why}")))
+    Receiver::listen(&receive.listen, &secret, take, once).map(Some).map_err(unheard)
+}
+
+/// Whether messages could come in, as long as nothing has begun.
+pub(in crate::commands) fn ready(plan: &Plan, folder: &str) -> Result<(), Failure> {
+    let Some(receive) = plan.watch.as_ref().and_then(|watch| watch.receive.as_ref()) else {
+        return Ok(());
+    };
+    secret_of(receive, folder)?;
+    receive::bind(&receive.listen).map(drop).map_err(unheard)
+}
+
+fn secret_of(receive: &Receive, folder: &str) -> Result<String, Failure> {
+    let said = |why: String| {
+        Failure::refused(format!("messages of other systems cannot be told from others: {why}"))
+            .hint("`watch.receive.secret` in the plan says where the secret is")
+    };
+    let secret = Secrets::default().resolve(&receive.secret, folder);
+    let secret = secret.map_err(|error| said(error.to_string()))?;
+    receive::is_secret(&secret).map_err(said)?;
+    Ok(secret)
+}
+
+fn unheard(why: String) -> Failure {
+    Failure::refused(format!("nothing can be received: {why}"))
+        .hint("is the coordinator of another run at work there? `ss -ltnp` shows who is; `watch.receive.listen` in the plan says where to listen")
+}
+
+fn nobody_waits(alerts: &[Alert]) -> String {
+    match alerts {
+        [alert] => format!("no trigger of this plan waits for the alert `{}`", alert.name),
+        _ => "no trigger of this plan waits for any of these alerts".to_owned(),
+    }
 }
 
 /// Writes down what other systems report, until nobody can report any more.

@@ -1,0 +1,70 @@
+//! What other systems said: kept on the board before it is answered, so that nothing
+//! that was confirmed is forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backout_core::ids::TriggerId;
+use backout_trigger::machine::Sample;
+use serde::{Deserialize, Serialize};
+
+use crate::receive::OLDEST;
+
+/// The labels of an alert, which tell it from any other.
+pub type Labels = BTreeMap<String, String>;
+
+/// What other systems said.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Heard {
+    /// How the alerts of each trigger stand.
+    #[serde(default)]
+    pub alerts: BTreeMap<TriggerId, Alerts>,
+    /// The signatures that came, and when.
+    #[serde(default)]
+    pub signatures: BTreeMap<String, i64>,
+}
+
+/// How the alerts of one trigger stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alerts {
+    /// Those that fire.
+    pub firing: BTreeSet<Labels>,
+    /// One of them fired, and no look has seen it yet: its end may have come sooner.
+    pub unseen: bool,
+}
+
+/// How long a signature is remembered, in seconds: much longer than its message is let in.
+const REMEMBERED: u64 = 12 * OLDEST;
+
+impl Heard {
+    /// Whether a signature comes for the first time.
+    pub(crate) fn first(&mut self, signature: &str, now: i64) -> bool {
+        self.signatures.retain(|_, came| now.abs_diff(*came) <= REMEMBERED);
+        self.signatures.insert(signature.to_owned(), now).is_none()
+    }
+
+    /// An alert fires, or does no more.
+    pub(crate) fn note(&mut self, trigger: &TriggerId, labels: &Labels, firing: bool) {
+        let alerts = self.alerts.entry(trigger.clone()).or_default();
+        if firing {
+            alerts.unseen = true;
+            alerts.firing.insert(labels.clone());
+        } else {
+            alerts.firing.remove(labels);
+        }
+    }
+
+    /// Whether a trigger fires; nothing if nobody ever said.
+    pub(crate) fn fires(&self, trigger: &TriggerId) -> Option<bool> {
+        self.alerts.get(trigger).map(|alerts| alerts.unseen || !alerts.firing.is_empty())
+    }
+
+    /// A look was taken in.
+    pub(crate) fn seen(&mut self, trigger: &TriggerId, sample: &Sample) {
+        // One that came after the look began is for the next look.
+        if matches!(sample, Sample::Value { beyond: true, .. })
+            && let Some(alerts) = self.alerts.get_mut(trigger)
+        {
+            alerts.unseen = false;
+        }
+    }
+}
