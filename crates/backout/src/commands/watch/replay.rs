@@ -221,7 +221,7 @@ fn show(
     Ok(match verdict {
         Verdict::Failed => Exit::Failed,
         Verdict::Passed => Exit::Done,
-        Verdict::Inconclusive | Verdict::Unwatched => Exit::Waiting,
+        Verdict::Inconclusive | Verdict::Accepted | Verdict::Unwatched => Exit::Waiting,
     })
 }
 
