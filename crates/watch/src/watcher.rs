@@ -200,6 +200,12 @@ impl Watcher {
         self.shared.board().clone()
     }
 
+    /// The same, whenever it is asked for.
+    pub fn boards(&self) -> impl Fn() -> Board + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.board().clone()
+    }
+
     /// The rules in force.
     #[must_use]
     pub fn rules(&self) -> &BTreeMap<TriggerId, Rule> {

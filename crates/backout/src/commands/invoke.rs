@@ -275,6 +275,7 @@ pub(super) async fn coordinate(
     let watcher = match watcher {
         Some((watcher, news, receiver)) => {
             conductor = conductor.watching(news, watcher.sight());
+            view.watched_by(watcher.boards());
             Some((watcher, receiver))
         }
         None => None,

@@ -15,8 +15,10 @@ use backout_core::state::RunState;
 use backout_engine::clock::{Clock, SystemClock};
 use backout_engine::conductor::Observer;
 use backout_forecast::outlook::{History, Outlook};
+use backout_watch::Board;
 
 use super::answering::Prompt;
+use super::release::as_it_stands;
 use super::{asked, events, status, words};
 use crate::foresight::{glance, numbers};
 
@@ -57,6 +59,13 @@ impl View {
     pub(crate) fn answered_by(&mut self, prompt: Arc<Mutex<Prompt>>) {
         if let How::Live(live) = &mut self.how {
             live.prompt = Some(prompt);
+        }
+    }
+
+    /// Shows what this watch measures, and not only what has changed.
+    pub(crate) fn watched_by(&mut self, board: impl Fn() -> Board + Send + 'static) {
+        if let How::Live(live) = &mut self.how {
+            live.board = Some(Box::new(board));
         }
     }
 
@@ -120,9 +129,14 @@ pub(crate) struct Live {
     region: Region,
     /// Where the person who looks on types, if they can.
     prompt: Option<Arc<Mutex<Prompt>>>,
+    /// What the watch has seen.
+    board: Option<Box<Boards>>,
     /// What the forecast said last.
     ahead: Option<Ahead>,
 }
+
+/// Tells what a watch has seen so far.
+type Boards = dyn Fn() -> Board + Send;
 
 /// What the forecast said.
 struct Ahead {
@@ -178,6 +192,8 @@ impl Live {
         rows = rows.saturating_sub(asked.len());
         let outlook = self.ahead.as_ref().and_then(|ahead| ahead.outlook.as_ref());
         let steps = rows.saturating_sub(7).max(3);
+        let standing = self.board.as_ref().map(|board| as_it_stands(state, &board(), now));
+        let state = standing.as_ref().unwrap_or(state);
         let mut lines = status::lines(state, Some("here"), now, outlook, width, steps);
         if with_questions {
             lines.truncate(rows);
