@@ -300,8 +300,9 @@ pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<String> {
     if !because.is_empty() && because.iter().all(before) {
         guards.push("it fired before the deployment, too".to_owned());
     }
-    let blind =
-        |id: &TriggerId| state.release.triggers.get(id).is_some_and(|seen| seen.state.is_blind());
+    let blind = |id: &TriggerId| {
+        state.release.triggers.get(id).is_some_and(|seen| seen.state.is_blind() && !seen.hidden)
+    };
     if !because.is_empty() && because.iter().all(blind) {
         guards.push("nobody sees that anything is wrong: there is no data".to_owned());
     }

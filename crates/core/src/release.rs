@@ -85,6 +85,9 @@ pub struct Seen {
     pub accepted: bool,
     /// Whether it fired, or would have fired, before the first stage began.
     pub before: bool,
+    /// Whether it fired when it was last seen, and cannot be seen now.
+    #[serde(default)]
+    pub hidden: bool,
     /// What was measured.
     pub reading: Reading,
 }
@@ -331,6 +334,9 @@ impl Release {
                     fired: fired.or((*to == State::Firing).then_some(record.at)),
                     answered: same,
                     accepted: known.is_some_and(|seen| seen.accepted),
+                    hidden: to.is_blind()
+                        && (matches!(from, State::Firing | State::Recovering)
+                            || from.is_blind() && known.is_some_and(|seen| seen.hidden)),
                     // It was well since: what comes now is new.
                     before: match to {
                         State::Ok => false,

@@ -55,9 +55,8 @@ pub(super) fn must_read(path: &Path) -> Result<ReadPlan, Failure> {
             let coloured = colour(&std::io::stderr());
             anstream::eprintln!("{}\n", problem.render(&file, &text, coloured));
         }
-        let unreadable = problems.iter().any(is_unreadable);
-        let exit = if unreadable { Exit::Usage } else { Exit::Failed };
-        Failure::new(exit, format!("{file} cannot be used: {}", count(problems.len(), "error")))
+        // Not 1: where something is run or watched, that says how it went.
+        Failure::usage(format!("{file} cannot be used: {}", count(problems.len(), "error")))
     })
 }
 

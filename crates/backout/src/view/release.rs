@@ -76,6 +76,7 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
             answered: false,
             accepted: false,
             before: false,
+            hidden: false,
             reading: standing.reading.clone(),
         });
         if seen.state == watched.state {

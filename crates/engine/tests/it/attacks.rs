@@ -71,6 +71,14 @@ fn no_data_is_asked_about() {
     (2..90).for_each(|minute| drop(night.due(minute)));
     assert!(!night.goes_back(), "nobody knows, and silence decides nothing");
     assert!(night.open().is_some());
+    // What fired and went out of sight fired: both are told at once after an interruption.
+    let mut night = Night::new(plan(&rules, &json!({})));
+    night.stage_is_done(1);
+    let fired = moved("logins", State::Ok, State::Firing, Meaning::Breach, false);
+    let lost = moved("logins", State::Firing, State::NoData, Meaning::Breach, false);
+    night.happens(2, vec![fired, lost]);
+    night.due(2);
+    assert!(night.goes_back());
 }
 
 /// Time in which nobody watched is no time under watch.
