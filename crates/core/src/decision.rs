@@ -56,6 +56,7 @@ const FIX_WINDOW: Span = Span::minutes(30);
 pub const WATCH_WINDOW: Span = Span::minutes(240);
 
 /// Why a decision is needed.
+#[derive(Clone)]
 struct Call {
     severity: Severity,
     because: Vec<TriggerId>,
@@ -110,10 +111,20 @@ fn call(state: &RunState) -> Option<Call> {
             .and_then(|trigger| trigger.severity)
             .unwrap_or(Severity::Discretionary)
     };
+    // What fired while something else was decided about and is over again was never
+    // decided about.
+    let alarmed = release
+        .triggers
+        .iter()
+        .filter(|(id, seen)| seen.alarm && !only_logged(plan, id))
+        .map(|(id, _)| id);
     let calling: Vec<&TriggerId> = release
         .unanswered()
         .filter(|(id, seen)| seen.meaning == Meaning::Breach && !only_logged(plan, id))
         .map(|(id, _)| id)
+        .chain(alarmed)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
         .collect();
     if let Some(worst) = calling.iter().map(|id| severity(id)).min() {
         let because: Vec<TriggerId> =
@@ -141,7 +152,11 @@ fn call(state: &RunState) -> Option<Call> {
         .filter(|(id, _)| !is_accepted(state, id))
         .map(|(id, _)| id)
         .collect();
-    let lost = || release.lost.iter().filter(|(_, lost)| !lost.answered);
+    let counts = |source: &SourceId| {
+        let mut of = plan.triggers.iter().filter(|(_, t)| t.condition.source() == Some(source));
+        of.any(|(id, _)| !only_logged(plan, id))
+    };
+    let lost = || release.lost.iter().filter(|(source, lost)| !lost.answered && counts(source));
     // What a lost source hides is what the question is about, and how bad it may be.
     let hidden = plan.triggers.iter().filter(|(id, trigger)| {
         let source = trigger.condition.source();
@@ -281,7 +296,12 @@ pub fn verdict(state: &RunState) -> Verdict {
         |(id, seen): (&TriggerId, &Seen)| seen.meaning == Meaning::Breach && !only_logged(plan, id);
     match () {
         () if calls(Meaning::Inconclusive) || unseen => Verdict::Inconclusive,
-        () if !required(plan).all(well) || release.triggers.iter().any(breach) => Verdict::Accepted,
+        () if !required(plan).all(well)
+            || !measured(plan).any(|(id, _)| well(id))
+            || release.triggers.iter().any(breach) =>
+        {
+            Verdict::Accepted
+        }
         () => Verdict::Passed,
     }
 }
@@ -320,7 +340,7 @@ pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&str, &str)> {
 /// It gets worse than what is being decided about: that is another question. Where a
 /// fix was given time, it has lost it.
 fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Intent> {
-    let (mut asked, automatic) = question(state, call, now);
+    let (mut asked, automatic) = question(state, &with(open, call), now);
     // A person who fixes what they saw themselves is asked, and not run over.
     let fixes = open.fix_until.is_some() && open.is_discretionary();
     if automatic && !fixes {
@@ -334,8 +354,25 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
     if given_time && !fixes && goes_back && guards(state, &call.because).is_empty() {
         return by_itself(asked, format!("it got worse while a fix was tried: {}", call.why));
     }
-    asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
+    if goes_back {
+        asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
+    }
+    // What comes and goes in turn gives nobody more time.
+    if open.certain == call.certain && open.severity == call.severity {
+        asked.until = [asked.until, open.until].into_iter().flatten().min();
+    }
     vec![Intent::Ask(Box::new(asked))]
+}
+
+/// What is asked now, and still what was asked about if it is as bad: that one of them
+/// recovered in the meantime unsays nothing.
+fn with(open: &Open, call: &Call) -> Call {
+    let mut both = call.clone();
+    if open.certain == call.certain && open.severity == call.severity {
+        let more = open.because.iter().filter(|id| !call.because.contains(id)).cloned();
+        both.because.extend(more);
+    }
+    both
 }
 
 fn ask(state: &RunState, call: &Call, now: Timestamp) -> Vec<Intent> {
@@ -395,7 +432,9 @@ fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionAsked, bo
 fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp) -> Vec<Intent> {
     // What nobody could see can be seen again: the question is over, and nothing is
     // answered by that. A watch that must have seen something well still must.
-    if call.is_none() && !open.certain {
+    // Whoever is at work on a fix has their time.
+    let fixes = open.fix_until.is_some_and(|end| now < end);
+    if call.is_none() && !open.certain && !fixes {
         let well = |id: &TriggerId| {
             state.release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Well)
         };

@@ -88,6 +88,9 @@ pub struct Seen {
     /// Whether it fired when it was last seen, and cannot be seen now.
     #[serde(default)]
     pub hidden: bool,
+    /// Whether it fired and nobody has decided about that, even if it is over.
+    #[serde(default)]
+    pub alarm: bool,
     /// What was measured.
     pub reading: Reading,
 }
@@ -327,7 +330,9 @@ impl Release {
                         && (seen.meaning == *meaning || *meaning < Meaning::Inconclusive)
                         && (*to != State::Firing || *from == State::Recovering)
                 });
+                let alarm = *to == State::Firing && !same;
                 let seen = Seen {
+                    alarm: alarm || known.is_some_and(|seen| seen.alarm),
                     state: *to,
                     meaning: *meaning,
                     since: record.at,
@@ -410,7 +415,9 @@ impl Release {
         }
         let Some(open) = self.open.as_ref().filter(|_| !automatic) else { return };
         for (id, seen) in &mut self.triggers {
-            seen.answered |= seen.meaning != Meaning::Well && open.because.contains(id);
+            let asked = open.because.contains(id);
+            seen.answered |= seen.meaning != Meaning::Well && asked;
+            seen.alarm &= !asked;
         }
         if !open.certain {
             self.baked.values_mut().chain(&mut self.watched).for_each(|b| b.accepted = true);

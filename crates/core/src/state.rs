@@ -481,6 +481,9 @@ impl RunState {
                 state.doubt = None;
                 state.attested = false;
                 state.ended = None;
+                // What was watched and agreed to was the other try.
+                self.release.baked.remove(&id);
+                self.release.approved.remove(&id);
                 self.deviates(format!("ran {id} again"), reason, record);
             }
             Event::StepSkipped { reason, .. } => {
@@ -517,6 +520,11 @@ impl RunState {
                     let new = &mut self.steps[index];
                     new.irreversible = new.irreversible.take().or(old.irreversible);
                     new.approval = new.approval.take().or(old.approval);
+                    new.bake = new.bake.or(old.bake);
+                    if new.undone_by.0.is_empty() {
+                        new.undone_by = old.undone_by;
+                    }
+                    self.release.baked.remove(&id);
                     self.release.approved.remove(&id);
                 }
                 // Another action: nothing of the old one's key or counts is its own.

@@ -331,7 +331,12 @@ impl Watched {
             Sample::Nothing | Sample::Counts { .. } => false,
         };
         self.failing_since = None;
-        let state = if self.state.is_blind() { self.before } else { self.state };
+        let state = match self.state {
+            // An alert whose series is gone is resolved.
+            State::NoData => State::Ok,
+            State::Error => self.before,
+            state => state,
+        };
         if !matches!(sample, Sample::Nothing) {
             self.seen = Some(at);
         } else if !matches!(state, State::Firing | State::Pending) {
@@ -341,7 +346,8 @@ impl Watched {
                 None => (self.began, rule.grace),
             };
             self.breach_since = None;
-            return if lasted(since, at) > patience { State::NoData } else { state };
+            let gone = self.state == State::NoData || lasted(since, at) > patience;
+            return if gone { State::NoData } else { state };
         }
         if active {
             self.clean_since = None;
@@ -357,7 +363,8 @@ impl Watched {
         }
         self.breach_since = None;
         self.clean_since = None;
-        State::Ok
+        // The alert is resolved; that its series is gone is no good news.
+        if matches!(sample, Sample::Nothing) { State::NoData } else { State::Ok }
     }
 }
 

@@ -389,10 +389,11 @@ impl Looker {
             Err(error) => Looked::failed(None, error.to_string()),
             Ok((Err(error), _)) => Looked::failed(gauge.source.as_ref(), error.to_string()),
             Ok((Ok(answer), seconds)) => match http::figure(expression, &answer, seconds) {
+                // How soon a page says that it is broken is nothing to go by.
+                Ok(_) if gauge.value.is_none() && answer.status >= 400 => {
+                    Looked::failed(gauge.source.as_ref(), format!("it answered {}", answer.status))
+                }
                 Ok(value) => {
-                    // A limit in milliseconds is one in seconds here.
-                    let scaled = if gauge.limit.unit == "ms" { value * 1000.0 } else { value };
-                    let value = if expression == "seconds" { scaled } else { value };
                     Looked::of(Sample::Value { value, beyond: beyond(&gauge.limit, value) })
                 }
                 Err(why) => {

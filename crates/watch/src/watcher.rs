@@ -256,19 +256,25 @@ impl Sight for Eye {
         let board = self.0.board();
         let waits = triggers.iter().filter_map(|(id, state)| {
             // One look may just be over, the next one may take as long as it may.
-            let patience = self.0.rules.get(id)?.every * 2 + TIMEOUT;
-            // What an earlier watch has seen says nothing about the time in between.
-            let earliest = now.checked_sub(patience).unwrap_or(since).max(since).max(self.0.begun);
+            let patience = self.0.rules.get(id)?.every * 2 + TIMEOUT * 2;
+            // What an earlier watch has seen says nothing about the time in between; nor
+            // does a look that is not over say anything yet.
+            let fresh = self.0.rules.get(id)?.every * 2 + A_MOMENT;
+            let earliest = now.checked_sub(fresh).unwrap_or(since).max(since).max(self.0.begun);
             let seen = board.triggers.get(id).is_some_and(|standing| {
                 let watched = &standing.watched;
-                let at = if state.is_blind() { watched.looked } else { watched.seen };
+                let blind = state.is_blind() || *state == State::Insufficient;
+                let at = if blind { watched.looked } else { watched.seen };
                 // The clock went back: nobody knows which looks were before what is judged.
                 let latest = now.checked_add(A_MOMENT).unwrap_or(now);
                 watched.state == *state && at.is_some_and(|at| at >= earliest && at <= latest)
             });
             (!seen).then_some(patience)
         });
-        waits.max()
+        // What another system said is confirmed already, and waits for its look.
+        let heard = board.heard.alerts.iter().filter(|(_, alerts)| alerts.unseen);
+        let heard = heard.filter_map(|(id, _)| Some(self.0.rules.get(id)?.every * 2 + TIMEOUT));
+        waits.chain(heard).max()
     }
 
     fn readings(&self) -> BTreeMap<TriggerId, Reading> {
@@ -487,10 +493,10 @@ impl Shared {
     fn gap(&self, now: Timestamp) -> Option<Event> {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let before = looked.replace(now)?;
-        let slowest = self.rules.values().map(|rule| rule.every).max().unwrap_or_default();
+        let soonest = self.rules.values().map(|rule| rule.every).min().unwrap_or_default();
         // All sources may be slow at once; an earlier watch that is over is not slow.
         let first = !self.looking.swap(true, Ordering::Relaxed);
-        let usual = slowest * 2 + if first { A_MOMENT } else { TIMEOUT };
+        let usual = soonest * 2 + if first { A_MOMENT } else { TIMEOUT };
         let longer = Duration::try_from(now.duration_since(before)).is_ok_and(|gap| gap > usual);
         longer.then_some(Event::WatchGap { from: before, to: now })
     }

@@ -77,6 +77,7 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
             accepted: false,
             before: false,
             hidden: false,
+            alarm: false,
             reading: standing.reading.clone(),
         });
         if seen.state == watched.state {

@@ -6,7 +6,7 @@
 //! watch has really looked, after what is judged and just now. Where it cannot, nobody
 //! can say that it went well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use backout_core::decision;
 use backout_core::event::Event;
 use backout_core::ids::TriggerId;
 use backout_core::state::RunState;
-use backout_core::watch::{Meaning, Reading, State, Verdict};
+use backout_core::watch::{Reading, State, Verdict};
 
 use super::{Conductor, Observer, Stopped};
 use crate::clock::Clock;
@@ -67,7 +67,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         verdict: Verdict,
         now: Timestamp,
     ) -> Result<Verdict, Duration> {
-        if verdict != Verdict::Passed {
+        // What fired has fired, and where nobody watches nobody looks.
+        if matches!(verdict, Verdict::Failed | Verdict::Unwatched) {
             return Ok(verdict);
         }
         let state = self.log.state();
@@ -76,14 +77,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             About::Stage(index) => ended(index),
             About::Release => (0..state.release.stages).filter_map(ended).max(),
         };
-        let well = |id: &TriggerId| {
-            let seen = state.release.triggers.get(id)?;
-            (seen.meaning == Meaning::Well).then(|| (id.clone(), seen.state))
+        let stands = |id: &TriggerId| {
+            let seen = state.release.triggers.get(id);
+            (id.clone(), seen.map_or(State::Insufficient, |seen| seen.state))
         };
         let mut wanted: Vec<(TriggerId, State)> =
-            decision::required(&state.planned.plan).filter_map(well).collect();
+            decision::required(&state.planned.plan).map(stands).collect();
         if wanted.is_empty() {
-            wanted = state.release.triggers.keys().filter_map(well).collect();
+            wanted = state.release.triggers.keys().map(stands).collect();
         }
         let Some(sight) = &self.sight else { return Ok(Verdict::Inconclusive) };
         let Some(patience) = sight.unseen(&wanted, since.unwrap_or(now), now) else {
@@ -104,9 +105,12 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// before asking again. Where it never can be seen, it stops being well by itself.
     pub(super) fn recovery_is_seen(&mut self, now: Timestamp) -> Result<(), Duration> {
         let state = self.log.state();
-        let fired = state.release.triggers.iter();
-        let fired = fired.filter(|(_, seen)| seen.fired.is_some() && !seen.accepted);
-        let wanted: Vec<_> = fired.map(|(id, seen)| (id.clone(), seen.state)).collect();
+        let required: BTreeSet<&TriggerId> = decision::required(&state.planned.plan).collect();
+        let about =
+            state.release.triggers.iter().filter(|(id, seen)| {
+                (seen.fired.is_some() || required.contains(id)) && !seen.accepted
+            });
+        let wanted: Vec<_> = about.map(|(id, seen)| (id.clone(), seen.state)).collect();
         let since = state.states.iter().filter_map(|known| known.ended).max().unwrap_or(now);
         match &self.sight {
             Some(sight) if sight.unseen(&wanted, since, now).is_some() => Err(AGAIN),

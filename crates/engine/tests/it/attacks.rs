@@ -330,3 +330,101 @@ fn the_way_back_waits_for_what_is_still_at_work() {
     night.happens(4, vec![done]);
     assert!(starts(&mut night), "what Jenkins did is undone");
 }
+
+/// What comes and goes in turn gives nobody more time, and unsays nothing.
+#[test]
+fn a_deadline_is_not_put_off_by_more_alarms() {
+    let more = json!({"triggers": {
+        "a": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+        "b": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+    }});
+    let rules = json!({"critical": {"action": "back-out", "by": "boss", "within": "5m", "if_unanswered": "back-out"}});
+    let mut night = Night::new(plan(&rules, &more));
+    night.stage_is_done(1);
+    night.all_well(1);
+    for minute in 2..=7 {
+        let (on, off) = if minute % 2 == 0 { ("a", "b") } else { ("b", "a") };
+        night.moves(minute, on, State::Firing, Meaning::Breach);
+        night.moves(minute, off, State::Ok, Meaning::Well);
+        night.due(minute);
+    }
+    assert!(night.goes_back());
+    let asked = night.0.release.decided.last().and_then(|decided| decided.question.clone());
+    assert_eq!(asked.map(|open| open.because), Some(vec![id("a"), id("b")]));
+}
+
+/// An alarm that is over before anybody was asked about it is asked about all the same.
+#[test]
+fn an_alarm_behind_another_question_is_not_forgotten() {
+    let mut night = Night::new(plan(&automatic(), &json!({})));
+    night.stage_is_done(1);
+    night.all_well(1);
+    night.happens(2, vec![moved("logins", State::Ok, State::Firing, Meaning::Breach, true)]);
+    night.due(2);
+    assert!(night.open().is_some());
+    night.moves(3, "slow", State::Firing, Meaning::Breach);
+    night.moves(4, "slow", State::Ok, Meaning::Well);
+    night.says(5, Choice::Continue);
+    night.due(5);
+    assert!(night.open().is_some_and(|open| open.because == [id("slow")]));
+    night.says(6, Choice::Continue);
+    night.due(6);
+    assert!(night.open().is_none());
+}
+
+/// A stage that is run again is watched again.
+#[test]
+fn another_try_is_another_watch() {
+    let mut night = Night::new(plan(&automatic(), &json!({})));
+    night.stage_is_done(0);
+    night.all_well(1);
+    night.due(10);
+    assert_eq!(night.0.release.baked.len(), 1);
+    let again =
+        Event::StepRetried { step: StepId::new("a").expect("a name"), reason: "again".to_owned() };
+    night.happens(11, vec![again]);
+    assert!(night.0.release.baked.is_empty());
+}
+
+/// Nothing seen is not found well, whatever is required.
+#[test]
+fn what_nobody_saw_is_accepted_at_most() {
+    let more = json!({"triggers": {
+        "a": {"severity": "critical", "required": false, "gauge": {"url": "http://x", "limit": "> 5"}},
+    }});
+    let mut night = Night::new(plan(&automatic(), &more));
+    night.stage_is_done(1);
+    night.moves(2, "a", State::Error, Meaning::Inconclusive);
+    night.due(2);
+    night.says(3, Choice::Continue);
+    assert_eq!(verdict(&night.0), Verdict::Accepted);
+}
+
+/// Whoever fixes what nobody could see has their time, also when it can be seen again; and
+/// that time ends no other question.
+#[test]
+fn a_fix_keeps_its_own_clock() {
+    let rules = json!({
+        "critical": {"action": "back-out", "by": "lead"},
+        "major": {"action": "ask", "by": "lead"},
+    });
+    let fixing = || {
+        let mut night = Night::new(plan(&rules, &json!({})));
+        night.stage_is_done(1);
+        night.all_well(1);
+        night.moves(2, "logins", State::Error, Meaning::Inconclusive);
+        night.due(2);
+        night.says(3, Choice::FixForward { until: at(10) });
+        night
+    };
+    let mut night = fixing();
+    night.moves(4, "logins", State::Ok, Meaning::Well);
+    night.due(4);
+    assert!(night.open().is_some(), "somebody is at work");
+    night.due(10);
+    assert!(night.open().is_none() && !night.goes_back(), "it is well, and the time is over");
+    let mut night = fixing();
+    night.moves(4, "slow", State::Firing, Meaning::Breach);
+    (4..12).for_each(|minute| drop(night.due(minute)));
+    assert!(!night.goes_back(), "somebody decides freely about it");
+}
