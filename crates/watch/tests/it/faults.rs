@@ -354,6 +354,35 @@ async fn a_probe_that_hangs_does_not_hold() {
     assert_eq!((to, meaning), (State::Firing, Meaning::Breach));
 }
 
+/// How long a page takes, against limits in any unit; a page that is broken soon is broken.
+#[tokio::test]
+async fn a_page_is_measured_in_seconds_whatever_the_limit_is_written_in() {
+    let server = tiny_http::Server::http("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", server.server_addr());
+    std::thread::spawn(move || {
+        for request in server.incoming_requests() {
+            let status = if request.url() == "/down" { 503 } else { 200 };
+            let answer = tiny_http::Response::from_string("here").with_status_code(status);
+            let _ = request.respond(answer);
+        }
+    });
+    let table = [
+        ("/", "> 20s", State::Ok),
+        ("/", "> 20000ms", State::Ok),
+        ("/", "> 0.0001ms", State::Firing),
+        ("/down", "> 20s", State::Error),
+    ];
+    for (path, limit, wanted) in table {
+        let gauge = json!({"url": format!("{address}{path}"), "limit": limit});
+        let trigger = json!({"every": "100ms", "for": "0s", "gauge": gauge});
+        let plan = plan("http://127.0.0.1:9", &json!({"t": trigger}));
+        let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+        let found = until(&mut news, |event| matches!(event, Event::TriggerMoved { .. })).await;
+        let Event::TriggerMoved { to, .. } = found else { panic!("just matched") };
+        assert_eq!(to, wanted, "{path} {limit}");
+    }
+}
+
 /// A probe that is wrong itself says nothing about what it probes.
 #[tokio::test]
 async fn a_probe_that_is_wrong_is_no_alarm() {
