@@ -207,7 +207,14 @@ impl Night<'_> {
         if verb == "fix-forward" {
             words.extend(["--for", "10s"]);
         }
-        itself(app, layout, &words)?;
+        if let Err(refused) = itself(app, layout, &words) {
+            // Whoever takes long to answer may find that the plan did not wait.
+            if !self.telling.decide {
+                return Err(refused);
+            }
+            say("   It was decided in the meantime.");
+            return Ok(true);
+        }
         if verb == "back-out" {
             chapter(6, "The way back");
         }
