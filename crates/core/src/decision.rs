@@ -56,7 +56,6 @@ const FIX_WINDOW: Span = Span::minutes(30);
 pub const WATCH_WINDOW: Span = Span::minutes(240);
 
 /// Why a decision is needed.
-#[derive(Clone)]
 struct Call {
     severity: Severity,
     because: Vec<TriggerId>,
@@ -340,7 +339,7 @@ pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&str, &str)> {
 /// It gets worse than what is being decided about: that is another question. Where a
 /// fix was given time, it has lost it.
 fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Intent> {
-    let (mut asked, automatic) = question(state, &with(open, call), now);
+    let (mut asked, automatic) = question(state, call, now);
     // A person who fixes what they saw themselves is asked, and not run over.
     let fixes = open.fix_until.is_some() && open.is_discretionary();
     if automatic && !fixes {
@@ -362,17 +361,6 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
         asked.until = [asked.until, open.until].into_iter().flatten().min();
     }
     vec![Intent::Ask(Box::new(asked))]
-}
-
-/// What is asked now, and still what was asked about if it is as bad: that one of them
-/// recovered in the meantime unsays nothing.
-fn with(open: &Open, call: &Call) -> Call {
-    let mut both = call.clone();
-    if open.certain == call.certain && open.severity == call.severity {
-        let more = open.because.iter().filter(|id| !call.because.contains(id)).cloned();
-        both.because.extend(more);
-    }
-    both
 }
 
 fn ask(state: &RunState, call: &Call, now: Timestamp) -> Vec<Intent> {

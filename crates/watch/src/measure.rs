@@ -18,7 +18,12 @@ use jiff::Timestamp;
 use crate::history::{Samples, history};
 
 /// How much of the time before the deployment is looked at, if the plan does not say.
-pub(crate) const BEFORE: Duration = Duration::from_secs(3600);
+const BEFORE: Duration = Duration::from_secs(3600);
+
+/// How much of the time before the deployment says what is usual.
+pub(crate) fn before(plan: &Plan) -> Duration {
+    plan.watch.as_ref().and_then(|watch| watch.baseline).map_or(BEFORE, |before| before.get())
+}
 
 /// How long to wait for the sources.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,9 +36,8 @@ pub async fn measure(
     at: Timestamp,
 ) -> BTreeMap<TriggerId, Measured> {
     let watch = plan.watch.clone().unwrap_or_default();
-    let before = watch.baseline.map_or(BEFORE, |before| before.get());
     let window = watch.window.unwrap_or(WATCH_WINDOW).get();
-    let from = at.checked_sub(before).unwrap_or(at);
+    let from = at.checked_sub(before(plan)).unwrap_or(at);
     // A deployment does not wait for a slow source: what it could not say is assumed.
     let asked = history(plan, world, from, at, PATIENCE).await;
     let mut measured = BTreeMap::new();

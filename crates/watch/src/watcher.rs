@@ -28,7 +28,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::board::{Board, Standing};
 use crate::composite::{self, Way};
 use crate::look::{Looked, Looker, Memory, Servers, TIMEOUT};
-use crate::measure::BEFORE;
+use crate::measure::before;
 use crate::reading::reading;
 use crate::receive::Alert;
 
@@ -145,11 +145,7 @@ impl Watcher {
         let mut tasks = JoinSet::new();
         let servers = Servers::of_world(&world);
         let mut bounds: BTreeMap<Option<SourceId>, Arc<Semaphore>> = BTreeMap::new();
-        let before = plan
-            .watch
-            .as_ref()
-            .and_then(|watch| watch.baseline)
-            .map_or(BEFORE, |before| before.get());
+        let before = before(plan);
         for (index, (id, rule)) in shared.rules.iter().enumerate() {
             let trigger = plan.triggers[id].clone();
             let source = trigger.condition.source().cloned();
@@ -447,11 +443,7 @@ impl Shared {
         let now = Timestamp::now();
         // Before the look itself can be seen on the board: whoever judges by it knows of
         // the gap by then.
-        if let Some(gap) = self.gap(now)
-            && self.tell.send(vec![gap]).await.is_err()
-        {
-            return false;
-        }
+        self.tell_of_a_gap(now);
         let mut events = self.source(id, trigger, &looked);
         {
             let mut board = self.board();
@@ -489,16 +481,21 @@ impl Shared {
         events.is_empty() || self.tell.send(events).await.is_ok()
     }
 
-    /// That nobody watched for a while: looks come all the time, and none came.
-    fn gap(&self, now: Timestamp) -> Option<Event> {
+    /// Tells that nobody watched for a while: looks come all the time, and none came. Told
+    /// under the lock, so that no other look can be seen before it either.
+    fn tell_of_a_gap(&self, now: Timestamp) {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = looked.replace(now)?;
+        let Some(before) = looked.replace(now) else { return };
         let soonest = self.rules.values().map(|rule| rule.every).min().unwrap_or_default();
         // All sources may be slow at once; an earlier watch that is over is not slow.
         let first = !self.looking.swap(true, Ordering::Relaxed);
         let usual = soonest * 2 + if first { A_MOMENT } else { TIMEOUT };
         let longer = Duration::try_from(now.duration_since(before)).is_ok_and(|gap| gap > usual);
-        longer.then_some(Event::WatchGap { from: before, to: now })
+        let gap = vec![Event::WatchGap { from: before, to: now }];
+        if longer && self.tell.try_send(gap).is_err() {
+            // Nobody has listened for very long: the next look tells of all of it.
+            *looked = Some(before);
+        }
     }
 
     /// That a source is lost, or found again: two looks of one trigger failed, one after

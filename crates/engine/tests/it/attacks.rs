@@ -428,3 +428,27 @@ fn a_fix_keeps_its_own_clock() {
     (4..12).for_each(|minute| drop(night.due(minute)));
     assert!(!night.goes_back(), "somebody decides freely about it");
 }
+
+/// The way back is the one for everything that fired, also for what is over again.
+#[test]
+fn what_recovered_still_calls_for_its_way_back() {
+    let trigger = |option: &str| json!({"severity": "critical", "option": option, "gauge": {"url": "http://x", "limit": "> 5"}});
+    let more = json!({
+        "options": {"light": {"title": "Flag off", "steps": []}, "full": {"title": "All", "default": true}},
+        "triggers": {"heavy": trigger("full"), "small": trigger("light")},
+    });
+    let rules = json!({"critical": {"action": "back-out", "by": "lead", "within": "5m"}});
+    let mut night = Night::new(plan(&rules, &more));
+    night.stage_is_done(1);
+    night.moves(2, "heavy", State::Firing, Meaning::Breach);
+    night.due(2);
+    night.moves(3, "heavy", State::Ok, Meaning::Well);
+    night.moves(3, "small", State::Firing, Meaning::Breach);
+    night.due(3);
+    let open = night.open().expect("a question");
+    assert_eq!(
+        (open.because.len(), &open.option),
+        (2, &None),
+        "the plan's own way, which is the heavier"
+    );
+}
