@@ -156,6 +156,10 @@ impl From<backout_engine::log::WriteError> for Failure {
                 Self::refused(other.to_string())
                     .hint("nothing was decided; `backout status` shows what is asked now")
             }
+            WriteError::Illegal(other @ backout_core::state::Illegal::Replaced(_)) => {
+                Self::refused(other.to_string())
+                    .hint("nothing was approved; `backout status` shows what would run now")
+            }
             WriteError::Illegal(illegal) => Self::of(&illegal),
             WriteError::Open(error) => error.into(),
             WriteError::Append(error) => {

@@ -59,6 +59,9 @@ pub enum Illegal {
     /// It does not fit the deployment as it stands.
     #[error("{0}")]
     Release(&'static str),
+    /// An approval of what a stage was before it was replaced.
+    #[error("{0} was replaced meanwhile: what was approved is not what would run")]
+    Replaced(StepId),
     /// An answer to another question than the one that is open.
     #[error("question {question} is not open; {open}", open = match .open {
         Some(open) => format!("question {open} is"),

@@ -150,7 +150,11 @@ fn about_release(state: &RunState) -> Vec<Question> {
                     .collect(),
                 answers: vec![
                     answer(
-                        format!("backout stage approve {run} {} {reason}", stage.id),
+                        format!(
+                            "backout stage approve {run} {} --action {} {reason}",
+                            stage.id,
+                            stage.action_digest().short()
+                        ),
                         "let it start",
                     ),
                     answer(format!("backout decide {run} back-out {reason}"), "go back instead"),

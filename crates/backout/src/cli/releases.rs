@@ -80,7 +80,17 @@ pub(crate) enum StageCommand {
     /// Say that a stage another system carries out has failed.
     Failed(StepArgs),
     /// Agree to a stage that waits for it.
-    Approve(StepArgs),
+    Approve(ApproveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    #[command(flatten)]
+    pub(crate) step: StepArgs,
+    /// The digest of what is approved. If the stage was replaced by then, nothing is
+    /// approved; without it, what is there is approved.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) action: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -18,7 +18,7 @@ use super::Done;
 use super::invoke::chosen_option;
 use super::people::{open, say, step_of, then};
 use crate::app::App;
-use crate::cli::{DecideArgs, DecideVerb, DefectArgs, SeverityArg, StepArgs};
+use crate::cli::{ApproveArgs, DecideArgs, DecideVerb, DefectArgs, SeverityArg};
 use crate::failure::{Exit, Failure};
 use crate::foresight::{history_of_state, numbers};
 use crate::view::{release, words};
@@ -163,13 +163,18 @@ fn refuse_where_there_is_no_way_back(state: &RunState) -> Result<(), Failure> {
     Err(failure.hint("if part of the way back still makes sense, name it: `--option NAME`"))
 }
 
-pub(super) async fn approve(app: &App, args: &StepArgs) -> Done {
+pub(super) async fn approve(app: &App, args: &ApproveArgs) -> Done {
+    let (args, seen) = (&args.step, &args.action);
     let mut log = open(app, &args.run).await?;
     let stage = step_of(log.state(), &args.step)?;
     let act = Act::Approve { stage: stage.clone() };
     let event = Event::StageApproved { stage: stage.clone(), reason: args.reason.clone() };
-    let done = say(app, &mut log, args.who.who.as_deref(), &act, &args.reason, |_| {
-        Ok(vec![event.clone()])
+    let done = say(app, &mut log, args.who.who.as_deref(), &act, &args.reason, |state| {
+        let now = state.step(&stage).map(|(step, _)| step.action_digest().short());
+        match seen {
+            Some(seen) if now.as_ref() != Some(seen) => Err(Illegal::Replaced(stage.clone())),
+            _ => Ok(vec![event.clone()]),
+        }
     })
     .await?;
     if done == Exit::Done {

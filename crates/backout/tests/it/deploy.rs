@@ -79,6 +79,20 @@ fn people_decide_and_only_what_took_place_is_undone() {
         .say("status")
         .says("The way back undoes schema: 2 steps, about 12m")
         .says("tell → old-schema");
+    // An approval is of what was shown, and not of what replaced it meanwhile.
+    let shown = || {
+        let command = stage.status()["questions"][0]["answers"][0]["command"].clone();
+        let words = command.as_str().expect("a command").replace(" --reason \"…\"", "");
+        words.trim_start_matches("backout ").to_owned()
+    };
+    let before = shown();
+    stage.write("open.yaml", "id: open\ntitle: Open the new release\nowner: ann\ntakes: 5m\nrun: {shell: mv up down && true}\neffect: opaque\nverify: {file: {path: down}}\n");
+    stage.say("replace CHG7 open open.yaml --reason typo --as lead").expect(0);
+    assert_ne!(before, shown());
+    stage
+        .say(&format!("{before} --reason read --as lead"))
+        .expect(30)
+        .says("open was replaced meanwhile");
     // Who may not decide is told so, and it is in the log.
     stage
         .tell(&["decide", "CHG7", "back-out", "--reason", "I am afraid", "--as", "ann"])

@@ -9,7 +9,7 @@ use backout_core::plan::Severity;
 use backout_core::watch::{Meaning, Reading, State, Verdict};
 use serde_json::{Value, json};
 
-use crate::night::{Night, at, id, plan};
+use crate::night::{Night, at, id, intent, plan};
 
 fn automatic() -> Value {
     json!({
@@ -311,14 +311,7 @@ fn the_way_back_waits_for_what_is_still_at_work() {
     ]});
     let mut night = Night::new(plan(&automatic(), &more));
     let step = StepId::new("a").expect("a name");
-    let intent = Event::StepIntent {
-        step: step.clone(),
-        attempt: 1,
-        key: "k".to_owned(),
-        action: backout_core::ids::Digest::ZERO,
-        effect: backout_core::plan::Effect::Opaque,
-    };
-    night.happens(1, vec![intent]);
+    night.happens(1, vec![intent("a", 1)]);
     night.says(2, Choice::BackOut { option: None });
     let starts = |night: &mut Night| {
         let intents = night.due(3);

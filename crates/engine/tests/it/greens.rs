@@ -8,7 +8,7 @@ use backout_core::choice::{Choice, Verb};
 use backout_core::decide::decide;
 use backout_core::decision::verdict;
 use backout_core::event::{Event, FailureEffect, Outcome, ResolvedBy};
-use backout_core::ids::{Digest, OptionId, StepId, TriggerId};
+use backout_core::ids::{OptionId, StepId, TriggerId};
 use backout_core::intent::Intent;
 use backout_core::plan::{Effect, Severity};
 use backout_core::record::Record;
@@ -23,21 +23,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::night::{Night, at, id, plan};
+use crate::night::{Night, at, id, intent, plan};
 use crate::stage::{Stage, lead};
 
 fn step(name: &str) -> StepId {
     StepId::new(name).expect("a name")
-}
-
-fn intent(name: &str, attempt: u32) -> Event {
-    Event::StepIntent {
-        step: step(name),
-        attempt,
-        key: "k".to_owned(),
-        action: Digest::ZERO,
-        effect: Effect::Opaque,
-    }
 }
 
 fn failed(name: &str, attempt: u32, effect: FailureEffect) -> Event {

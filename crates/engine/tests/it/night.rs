@@ -49,6 +49,17 @@ pub(crate) fn plan(decision: &Value, more: &Value) -> RunPlanned {
     ))
 }
 
+/// A step begins.
+pub(crate) fn intent(name: &str, attempt: u32) -> Event {
+    Event::StepIntent {
+        step: StepId::new(name).expect("a name"),
+        attempt,
+        key: "k".to_owned(),
+        action: backout_core::ids::Digest::ZERO,
+        effect: Effect::Opaque,
+    }
+}
+
 /// A run, and what happens to it.
 pub(crate) struct Night(pub(crate) RunState);
 
@@ -112,13 +123,7 @@ impl Night {
 
     pub(crate) fn stage_is_done(&mut self, minutes: i64) {
         let step = StepId::new("a").expect("a name");
-        let intent = Event::StepIntent {
-            step: step.clone(),
-            attempt: 1,
-            key: "k".to_owned(),
-            action: backout_core::ids::Digest::ZERO,
-            effect: Effect::Opaque,
-        };
+        let intent = intent("a", 1);
         let done = Event::StepSucceeded { step, attempt: 1, evidence: Default::default() };
         self.happens(minutes, vec![intent, done]);
     }
