@@ -6,6 +6,7 @@
 //! is going on and not what the plan holds.
 
 mod forward;
+mod step;
 mod way;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,10 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::act::{Act, Answer};
-use crate::event::{
-    Attested, Course, Event, Evidence, FailureEffect, Mode, Outcome, ResolvedBy, RunPlanned,
-};
+use crate::act::Act;
+use crate::event::{Course, Event, Mode, Outcome, RunPlanned};
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
@@ -405,147 +404,6 @@ impl RunState {
         Ok(())
     }
 
-    fn step_event(
-        &mut self,
-        index: usize,
-        status: Status,
-        event: &Event,
-        record: &Record,
-    ) -> Result<(), Illegal> {
-        let id = self.steps[index].id.clone();
-        let state = &mut self.states[index];
-        state.took = took(state, event);
-        match event {
-            Event::StepIntent { attempt, key, .. } => {
-                if state.status == Status::Pending && state.doubt.is_some() {
-                    state.recoveries += 1;
-                }
-                state.took_earlier = state.took;
-                state.attempt = *attempt;
-                state.key.clone_from(key);
-                state.started = state.started.or(Some(record.at));
-                state.confirmed = false;
-                state.doubt = None;
-                state.probed = None;
-                state.failure = None;
-                state.stop = None;
-                state.note = None;
-                state.evidence = Evidence::default();
-            }
-            Event::StepActed { evidence, .. } | Event::StepVerified { evidence, .. } => {
-                state.evidence = evidence.clone();
-            }
-            Event::StepStopAsked { reason, .. } => {
-                state.stop = Some(reason.clone());
-                self.deviates(format!("stopped {id}"), reason, record);
-            }
-            Event::StepConfirmed { note, .. } => {
-                state.confirmed = true;
-                state.note.clone_from(note);
-            }
-            Event::StepSucceeded { evidence, .. } => {
-                state.evidence = evidence.clone();
-                state.doubt = None;
-            }
-            Event::StepFailed { effect, error, evidence, .. } => {
-                state.failure = Some(*effect);
-                state.failures += 1;
-                state.note = Some(error.clone());
-                state.evidence = evidence.clone();
-                state.doubt = None;
-            }
-            Event::StepInDoubt { cause, evidence, .. } => {
-                state.doubt = Some(*cause);
-                state.note = Some(evidence.summary.clone());
-                state.evidence = evidence.clone();
-            }
-            Event::StepProbed { finding, .. } => state.probed = Some(finding.clone()),
-            Event::StepResolved { answer, by, reason, .. } => {
-                state.note = Some(reason.clone());
-                if *by == ResolvedBy::Person {
-                    state.recoveries = 0;
-                    state.attested = *answer == Answer::Happened;
-                    // Whoever says that it happened has confirmed it.
-                    state.confirmed |= *answer == Answer::Happened;
-                    let said = match answer {
-                        Answer::Happened => "resolved as happened:",
-                        Answer::DidNotHappen => "resolved as not happened:",
-                        Answer::Hold => "kept on hold:",
-                    };
-                    self.deviates(format!("{said} {id}"), reason, record);
-                }
-            }
-            Event::StepRetried { reason, .. } => {
-                state.failures = 0;
-                state.recoveries = 0;
-                state.doubt = None;
-                state.attested = false;
-                state.ended = None;
-                // What was watched and agreed to was the other try.
-                self.release.baked.remove(&id);
-                self.release.approved.remove(&id);
-                self.deviates(format!("ran {id} again"), reason, record);
-            }
-            Event::StepSkipped { reason, .. } => {
-                state.note = Some(reason.clone());
-                self.deviates(format!("skipped {id}"), reason, record);
-            }
-            Event::StepAttested { started, ended, evidence, reason, result, .. } => {
-                state.attested = true;
-                state.confirmed = true;
-                state.note = Some(reason.clone());
-                state.evidence = evidence.clone();
-                // Written down or not known: the moment of entry is neither.
-                state.started = *started;
-                if *result == Attested::Failed {
-                    state.failure = Some(FailureEffect::Unknown);
-                    state.failures += 1;
-                    // What a person saw fail is not tried again by itself.
-                    state.stop = Some(reason.clone());
-                }
-                let ended = *ended;
-                self.deviates(format!("attested after the fact: {id}"), reason, record);
-                self.set_status(index, status, record.at);
-                let known = &mut self.states[index];
-                known.ended = ended;
-                return Ok(());
-            }
-            Event::StepReplaced { step, not_before, reason } => {
-                self.not_before.remove(&id);
-                self.not_before.extend(not_before.map(|at| (id.clone(), at)));
-                let old = std::mem::replace(&mut self.steps[index], step.as_ref().clone());
-                if index < self.release.stages {
-                    // What two people have to agree to is not made harmless by writing it
-                    // in another way; and they agreed to what it was.
-                    let new = &mut self.steps[index];
-                    new.irreversible = new.irreversible.take().or(old.irreversible);
-                    new.approval = new.approval.take().or(old.approval);
-                    new.bake = new.bake.or(old.bake);
-                    if new.undone_by.0.is_empty() {
-                        new.undone_by = old.undone_by;
-                    }
-                    self.release.baked.remove(&id);
-                    self.release.approved.remove(&id);
-                }
-                // Another action: nothing of the old one's key or counts is its own.
-                let known = &mut self.states[index];
-                known.key.clear();
-                known.doubt = None;
-                known.stop = None;
-                (known.failures, known.recoveries) = (0, 0);
-                self.deviates(format!("replaced {id}"), reason, record);
-                self.rebuild()?;
-            }
-            Event::StepAssigned { to, reason, .. } => {
-                state.assigned = Some(to.clone());
-                self.deviates(format!("handed {id} to {to}"), reason, record);
-            }
-            _ => {}
-        }
-        self.set_status(index, status, record.at);
-        Ok(())
-    }
-
     fn deviates(&mut self, what: String, reason: &str, record: &Record) {
         let (by, at) = (record.actor.shown(), record.at);
         self.proposals.clear();
@@ -596,29 +454,6 @@ impl RunState {
         let active = status != Status::Pending && !status.is_settled() && !left_behind;
         file(&mut self.ready, index, ready);
         file(&mut self.active, index, active);
-    }
-}
-
-/// Whether anything was changed, or may have been, once this happened too. What one try
-/// may have done is not unsaid by a later one that did nothing.
-fn took(known: &StepState, event: &Event) -> bool {
-    match event {
-        Event::StepActed { .. }
-        | Event::StepSucceeded { .. }
-        | Event::StepInDoubt { .. }
-        | Event::StepAttested { .. }
-        | Event::StepResolved { answer: Answer::Happened, .. } => true,
-        Event::StepFailed { effect: FailureEffect::None, .. } => known.took_earlier,
-        Event::StepFailed { .. } => true,
-        // That it may be run again does not say that it did not happen.
-        Event::StepResolved { answer: Answer::DidNotHappen, by, .. }
-            if *by != ResolvedBy::Class =>
-        {
-            known.took_earlier
-        }
-        // Called off while somebody was at it.
-        Event::StepSkipped { .. } if known.status == Status::Running => true,
-        _ => known.took,
     }
 }
 

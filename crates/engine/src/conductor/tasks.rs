@@ -1,0 +1,93 @@
+//! What this process has under way: steps with the hands, and looks at what they did.
+
+use std::sync::Arc;
+
+use backout_core::ids::StepId;
+use backout_core::intent::Purpose;
+use backout_core::plan::Action;
+
+use super::{Conductor, Ended};
+use crate::clock::Clock;
+use crate::fault::{self, Point};
+use crate::hands::{Hands, Patience as AskFor, Report, Task, Verdict, World};
+use crate::journal::Journal;
+
+impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
+    /// Gives a step whose intent is durable to the hands. A manual step is with
+    /// its owner the moment the intent is in the log.
+    pub(super) fn dispatch(&mut self, step: &StepId) {
+        let state = self.log.state();
+        let Some((step, known)) = state.step(step) else { return };
+        if step.action.is_reported() {
+            return;
+        }
+        let task = Task {
+            run: state.run.clone(),
+            epoch: self.epoch,
+            step: step.clone(),
+            attempt: known.attempt,
+            key: known.key.clone(),
+            world: Arc::clone(&self.world),
+        };
+        let (hands, id, attempt) = (Arc::clone(&self.hands), step.id.clone(), known.attempt);
+        let (step, world) = (step.clone(), Arc::clone(&self.world));
+        self.busy.insert(id.clone(), attempt);
+        self.tasks.spawn(async move {
+            // Waiting has no effect, so there is nothing to accept and to note down.
+            let report = match step.action {
+                Action::Wait(_) => Report::Done(Default::default()),
+                _ => hands.perform(task).await,
+            };
+            fault::point(Point::Reported, id.as_str());
+            let first_look = first_look(&*hands, step, world, &report).await;
+            Ended::Performed(id, attempt, report, first_look)
+        });
+    }
+
+    pub(super) fn attach(&mut self, step: &StepId, attempt: u32) {
+        let Some((found, _)) = self.log.state().step(step) else { return };
+        let (hands, run, id) =
+            (Arc::clone(&self.hands), self.log.state().run.clone(), step.clone());
+        let (step, world) = (found.clone(), Arc::clone(&self.world));
+        self.busy.insert(id.clone(), attempt);
+        self.tasks.spawn(async move {
+            let report = hands.attach(&run, &id, attempt).await;
+            let first_look = first_look(&*hands, step, world, &report).await;
+            Ended::Performed(id, attempt, report, first_look)
+        });
+    }
+
+    pub(super) fn verify(&mut self, index: usize, purpose: Purpose) {
+        let state = self.log.state();
+        let (step, attempt) = (state.steps[index].clone(), state.states[index].attempt);
+        if self.busy.contains_key(&step.id) {
+            return;
+        }
+        let patience = match &step.action {
+            Action::Wait(wait) => AskFor::UpTo(wait.up_to.get()),
+            _ => AskFor::AsWritten,
+        };
+        let (hands, world, id) =
+            (Arc::clone(&self.hands), Arc::clone(&self.world), step.id.clone());
+        self.busy.insert(id.clone(), attempt);
+        self.tasks.spawn(async move {
+            let verdict = hands.verify(step, world, patience).await;
+            Ended::Verified(id, attempt, purpose, verdict)
+        });
+    }
+}
+
+/// Verifications often hold the moment the action is done. Asking once right
+/// away saves a commit: the outcome is one record instead of two.
+async fn first_look<H: Hands>(
+    hands: &H,
+    step: backout_core::plan::Step,
+    world: Arc<World>,
+    report: &Report,
+) -> Option<Verdict> {
+    let checkable = step.machine_checks().next().is_some();
+    match report {
+        Report::Done(_) if checkable => Some(hands.verify(step, world, AskFor::Once).await),
+        _ => None,
+    }
+}
