@@ -29,7 +29,8 @@ impl Terminal {
         let mut command = Command::new("script");
         command.args([
             "-qefc",
-            &format!("stty rows {rows} cols {columns}; {program} {line}"),
+            // What is typed for the program is not for the shell around it.
+            &format!("trap : INT; stty rows {rows} cols {columns}; {program} {line}"),
             "/dev/null",
         ]);
         for (name, value) in plain.get_envs() {
@@ -37,7 +38,7 @@ impl Terminal {
                 command.env(name, value);
             }
         }
-        command.env("TERM", "xterm").current_dir(stage.folder());
+        command.env("TERM", "xterm").env("SHELL", "/bin/sh").current_dir(stage.folder());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("a terminal");
         let screen = Arc::new(Mutex::new(String::new()));
