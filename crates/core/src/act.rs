@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::choice::Verb;
+use crate::duration::Span;
 use crate::ids::{Digest, OptionId, StepId};
 use crate::plan::Permission;
 
@@ -38,6 +39,9 @@ pub enum Act {
         /// The way back, if not the default one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         option: Option<OptionId>,
+        /// For how long a fix is tried.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lasting: Option<Span>,
     },
     /// Write down what is wrong with the release.
     LogDefect,
@@ -178,9 +182,11 @@ impl Act {
             Self::Invoke => "invoke the backout".to_owned(),
             Self::Deploy => "begin the deployment".to_owned(),
             Self::Approve { stage } => format!("approve {stage}"),
-            Self::Decide { verb, option: None } => format!("decide to {}", verb.shown()),
-            Self::Decide { verb, option: Some(option) } => {
-                format!("decide to {} ({option})", verb.shown())
+            Self::Decide { verb, option, lasting } => {
+                let option = option.as_ref().map(|option| format!(" ({option})"));
+                let lasting = lasting.map(|lasting| format!(" for {lasting}"));
+                let more = option.or(lasting).unwrap_or_default();
+                format!("decide to {}{more}", verb.shown())
             }
             Self::LogDefect => "write down a defect".to_owned(),
             Self::Acknowledge { step } => format!("acknowledge {step}"),

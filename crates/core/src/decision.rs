@@ -51,7 +51,7 @@ pub fn decided(release: &Release, choice: Choice, reason: String, automatic: boo
 /// How long somebody has to answer, if the plan does not say.
 const WITHIN: Span = Span::minutes(15);
 /// How long a fix may be tried, if the plan does not say.
-const FIX_WINDOW: Span = Span::minutes(30);
+pub const FIX_WINDOW: Span = Span::minutes(30);
 /// How long a release is watched after its last stage, if the plan does not say.
 pub const WATCH_WINDOW: Span = Span::minutes(240);
 
@@ -159,7 +159,9 @@ fn call(state: &RunState) -> Option<Call> {
     // What a lost source hides is what the question is about, and how bad it may be.
     let hidden = plan.triggers.iter().filter(|(id, trigger)| {
         let source = trigger.condition.source();
-        source.is_some_and(|source| lost().any(|(id, _)| id == source)) && !only_logged(plan, id)
+        source.is_some_and(|source| lost().any(|(id, _)| id == source))
+            && is_there(state, id)
+            && !only_logged(plan, id)
     });
     let because: BTreeSet<&TriggerId> =
         blind.iter().copied().chain(hidden.map(|(id, _)| id)).collect();
@@ -218,8 +220,7 @@ fn said(release: &Release, id: &TriggerId) -> String {
 
 /// The required triggers that were not seen to be well, for people.
 fn unseen(state: &RunState) -> String {
-    let plan = &state.planned.plan;
-    let names: Vec<String> = required(plan)
+    let names: Vec<String> = required(state)
         .filter(|id| {
             let seen = state.release.triggers.get(*id);
             seen.is_none_or(|seen| !seen.answered && seen.meaning != Meaning::Well)
@@ -245,14 +246,26 @@ fn only_logged(plan: &Plan, id: &TriggerId) -> bool {
     rule.is_some_and(|rule| rule.action == DecisionAction::Log)
 }
 
+/// Whether what a trigger is about is there: what a stage brings is not before that stage
+/// is done, and is gone once a way back has begun that undoes it.
+#[must_use]
+pub fn is_there(state: &RunState, id: &TriggerId) -> bool {
+    let trigger = state.planned.plan.triggers.get(id);
+    let Some(stage) = trigger.and_then(|trigger| trigger.from.as_ref()) else { return true };
+    let is_done = state.step(stage).is_some_and(|(_, known)| known.status.is_settled());
+    is_done && (state.release.goes_forward() || state.left_standing().any(|left| left == stage))
+}
+
 /// The triggers a machine watches.
 fn measured(plan: &Plan) -> impl Iterator<Item = (&TriggerId, &Trigger)> {
     plan.triggers.iter().filter(|(_, trigger)| !trigger.condition.is_judged())
 }
 
-/// The triggers a machine watches and without which nothing passes.
-pub fn required(plan: &Plan) -> impl Iterator<Item = &TriggerId> {
+/// The triggers a machine watches now and without which nothing passes.
+pub fn required(state: &RunState) -> impl Iterator<Item = &TriggerId> {
+    let plan = &state.planned.plan;
     measured(plan)
+        .filter(|(id, _)| is_there(state, id))
         .filter(|(id, trigger)| {
             let unless = !matches!(trigger.condition, Condition::Webhook(_));
             trigger.required.unwrap_or(unless) && !only_logged(plan, id)
@@ -283,20 +296,21 @@ pub fn verdict(state: &RunState) -> Verdict {
     if calls(Meaning::Breach) {
         return Verdict::Failed;
     }
-    if measured(plan).next().is_none() {
+    let watched = || measured(plan).filter(|(id, _)| is_there(state, id));
+    if watched().next().is_none() {
         return Verdict::Unwatched;
     }
     let well =
         |id: &TriggerId| release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Well);
     let settled = |id: &TriggerId| well(id) || is_accepted(state, id);
     // Where no trigger is required, one at least must have seen something.
-    let unseen = !required(plan).all(settled) || !measured(plan).any(|(id, _)| settled(id));
+    let unseen = !required(state).all(settled) || !watched().any(|(id, _)| settled(id));
     let breach =
         |(id, seen): (&TriggerId, &Seen)| seen.meaning == Meaning::Breach && !only_logged(plan, id);
     match () {
         () if calls(Meaning::Inconclusive) || unseen => Verdict::Inconclusive,
-        () if !required(plan).all(well)
-            || !measured(plan).any(|(id, _)| well(id))
+        () if !required(state).all(well)
+            || !watched().any(|(id, _)| well(id))
             || release.triggers.iter().any(breach) =>
         {
             Verdict::Accepted
@@ -544,8 +558,7 @@ fn or_twice(state: &RunState, began: Timestamp, length: Span, now: Timestamp) ->
     let ended = |at: Timestamp| state.release.watched_for(at, length).unwrap_or(now);
     let due = ended(began);
     let undecided = || {
-        let mut required = required(&state.planned.plan);
-        required.any(|id| {
+        required(state).any(|id| {
             let seen = state.release.triggers.get(id);
             let open = |seen: &Seen| matches!(seen.state, State::Pending | State::Insufficient);
             seen.is_none_or(open) && !is_accepted(state, id)
@@ -569,7 +582,7 @@ pub(crate) fn recovery(state: &RunState, now: Timestamp) -> Vec<Intent> {
 /// well since.
 #[must_use]
 pub fn not_recovered(state: &RunState) -> Vec<&TriggerId> {
-    let release = &state.release;
+    let (plan, release) = (&state.planned.plan, &state.release);
     let decided = release.decided.iter().filter_map(|decided| decided.question.as_ref());
     let asked: BTreeSet<&TriggerId> = decided.flat_map(|question| &question.because).collect();
     let about = |id: &TriggerId, seen: &Seen| {
@@ -580,5 +593,8 @@ pub fn not_recovered(state: &RunState) -> Vec<&TriggerId> {
         .triggers
         .iter()
         .filter(|(id, seen)| seen.state != State::Ok && !seen.accepted && about(id, seen));
-    unwell.filter(|(id, _)| !only_logged(&state.planned.plan, id)).map(|(id, _)| id).collect()
+    unwell
+        .filter(|(id, _)| is_there(state, id) && !only_logged(plan, id))
+        .map(|(id, _)| id)
+        .collect()
 }

@@ -151,9 +151,9 @@ fn about_release(state: &RunState) -> Vec<Question> {
                 answers: vec![
                     answer(
                         format!(
-                            "backout stage approve {run} {} --action {} {reason}",
+                            "backout stage approve {run} {} --shown {} {reason}",
                             stage.id,
-                            stage.action_digest().short()
+                            stage.digest().short()
                         ),
                         "let it start",
                     ),
@@ -187,7 +187,7 @@ fn about_release(state: &RunState) -> Vec<Question> {
 }
 
 fn decides(verb: Verb) -> Act {
-    Act::Decide { verb, option: None }
+    Act::Decide { verb, option: None, lasting: None }
 }
 
 fn names(state: &RunState, roles: &[RoleId]) -> String {
@@ -218,9 +218,9 @@ fn agreed(state: &RunState, act: &Act) -> Option<String> {
     let mut have: Vec<String> = Vec::new();
     for (proposed, by) in &state.proposals {
         let said = match (act, proposed) {
-            (Act::Decide { .. }, Act::Decide { verb, option }) => {
-                let option = option.as_ref().map(|option| format!(" ({option})"));
-                format!("{by} wants to {}{}", verb.shown(), option.unwrap_or_default())
+            (Act::Decide { .. }, decided @ Act::Decide { .. }) => {
+                let shown = decided.shown();
+                format!("{by} wants to {}", shown.strip_prefix("decide to ").unwrap_or(&shown))
             }
             (act, proposed) if act == proposed => format!("{by} has"),
             _ => continue,

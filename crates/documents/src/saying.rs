@@ -7,7 +7,7 @@ use backout_core::duration::{Estimate, Span};
 use backout_core::event::{Attested, Course, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
 use backout_core::plan::{
     Action, DataPolicy, DecisionAction, DecisionRule, Effect, Many, Moment, Permission, Severity,
-    Stdin, Step, Text, Unanswered, Watch,
+    Stdin, Step, Text, Trigger, Unanswered, Watch,
 };
 use backout_core::watch::Verdict;
 
@@ -101,6 +101,15 @@ pub fn rule(rule: &DecisionRule) -> String {
         None => {}
     }
     said
+}
+
+/// A trigger, and from which stage on it is watched if not all the time.
+#[must_use]
+pub(crate) fn watched_from(named: String, trigger: &Trigger) -> String {
+    match &trigger.from {
+        Some(stage) => format!("{named} (from {stage} on)"),
+        None => named,
+    }
 }
 
 /// How the release is watched.

@@ -417,7 +417,7 @@ fn lists(maker: &mut Maker, plan: &Plan) -> Result<(), XlsxError> {
         .values()
         .map(|trigger| {
             vec![
-                trigger.label(),
+                saying::watched_from(trigger.label(), trigger),
                 trigger.shown_limit().unwrap_or_default(),
                 trigger.lasting.map(saying::span).unwrap_or_default(),
                 trigger.severity.map(saying::severity).unwrap_or_default().to_owned(),

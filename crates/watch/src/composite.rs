@@ -1,6 +1,6 @@
 //! Triggers over other triggers: conditions in CEL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backout_core::ids::{OptionId, TriggerId};
 use backout_core::watch::State;
@@ -21,10 +21,11 @@ const MOST_UNKNOWN: usize = 6;
 /// Whether a condition holds; nothing where that depends on triggers nobody can see; an
 /// error where it cannot be told at all.
 ///
-/// It sees `firing["id"]`, `state["id"]` and `option["id"].done`, `.age` (seconds).
+/// What is not there does not fire. It sees `firing["id"]`, `state["id"]` and `option["id"].done`, `.age` (seconds).
 pub(crate) fn holds(
     condition: &str,
     states: &BTreeMap<TriggerId, State>,
+    away: &BTreeSet<TriggerId>,
     ways: &BTreeMap<OptionId, Way>,
 ) -> Result<Option<bool>, String> {
     let unseen = |state: &State| state.is_blind() || *state == State::Insufficient;
@@ -32,8 +33,11 @@ pub(crate) fn holds(
         let quoted = [format!("\"{id}\""), format!("'{id}'")];
         quoted.iter().any(|quoted| condition.contains(quoted.as_str()))
     };
-    let unknown: Vec<&TriggerId> =
-        states.iter().filter(|(id, state)| unseen(state) && named(id)).map(|(id, _)| id).collect();
+    let unknown: Vec<&TriggerId> = states
+        .iter()
+        .filter(|(id, state)| unseen(state) && !away.contains(*id) && named(id))
+        .map(|(id, _)| id)
+        .collect();
     if unknown.len() > MOST_UNKNOWN {
         return Ok(None);
     }
@@ -95,7 +99,14 @@ mod tests {
         ]);
         let way = OptionId::new("maintenance-page").expect("a name");
         let ways = BTreeMap::from([(way, Way { done: true, age: 7300.0 })]);
-        let holds = |text: &str| holds(text, &states, &ways);
+        let nothing = BTreeSet::new();
+        let gone = BTreeSet::from([id("api-p95")]);
+        assert_eq!(
+            holds("firing[\"logins\"] && firing[\"api-p95\"]", &states, &gone, &ways),
+            Ok(Some(false)),
+            "what is not there does not fire"
+        );
+        let holds = |text: &str| holds(text, &states, &nothing, &ways);
         assert_eq!(holds("firing[\"logins\"] && !firing[\"up\"]"), Ok(Some(true)));
         assert_eq!(holds("state[\"api-p95\"] == \"no_data\""), Ok(Some(true)));
         // What nobody sees is neither firing nor well.

@@ -43,6 +43,10 @@ pub async fn measure(
     let mut measured = BTreeMap::new();
     for (id, samples) in asked {
         let (Ok(samples), Some(trigger)) = (samples, plan.triggers.get(&id)) else { continue };
+        // What a stage brings was not there before.
+        if trigger.from.is_some() {
+            continue;
+        }
         let mut known = Measured::default();
         if let Some(limit) = rule::limit(&trigger.condition) {
             known.rho = dispersion::measured(&counts(&samples), limit);

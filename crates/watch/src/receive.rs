@@ -98,6 +98,9 @@ pub type Once = Arc<dyn Fn(&str, i64) -> std::io::Result<bool> + Send + Sync>;
 struct Alertmanager {
     version: String,
     alerts: Vec<Notified>,
+    /// How many alerts it left out.
+    #[serde(default, rename = "truncatedAlerts")]
+    truncated: u64,
 }
 
 #[derive(Deserialize)]
@@ -198,7 +201,7 @@ fn answer(
         return refused(401, "not let in");
     }
     arrived()?;
-    let message = read(&head.path, &body).map_err(|why| (400, why))?;
+    let (message, left_out) = read(&head.path, &body).map_err(|why| (400, why))?;
     // Whoever has seen a signed message could send it again.
     if head.path != "/alertmanager" {
         let signature = signature.to_ascii_lowercase();
@@ -211,6 +214,11 @@ fn answer(
         }
     }
     Ok(match take(message) {
+        // Nobody knows what the others say: its sender counts that as a failure.
+        Taken::In | Taken::NotOurs(_) if left_out > 0 => {
+            let why = "alerts were left out of this message; what is in it was taken in";
+            (422, format!("{left_out} {why}: take `max_alerts` out of this receiver"))
+        }
         Taken::In => (200, "taken in".to_owned()),
         // Alertmanager sends whatever its routes say: that is no mistake of anybody's.
         Taken::NotOurs(why) if head.path == "/alertmanager" => (200, why),
@@ -219,7 +227,8 @@ fn answer(
     })
 }
 
-fn read(url: &str, body: &[u8]) -> Result<Message, String> {
+/// A message, and how many alerts its sender left out of it.
+fn read(url: &str, body: &[u8]) -> Result<(Message, u64), String> {
     let wrong = |error: serde_json::Error| format!("this is no such message: {error}");
     match url {
         "/alertmanager" => {
@@ -237,14 +246,14 @@ fn read(url: &str, body: &[u8]) -> Result<Message, String> {
                 Ok(Alert { name, labels: alert.labels, firing })
             };
             let alerts: Result<_, String> = message.alerts.into_iter().map(alert).collect();
-            Ok(Message::Alerts(alerts?))
+            Ok((Message::Alerts(alerts?), message.truncated))
         }
         "/alert" => {
             let said: Signed = serde_json::from_slice(body).map_err(wrong)?;
             let alert = Alert { name: said.alert, labels: said.labels, firing: said.firing };
-            Ok(Message::Alerts(vec![alert]))
+            Ok((Message::Alerts(vec![alert]), 0))
         }
-        _ => Ok(Message::Stage(serde_json::from_slice(body).map_err(wrong)?)),
+        _ => Ok((Message::Stage(serde_json::from_slice(body).map_err(wrong)?), 0)),
     }
 }
 

@@ -5,12 +5,13 @@
 //! later ones late, and one that is missed is not made up for. Looks of one source
 //! share a bound, so that a dead one does not keep the others from being read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use backout_core::decision::is_there;
 use backout_core::event::Event;
 use backout_core::ids::{OptionId, SourceId, TriggerId};
 use backout_core::plan::{Condition, Plan, Trigger};
@@ -62,6 +63,8 @@ pub struct Setting<'a> {
     /// What the log says about each trigger: an earlier watch may have died between
     /// keeping its board and telling of it.
     pub told: BTreeMap<TriggerId, Told>,
+    /// What nobody looks at yet, or any more: the run says when that changes.
+    pub away: BTreeSet<TriggerId>,
 }
 
 /// What the log says about a trigger.
@@ -77,7 +80,14 @@ impl<'a> Setting<'a> {
     /// A watch that begins now and leaves nothing behind.
     #[must_use]
     pub fn new(plan: &'a Plan, world: Arc<World>) -> Self {
-        Self { plan, world, board: Board::new(Timestamp::now()), file: None, told: BTreeMap::new() }
+        Self {
+            plan,
+            world,
+            board: Board::new(Timestamp::now()),
+            file: None,
+            told: BTreeMap::new(),
+            away: BTreeSet::new(),
+        }
     }
 }
 
@@ -102,6 +112,8 @@ struct Shared {
     /// Whether this watch has looked at anything.
     looking: AtomicBool,
     ways: Mutex<BTreeMap<OptionId, Way>>,
+    /// What is not there: nobody looks at it.
+    away: Mutex<BTreeSet<TriggerId>>,
     file: Option<PathBuf>,
     kept: Mutex<Option<Instant>>,
     tell: mpsc::Sender<Vec<Event>>,
@@ -111,7 +123,7 @@ impl Watcher {
     /// Begins to watch.
     #[must_use]
     pub fn begin(setting: Setting<'_>) -> (Self, News) {
-        let Setting { plan, world, board, file, told } = setting;
+        let Setting { plan, world, board, file, told, away } = setting;
         let (tell, news) = mpsc::channel(256);
         let fresh = Measured::default();
         let rules: BTreeMap<TriggerId, Rule> = plan
@@ -138,6 +150,7 @@ impl Watcher {
             begun: Timestamp::now(),
             looking: AtomicBool::new(false),
             ways: Mutex::default(),
+            away: Mutex::new(away),
             file,
             kept: Mutex::default(),
             tell,
@@ -171,6 +184,10 @@ impl Watcher {
                 pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
                 loop {
                     pace.tick().await;
+                    if shared.is_away(&id) {
+                        shared.tell_of_a_gap(Timestamp::now());
+                        continue;
+                    }
                     let looked = match (&trigger.condition, &looker) {
                         (Condition::Composite(condition), _) => shared.composite(condition),
                         (Condition::Webhook(_), _) => shared.heard(&id),
@@ -269,6 +286,7 @@ impl Sight for Eye {
         });
         // What another system said is confirmed already, and waits for its look.
         let heard = board.heard.alerts.iter().filter(|(_, alerts)| alerts.unseen);
+        let heard = heard.filter(|(id, _)| !self.0.is_away(id));
         let heard = heard.filter_map(|(id, _)| Some(self.0.rules.get(id)?.every * 2 + TIMEOUT));
         waits.chain(heard).max()
     }
@@ -281,7 +299,15 @@ impl Sight for Eye {
     fn stands(&self, state: &RunState, now: Timestamp) {
         let ways = ways(state, now);
         *self.0.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
+        *self.0.away.lock().unwrap_or_else(PoisonError::into_inner) = away(state);
     }
+}
+
+/// The triggers of a run that are about something that is not there.
+#[must_use]
+pub fn away(state: &RunState) -> BTreeSet<TriggerId> {
+    let triggers = state.planned.plan.triggers.iter();
+    triggers.map(|(id, _)| id).filter(|id| !is_there(state, id)).cloned().collect()
 }
 
 /// The ways back of a run: the one that is gone, since when it is done, and the others.
@@ -395,17 +421,23 @@ impl Shared {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_away(&self, id: &TriggerId) -> bool {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
     fn composite(&self, condition: &str) -> Looked {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let states: BTreeMap<TriggerId, State> = self
             .rules
             .keys()
             .map(|id| {
                 let standing = self.board().triggers.get(id).map(|known| known.watched.state);
+                let standing = standing.filter(|_| !away.contains(id));
                 (id.clone(), standing.unwrap_or(State::Insufficient))
             })
             .collect();
         let ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match composite::holds(condition, &states, &ways) {
+        match composite::holds(condition, &states, &away, &ways) {
             Ok(None) => Looked {
                 sample: Sample::Nothing,
                 note: "it depends on triggers nobody can see now".to_owned(),
@@ -447,7 +479,8 @@ impl Shared {
         let mut events = self.source(id, trigger, &looked);
         {
             let mut board = self.board();
-            let began = board.began;
+            // Data may be missing for a while from when there was something to look at.
+            let began = if trigger.from.is_some() { now } else { board.began };
             board.heard.seen(id, &looked.sample);
             let standing = board.triggers.entry(id.clone()).or_insert_with(|| Standing {
                 watched: Watched::new(began),

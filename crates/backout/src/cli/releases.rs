@@ -87,10 +87,10 @@ pub(crate) enum StageCommand {
 pub(crate) struct ApproveArgs {
     #[command(flatten)]
     pub(crate) step: StepArgs,
-    /// The digest of what is approved. If the stage was replaced by then, nothing is
-    /// approved; without it, what is there is approved.
+    /// The digest of the stage as it was shown. If anything of it was replaced by then,
+    /// nothing is approved; without it, what is there is approved.
     #[arg(long, value_name = "DIGEST")]
-    pub(crate) action: Option<String>,
+    pub(crate) shown: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -35,7 +35,8 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
     // Said first: what else is wrong with the answer depends on the question.
     is_asked(state, args.question).map_err(WriteError::Illegal)?;
     let history = history_of_state(app).await?;
-    let choice = choice(app, state, args, verb, &history)?;
+    let lasting = fix_lasts(state, args, verb)?;
+    let choice = choice(app, state, args, verb, lasting, &history)?;
     let back = matches!(choice, Choice::BackOut { .. } | Choice::NotFixable);
     if back && args.option.is_none() {
         refuse_where_there_is_no_way_back(state)?;
@@ -50,7 +51,7 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         DecideVerb::Continue => Verb::Continue,
         DecideVerb::NotFixable => Verb::NotFixable,
     };
-    let act = Act::Decide { verb, option };
+    let act = Act::Decide { verb, option, lasting };
     let done = say(app, &mut log, args.who.who.as_deref(), &act, reason, |state| {
         is_asked(state, args.question)?;
         Ok(decided(&state.release, choice.clone(), reason.clone(), false))
@@ -76,19 +77,38 @@ fn is_asked(state: &RunState, question: Option<u32>) -> Result<(), Illegal> {
     }
 }
 
+/// For how long a fix is tried: as was said, else as the plan says; nothing where none is.
+fn fix_lasts(
+    state: &RunState,
+    args: &DecideArgs,
+    verb: DecideVerb,
+) -> Result<Option<Span>, Failure> {
+    if verb != DecideVerb::FixForward {
+        return match args.lasting {
+            Some(_) => Err(Failure::usage("--for belongs to fix-forward")),
+            None => Ok(None),
+        };
+    }
+    if let Some(text) = &args.lasting {
+        let said = text.parse();
+        return said.map(Some).map_err(|e: BadDuration| Failure::usage(format!("--for: {e}")));
+    }
+    let plan = &state.planned.plan;
+    let rule = state.release.open.as_ref().and_then(|open| plan.decision.get(&open.severity));
+    Ok(Some(rule.and_then(|rule| rule.fix_window).unwrap_or(decision::FIX_WINDOW)))
+}
+
 fn choice(
     app: &App,
     state: &RunState,
     args: &DecideArgs,
     verb: DecideVerb,
+    lasting: Option<Span>,
     history: &History,
 ) -> Result<Choice, Failure> {
     let plan = &state.planned.plan;
     if args.option.is_some() && verb != DecideVerb::BackOut {
         return Err(Failure::usage("--option belongs to back-out"));
-    }
-    if args.lasting.is_some() && verb != DecideVerb::FixForward {
-        return Err(Failure::usage("--for belongs to fix-forward"));
     }
     if !state.release.goes_forward() && verb != DecideVerb::Continue {
         let going = state.run.as_str();
@@ -106,14 +126,7 @@ fn choice(
         DecideVerb::Continue => Choice::Continue,
         DecideVerb::NotFixable => Choice::NotFixable,
         DecideVerb::FixForward => {
-            let rule =
-                state.release.open.as_ref().and_then(|open| plan.decision.get(&open.severity));
-            let lasting = match &args.lasting {
-                Some(text) => text
-                    .parse()
-                    .map_err(|error: BadDuration| Failure::usage(format!("--for: {error}")))?,
-                None => rule.and_then(|rule| rule.fix_window).unwrap_or(Span::minutes(30)),
-            };
+            let lasting = lasting.unwrap_or(decision::FIX_WINDOW);
             let now = app.now();
             let until = now
                 .checked_add(lasting.signed())
@@ -164,13 +177,13 @@ fn refuse_where_there_is_no_way_back(state: &RunState) -> Result<(), Failure> {
 }
 
 pub(super) async fn approve(app: &App, args: &ApproveArgs) -> Done {
-    let (args, seen) = (&args.step, &args.action);
+    let (args, seen) = (&args.step, &args.shown);
     let mut log = open(app, &args.run).await?;
     let stage = step_of(log.state(), &args.step)?;
     let act = Act::Approve { stage: stage.clone() };
     let event = Event::StageApproved { stage: stage.clone(), reason: args.reason.clone() };
     let done = say(app, &mut log, args.who.who.as_deref(), &act, &args.reason, |state| {
-        let now = state.step(&stage).map(|(step, _)| step.action_digest().short());
+        let now = state.step(&stage).map(|(step, _)| step.digest().short());
         match seen {
             Some(seen) if now.as_ref() != Some(seen) => Err(Illegal::Replaced(stage.clone())),
             _ => Ok(vec![event.clone()]),

@@ -4,7 +4,7 @@ pub(super) mod messages;
 mod record;
 mod replay;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use backout_engine::hands::World;
 use backout_trigger::machine;
 use backout_trigger::rule::{self, Kind, Measured, Rule};
 use backout_watch::receive::Receiver;
-use backout_watch::watcher::Told;
+use backout_watch::watcher::{Told, away};
 use backout_watch::{Board, News, Setting, Watcher, measure};
 
 use super::Done;
@@ -188,7 +188,7 @@ async fn look_on(
         );
     } else {
         if !live {
-            for line in standing_lines(plan, &rules, &board, app.now()) {
+            for line in standing_lines(plan, &rules, &board, &BTreeSet::new(), app.now()) {
                 anstream::println!("{line}");
             }
         }
@@ -202,17 +202,21 @@ async fn look_on(
 }
 
 fn table(app: &App, plan: &Plan, watcher: &Watcher) -> Vec<String> {
-    standing_lines(plan, watcher.rules(), &watcher.board(), app.now())
+    standing_lines(plan, watcher.rules(), &watcher.board(), &BTreeSet::new(), app.now())
 }
 
 fn standing_lines(
     plan: &Plan,
     rules: &BTreeMap<TriggerId, Rule>,
     board: &Board,
+    away: &BTreeSet<TriggerId>,
     now: jiff::Timestamp,
 ) -> Vec<String> {
-    let all = rules.iter().map(|(id, rule)| (id.as_str(), rule, board.triggers.get(id)));
-    watching::lines(plan, all, now)
+    let there = rules.iter().filter(|(id, _)| !away.contains(*id));
+    let all = there.map(|(id, rule)| (id.as_str(), rule, board.triggers.get(id)));
+    let mut lines = watching::lines(plan, all, now);
+    lines.extend(away.iter().filter_map(|id| watching::not_there(plan, id)));
+    lines
 }
 
 /// The watch of a run, as its coordinator keeps it.
@@ -228,11 +232,13 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
         let Some(board) = board else {
             return Err(Failure::refused(format!("nothing is watched in {run}")));
         };
+        let away = away(log.state());
         if args.json {
             let all: Vec<_> = rules
                 .iter()
                 .map(|(id, rule)| {
                     let known = board.triggers.get(id);
+                    let known = known.filter(|_| !away.contains(id));
                     watching::json(id.as_str(), &plan.triggers[id], rule, known, app.now())
                 })
                 .collect();
@@ -240,7 +246,7 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
             anstream::println!("{}", serde_json::to_string_pretty(&value)?);
             return Ok(Exit::Done);
         }
-        let mut lines = standing_lines(plan, &rules, &board, app.now());
+        let mut lines = standing_lines(plan, &rules, &board, &away, app.now());
         if log.state().finished.is_none() && app.coordinator(&run).is_none() {
             lines.push("NOBODY WATCHES: no coordinator is at work on this run.".to_owned());
             lines.push(format!("`backout resume {run}` goes on."));
@@ -320,7 +326,8 @@ pub(super) async fn of_run(
             board
         }
     };
-    let setting = Setting { board, file: Some(file), told, ..Setting::new(plan, world) };
+    let away = away(state);
+    let setting = Setting { board, file: Some(file), told, away, ..Setting::new(plan, world) };
     let (watcher, news) = Watcher::begin(setting);
     let receiver =
         messages::receive(app, plan, &state.planned.folder, Some(&state.run), watcher.ear())?;

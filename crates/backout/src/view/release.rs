@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use backout_core::choice::Numbers;
+use backout_core::decision::is_there;
 use backout_core::duration::Estimate;
 use backout_core::ids::TriggerId;
 use backout_core::plan::Plan;
@@ -85,7 +86,7 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
         }
         let late = rule::every(trigger) * 2 + A_LOOK;
         let looked = watched.looked.unwrap_or(board.began);
-        if state.finished.is_none() && words::between(looked, now) > late {
+        if state.finished.is_none() && is_there(state, id) && words::between(looked, now) > late {
             let last = std::mem::take(&mut seen.reading.shown);
             let at = clock(looked, &zone);
             seen.reading.shown = format!("NOT LOOKED AT since {at}; then: {last}");
@@ -112,6 +113,15 @@ pub(crate) fn lines(state: &RunState, now: Timestamp) -> Vec<String> {
             .triggers
             .iter()
             .map(|(id, seen)| {
+                if !is_there(state, id) {
+                    let then = format!("then: {} ({})", seen.reading.shown, seen.state.shown());
+                    return vec![
+                        "·".to_owned(),
+                        id.to_string(),
+                        "not watched any more".to_owned(),
+                        then,
+                    ];
+                }
                 let limit = match seen.reading.limit.as_str() {
                     "" => String::new(),
                     limit => format!("limit {limit}"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use backout_core::decision::{is_there, required};
 use backout_core::duration::Estimate;
 use backout_core::event::{Evidence, Mode, Outcome};
 use backout_core::ids::TriggerId;
@@ -349,9 +350,10 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
 /// The triggers a finished run was not seen to be well by, each with where it stood.
 fn unwell(state: &RunState) -> Vec<String> {
     let seen = |id: &TriggerId| state.release.triggers.get(id);
-    let required = backout_core::decision::required(&state.planned.plan);
-    let never = required.filter(|id| seen(id).is_none()).map(|id| format!("{id} (never seen)"));
-    let stood = state.release.triggers.iter().filter(|(_, seen)| seen.state != State::Ok);
+    let never =
+        required(state).filter(|id| seen(id).is_none()).map(|id| format!("{id} (never seen)"));
+    let stood = state.release.triggers.iter();
+    let stood = stood.filter(|(id, seen)| seen.state != State::Ok && is_there(state, id));
     let stood = stood.map(|(id, seen)| format!("{id} ({})", seen.state.shown()));
     if state.release.stages == 0 { Vec::new() } else { stood.chain(never).collect() }
 }

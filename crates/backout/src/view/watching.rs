@@ -1,5 +1,6 @@
 //! Triggers for people: where each stands, and why it does not fire.
 
+use backout_core::ids::TriggerId;
 use backout_core::plan::{Missing, Plan, Trigger};
 use backout_core::watch::{Meaning, State};
 use backout_trigger::machine::Watched;
@@ -46,6 +47,12 @@ pub(crate) fn lines<'a>(
         }
     }
     lines
+}
+
+/// A trigger about something that is not there: not yet, or not any more.
+pub(crate) fn not_there(plan: &Plan, id: &TriggerId) -> Option<String> {
+    let stage = plan.triggers.get(id)?.from.as_ref()?;
+    Some(format!("·  {id}  not watched: it is about what {stage} brings"))
 }
 
 fn sign(state: State, meaning: Meaning) -> &'static str {
@@ -130,7 +137,12 @@ pub(crate) fn json(
     now: Timestamp,
 ) -> Value {
     let Some(known) = standing else {
-        return json!({"trigger": id, "state": Value::Null, "meaning": Meaning::Open});
+        return json!({
+            "trigger": id,
+            "state": Value::Null,
+            "meaning": Meaning::Open,
+            "from": trigger.from,
+        });
     };
     let watched = &known.watched;
     json!({
@@ -142,6 +154,7 @@ pub(crate) fn json(
         "reading": known.reading,
         "why": reason(trigger, rule, watched, now),
         "required": rule.required,
+        "from": trigger.from,
     })
 }
 
@@ -150,6 +163,9 @@ pub(crate) fn rule_lines(id: &str, trigger: &Trigger, rule: &Rule) -> Vec<String
     let mut lines =
         vec![format!("{id} ({}), every {}", trigger.condition.kind(), length(rule.every))];
     lines.push(format!("  {}", trigger.label()));
+    if let Some(stage) = &trigger.from {
+        lines.push(format!("  from the stage {stage} on, until that is undone"));
+    }
     if let Some(limit) = trigger.shown_limit() {
         lines.push(format!("  fires {limit}"));
     }

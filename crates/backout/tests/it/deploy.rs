@@ -66,6 +66,38 @@ fn the_plan_backs_out_by_itself_and_sees_that_it_helped() {
     assert_eq!(stage.status()["outcome"], "reverted");
 }
 
+/// What the new release brings cannot be well before it is there, and need not be after
+/// the way back.
+#[test]
+fn what_a_stage_brings_is_watched_from_that_stage_on() {
+    let brought = "  new: {title: The new release answers, severity: critical, every: 100ms, from: open, probe: {file: {path: down}}}\n";
+    let slow = STAGES
+        .replace("run: {shell: echo s >> schema}", "run: {shell: echo s >> schema}, bake: 1s");
+    let more = rule(", automatic: true")
+        .replace(STAGES, &slow)
+        .replace("decision:", &format!("{brought}decision:"));
+    let stage = stage(&more);
+    let told = stage.tell(&["deploy", "plan.backout.yaml", "--as", "lead", "--reason", "so"]);
+    let told = told.expect(0);
+    told.says("portal: ok → FIRING").says("decided by the plan: back out");
+    assert!(!told.out.contains("new: "), "nothing was ever wrong with it:\n{}", told.out);
+    everything_is_back(&stage, "alone");
+    let watched = stage.say("watch CHG7").expect(0);
+    watched.says("new  not watched: it is about what open brings");
+    let json = stage.say("watch CHG7 --json").expect(0).json();
+    let of = |name: &str| {
+        let all = json["triggers"].as_array().expect("triggers");
+        all.iter().find(|known| known["trigger"] == name).cloned().expect("it is there")
+    };
+    assert_eq!(
+        (of("new")["state"].clone(), of("new")["from"].clone()),
+        (serde_json::Value::Null, "open".into())
+    );
+    let wrong = more.replace("from: open", "from: opne");
+    stage.plan_with(STEPS, &wrong);
+    stage.say("check plan.backout.yaml").expect(1).says("there is no stage `opne`").says("open");
+}
+
 #[test]
 fn people_decide_and_only_what_took_place_is_undone() {
     let stages = STAGES.replace(
@@ -85,14 +117,17 @@ fn people_decide_and_only_what_took_place_is_undone() {
         let words = command.as_str().expect("a command").replace(" --reason \"…\"", "");
         words.trim_start_matches("backout ").to_owned()
     };
-    let before = shown();
-    stage.write("open.yaml", "id: open\ntitle: Open the new release\nowner: ann\ntakes: 5m\nrun: {shell: mv up down && true}\neffect: opaque\nverify: {file: {path: down}}\n");
-    stage.say("replace CHG7 open open.yaml --reason typo --as lead").expect(0);
-    assert_ne!(before, shown());
-    stage
-        .say(&format!("{before} --reason read --as lead"))
-        .expect(30)
-        .says("open was replaced meanwhile");
+    // Whatever of it was replaced: what it does, or only how that is checked.
+    for (does, checked) in [("mv up down && true", "down"), ("mv up down && true", "./down")] {
+        let before = shown();
+        stage.write("open.yaml", &format!("id: open\ntitle: Open the new release\nowner: ann\ntakes: 5m\nrun: {{shell: {does}}}\neffect: opaque\nverify: {{file: {{path: {checked}}}}}\n"));
+        stage.say("replace CHG7 open open.yaml --reason typo --as lead").expect(0);
+        assert_ne!(before, shown());
+        stage
+            .say(&format!("{before} --reason read --as lead"))
+            .expect(30)
+            .says("open was replaced meanwhile");
+    }
     // Who may not decide is told so, and it is in the log.
     stage
         .tell(&["decide", "CHG7", "back-out", "--reason", "I am afraid", "--as", "ann"])

@@ -207,8 +207,17 @@ fn an_answer_counts_for_the_question_it_names() {
     decide("continue", "2", "lead").expect(30).says("question 2 is not open; question 1 is");
     decide("back-out", "0", "lead").expect(30).says("question 0 is not open; question 1 is");
     stage.say("status").says("2 have to agree; nobody has yet");
+    // For how long a fix may be tried is part of what they agree to.
+    let fix = |lasting: &str, who: &str| {
+        let words =
+            ["decide", "CHG7", "fix-forward", "--for", lasting, "--reason", "so", "--as", who];
+        stage.tell(&words).expect(20)
+    };
+    fix("10m", "lead");
+    fix("20m", "bob");
+    stage.say("status").says("Lena Lead wants to fix forward for 10m");
     decide("back-out", "1", "lead").expect(20);
-    stage.say("status").says("2 have to agree; Lena Lead wants to back out");
+    stage.say("status").says("Lena Lead wants to back out");
     decide("back-out", "1", "bob").expect(0);
     decide("continue", "1", "lead").expect(30).says("question 1 is not open; no question is");
     stage.until("the way back", |stage| stage.say("status --json").out.contains("ack CHG7-1 tell"));

@@ -72,6 +72,12 @@ impl Step {
         Digest::of(serde_json::json!({kind: whole.get(kind)}).to_string().as_bytes())
     }
 
+    /// What the whole step is known by: its action, its verifications, its times.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(serde_json::to_value(self).unwrap_or_default().to_string().as_bytes())
+    }
+
     /// Whether people have to agree before it starts: the plan says so, or there is no
     /// way back after it.
     #[must_use]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Limit, Percent, Severity, Text, Verification};
 use crate::duration::Span;
-use crate::ids::{OptionId, RoleId, SourceId};
+use crate::ids::{OptionId, RoleId, SourceId, StepId};
 
 /// How the release is watched. All of it may be left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +54,9 @@ pub struct Trigger {
     pub lasting: Option<Span>,
     /// How often it is looked at.
     pub every: Option<Span>,
+    /// The stage that brings what it is about: it is looked at from the moment that stage
+    /// is done until a way back begins that undoes it.
+    pub from: Option<StepId>,
     /// For how long it must be well before it counts as recovered.
     pub recovers_after: Option<Span>,
     /// How bad it is.
@@ -317,6 +320,7 @@ impl Trigger {
             limit: None,
             lasting: None,
             every: None,
+            from: None,
             recovers_after: None,
             severity: None,
             option: None,
@@ -409,6 +413,11 @@ struct Written {
     /// How often it is looked at. Default: 15s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     every: Option<Span>,
+    /// The stage that brings what it is about, such as a new version: it is looked at from
+    /// the moment that stage is done until a way back begins that undoes it. Default: all
+    /// the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<StepId>,
     /// With `probe`: how many tries of how many must fail. Default: 2 of 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fails: Option<OutOf>,
@@ -493,6 +502,7 @@ impl TryFrom<Written> for Trigger {
             limit: written.limit,
             lasting: written.lasting,
             every: written.every,
+            from: written.from,
             recovers_after: written.recovers_after,
             severity: written.severity,
             option: written.option,
@@ -520,6 +530,7 @@ impl From<Trigger> for Written {
             limit: trigger.limit,
             lasting: trigger.lasting,
             every: trigger.every,
+            from: trigger.from,
             fails: None,
             recovers_after: trigger.recovers_after,
             severity: trigger.severity,

@@ -17,8 +17,9 @@ pub(super) fn decision(plan: &Plan, make: &mut Make) {
         let rows = plan.triggers.iter().map(|(id, trigger)| {
             // A query is no name for people; the plan's own name of it is.
             let named = trigger.title.is_some() || trigger.condition.is_judged();
+            let named = if named { trigger.label() } else { id.to_string() };
             vec![
-                plain(if named { trigger.label() } else { id.to_string() }),
+                plain(saying::watched_from(named, trigger)),
                 maybe(trigger.shown_limit()),
                 maybe(trigger.lasting.map(saying::span)),
                 maybe(trigger.severity.map(saying::severity)),

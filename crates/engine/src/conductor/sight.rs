@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use backout_core::decision;
+use backout_core::decision::{self, is_there};
 use backout_core::event::Event;
 use backout_core::ids::TriggerId;
 use backout_core::state::RunState;
@@ -81,10 +81,15 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             let seen = state.release.triggers.get(id);
             (id.clone(), seen.map_or(State::Insufficient, |seen| seen.state))
         };
-        let mut wanted: Vec<(TriggerId, State)> =
-            decision::required(&state.planned.plan).map(stands).collect();
+        let mut wanted: Vec<(TriggerId, State)> = decision::required(state).map(stands).collect();
         if wanted.is_empty() {
-            wanted = state.release.triggers.keys().map(stands).collect();
+            wanted = state
+                .release
+                .triggers
+                .keys()
+                .filter(|id| is_there(state, id))
+                .map(stands)
+                .collect();
         }
         let Some(sight) = &self.sight else { return Ok(Verdict::Inconclusive) };
         let Some(patience) = sight.unseen(&wanted, since.unwrap_or(now), now) else {
@@ -105,11 +110,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// before asking again. Where it never can be seen, it stops being well by itself.
     pub(super) fn recovery_is_seen(&mut self, now: Timestamp) -> Result<(), Duration> {
         let state = self.log.state();
-        let required: BTreeSet<&TriggerId> = decision::required(&state.planned.plan).collect();
-        let about =
-            state.release.triggers.iter().filter(|(id, seen)| {
-                (seen.fired.is_some() || required.contains(id)) && !seen.accepted
-            });
+        let required: BTreeSet<&TriggerId> = decision::required(state).collect();
+        let about = state.release.triggers.iter().filter(|(id, seen)| {
+            (seen.fired.is_some() || required.contains(id)) && !seen.accepted && is_there(state, id)
+        });
         let wanted: Vec<_> = about.map(|(id, seen)| (id.clone(), seen.state)).collect();
         let since = state.states.iter().filter_map(|known| known.ended).max().unwrap_or(now);
         match &self.sight {

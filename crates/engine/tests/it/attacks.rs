@@ -445,3 +445,47 @@ fn what_recovered_still_calls_for_its_way_back() {
         "the plan's own way, which is the heavier"
     );
 }
+
+/// What a stage brings is waited for once that stage is done, and no more once it is undone;
+/// where the way back leaves it as it is, it has to be well.
+#[test]
+fn what_a_stage_brings_is_watched_while_it_is_there() {
+    let more = json!({
+        "triggers": {
+            "logins": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+            "v2": {"severity": "critical", "from": "b", "gauge": {"url": "http://x", "limit": "> 5"}},
+        },
+        "stages": [
+            {"id": "a", "owner": "ann", "run": {"argv": ["true"]}, "bake": "10m", "undone_by": ["undo-a"]},
+            {"id": "b", "owner": "ann", "run": {"argv": ["true"]}, "bake": "10m", "undone_by": ["undo-a"]},
+        ],
+        "options": {"all": {"title": "All", "default": true}, "none": {"title": "Nothing", "steps": []}},
+    });
+    let rules = json!({"critical": {"action": "ask", "by": "lead"}});
+    let mut night = Night::new(plan(&rules, &more));
+    let required = |night: &Night| {
+        let all = backout_core::decision::required(&night.0);
+        all.map(|id| id.to_string()).collect::<Vec<_>>()
+    };
+    night.stage_is_done(1);
+    night.moves(1, "logins", State::Ok, Meaning::Well);
+    assert_eq!(required(&night), ["logins"]);
+    night.due(11);
+    let baked = |night: &Night, stage: &str| {
+        let all = night.0.release.baked.iter();
+        all.filter(|(id, _)| id.as_str() == stage).map(|(_, baked)| baked.verdict).next()
+    };
+    assert_eq!(baked(&night, "a"), Some(Verdict::Passed));
+    night.stage_named_is_done("b", 12);
+    assert_eq!(required(&night), ["logins", "v2"]);
+    assert_eq!(verdict(&night.0), Verdict::Inconclusive, "nobody has seen it yet");
+    night.moves(13, "v2", State::Firing, Meaning::Breach);
+    night.due(13);
+    assert_eq!(night.open().map(|open| open.because.clone()), Some(vec![id("v2")]));
+    let mut back = Night(night.0.clone());
+    back.says(14, Choice::BackOut { option: None });
+    assert!(required(&back) == ["logins"] && not_recovered(&back.0).is_empty(), "it is gone");
+    let none = backout_core::ids::OptionId::new("none").expect("a name");
+    night.says(14, Choice::BackOut { option: Some(none) });
+    assert_eq!(not_recovered(&night.0), [&id("v2")], "this way leaves it as it is");
+}

@@ -53,7 +53,7 @@ async fn back_out(stage: &Stage) -> bool {
         roles: [RoleId::new("lead").expect("a name")].into(),
     };
     let at = "2026-06-06T03:00:00Z".parse().expect("a time");
-    let what = Act::Decide { verb: Verb::BackOut, option: None };
+    let what = Act::Decide { verb: Verb::BackOut, option: None, lasting: None };
     let choice = Choice::BackOut { option: None };
     let done = act(&mut log, &person, &lead(), at, &what, "it fails", |state| {
         Ok(decided(&state.release, choice.clone(), "it fails".to_owned(), false))

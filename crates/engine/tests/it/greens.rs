@@ -401,7 +401,7 @@ fn a_vote_outlives_the_news() {
     night.stage_is_done(1);
     night.moves(2, "logins", State::Firing, Meaning::Breach);
     night.due(2);
-    let act = Act::Decide { verb: Verb::Continue, option: None };
+    let act = Act::Decide { verb: Verb::Continue, option: None, lasting: None };
     let vote = Event::ActProposed { act, reason: "it is a test".to_owned() };
     night.0 = night.0.with(&[vote], &lead(), at(3)).expect("legal");
     assert_eq!(night.0.proposals.len(), 1);

@@ -122,8 +122,12 @@ impl Night {
     }
 
     pub(crate) fn stage_is_done(&mut self, minutes: i64) {
-        let step = StepId::new("a").expect("a name");
-        let intent = intent("a", 1);
+        self.stage_named_is_done("a", minutes);
+    }
+
+    pub(crate) fn stage_named_is_done(&mut self, name: &str, minutes: i64) {
+        let step = StepId::new(name).expect("a name");
+        let intent = intent(name, 1);
         let done = Event::StepSucceeded { step, attempt: 1, evidence: Default::default() };
         self.happens(minutes, vec![intent, done]);
     }

@@ -270,6 +270,18 @@ fn a_notification_about_anything_else_is_no_mistake() {
     assert_eq!(answer, (200, "nobody waits\n".to_owned()));
 }
 
+#[test]
+fn what_was_left_out_of_a_notification_is_not_passed_over() {
+    let (take, taken) = collecting();
+    let receiver = listen(take);
+    let body = r#"{"version": "4", "truncatedAlerts": 3, "alerts": [{"status": "firing", "labels": {"alertname": "X"}}]}"#;
+    let known = [("Authorization", "Bearer s3cret")];
+    let (status, why) = post(receiver.address(), "/alertmanager", &known, body);
+    assert_eq!(status, 422);
+    assert!(why.starts_with("3 alerts were left out"), "{why}");
+    assert_eq!(taken.lock().expect("the only lock").len(), 1, "what is there counts");
+}
+
 fn is_answered(to: SocketAddr, status: u16) {
     let known = [("Authorization", "Bearer s3cret")];
     let body = r#"{"version": "4", "alerts": []}"#;

@@ -11,6 +11,10 @@ impl Checker<'_> {
     pub(super) fn trigger(&mut self, trigger: &Trigger, at: &Path) {
         let hint = "say how often it is looked at, such as `15s`";
         self.lasts(trigger.every, &at.key("every"), hint);
+        if let Some(stage) = &trigger.from {
+            let defined = &self.names.stages;
+            self.defined(stage.as_str(), "stage", "stages", defined, &at.key("from"));
+        }
         let measured = !trigger.condition.is_judged();
         if measured
             && trigger.semantics.is_some()
@@ -84,6 +88,7 @@ impl Checker<'_> {
     fn nobody_measures(&mut self, trigger: &Trigger, at: &Path) {
         for (key, there) in [
             ("every", trigger.every.is_some()),
+            ("from", trigger.from.is_some()),
             ("recovers_after", trigger.recovers_after.is_some()),
             ("required", trigger.required.is_some()),
             ("on_no_data", trigger.on_no_data.is_some()),
