@@ -9,7 +9,7 @@ use backout_core::record::Record;
 use backout_core::state::RunState;
 use backout_documents::saying;
 
-use super::words::{clock, one_line};
+use super::words::{self, clock, one_line};
 
 /// A record's events as lines for people: time, step, what happened.
 pub(crate) fn lines(record: &Record, zone: &TimeZone) -> Vec<String> {
@@ -106,7 +106,15 @@ pub(super) fn title(state: &RunState, question: &Question) -> String {
         QuestionKind::Decide => "to decide",
         QuestionKind::NotRecovered => "not well again",
     };
-    format!("{} — {about}, {kind}:", question.who)
+    // Whoever is asked has to see by when, however little room there is.
+    let until = state.release.open.as_ref().and_then(|open| open.until);
+    let by = match (question.kind, until) {
+        (QuestionKind::Decide, Some(until)) => {
+            format!(" by {}", clock(until, &words::zone(&state.planned.plan)))
+        }
+        _ => String::new(),
+    };
+    format!("{} — {about}, {kind}{by}:", question.who)
 }
 
 /// Whether what is known about a question says itself what it is.

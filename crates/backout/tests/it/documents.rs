@@ -60,7 +60,22 @@ fn a_new_plan_reads_and_names_its_blanks() {
     let stage = Stage::new();
     stage.say("new my.backout.yaml").expect(0);
     assert!(stage.path("backout.schema.json").exists());
-    stage.say("check my.backout.yaml").expect(1).says("BOP-105");
+    let found = stage.say("check my.backout.yaml").expect(1);
+    let plan = std::fs::read_to_string(stage.path("my.backout.yaml")).expect("a plan");
+    let blanks = regex::Regex::new("<[a-z][^>\n]*>").expect("a pattern");
+    let blanks: Vec<&str> = blanks.find_iter(&plan).map(|blank| blank.as_str()).collect();
+    assert!(blanks.len() > 20, "{blanks:?}");
+    for blank in &blanks {
+        found.says(&format!("`{blank}` is still to be filled in"));
+    }
+    // Once they are filled in nothing is wrong but what has to be done first.
+    let mut filled = plan.clone();
+    for (index, blank) in blanks.iter().enumerate() {
+        filled = filled.replace(blank, &format!("filled-{index}"));
+    }
+    stage.write("filled.backout.yaml", &filled);
+    let left = stage.say("check filled.backout.yaml").expect(1);
+    left.says("BOP-010").says(": 1 error and");
     stage.say("new my.backout.yaml").expect(64).says("nothing was changed");
 }
 

@@ -241,7 +241,7 @@ fn what_is_asked_fits_on_a_small_terminal() {
         let Some(terminal) = Terminal::of_size(&stage, begin, columns, rows) else { return };
         let answers = [
             "Lena Lead",
-            "the run, to decide:",
+            "the run, to decide by ",
             "  1  go back",
             "  2  repair it in place, for so long",
             "  3  go on as if nothing were",

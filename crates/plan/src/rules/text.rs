@@ -72,6 +72,9 @@ static BLANKS: LazyLock<Regex> = LazyLock::new(|| {
 /// Blanks written as `<name of the host>`: words between angle brackets that are
 /// neither a comparison, a redirection, a type, an address, a key nor a tag.
 fn named_blanks(text: &str) -> Vec<&str> {
+    if let Some(whole) = whole_blank(text.trim()) {
+        return vec![whole];
+    }
     const KEYS_AND_TAGS: [&str; 21] = [
         "enter", "return", "esc", "escape", "tab", "space", "del", "up", "down", "left", "right",
         "br", "p", "b", "i", "hr", "div", "span", "ul", "li", "pre",
@@ -104,6 +107,14 @@ fn named_blanks(text: &str) -> Vec<&str> {
         }
     }
     found
+}
+
+/// A text that is one blank from its first character to its last says nothing else, whatever
+/// stands in it.
+fn whole_blank(text: &str) -> Option<&str> {
+    let inside = text.strip_prefix('<')?.strip_suffix('>')?;
+    let begins = inside.chars().next().is_some_and(char::is_alphanumeric);
+    (begins && inside.contains(' ') && !inside.contains(['<', '>'])).then_some(text)
 }
 
 /// What a secret looks like, and how to name it.
