@@ -63,12 +63,11 @@ fn set_up(app: &App, layout: &Layout) -> Result<(), Failure> {
 }
 
 /// What the plan of a night takes minutes for, and the demonstration seconds.
-const PACE: [(&str, &str); 5] = [
+const PACE: [(&str, &str); 4] = [
     ("every: 15s", "every: 500ms"),
     ("('subsec') - 15", "('subsec') - 0.5"),
     ("bake: 30m", "bake: 5s"),
     ("watch: {window: 2h, grace: 3m", "watch: {window: 5s, grace: 5s"),
-    ("fix_window: 30m", "fix_window: 30s"),
 ];
 
 /// The example's plan with tonight's window, this portal's ports, and a quicker watch.

@@ -80,7 +80,8 @@ fn what_a_stage_brings_is_watched_from_that_stage_on() {
     let told = stage.tell(&["deploy", "plan.backout.yaml", "--as", "lead", "--reason", "so"]);
     let told = told.expect(0);
     told.says("portal: ok → FIRING").says("decided by the plan: back out");
-    assert!(!told.out.contains("new: "), "nothing was ever wrong with it:\n{}", told.out);
+    assert!(!told.out.contains("new: ok →"), "nothing was ever wrong with it:\n{}", told.out);
+    assert!(!told.out.contains("new: too little data → p"), "{}", told.out);
     everything_is_back(&stage, "alone");
     let watched = stage.say("watch CHG7").expect(0);
     watched.says("new  not watched: it is about what open brings");

@@ -172,6 +172,7 @@ fn the_demonstration() {
         assert!(!told.out.contains("✗"), "{}", told.out);
         told.says("login-failures: pending → FIRING").says("Decided: back out");
         told.says("login-failures: recovering → ok");
+        assert!(!told.out.contains("warning["), "{}", told.out);
         if words.len() == 2 {
             told.says("kill -9").says("how often it ran: 1 time");
         }

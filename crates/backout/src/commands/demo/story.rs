@@ -72,6 +72,8 @@ pub(super) async fn tell(app: &App, layout: &Layout, telling: Telling) -> Result
             coordinator.end();
             return Err(failed(format!("{run} did not finish in {PATIENCE:?}")));
         }
+        // Asked first: whatever it wrote before it ended is in the log by then.
+        let ended = coordinator.ended()?;
         let log = RunLog::open(app.existing_journal()?, &run).await?;
         let state = log.state();
         if !killed && is_half_restored(state, layout) {
@@ -86,7 +88,7 @@ pub(super) async fn tell(app: &App, layout: &Layout, telling: Telling) -> Result
             coordinator.join();
             break;
         }
-        if let Some(code) = coordinator.ended()? {
+        if let Some(code) = ended {
             return Err(failed(format!("the coordinator ended with {code}")));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -126,12 +128,13 @@ async fn newest(app: &App) -> Option<RunId> {
 async fn began(app: &App, before: u64, coordinator: &mut Coordinator) -> Result<RunId, Failure> {
     let until = Instant::now() + PATIENCE;
     loop {
+        let ended = coordinator.ended()?;
         if let Some(run) = newest(app).await
             && run.number_for(CHANGE).is_some_and(|number| number > before)
         {
             return Ok(run);
         }
-        if let Some(code) = coordinator.ended()? {
+        if let Some(code) = ended {
             return Err(failed(format!("the coordinator ended with {code}")));
         }
         if Instant::now() > until {
