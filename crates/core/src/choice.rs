@@ -162,16 +162,17 @@ impl DecisionAsked {
         }
     }
 
-    /// The same question with what the forecast says at this moment: a fix may not be
-    /// tried for longer than going back still ends in time. Where it does not even now,
-    /// the plan's own window holds, and it is said.
+    /// The same question with what the forecast says at this moment: nobody may think it
+    /// over, or try a fix, for longer than going back still ends in time. Where it does not
+    /// even now, the plan's own times hold, and it is said.
     #[must_use]
     pub fn with(mut self, numbers: Option<Numbers>, now: Timestamp) -> Self {
         let latest = numbers.as_ref().and_then(Numbers::latest);
-        self.fix_until = match (self.fix_until, latest) {
+        let in_time = |until: Option<Timestamp>| match (until, latest) {
             (Some(until), Some(latest)) if latest > now => Some(until.min(latest)),
             (until, _) => until,
         };
+        (self.until, self.fix_until) = (in_time(self.until), in_time(self.fix_until));
         self.numbers = numbers;
         self
     }

@@ -323,6 +323,9 @@ pub fn verdict(state: &RunState) -> Verdict {
 #[must_use]
 pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<String> {
     let mut guards = Vec::new();
+    if let Some(held) = &state.held {
+        guards.push(format!("{} held the run: {}", held.by, held.reason));
+    }
     for (stage, why) in irreversible(state) {
         guards.push(format!("{stage} cannot be undone: {why}"));
     }
@@ -367,13 +370,23 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
     if given_time && !fixes && goes_back && guards(state, &call.because).is_empty() {
         return by_itself(asked, format!("it got worse while a fix was tried: {}", call.why));
     }
-    if goes_back {
+    // Nothing that comes on top gives anybody more time, or unsays what the plan wanted.
+    if open.certain && call.certain {
+        let also: Vec<TriggerId> =
+            open.because.iter().filter(|id| !asked.because.contains(id)).cloned().collect();
+        if !also.is_empty() {
+            if asked.option != open.option {
+                asked.option = None;
+            }
+            let said: Vec<String> = also.iter().map(|id| said(&state.release, id)).collect();
+            asked.why = format!("{}; and still {}", asked.why, said.join("; "));
+            asked.because.extend(also);
+        }
+        asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
+    } else if goes_back {
         asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
     }
-    // What comes and goes in turn gives nobody more time.
-    if open.certain == call.certain && open.severity == call.severity {
-        asked.until = [asked.until, open.until].into_iter().flatten().min();
-    }
+    asked.until = [asked.until, open.until].into_iter().flatten().min();
     vec![Intent::Ask(Box::new(asked))]
 }
 
@@ -440,9 +453,12 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
         let well = |id: &TriggerId| {
             state.release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Well)
         };
-        let reason = match !open.because.is_empty() && open.because.iter().all(well) {
-            true => "what could not be seen can be seen again, and is well",
-            false => "what could not be seen can be seen again",
+        let reason = match () {
+            () if open.because.is_empty() && open.sources.is_empty() => "it is watched anew",
+            () if !open.because.is_empty() && open.because.iter().all(well) => {
+                "what could not be seen can be seen again, and is well"
+            }
+            () => "what could not be seen can be seen again",
         };
         let reason = reason.to_owned();
         return vec![Intent::Decide { choice: Choice::Continue, reason, known: None }];
@@ -492,7 +508,7 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
         return Intent::PassOn { number: open.number, to: next, until };
     }
     let reason = "nobody answered in time; the plan says what holds then".to_owned();
-    match rule.and_then(|rule| rule.if_unanswered) {
+    match if_unanswered(plan, open) {
         // Where nobody knows, silence decides nothing.
         Some(Unanswered::BackOut) if open.certain && guards(state, &open.because).is_empty() => {
             Intent::Decide {
@@ -504,6 +520,14 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
         // Everybody was asked. It stays open, and nothing goes forward.
         _ => Intent::PassOn { number: open.number, to: Vec::new(), until: None },
     }
+}
+
+/// What holds when nobody answers: as the plan says for what is asked about, or for anything
+/// less that is asked about with it.
+fn if_unanswered(plan: &Plan, open: &Open) -> Option<Unanswered> {
+    let about = open.because.iter().filter_map(|id| plan.triggers.get(id)?.severity);
+    let mut rules = std::iter::once(open.severity).chain(about);
+    rules.find_map(|severity| plan.decision.get(&severity)?.if_unanswered)
 }
 
 /// Stages whose time under watch is over, and when the next one's is.
@@ -578,16 +602,22 @@ pub(crate) fn recovery(state: &RunState, now: Timestamp) -> Vec<Intent> {
     until.filter(|until| now < *until).map(|at| Intent::Wake { at }).into_iter().collect()
 }
 
-/// What fired, was decided about, or stands beyond its limit now, and was not seen to be
-/// well since.
+/// What fired, was decided about, or stands beyond its limit or cannot be seen now, and was
+/// not seen to be well since.
 #[must_use]
 pub fn not_recovered(state: &RunState) -> Vec<&TriggerId> {
     let (plan, release) = (&state.planned.plan, &state.release);
     let decided = release.decided.iter().filter_map(|decided| decided.question.as_ref());
     let asked: BTreeSet<&TriggerId> = decided.flat_map(|question| &question.because).collect();
+    let required: BTreeSet<&TriggerId> = required(state).collect();
+    // What must be seen to be well and cannot be seen; unless somebody knew that already.
+    let is_blind = |id: &TriggerId, seen: &Seen| {
+        let blind = seen.state.is_blind() && seen.meaning != Meaning::Well;
+        blind && required.contains(id) && !is_accepted(state, id)
+    };
     let about = |id: &TriggerId, seen: &Seen| {
         let now = seen.state == State::Pending || seen.meaning == Meaning::Breach;
-        seen.fired.is_some() || asked.contains(id) || now
+        seen.fired.is_some() || asked.contains(id) || now || is_blind(id, seen)
     };
     let unwell = release
         .triggers

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::act::Act;
 use crate::choice::Verb;
+use crate::decision::irreversible;
 use crate::ids::{RoleId, StepId};
 use crate::state::RunState;
 use crate::status::Status;
@@ -109,14 +110,22 @@ fn about_release(state: &RunState) -> Vec<Question> {
         };
         let option = open.option.as_ref();
         let option = option.map(|option| format!(" --option {option}")).unwrap_or_default();
-        let answers = vec![
-            decide(&format!("back-out{option}"), "go back"),
-            match open.fix_until {
+        let fix = decide("fix-forward --for 30m", "repair it in place, for so long");
+        let go_on = decide("continue", "go on as if nothing were");
+        let answers = if irreversible(state).next().is_none() {
+            let repair = match open.fix_until {
                 Some(_) => decide("not-fixable", "it cannot be fixed: go back"),
-                None => decide("fix-forward --for 30m", "repair it in place, for so long"),
-            },
-            decide("continue", "go on as if nothing were"),
-        ];
+                None => fix,
+            };
+            vec![decide(&format!("back-out{option}"), "go back"), repair, go_on]
+        } else {
+            // There is no plain way back any more; one that still makes sense has a name.
+            let ways = state.planned.plan.options.keys();
+            let ways = ways.map(|way| {
+                decide(&format!("back-out --option {way}"), "go back as far as this way goes")
+            });
+            std::iter::once(fix).chain(ways).chain([go_on]).collect()
+        };
         questions.push(Question {
             step: None,
             kind: QuestionKind::Decide,
@@ -148,17 +157,17 @@ fn about_release(state: &RunState) -> Vec<Question> {
                     .into_iter()
                     .chain(may_answer(&by))
                     .collect(),
-                answers: vec![
-                    answer(
-                        format!(
-                            "backout stage approve {run} {} --shown {} {reason}",
-                            stage.id,
-                            stage.digest().short()
-                        ),
-                        "let it start",
+                answers: vec![answer(
+                    format!(
+                        "backout stage approve {run} {} --shown {} {reason}",
+                        stage.id,
+                        stage.digest().short()
                     ),
-                    answer(format!("backout decide {run} back-out {reason}"), "go back instead"),
-                ],
+                    "let it start",
+                )]
+                .into_iter()
+                .chain(go_back_instead(state))
+                .collect(),
             });
         }
     }
@@ -201,6 +210,15 @@ fn names(state: &RunState, roles: &[RoleId]) -> String {
 /// The role to answer as, if there is no choice.
 fn only(roles: &[RoleId]) -> Option<String> {
     if let [role] = roles { Some(role.to_string()) } else { None }
+}
+
+/// To go back instead of going on, where that can be said.
+fn go_back_instead(state: &RunState) -> Option<Reply> {
+    let can = state.release.goes_forward()
+        && state.release.open.is_none()
+        && irreversible(state).next().is_none();
+    let command = format!("backout decide {} back-out --reason \"…\"", state.run);
+    can.then_some(Reply { command, meaning: "go back instead" })
 }
 
 /// As whom it can be answered, if there is a choice.
@@ -277,7 +295,7 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
                 return None;
             }
             let error = known.note.clone().unwrap_or_default();
-            let answers = vec![
+            let mut answers = vec![
                 reply("retry", reason, "run it again"),
                 reply(
                     "resolve",
@@ -287,6 +305,7 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
                 reply("skip", reason, "leave it out"),
                 reply("replace", &format!(" STEP.yaml{reason}"), "do it another way"),
             ];
+            answers.extend(go_back_instead(state).filter(|_| index < state.release.stages));
             (QuestionKind::Failed, error, answers)
         }
         Status::InDoubt | Status::Held => {

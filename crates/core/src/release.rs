@@ -310,6 +310,13 @@ impl Release {
         self.stages > 0 && self.back.is_none()
     }
 
+    /// A stage is done anew: what was watched and agreed to was another.
+    pub(crate) fn begins_again(&mut self, stage: &StepId) {
+        self.baked.remove(stage);
+        self.approved.remove(stage);
+        self.watched = None;
+    }
+
     /// Triggers and sources that call for a decision nobody has made yet.
     pub fn unanswered(&self) -> impl Iterator<Item = (&TriggerId, &Seen)> {
         self.triggers.iter().filter(|(_, seen)| {
@@ -323,9 +330,11 @@ impl Release {
                 let known = self.triggers.get(trigger);
                 let fired = known.and_then(|seen| seen.fired);
                 // A new alarm, or a new kind of one, is a new question; so is one that was
-                // well in between.
+                // well in between, and what is seen where nobody could see anything.
                 let same = known.is_some_and(|seen| {
+                    let was_unknown = seen.state.is_blind() && !seen.hidden;
                     seen.answered
+                        && (!was_unknown || to.is_blind())
                         && *meaning != Meaning::Well
                         && (seen.meaning == *meaning || *meaning < Meaning::Inconclusive)
                         && (*to != State::Firing || *from == State::Recovering)

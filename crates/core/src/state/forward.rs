@@ -129,6 +129,8 @@ impl RunState {
         self.release.back = Some(Back { since: record.at, undoes });
         self.release.open = None;
         self.proposals.clear();
+        // It was the way forward that was held.
+        self.held = None;
         let option = option.or_else(|| self.planned.plan.default_option()).cloned();
         self.option.clone_from(&option);
         self.select_way(option.as_ref())

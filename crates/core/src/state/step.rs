@@ -5,6 +5,7 @@ use crate::act::Answer;
 use crate::event::{Attested, Event, Evidence, FailureEffect, ResolvedBy};
 use crate::illegal::Illegal;
 use crate::record::Record;
+use crate::release::took_place;
 use crate::status::{Status, StepState};
 
 impl RunState {
@@ -85,8 +86,9 @@ impl RunState {
                 state.attested = false;
                 state.ended = None;
                 // What was watched and agreed to was the other try.
-                self.release.baked.remove(&id);
-                self.release.approved.remove(&id);
+                if index < self.release.stages {
+                    self.release.begins_again(&id);
+                }
                 self.deviates(format!("ran {id} again"), reason, record);
             }
             Event::StepSkipped { reason, .. } => {
@@ -111,7 +113,7 @@ impl RunState {
                 self.set_status(index, status, record.at);
                 let known = &mut self.states[index];
                 known.ended = ended;
-                return Ok(());
+                return self.is_known_to_be_undone(index);
             }
             Event::StepReplaced { step, not_before, reason } => {
                 self.not_before.remove(&id);
@@ -127,8 +129,7 @@ impl RunState {
                     if new.undone_by.0.is_empty() {
                         new.undone_by = old.undone_by;
                     }
-                    self.release.baked.remove(&id);
-                    self.release.approved.remove(&id);
+                    self.release.begins_again(&id);
                 }
                 // Another action: nothing of the old one's key or counts is its own.
                 let known = &mut self.states[index];
@@ -146,7 +147,26 @@ impl RunState {
             _ => {}
         }
         self.set_status(index, status, record.at);
-        Ok(())
+        self.is_known_to_be_undone(index)
+    }
+
+    /// What becomes known of a stage after the run has turned round: it is undone if it took
+    /// place, and only then.
+    fn is_known_to_be_undone(&mut self, index: usize) -> Result<(), Illegal> {
+        let id = &self.steps[index].id;
+        let took = took_place(&self.states[index]);
+        let Some(back) = self.release.back.as_mut().filter(|_| index < self.release.stages) else {
+            return Ok(());
+        };
+        match (took, back.undoes.iter().position(|undone| undone == id)) {
+            (true, None) => back.undoes.push(id.clone()),
+            (false, Some(at)) => {
+                back.undoes.remove(at);
+            }
+            _ => return Ok(()),
+        }
+        let option = self.option.clone();
+        self.select_way(option.as_ref())
     }
 }
 

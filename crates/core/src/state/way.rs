@@ -90,8 +90,12 @@ impl RunState {
         // Without a place it comes first: of the way that is being gone.
         let first = if self.release.back.is_some() { self.release.stages } else { 0 };
         let at = behind.map_or(Ok(first), |step| self.position(step).map(|index| index + 1))?;
-        if self.release.goes_forward() && at <= self.release.stages {
+        let forward = self.release.goes_forward();
+        let is_stage = forward && at <= self.release.stages;
+        if is_stage {
             self.release.stages += 1;
+            // There is something new to watch.
+            self.release.watched = None;
         }
         for waits in before {
             let index = self.position(waits)?;
@@ -104,7 +108,8 @@ impl RunState {
         }
         self.steps.insert(at, step.clone());
         self.states.insert(at, StepState::new());
-        self.selected.insert(at, true);
+        // A step of a way back that is not gone waits until it is.
+        self.selected.insert(at, is_stage || !forward);
         // Standing between two steps adds an order; it takes none away.
         if let Some(behind) = behind {
             self.extra.push((behind.clone(), step.id.clone()));

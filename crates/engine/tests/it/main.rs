@@ -11,3 +11,4 @@ mod owners;
 mod people;
 mod stage;
 mod transitions;
+mod turning;
