@@ -76,7 +76,7 @@ async fn begin(
     journal: &Arc<SqliteJournal>,
     plan: backout_core::plan::Plan,
 ) -> RunLog<SqliteJournal> {
-    start::begin(journal, person(), SystemClock.now(), plans::planned(plan), Vec::new())
+    start::begin(journal, person(), SystemClock.now(), plans::planned(plan), Vec::new(), None)
         .await
         .expect("begun")
 }

@@ -51,7 +51,7 @@ impl App {
 
     /// The journal, for commands that only look.
     pub(crate) fn existing_journal(&self) -> Result<Arc<SqliteJournal>, Failure> {
-        if !SqliteJournal::exists(&self.state) {
+        if !SqliteJournal::exists(&self.state)? {
             let message = format!("there are no runs in {}", self.state.display());
             return Err(Failure::usage(message)
                 .hint("`--state DIR` or BACKOUT_STATE names another folder; `backout invoke PLAN` starts a run"));

@@ -40,8 +40,8 @@ On a bad night:
   backout status                   where are we, and who is waited for?
   backout resume                   go on after anything
 
-Exit codes: 0 done, 1 findings or failed, 10 partial, 20 waiting for a person,
-30 refused, 64 usage, 70 bug."
+Exit codes: 0 done, 1 findings or failed, 10 partial, 11 the release was backed out,
+20 waiting for a person, 30 refused, 64 usage, 70 bug."
 )]
 pub(crate) struct Cli {
     /// Folder that keeps runs. Default: $XDG_STATE_HOME/backout.

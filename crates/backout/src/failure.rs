@@ -12,8 +12,10 @@ pub(crate) enum Exit {
     Done,
     /// Findings, or it failed.
     Failed,
-    /// The way was gone to its end, but steps that matter were left out.
+    /// It ended, but something that matters was left out or was not found well.
     Partial,
+    /// A release was backed out, wholly.
+    BackedOut,
     /// Only a person can go on.
     Waiting,
     /// Refused: by authority, or because something that must come first has not.
@@ -30,6 +32,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Partial => 10,
+            Self::BackedOut => 11,
             Self::Waiting => 20,
             Self::Refused => 30,
             Self::Usage => 64,

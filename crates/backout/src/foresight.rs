@@ -114,7 +114,7 @@ pub(crate) fn frozen_order(
 /// out, and said so.
 pub(crate) async fn history_of_state(app: &App) -> Result<History, Failure> {
     let mut history = History::default();
-    if !SqliteJournal::exists(app.state_folder()) {
+    if !SqliteJournal::exists(app.state_folder())? {
         return Ok(history);
     }
     let journal = app.journal()?;

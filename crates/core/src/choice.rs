@@ -106,6 +106,17 @@ impl Verb {
 }
 
 impl Choice {
+    /// What it is, without the particulars.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::BackOut { .. } => Verb::BackOut,
+            Self::FixForward { .. } => Verb::FixForward,
+            Self::Continue => Verb::Continue,
+            Self::NotFixable => Verb::NotFixable,
+        }
+    }
+
     /// For people: `back out`.
     #[must_use]
     pub fn shown(&self) -> &'static str {

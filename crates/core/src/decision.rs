@@ -31,12 +31,23 @@ use crate::plan::{Condition, DecisionAction, Plan, Severity, Trigger, Unanswered
 use crate::release::{Open, Release, Seen, took_place};
 use crate::state::RunState;
 use crate::status::Status;
-use crate::watch::{Meaning, State, Verdict};
+use crate::watch::{Meaning, Reading, State, Verdict};
 
 /// A decision as it stands in the log: to go back begins the way back with it. Who names
-/// no way back takes the one that is called for.
+/// no way back takes the one that is called for. Of what is measured now it keeps what it is
+/// about.
 #[must_use]
-pub fn decided(release: &Release, choice: Choice, reason: String, automatic: bool) -> Vec<Event> {
+pub fn decided(
+    release: &Release,
+    choice: Choice,
+    reason: String,
+    automatic: bool,
+    known: Option<u32>,
+    mut readings: BTreeMap<TriggerId, Reading>,
+) -> Vec<Event> {
+    // What the plan decides by itself is asked and answered at once.
+    let question = release.open.as_ref().map(|open| open.number).or(known);
+    readings.retain(|id, _| release.open.as_ref().is_some_and(|open| open.because.contains(id)));
     let called_for = release.open.as_ref().and_then(|open| open.option.clone());
     let back = match &choice {
         Choice::BackOut { option } => Some(option.clone().or(called_for)),
@@ -44,7 +55,7 @@ pub fn decided(release: &Release, choice: Choice, reason: String, automatic: boo
         Choice::FixForward { .. } | Choice::Continue => None,
     };
     let begun = back.map(|option| Event::BackoutBegun { option, reason: reason.clone() });
-    let made = Event::DecisionMade { choice, reason, automatic };
+    let made = Event::DecisionMade { choice, reason, automatic, question, readings };
     std::iter::once(made).chain(begun).collect()
 }
 

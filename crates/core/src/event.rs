@@ -287,6 +287,12 @@ pub enum Event {
         /// Whether the plan made it and no person.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         automatic: bool,
+        /// The number of the question it answers, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        question: Option<u32>,
+        /// What was measured by then of what it was about.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        readings: BTreeMap<TriggerId, Reading>,
     },
     /// The release is being backed out from here on: no stage starts any more.
     BackoutBegun {

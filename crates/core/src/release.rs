@@ -178,6 +178,8 @@ pub struct Decided {
     pub choice: Choice,
     /// Who decided, for people.
     pub by: String,
+    /// Who had asked for the same before, where it takes several.
+    pub agreed: Vec<String>,
     /// Whether no person did.
     pub automatic: bool,
     /// Why.
@@ -379,11 +381,7 @@ impl Release {
             }
             Event::WatchGap { from, to } => self.gaps.push((*from, *to)),
             Event::DecisionAsked(asked) => {
-                for (id, reading) in &asked.readings {
-                    if let Some(seen) = self.triggers.get_mut(id) {
-                        seen.reading = reading.clone();
-                    }
-                }
+                self.measured(&asked.readings);
                 self.asked = asked.number;
                 self.open = Some(Open::of(asked, record.at));
             }
@@ -398,7 +396,8 @@ impl Release {
                     open.passed_on += 1;
                 }
             }
-            Event::DecisionMade { choice, reason, automatic } => {
+            Event::DecisionMade { choice, reason, automatic, readings, .. } => {
+                self.measured(readings);
                 self.decide(choice, reason, *automatic, record);
             }
             Event::DefectLogged { title, id, severity, trigger } => self.defects.push(Defect {
@@ -410,6 +409,14 @@ impl Release {
                 at: record.at,
             }),
             _ => {}
+        }
+    }
+
+    fn measured(&mut self, readings: &BTreeMap<TriggerId, Reading>) {
+        for (id, reading) in readings {
+            if let Some(seen) = self.triggers.get_mut(id) {
+                seen.reading = reading.clone();
+            }
         }
     }
 
@@ -462,6 +469,7 @@ impl Release {
             question,
             choice: choice.clone(),
             by: if automatic { "the plan".to_owned() } else { record.actor.shown() },
+            agreed: Vec::new(),
             automatic,
             reason: reason.to_owned(),
             at: record.at,

@@ -167,6 +167,12 @@ pub struct StepState {
 }
 
 impl StepState {
+    /// When nothing of it was at work any more: it is done, or this try of it failed.
+    #[must_use]
+    pub fn over(&self) -> Option<Timestamp> {
+        self.ended.or(self.since.filter(|_| self.status == Status::Failed))
+    }
+
     pub(crate) fn new() -> Self {
         Self {
             status: Status::Pending,

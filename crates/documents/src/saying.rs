@@ -399,7 +399,7 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
             let who: Vec<&str> = to.iter().map(|role| role.as_str()).collect();
             format!("! decision {number}: no answer in time, {} asked too", who.join(", "))
         }
-        Event::DecisionMade { choice, reason, automatic } => {
+        Event::DecisionMade { choice, reason, automatic, .. } => {
             let by = if *automatic { "the plan" } else { by };
             format!("decided by {by}: {}: {reason}", choice.shown())
         }

@@ -97,6 +97,9 @@ pub trait Observer {
         None
     }
 
+    /// Nothing is at work: what is asked of people now has to be seen, unless it was already.
+    fn waits(&mut self, _state: &RunState) {}
+
     /// Time has passed.
     fn tick(&mut self, _state: &RunState) {}
 
@@ -131,6 +134,8 @@ pub struct Conductor<J, H, C> {
     sight: Option<Arc<dyn Sight>>,
     /// What waits for a look.
     postponed: Postponed,
+    /// Since when only people can go on.
+    idle_since: Option<Timestamp>,
 }
 
 impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
@@ -150,6 +155,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             news: None,
             sight: None,
             postponed: Postponed::new(),
+            idle_since: None,
         }
     }
 
@@ -188,15 +194,21 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             if let Some((outcome, _)) = &self.log.state().finished {
                 return Ok(End::Finished(outcome.clone()));
             }
-            // Whoever leaves a deployment does not watch it any more.
+            let idle = self.tasks.is_empty();
+            let only_people = idle && wake.is_none();
+            // Whoever leaves a deployment does not watch it any more: that has to be said.
             let watches = self.news.is_some() && self.log.state().release.goes_forward();
-            let only_people = self.tasks.is_empty() && wake.is_none() && !watches;
-            if only_people && patience == Patience::None {
+            if only_people && !watches && patience == Patience::None {
                 return Ok(End::Waiting);
             }
-            if let Some(end) =
-                self.wait(observer, &mut control, wake, only_people, patience).await?
-            {
+            if idle && watches || only_people {
+                observer.waits(self.log.state());
+            }
+            let left = self.patience_left(only_people, patience);
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(End::Waiting);
+            }
+            if let Some(end) = self.wait(observer, &mut control, wake, left).await? {
                 return Ok(end);
             }
         }
@@ -251,13 +263,22 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         events.push(Event::DecisionAsked(Box::new(asked)));
                     }
                     Intent::Decide { choice, reason, known } => {
+                        let number = known.as_ref().map(|known| known.number);
                         if let Some(known) = known {
                             let numbers = observer.numbers(self.log.state(), now);
                             let known = self.measured(known.with(numbers, now));
                             events.push(Event::DecisionAsked(Box::new(known)));
                         }
+                        let readings = self.sight.as_ref().map(|sight| sight.readings());
                         let release = &self.log.state().release;
-                        events.extend(decided(release, choice, reason, true));
+                        events.extend(decided(
+                            release,
+                            choice,
+                            reason,
+                            true,
+                            number,
+                            readings.unwrap_or_default(),
+                        ));
                     }
                     other => events.extend(self.written(other)),
                 }
@@ -372,20 +393,28 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         }
     }
 
+    /// How long people still have before they are not waited for any more, if there is an end
+    /// to that.
+    fn patience_left(&mut self, only_people: bool, patience: Patience) -> Option<Duration> {
+        let Patience::UpTo(patience) = patience else { return None };
+        if !only_people {
+            self.idle_since = None;
+            return None;
+        }
+        let now = self.clock.now();
+        let since = *self.idle_since.get_or_insert(now);
+        let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        Some(patience.saturating_sub(waited))
+    }
+
     /// Waits for the first thing to happen. `Some` ends the coordinator's work.
     async fn wait(
         &mut self,
         observer: &mut impl Observer,
         control: &mut mpsc::Receiver<Control>,
         wake: Option<Duration>,
-        only_people: bool,
-        patience: Patience,
+        mut left: Option<Duration>,
     ) -> Result<Option<End>, Stopped> {
-        let give_up = match patience {
-            Patience::UpTo(patience) if only_people => Some(patience),
-            _ => None,
-        };
-        let mut left = give_up;
         loop {
             let pulse = observer.pulse();
             let nap = [wake, pulse, left].into_iter().flatten().min();

@@ -12,30 +12,38 @@ use backout_core::record::{Actor, Chain, FORMAT, Record};
 use crate::journal::{AppendError, Journal};
 use crate::log::{OpenError, RunLog, WriteError};
 
-/// Begins a run of a change, under the next free number.
+/// Begins a run of a change, under the next free number. Whoever judged what the newest run
+/// of the change is gives its number, 0 for none: then the new run comes right behind that
+/// one or not at all, so that two who begin at the same moment know of each other.
 ///
 /// # Errors
-/// [`WriteError`].
+/// [`WriteError`]; [`AppendError::Moved`] where somebody has begun another run since.
 pub async fn begin<J: Journal>(
     journal: &Arc<J>,
     actor: Actor,
     at: Timestamp,
     planned: RunPlanned,
     further: Vec<Event>,
+    newest: Option<u64>,
 ) -> Result<RunLog<J>, WriteError> {
     let change = planned.plan.change.name().to_owned();
     let mut events = vec![Event::RunPlanned(Box::new(planned))];
     events.extend(further);
     loop {
-        let runs = journal.runs().await.map_err(OpenError::from)?;
-        let taken = runs.iter().filter_map(|(run, _)| run.number_for(&change)).max().unwrap_or(0);
+        let taken = match newest {
+            Some(newest) => newest,
+            None => {
+                let runs = journal.runs().await.map_err(OpenError::from)?;
+                runs.iter().filter_map(|(run, _)| run.number_for(&change)).max().unwrap_or(0)
+            }
+        };
         let run = RunId::of_change(&change, taken + 1);
         let record = first(&run, actor.clone(), at, events.clone());
         let sealed = record.seal();
         backout_core::state::RunState::begin(&record, sealed.digest)?;
         match journal.append(&run, Seq(0), sealed).await {
             // Somebody took the number: take the next.
-            Err(AppendError::Moved) => {}
+            Err(AppendError::Moved) if newest.is_none() => {}
             Err(error) => return Err(error.into()),
             Ok(()) => return Ok(RunLog::open(Arc::clone(journal), &run).await?),
         }

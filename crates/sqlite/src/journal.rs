@@ -134,12 +134,13 @@ impl SqliteJournal {
         Ok(Self { writer, reader: Mutex::new(reading) })
     }
 
-    /// Opens the journal of a folder to read it only, if there is one.
+    /// Whether a folder holds a journal.
     ///
     /// # Errors
-    /// [`OpenError`].
-    pub fn exists(folder: &Path) -> bool {
-        folder.join("journal.db").exists()
+    /// [`OpenError`] where that cannot be seen: a folder nobody may look into is not empty.
+    pub fn exists(folder: &Path) -> Result<bool, OpenError> {
+        let found = folder.join("journal.db").try_exists();
+        found.map_err(|source| OpenError::Folder { path: folder.to_owned(), source })
     }
 
     fn reading<T>(

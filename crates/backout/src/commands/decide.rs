@@ -1,5 +1,7 @@
 //! `decide`, `stage`, `defect`: what people say about a deployment.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use backout_core::act::Act;
@@ -26,12 +28,17 @@ use crate::view::{release, words};
 pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
     let mut log = open(app, &args.run).await?;
     if args.explain {
-        return explain(log.state(), args.json);
+        return explain(app, log.state(), args.json);
     }
     let (Some(verb), Some(reason)) = (args.verb, &args.reason) else {
         return Err(Failure::usage("say what is decided, and why"));
     };
     let state = log.state();
+    if state.finished.is_some() {
+        return Err(Failure::refused(format!("{} is finished: there is nothing to decide", state.run))
+            .hint("`backout decide RUN --explain` shows what was decided; `backout deploy PLAN` or `backout invoke PLAN` begins another run"));
+    }
+    let held = state.held.clone();
     // Said first: what else is wrong with the answer depends on the question.
     is_asked(state, args.question).map_err(WriteError::Illegal)?;
     let history = history_of_state(app).await?;
@@ -51,14 +58,33 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         DecideVerb::Continue => Verb::Continue,
         DecideVerb::NotFixable => Verb::NotFixable,
     };
+    // What the log knows may be old: who decides decides by what is measured now.
+    let board = super::watch::kept(app, log.state()).unwrap_or(None);
+    let readings: BTreeMap<_, _> = board
+        .into_iter()
+        .flat_map(|board| board.triggers)
+        .map(|(id, standing)| (id, standing.reading))
+        .collect();
     let act = Act::Decide { verb, option, lasting };
     let done = say(app, &mut log, args.who.who.as_deref(), &act, reason, |state| {
         is_asked(state, args.question)?;
-        Ok(decided(&state.release, choice.clone(), reason.clone(), false))
+        Ok(decided(&state.release, choice.clone(), reason.clone(), false, None, readings.clone()))
     })
     .await?;
     if done == Exit::Done {
         then(app, log.state(), &format!("Decided: {}.", choice.shown()));
+        match (held, &log.state().held) {
+            (Some(held), None) => {
+                anstream::println!("{} had held the run ({}); that is over.", held.by, held.reason);
+            }
+            (Some(held), Some(_)) => anstream::println!(
+                "{} holds the run ({}): nothing starts before `backout resume {}`.",
+                held.by,
+                held.reason,
+                log.state().run
+            ),
+            (None, _) => {}
+        }
         if back {
             for line in release::way_back(log.state()) {
                 anstream::println!("{line}");
@@ -90,8 +116,14 @@ fn fix_lasts(
         };
     }
     if let Some(text) = &args.lasting {
-        let said = text.parse();
-        return said.map(Some).map_err(|e: BadDuration| Failure::usage(format!("--for: {e}")));
+        let said: Result<Span, BadDuration> = text.parse();
+        let said = said.map_err(|error| Failure::usage(format!("--for: {error}")))?;
+        if said.get().is_zero() {
+            return Err(Failure::usage("--for: nothing is fixed in no time").hint(
+                "say how long it may be tried, such as `--for 30m`; to go back, `back-out`",
+            ));
+        }
+        return Ok(Some(said));
     }
     let plan = &state.planned.plan;
     let rule = state.release.open.as_ref().and_then(|open| plan.decision.get(&open.severity));
@@ -232,7 +264,10 @@ fn trigger_of(state: &RunState, said: &str) -> Result<TriggerId, Failure> {
 }
 
 /// Each decision with everything that was known when it was made.
-fn explain(state: &RunState, json: bool) -> Done {
+fn explain(app: &App, state: &RunState, json: bool) -> Done {
+    let board = super::watch::kept(app, state).unwrap_or(None);
+    let standing = board.map(|board| release::as_it_stands(state, &board, app.now()));
+    let state = standing.as_ref().unwrap_or(state);
     if json {
         let records: Vec<_> = state.release.decided.iter().map(release::record_json).collect();
         let value = json!({
@@ -244,7 +279,7 @@ fn explain(state: &RunState, json: bool) -> Done {
         return Ok(Exit::Done);
     }
     let zone = words::zone(&state.planned.plan);
-    let lines = release::explained(state, &zone);
+    let lines = release::explained(state, app.now(), &zone);
     if lines.is_empty() {
         anstream::println!("Nothing was decided in {}, and nothing is asked.", state.run);
     }

@@ -14,7 +14,7 @@ use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use super::baseline::folder_of;
-use super::invoke::{coordinate, refuse_a_second_run, require_baselines, warn};
+use super::invoke::{begin, coordinate, refuse_a_second_run, require_baselines, warn};
 use super::plans::must_read;
 use super::watch;
 use crate::app::{App, who};
@@ -63,8 +63,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         plan: plan.clone(),
     };
     watch::messages::ready(plan, &planned.folder)?;
-    let log = start::begin(&journal, actor, app.now(), planned, Vec::new()).await?;
-    app.ledger().begin_run(&log.state().run)?;
+    let log = begin(app, &journal, actor, planned, Vec::new(), args.again || args.demo).await?;
     let lease = app.lease(&log.state().run)?;
     coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
 }

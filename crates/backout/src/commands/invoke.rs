@@ -13,9 +13,12 @@ use backout_core::event::{Course, Event, Mode, Outcome, RunPlanned, UsedBaseline
 use backout_core::graph::Graph;
 use backout_core::ids::{ComponentId, OptionId};
 use backout_core::plan::{Check, Plan};
+use backout_core::record::Actor;
 use backout_core::schedule::Schedule;
 use backout_core::state::{RunState, select};
 use backout_engine::conductor::Observer;
+use backout_engine::journal::AppendError;
+use backout_engine::log::WriteError;
 use backout_engine::{Conductor, Control, End, Patience, RunLog, start};
 use backout_exec::LocalHands;
 use backout_plan::diagnostic::Level;
@@ -93,22 +96,49 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         reason: args.reason.clone(),
         plan: plan.clone(),
     };
-    let log = start::begin(&journal, actor, app.now(), planned, Vec::new()).await?;
-    app.ledger().begin_run(&log.state().run)?;
+    let log = begin(app, &journal, actor, planned, Vec::new(), args.again).await?;
     let lease = app.lease(&log.state().run)?;
     coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
 }
 
-/// On a bad night, invoking again where resuming was meant would run everything twice.
+/// Begins a run, alone unless another one beside it is really meant.
+pub(super) async fn begin(
+    app: &App,
+    journal: &Arc<SqliteJournal>,
+    actor: Actor,
+    planned: RunPlanned,
+    further: Vec<Event>,
+    again: bool,
+) -> Result<RunLog<SqliteJournal>, Failure> {
+    loop {
+        let newest = match again {
+            true => None,
+            false => Some(refuse_a_second_run(journal, &planned.plan).await?),
+        };
+        let (actor, planned, further) = (actor.clone(), planned.clone(), further.clone());
+        match start::begin(journal, actor, app.now(), planned, further, newest).await {
+            // Somebody has begun a run since: what it is decides.
+            Err(WriteError::Append(AppendError::Moved)) => {}
+            log => {
+                let log = log?;
+                app.ledger().begin_run(&log.state().run)?;
+                return Ok(log);
+            }
+        }
+    }
+}
+
+/// On a bad night, invoking again where resuming was meant would run everything twice. The
+/// number of the change's newest run, 0 if there is none.
 pub(super) async fn refuse_a_second_run(
     journal: &Arc<SqliteJournal>,
     plan: &Plan,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     use backout_engine::Journal;
+    let mut newest = 0;
     for (run, _) in journal.runs().await? {
-        if run.number_for(plan.change.name()).is_none() {
-            continue;
-        }
+        let Some(number) = run.number_for(plan.change.name()) else { continue };
+        newest = newest.max(number);
         let log = RunLog::open(Arc::clone(journal), &run).await?;
         if log.state().finished.is_none()
             && log.state().planned.plan.change.name() == plan.change.name()
@@ -130,7 +160,7 @@ pub(super) async fn refuse_a_second_run(
             .hint("`--again` starts a second run beside it, if that is really meant"));
         }
     }
-    Ok(())
+    Ok(newest)
 }
 
 pub(super) fn chosen_option(plan: &Plan, said: Option<&str>) -> Result<Option<OptionId>, Failure> {
@@ -223,7 +253,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
     let mut log = app.open(&run).await?;
     if log.state().finished.is_some() {
         anstream::eprintln!("{run} is finished; nothing is left to do.");
-        return Ok(exit_of(&End::Finished(outcome(log.state()))));
+        return Ok(exit_of(log.state(), &End::Finished(outcome(log.state()))));
     }
     if log.state().held.is_some() {
         let event = Event::RunReleased { reason: "resumed".to_owned() };
@@ -296,7 +326,7 @@ pub(super) async fn coordinate(
     }
     drop(lease);
     say_end(conductor.state(), &end, stay.json);
-    Ok(exit_of(&end))
+    Ok(exit_of(conductor.state(), &end))
 }
 
 /// Shows the record the run began with, which was there before the coordinator.
@@ -350,8 +380,10 @@ fn outcome(state: &RunState) -> Outcome {
     state.finished.as_ref().map_or(Outcome::Partial, |(outcome, _)| outcome.clone())
 }
 
-fn exit_of(end: &End) -> Exit {
+fn exit_of(state: &RunState, end: &End) -> Exit {
     match end {
+        // `backout deploy PLAN && announce` must not announce what is gone again.
+        End::Finished(Outcome::Reverted) if state.release.stages > 0 => Exit::BackedOut,
         End::Finished(Outcome::Reverted | Outcome::Deployed | Outcome::DeployedUnwatched) => {
             Exit::Done
         }
@@ -364,10 +396,7 @@ fn exit_of(end: &End) -> Exit {
 fn say_end(state: &RunState, end: &End, json: bool) {
     if json {
         if *end == End::Waiting {
-            let questions = backout_core::question::questions(state);
-            let value =
-                serde_json::json!({"run": state.run, "event": "waiting", "questions": questions});
-            anstream::println!("{value}");
+            anstream::println!("{}", events::waiting(state));
         }
         return;
     }

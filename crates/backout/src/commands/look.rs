@@ -47,8 +47,15 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
     for line in footer(log.state()) {
         anstream::println!("{line}");
     }
-    if Word::of(log.state(), coordinator.is_some()) == Word::Interrupted {
+    // What only waits for an answer goes on by itself afterwards, unless it is a deployment:
+    // its deadlines run and its triggers are watched only while somebody is at work.
+    let interrupted = Word::of(log.state(), coordinator.is_some()) == Word::Interrupted;
+    let watched = log.state().release.goes_forward() && log.state().finished.is_none();
+    if coordinator.is_none() && (interrupted || watched) {
         anstream::println!("\nNobody is at work on this run: backout resume {run}");
+        if watched {
+            anstream::println!("Until then nothing is watched, and no deadline does anything.");
+        }
     }
     Ok(Exit::Done)
 }
@@ -88,7 +95,7 @@ fn print_record(record: &Record, json: bool, zone: &jiff::tz::TimeZone) {
 pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
     let mut found: Vec<RunState> = Vec::new();
     let mut unreadable: Vec<(RunId, String)> = Vec::new();
-    if backout_sqlite::SqliteJournal::exists(app.state_folder()) {
+    if backout_sqlite::SqliteJournal::exists(app.state_folder())? {
         let journal = app.journal()?;
         for (run, _) in journal.runs().await? {
             if run.is_baselines() {

@@ -22,7 +22,7 @@ use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use super::baseline::folder_of;
-use super::invoke::{chosen_option, refuse_a_second_run};
+use super::invoke::{begin, chosen_option, refuse_a_second_run};
 use super::people::{attach, say};
 use super::plans::{count, must_read};
 use crate::app::{App, who};
@@ -128,9 +128,7 @@ async fn by_hand(
         plan: plan.clone(),
     };
     let held = Event::RunHeld { reason: "carried out by hand; the log follows".to_owned() };
-    let log = start::begin(&journal, actor, app.now(), planned, vec![held]).await?;
-    app.ledger().begin_run(&log.state().run)?;
-    Ok(log)
+    begin(app, &journal, actor, planned, vec![held], false).await
 }
 
 fn same_plan(document: &Document, digest: Digest, what: &str) -> Result<(), Failure> {

@@ -145,18 +145,22 @@ async fn look_on(
         tokio::select! {
             heard = news.recv() => {
                 let Some(events) = heard else { break };
+                let mut told = true;
                 for event in events {
                     if json {
                         let mut value = serde_json::to_value(&event)?;
                         if let Some(value) = value.as_object_mut() {
                             value.insert("at".to_owned(), json!(app.now()));
                         }
-                        anstream::println!("{value}");
+                        told &= tell(&value);
                     } else if !live && !matches!(event, Event::SourceFound { .. })
                         && let Some(said) = backout_documents::saying::event(&event, "")
                     {
-                        anstream::println!("{}  {said}", words::clock(app.now(), &zone));
+                        told &= tell(&format_args!("{}  {said}", words::clock(app.now(), &zone)));
                     }
+                }
+                if !told {
+                    return Ok(Exit::Done);
                 }
             }
             _ = pulse.tick(), if live => screen.draw(&table(app, plan, &watcher)),
@@ -179,7 +183,7 @@ async fn look_on(
             .iter()
             .map(|(id, rule)| {
                 let known = board.triggers.get(id);
-                watching::json(id.as_str(), &plan.triggers[id], rule, known, app.now())
+                watching::json(id.as_str(), &plan.triggers[id], rule, known, true, app.now())
             })
             .collect();
         anstream::println!(
@@ -188,7 +192,7 @@ async fn look_on(
         );
     } else {
         if !live {
-            for line in standing_lines(plan, &rules, &board, &BTreeSet::new(), app.now()) {
+            for line in standing_lines(plan, &rules, &board, &BTreeSet::new(), true, app.now()) {
                 anstream::println!("{line}");
             }
         }
@@ -201,8 +205,15 @@ async fn look_on(
     })
 }
 
+/// Whether anybody still reads what is said.
+fn tell(line: &dyn std::fmt::Display) -> bool {
+    use std::io::Write;
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
 fn table(app: &App, plan: &Plan, watcher: &Watcher) -> Vec<String> {
-    standing_lines(plan, watcher.rules(), &watcher.board(), &BTreeSet::new(), app.now())
+    standing_lines(plan, watcher.rules(), &watcher.board(), &BTreeSet::new(), false, app.now())
 }
 
 fn standing_lines(
@@ -210,11 +221,12 @@ fn standing_lines(
     rules: &BTreeMap<TriggerId, Rule>,
     board: &Board,
     away: &BTreeSet<TriggerId>,
+    over: bool,
     now: jiff::Timestamp,
 ) -> Vec<String> {
     let there = rules.iter().filter(|(id, _)| !away.contains(*id));
     let all = there.map(|(id, rule)| (id.as_str(), rule, board.triggers.get(id)));
-    let mut lines = watching::lines(plan, all, now);
+    let mut lines = watching::lines(plan, all, over, now);
     lines.extend(away.iter().filter_map(|id| watching::not_there(plan, id)));
     lines
 }
@@ -233,21 +245,28 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
             return Err(Failure::refused(format!("nothing is watched in {run}")));
         };
         let away = away(log.state());
+        let over = log.state().finished.is_some();
+        let coordinator = app.coordinator(&run);
         if args.json {
             let all: Vec<_> = rules
                 .iter()
                 .map(|(id, rule)| {
                     let known = board.triggers.get(id);
                     let known = known.filter(|_| !away.contains(id));
-                    watching::json(id.as_str(), &plan.triggers[id], rule, known, app.now())
+                    watching::json(id.as_str(), &plan.triggers[id], rule, known, over, app.now())
                 })
                 .collect();
-            let value = json!({"run": run, "began": board.began, "triggers": all});
+            let value = json!({
+                "run": run,
+                "began": board.began,
+                "coordinator": coordinator,
+                "triggers": all,
+            });
             anstream::println!("{}", serde_json::to_string_pretty(&value)?);
             return Ok(Exit::Done);
         }
-        let mut lines = standing_lines(plan, &rules, &board, &away, app.now());
-        if log.state().finished.is_none() && app.coordinator(&run).is_none() {
+        let mut lines = standing_lines(plan, &rules, &board, &away, over, app.now());
+        if !over && coordinator.is_none() {
             lines.push("NOBODY WATCHES: no coordinator is at work on this run.".to_owned());
             lines.push(format!("`backout resume {run}` goes on."));
         }

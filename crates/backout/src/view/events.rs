@@ -83,6 +83,12 @@ pub(crate) fn questions(state: &RunState) -> Vec<String> {
     lines
 }
 
+/// What waits for people, for scripts.
+pub(crate) fn waiting(state: &RunState) -> Value {
+    let questions = backout_core::question::questions(state);
+    json!({"run": state.run, "event": "waiting", "questions": questions})
+}
+
 /// Who is asked, and about what.
 pub(super) fn title(state: &RunState, question: &Question) -> String {
     let about = match &question.step {

@@ -27,6 +27,8 @@ pub(crate) struct View {
     how: How,
     /// What steps took in earlier runs.
     history: History,
+    /// What was asked when it was last shown.
+    asked: Vec<String>,
 }
 
 /// How to show a run.
@@ -48,7 +50,7 @@ impl View {
             (false, true) => How::Live(Box::default()),
             (false, false) => How::Lines(zone),
         };
-        Self { how, history }
+        Self { how, history, asked: Vec::new() }
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -96,6 +98,31 @@ impl Observer for View {
 
     fn numbers(&mut self, state: &RunState, now: Timestamp) -> Option<Numbers> {
         numbers(state, &self.history, now)
+    }
+
+    fn waits(&mut self, state: &RunState) {
+        let questions = questions(state);
+        // What is measured changes all the time; what is asked does not.
+        let asked: Vec<String> = questions
+            .iter()
+            .flat_map(|question| &question.answers)
+            .map(|reply| reply.command.clone())
+            .collect();
+        if self.asked == asked {
+            return;
+        }
+        self.asked = asked;
+        match &self.how {
+            How::Lines(_) if !questions.is_empty() => {
+                print("\nWaiting for:\n");
+                events::questions(state).iter().for_each(|line| print(&format!("{line}\n")));
+                print("\n");
+            }
+            How::Json if !questions.is_empty() => {
+                print(&format!("{}\n", events::waiting(state)));
+            }
+            _ => {}
+        }
     }
 
     fn tick(&mut self, state: &RunState) {

@@ -2,7 +2,6 @@
 //! what was decided and why.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -18,9 +17,9 @@ use backout_core::schedule::Schedule;
 use backout_core::state::RunState;
 use backout_core::watch::{Meaning, State};
 use backout_documents::saying;
-use backout_trigger::rule;
 use backout_watch::Board;
 
+use super::watching::unseen_since;
 use super::words::{self, clock, length, moment, one_line};
 
 /// What is left of the way back, in two lines.
@@ -84,9 +83,10 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
         if seen.state == watched.state {
             seen.reading = standing.reading.clone();
         }
-        let late = rule::every(trigger) * 2 + A_LOOK;
-        let looked = watched.looked.unwrap_or(board.began);
-        if state.finished.is_none() && is_there(state, id) && words::between(looked, now) > late {
+        if state.finished.is_none()
+            && is_there(state, id)
+            && let Some(looked) = unseen_since(trigger, watched, now)
+        {
             let last = std::mem::take(&mut seen.reading.shown);
             let at = clock(looked, &zone);
             seen.reading.shown = format!("NOT LOOKED AT since {at}; then: {last}");
@@ -97,9 +97,6 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
     }
     shown
 }
-
-/// How long a look may take.
-const A_LOOK: Duration = Duration::from_secs(10);
 
 /// How the deployment stands, as lines for people.
 pub(crate) fn lines(state: &RunState, now: Timestamp) -> Vec<String> {
@@ -174,33 +171,37 @@ fn question(open: &Open, now: Timestamp, zone: &TimeZone) -> Vec<String> {
         open.why
     )];
     if let Some(until) = open.fix_until {
-        lines.push(format!(
-            "  a fix may be tried until {} ({}); then it is backed out",
-            clock(until, zone),
-            left(until)
-        ));
+        let then = match open.guards.is_empty() {
+            true => "then it is backed out",
+            false => "then whoever is asked decides",
+        };
+        let until = format!("{} ({})", clock(until, zone), left(until));
+        lines.push(format!("  a fix may be tried until {until}; {then}"));
     }
     if let Some(until) = open.until {
         lines.push(format!("  an answer is due by {} ({})", clock(until, zone), left(until)));
     }
     lines.extend(open.guards.iter().map(|guard| format!("  not by itself: {guard}")));
-    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, open.asked_at, zone)));
+    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, now, zone)));
     lines
 }
 
-/// What the forecast said at a moment.
+/// What the forecast said when something was asked, as it reads at a moment.
 pub(crate) fn figures(numbers: &Numbers, at: Timestamp, zone: &TimeZone) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Some(likely), Some(high)) = (numbers.likely, numbers.high) {
         lines.push(format!("  going back takes {likely}, on a bad night {high}"));
     }
-    if let Some(in_time) = numbers.in_time {
-        lines.push(format!("  begun now it ends in time with {:.0} %", (in_time * 100.0).floor()));
+    let late = numbers.latest().is_some_and(|latest| latest <= at);
+    if let Some(in_time) = numbers.in_time.filter(|_| !late) {
+        let share = (in_time * 100.0).floor();
+        lines.push(format!("  begun when this was asked it ends in time with {share:.0} %"));
     }
-    match (numbers.point_of_no_return, numbers.give_up_fixing) {
-        (Some(latest), _) if latest <= at => {
-            lines.push("  LATE: begun now, it does not end in time any more".to_owned());
-        }
+    match (numbers.latest(), numbers.give_up_fixing) {
+        (Some(latest), _) if late => lines.push(format!(
+            "  LATE: it had to be begun by {}, and does not end in time any more",
+            clock(latest, zone)
+        )),
         (latest, fixing) => {
             lines.extend(latest.map(|at| format!("  it can be begun until {}", clock(at, zone))));
             lines.extend(
@@ -229,7 +230,7 @@ pub(crate) fn instead(plan: &Plan) -> Vec<String> {
 }
 
 /// Every decision with what was known when it was made, and the one that is open.
-pub(crate) fn explained(state: &RunState, zone: &TimeZone) -> Vec<String> {
+pub(crate) fn explained(state: &RunState, now: Timestamp, zone: &TimeZone) -> Vec<String> {
     let mut lines = Vec::new();
     for decided in &state.release.decided {
         lines.push(format!(
@@ -238,9 +239,15 @@ pub(crate) fn explained(state: &RunState, zone: &TimeZone) -> Vec<String> {
             decided.choice.shown(),
             decided.by
         ));
+        if !decided.agreed.is_empty() {
+            lines.push(format!(
+                "  and by {}, who had asked for the same",
+                decided.agreed.join(", ")
+            ));
+        }
         lines.push(format!("  because: {}", decided.reason));
         match &decided.question {
-            Some(open) => lines.extend(known(state, open, &decided.seen, zone)),
+            Some(open) => lines.extend(known(state, open, &decided.seen, decided.at, zone)),
             None if decided.automatic => {}
             None => lines.push("  nobody had asked: it was their own judgement".to_owned()),
         }
@@ -248,7 +255,7 @@ pub(crate) fn explained(state: &RunState, zone: &TimeZone) -> Vec<String> {
     }
     if let Some(open) = &state.release.open {
         lines.push("Still open:".to_owned());
-        lines.extend(known(state, open, &state.release.triggers, zone));
+        lines.extend(known(state, open, &state.release.triggers, now, zone));
     }
     lines
 }
@@ -258,6 +265,7 @@ fn known(
     state: &RunState,
     open: &Open,
     seen: &BTreeMap<TriggerId, Seen>,
+    at: Timestamp,
     zone: &TimeZone,
 ) -> Vec<String> {
     let plan = &state.planned.plan;
@@ -285,7 +293,7 @@ fn known(
         lines.extend(reading.queries.iter().map(|query| format!("    asked: {query}")));
     }
     lines.extend(open.guards.iter().map(|guard| format!("  not by itself: {guard}")));
-    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, open.asked_at, zone)));
+    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, at, zone)));
     if open.passed_on > 0 {
         let often = if open.passed_on == 1 {
             "once".to_owned()
@@ -303,6 +311,7 @@ pub(crate) fn record_json(decided: &Decided) -> Value {
         "at": decided.at,
         "choice": decided.choice,
         "by": decided.by,
+        "agreed": decided.agreed,
         "automatic": decided.automatic,
         "reason": decided.reason,
         "triggers": decided.seen,

@@ -183,7 +183,7 @@ impl<'a> StatusView<'a> {
             let unsettled = |first: &&usize| !state.states[**first].status.is_settled();
             let waits = state.graph.before[index].iter().filter(unsettled);
             let took =
-                known.started.zip(known.ended).map(|(from, to)| between(from, to).as_secs_f64());
+                known.started.zip(known.over()).map(|(from, to)| between(from, to).as_secs_f64());
             StepView {
                 id: step.id.as_str(),
                 title: step.title.as_deref(),
@@ -201,7 +201,7 @@ impl<'a> StatusView<'a> {
                     takes_seconds: step.takes.map(|takes| takes.likely().get().as_secs_f64()),
                 },
                 started: known.started,
-                ended: known.ended,
+                ended: known.over(),
                 took_seconds: took,
                 waits_for: match known.status {
                     Status::Pending => waits.map(|&first| state.steps[first].id.as_str()).collect(),
@@ -373,7 +373,7 @@ fn step_lines(
     for &index in &shown[window.clone()] {
         let (step, known) = (&state.steps[index], &state.states[index]);
         let takes = schedule.slots[index].end.saturating_sub(schedule.slots[index].start);
-        let time = match (known.started, known.ended) {
+        let time = match (known.started, known.over()) {
             (Some(from), Some(to)) => length(between(from, to)),
             (Some(from), None) => length(between(from, now)),
             _ => String::new(),

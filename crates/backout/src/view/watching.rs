@@ -1,22 +1,41 @@
 //! Triggers for people: where each stands, and why it does not fire.
 
+use std::time::Duration;
+
 use backout_core::ids::TriggerId;
 use backout_core::plan::{Missing, Plan, Trigger};
 use backout_core::watch::{Meaning, State};
 use backout_trigger::machine::Watched;
-use backout_trigger::rule::{Kind, Rule};
+use backout_trigger::rule::{self, Kind, Rule};
 use backout_watch::board::Standing;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::words::{between, length};
 
-/// The table of triggers, a line each and one below it that says why.
+/// How long a look may take.
+const A_LOOK: Duration = Duration::from_secs(10);
+
+/// Since when nobody has looked at what should be looked at all the time; nothing where
+/// somebody just has.
+pub(crate) fn unseen_since(
+    trigger: &Trigger,
+    watched: &Watched,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let looked = watched.looked.unwrap_or(watched.began);
+    (between(looked, now) > rule::every(trigger) * 2 + A_LOOK).then_some(looked)
+}
+
+/// The table of triggers, a line each and one below it that says why. Where the watch is
+/// over, nobody looks any more.
 pub(crate) fn lines<'a>(
     plan: &Plan,
     triggers: impl Iterator<Item = (&'a str, &'a Rule, Option<&'a Standing>)>,
+    over: bool,
     now: Timestamp,
 ) -> Vec<String> {
+    let zone = super::words::zone(plan);
     let mut rows = Vec::new();
     let mut why = Vec::new();
     for (id, rule, standing) in triggers {
@@ -31,6 +50,21 @@ pub(crate) fn lines<'a>(
             ),
             None => ("not looked at yet".to_owned(), String::new(), String::new()),
         };
+        let unseen = standing.filter(|_| !over);
+        let unseen = unseen.and_then(|known| unseen_since(trigger.1, &known.watched, now));
+        if let Some(looked) = unseen {
+            let since = super::words::clock(looked, &zone);
+            let then = format!("then: {state}, {shown}");
+            rows.push(vec![
+                "?".to_owned(),
+                id.to_owned(),
+                format!("NOT LOOKED AT since {since}"),
+                spark,
+                then,
+            ]);
+            why.push(String::new());
+            continue;
+        }
         let sign =
             standing.map_or("·", |known| sign(known.watched.state, known.watched.meaning(rule)));
         rows.push(vec![sign.to_owned(), id.to_owned(), state, spark, shown]);
@@ -134,6 +168,7 @@ pub(crate) fn json(
     trigger: &Trigger,
     rule: &Rule,
     standing: Option<&Standing>,
+    over: bool,
     now: Timestamp,
 ) -> Value {
     let Some(known) = standing else {
@@ -145,10 +180,16 @@ pub(crate) fn json(
         });
     };
     let watched = &known.watched;
+    // What nobody looks at is not well, whatever it was.
+    let unseen = if over { None } else { unseen_since(trigger, watched, now) };
+    let meaning = watched.meaning(rule);
+    let unknown = unseen.is_some() && meaning != Meaning::Breach;
     json!({
         "trigger": id,
         "state": watched.state,
-        "meaning": watched.meaning(rule),
+        "meaning": if unknown { Meaning::Inconclusive } else { meaning },
+        "looked_at": watched.looked,
+        "stale": unseen.is_some(),
         "since": watched.since,
         "fired": watched.latched,
         "reading": known.reading,

@@ -122,7 +122,7 @@ fn the_shape_of_a_deployment() {
     assert_snapshot!("explain_open", shape_of(&say("decide CHG7 --explain --json", 0)));
     let decided = ["decide", "CHG7", "back-out", "--reason", "it is down", "--as", "lead"];
     stage.tell(&decided).expect(0);
-    assert_eq!(running.code(), Some(0));
+    assert_eq!(running.code(), Some(11));
     assert_snapshot!("explain", shape_of(&say("decide CHG7 --explain --json", 0)));
     let log = stage.say("log CHG7 --json").expect(0).out;
     assert_snapshot!(

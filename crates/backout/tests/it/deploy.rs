@@ -36,7 +36,7 @@ fn the_plan_backs_out_by_itself_and_sees_that_it_helped() {
     let stage = stage(&rule(", automatic: true"));
     let told = stage
         .tell(&["deploy", "plan.backout.yaml", "--as", "lead", "--reason", "tonight"])
-        .expect(0);
+        .expect(11);
     told.says("deployment begun by Lena Lead (lead): tonight")
         .says("portal: ok → FIRING")
         .says("decided by the plan: back out")
@@ -62,7 +62,7 @@ fn the_plan_backs_out_by_itself_and_sees_that_it_helped() {
     let question = &stage.status()["questions"][0];
     assert_eq!(question["kind"], "decide");
     stage.tell(&["decide", "CHG7", "back-out", "--reason", "again", "--as", "lead"]).expect(0);
-    assert_eq!(running.code(), Some(0));
+    assert_eq!(running.code(), Some(11));
     assert_eq!(stage.status()["outcome"], "reverted");
 }
 
@@ -78,7 +78,7 @@ fn what_a_stage_brings_is_watched_from_that_stage_on() {
         .replace("decision:", &format!("{brought}decision:"));
     let stage = stage(&more);
     let told = stage.tell(&["deploy", "plan.backout.yaml", "--as", "lead", "--reason", "so"]);
-    let told = told.expect(0);
+    let told = told.expect(11);
     told.says("portal: ok → FIRING").says("decided by the plan: back out");
     assert!(!told.out.contains("new: ok →"), "nothing was ever wrong with it:\n{}", told.out);
     assert!(!told.out.contains("new: too little data → p"), "{}", told.out);
@@ -156,7 +156,7 @@ fn people_decide_and_only_what_took_place_is_undone() {
     stage
         .tell(&["decide", "CHG7", "fix-forward", "--reason", "no", "--as", "lead"])
         .says("goes back already");
-    stage.say("resume --as lead").expect(0);
+    stage.say("resume --as lead").expect(11);
     assert_eq!((stage.lines("schema"), stage.lines("undone"), stage.lines("told")), (1, 1, 1));
     assert!(stage.path("up").exists(), "the second stage was never begun");
     assert_eq!(stage.step("close")["selected"], false);
@@ -488,7 +488,7 @@ fn a_crash_at_every_point_of_the_decision_loses_and_repeats_nothing() {
             command.env("BACKOUT_FAULT", format!("{}{at}", point.name()));
             let first = told(command);
             assert_eq!(first.signal, Some(6), "{story}: {first:?}");
-            stage.tell(&["resume", "--as", "lead"]).expect(0);
+            stage.tell(&["resume", "--as", "lead"]).expect(11);
             everything_is_back(&stage, &story);
             let status = stage.status();
             assert_eq!(status["outcome"], "reverted", "{story}");
@@ -557,9 +557,9 @@ fn other_systems_report_stages_and_alerts() {
     let resolved =
         send(port, "/alert", "correct horse", r#"{"alert": "PortalDown", "firing": false}"#);
     assert!(resolved.contains("200"), "{resolved}");
-    assert_eq!(running.code(), Some(0));
+    assert_eq!(running.code(), Some(11));
     assert_eq!(stage.status()["outcome"], "reverted");
-    stage.say("log").says("build 4711").says("pager:");
+    stage.say("log").says("build 4711").says("done, says a signed webhook for ann").says("pager:");
     assert!(
         !std::fs::read_to_string(stage.path("plan.backout.yaml"))
             .expect("the plan")

@@ -150,7 +150,7 @@ fn a_whole_night_is_answered_at_one_terminal() {
     assert_eq!(number, "backout ack CHG7-1 tell");
     terminal.types("4 --as bob\r");
     terminal.shows("backed out");
-    assert_eq!(terminal.code(), Some(0));
+    assert_eq!(terminal.code(), Some(11));
     assert!(stage.path("up").exists());
     let explained = stage.say("decide CHG7 --explain").expect(0);
     explained.says("nobody logs in").says("Lena Lead");
@@ -219,10 +219,19 @@ fn an_answer_counts_for_the_question_it_names() {
     decide("back-out", "1", "lead").expect(20);
     stage.say("status").says("Lena Lead wants to back out");
     decide("back-out", "1", "bob").expect(0);
+    let explained = stage.say("decide CHG7 --explain").expect(0);
+    explained.says("decided by Bob (bob)").says("and by Lena Lead, who had asked for the same");
+    let json = stage.say("decide CHG7 --explain --json").expect(0).json();
+    assert_eq!(json["decisions"][0]["agreed"][0], "Lena Lead");
+    let log = stage.say("log CHG7 --json").out;
+    let made = log.lines().find(|line| line.contains("\"decision_made\"")).expect("a decision");
+    let made: serde_json::Value = serde_json::from_str(made).expect("JSON");
+    assert_eq!(made["question"], 1);
+    assert!(made["readings"]["portal"]["shown"].is_string(), "{made}");
     decide("continue", "1", "lead").expect(30).says("question 1 is not open; no question is");
     stage.until("the way back", |stage| stage.say("status --json").out.contains("ack CHG7-1 tell"));
     stage.say("ack CHG7 tell --as bob").expect(0);
-    assert_eq!(running.code(), Some(0));
+    assert_eq!(running.code(), Some(11));
 }
 
 /// Everything that is needed to answer is on the screen, however small it is.

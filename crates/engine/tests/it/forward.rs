@@ -56,7 +56,14 @@ async fn back_out(stage: &Stage) -> bool {
     let what = Act::Decide { verb: Verb::BackOut, option: None, lasting: None };
     let choice = Choice::BackOut { option: None };
     let done = act(&mut log, &person, &lead(), at, &what, "it fails", |state| {
-        Ok(decided(&state.release, choice.clone(), "it fails".to_owned(), false))
+        Ok(decided(
+            &state.release,
+            choice.clone(),
+            "it fails".to_owned(),
+            false,
+            None,
+            Default::default(),
+        ))
     })
     .await;
     matches!(done, Ok(Acted::Done { .. }))

@@ -142,6 +142,8 @@ fn continue_answers_the_question_that_is_open() {
         choice: Choice::Continue,
         reason: "fine".to_owned(),
         automatic: false,
+        question: None,
+        readings: Default::default(),
     };
     assert!(night.0.allows(&early).is_err());
     night.moves(2, "logins", State::Firing, Meaning::Breach);

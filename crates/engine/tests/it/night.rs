@@ -88,7 +88,14 @@ impl Night {
         self.0 = self
             .0
             .with(
-                &decided(&self.0.release, choice, "because".to_owned(), false),
+                &decided(
+                    &self.0.release,
+                    choice,
+                    "because".to_owned(),
+                    false,
+                    None,
+                    Default::default(),
+                ),
                 &lead(),
                 at(minutes),
             )
@@ -105,8 +112,10 @@ impl Night {
                     vec![Event::DecisionPassedOn { number, to, until }]
                 }
                 Intent::Decide { choice, reason, known } => {
+                    let number = known.as_ref().map(|known| known.number);
                     let known = known.map(Event::DecisionAsked);
-                    let decided = decided(&self.0.release, choice, reason, true);
+                    let decided =
+                        decided(&self.0.release, choice, reason, true, number, Default::default());
                     known.into_iter().chain(decided).collect()
                 }
                 Intent::Bake { step, verdict } => {

@@ -45,7 +45,7 @@ pub(super) async fn tell(app: &App, layout: &Layout, telling: Telling) -> Result
     itself(app, layout, &["deploy", "portal.backout.yaml", "--dry-run"])?;
 
     chapter(4, "Release v2.0, stage by stage, watched");
-    let before = match SqliteJournal::exists(app.state_folder()) {
+    let before = match SqliteJournal::exists(app.state_folder())? {
         true => newest(app).await.map_or(0, |run| run.number_for(CHANGE).unwrap_or(0)),
         false => 0,
     };

@@ -114,8 +114,11 @@ async fn stage(app: &App, run: &RunId, report: &StageReport) -> Result<(), Strin
         return Err(format!("`{}` is no stage that another system carries out", report.stage));
     };
     let (id, owner) = (step.id.clone(), step.owner.clone());
-    // Whoever knows the secret speaks for whoever owns the stage, and the log says how.
-    let name = owner.as_ref().map_or_else(|| "webhook".to_owned(), ToString::to_string);
+    // Whoever knows the secret speaks for whoever owns the stage, and is not them.
+    let name = match &owner {
+        Some(owner) => format!("a signed webhook for {owner}"),
+        None => "a signed webhook".to_owned(),
+    };
     let person = Person { name: name.clone(), roles: owner.clone().into_iter().collect() };
     let actor = Actor::Person { name, role: owner, account: "signed webhook".to_owned() };
     let (done, note) = (report.result == StageResult::Done, report.note.clone());

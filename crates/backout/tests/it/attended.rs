@@ -1,0 +1,97 @@
+//! What scripts, and people at another terminal, are told of a deployment under way.
+
+use crate::stage::Stage;
+
+const STEPS: &str = "  - {id: close, title: Close it, owner: ann, takes: 2m, run: {shell: mv down up}, effect: opaque, verify: {file: {path: up}}}\n";
+const STAGES: &str = "stages:\n  - {id: open, title: Open it, owner: ann, takes: 5m, run: {shell: mv up down && echo x >> opened}, effect: opaque, verify: {file: {path: down}}, undone_by: [close]}\n";
+const WATCHED: &str = "watch: {window: 1h, grace: 1s}\ntriggers:\n  portal: {title: The portal answers, severity: critical, every: 100ms, recovers_after: 200ms, probe: {file: {path: up}}}\ndecision:\n  critical: {action: back-out, by: lead, within: 30m}\n";
+
+fn stage() -> Stage {
+    let stage = Stage::new();
+    stage.plan_with(STEPS, &format!("{STAGES}{WATCHED}"));
+    stage.write("up", "");
+    stage
+}
+
+/// Two who begin at the same moment know of each other.
+#[test]
+fn only_one_of_several_deployments_begins() {
+    let stage = stage();
+    let mut running: Vec<_> =
+        (0..4).map(|_| stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"])).collect();
+    stage.until("it is asked", |stage| stage.say("status").out.contains("to decide"));
+    stage.say("decide CHG7 back-out --reason enough --as lead").expect(0);
+    let mut codes: Vec<_> = running.iter_mut().map(|running| running.code()).collect();
+    codes.sort();
+    assert_eq!(codes, [Some(11), Some(30), Some(30), Some(30)]);
+    assert_eq!(stage.lines("opened"), 1);
+    let runs = stage.say("runs --json").json();
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1));
+}
+
+/// Whoever has no terminal is told what is asked, and how it is answered; and waits for as
+/// long as they said.
+#[test]
+fn a_script_is_told_what_is_asked() {
+    let stage = Stage::new();
+    let failing = STAGES.replace("mv up down && echo x >> opened", "exit 3");
+    stage.plan_with(STEPS, &format!("{failing}{WATCHED}"));
+    stage.write("up", "");
+    let told = stage.tell(&["deploy", "plan.backout.yaml", "--as", "lead", "--wait=300ms"]);
+    told.expect(20)
+        .says("open (Open it), failed:")
+        .says("backout retry CHG7-1 open")
+        .says("backout decide CHG7-1 back-out --reason \"…\"");
+    let told = stage.tell(&["resume", "CHG7", "--as", "lead", "--wait=300ms", "--json"]).expect(20);
+    let waits = told.out.lines().filter(|line| line.contains("\"event\":\"waiting\""));
+    let last: serde_json::Value =
+        serde_json::from_str(waits.last().expect("it waits")).expect("JSON");
+    assert_eq!(last["questions"][0]["kind"], "failed");
+    // Nobody watches, and nobody backs out by themselves.
+    stage
+        .say("status")
+        .says("Nobody is at work on this run")
+        .says("nothing is watched, and no deadline does anything");
+    let step = stage.step("open");
+    assert!(step["ended"].is_string(), "it is over, although it failed: {step}");
+    let watched = stage.say("watch CHG7 --json").expect(0).json();
+    assert_eq!(watched["coordinator"], serde_json::Value::Null);
+    assert!(watched["triggers"][0]["looked_at"].is_string());
+}
+
+/// A hold does not swallow a decision, and a run that is over takes none.
+#[test]
+fn a_decision_ends_a_hold_and_says_so() {
+    let stage = stage();
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
+    stage.until("it is asked", |stage| stage.say("status").out.contains("to decide"));
+    stage.say("hold CHG7 --reason evidence --as ann").expect(0);
+    stage.say("decide CHG7 fix-forward --for 0s --reason so --as lead").expect(64).says("no time");
+    stage
+        .say("decide CHG7 back-out --reason enough --as lead")
+        .expect(0)
+        .says("had held the run (evidence); that is over");
+    assert_eq!(running.code(), Some(11));
+    assert!(stage.path("up").exists());
+    for verb in ["back-out", "fix-forward", "continue"] {
+        stage
+            .tell(&["decide", "CHG7", verb, "--reason", "so", "--as", "lead"])
+            .expect(30)
+            .says("CHG7-1 is finished: there is nothing to decide");
+    }
+}
+
+/// A folder nobody can look into is not an empty one.
+#[test]
+fn a_state_folder_that_cannot_be_read_is_not_empty() {
+    let stage = stage();
+    stage.write("file", "");
+    for words in [["runs", "--json"], ["status", "CHG7"]] {
+        let mut command = stage.command(&words);
+        command.env("BACKOUT_STATE", stage.path("file"));
+        let told = crate::stage::told(command);
+        assert!(!matches!(told.code, Some(0)), "{told:?}");
+        assert!(told.err.contains("file"), "{told:?}");
+        assert!(!told.err.contains("there are no runs"), "{told:?}");
+    }
+}
