@@ -99,6 +99,8 @@ fn about_release(state: &RunState) -> Vec<Question> {
             .iter()
             .filter_map(|id| Some((id, release.triggers.get(id)?)))
             .map(|(id, seen)| format!("{id}: {}", seen.reading.shown))
+            // What it was when it was asked stands in the question.
+            .filter(|now| !open.why.contains(now.as_str()))
             .collect();
         evidence.extend(open.guards.iter().map(|guard| format!("not by itself: {guard}")));
         evidence.extend(agreed(state, &decides(Verb::BackOut)));

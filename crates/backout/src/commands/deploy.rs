@@ -6,7 +6,7 @@ use backout_core::duration::Estimate;
 use backout_core::event::{Course, Mode, RunPlanned};
 use backout_core::graph::Graph;
 use backout_core::ids::RunId;
-use backout_core::plan::Plan;
+use backout_core::plan::{Action, Plan, Step};
 use backout_core::schedule::Schedule;
 use backout_engine::{Journal, RunLog, start};
 use backout_plan::times;
@@ -45,7 +45,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
     }
     let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
     require_baselines(plan, &vec![true; plan.steps.len()], baselines.as_ref())?;
-    warn(&read, baselines.as_ref(), app.now());
+    warn(&args.plan, &read, baselines.as_ref(), app.now());
     let planned = RunPlanned {
         plan_digest: read.digest,
         source: read.source.clone(),
@@ -103,8 +103,8 @@ fn show(plan: &Plan, json: bool) -> Done {
         anstream::println!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(Exit::Done);
     }
-    let mut rows =
-        vec![["stage", "owner", "takes", "watched for", "undone by"].map(str::to_owned).to_vec()];
+    let heads = ["stage", "owner", "takes", "watched for", "starts when", "undone by"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
     for &index in &graph.order {
         let stage = &plan.stages[index];
         let undone: Vec<&str> = stage.undone_by.iter().map(|step| step.as_str()).collect();
@@ -113,11 +113,16 @@ fn show(plan: &Plan, json: bool) -> Done {
             (None, true) => "nothing".to_owned(),
             (None, false) => undone.join(", "),
         };
+        let label = match &stage.action {
+            Action::External(_) => format!("{} (another system)", stage.label()),
+            _ => stage.label().to_owned(),
+        };
         rows.push(vec![
-            stage.label().to_owned(),
+            label,
             stage.owner.as_ref().map(|role| plan.person(role)).unwrap_or_default(),
             stage.takes.map(|takes| takes.to_string()).unwrap_or_default(),
             stage.bake.map(|bake| bake.to_string()).unwrap_or_default(),
+            agreed(plan, stage),
             back,
         ]);
     }
@@ -125,4 +130,20 @@ fn show(plan: &Plan, json: bool) -> Done {
         anstream::println!("{}", row.trim_end());
     }
     Ok(Exit::Done)
+}
+
+/// Who has to agree before a stage starts; nothing where nobody has to.
+fn agreed(plan: &Plan, stage: &Step) -> String {
+    if !stage.needs_approval() {
+        return String::new();
+    }
+    let by = stage.approval.iter().flat_map(|grant| grant.by.iter());
+    let by: Vec<String> = by.map(|role| plan.person(role)).collect();
+    let least = if stage.irreversible.is_some() { 2 } else { 1 };
+    let many = stage.approval.as_ref().map_or(1, |grant| grant.quorum).max(least);
+    match (by.is_empty(), many) {
+        (true, many) => format!("{many} of those who lead agree"),
+        (false, 1) => format!("{} agrees", by.join(" or ")),
+        (false, many) => format!("{many} of {} agree", by.join(", ")),
+    }
 }

@@ -1,7 +1,7 @@
 //! `invoke` and `resume`: coordinating a run.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
@@ -78,7 +78,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     }
     let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
     require_baselines(plan, &selected, baselines.as_ref())?;
-    warn(&read, baselines.as_ref(), app.now());
+    warn(&args.plan, &read, baselines.as_ref(), app.now());
     let history = history_of_state(app).await?;
     let planned = RunPlanned {
         plan_digest: read.digest,
@@ -228,11 +228,19 @@ pub(super) fn require_baselines(
 }
 
 /// What somebody who invokes should know, on standard error.
-pub(super) fn warn(read: &ReadPlan, baselines: Option<&UsedBaselines>, now: jiff::Timestamp) {
+pub(super) fn warn(
+    file: &Path,
+    read: &ReadPlan,
+    baselines: Option<&UsedBaselines>,
+    now: jiff::Timestamp,
+) {
     let checked = backout_plan::check::check(read, &BTreeSet::new());
     let errors = checked.count(Level::Error);
     if errors > 0 {
-        anstream::eprintln!("warning: `backout check` finds {errors} errors in this plan");
+        anstream::eprintln!(
+            "warning: this plan has {errors} errors; `backout check {}` names them",
+            file.display()
+        );
     }
     if let Some(used) = baselines {
         let age = words::length(words::between(used.captured, now));

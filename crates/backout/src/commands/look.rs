@@ -123,6 +123,7 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
                     "option": state.option,
                     "started": state.started,
                     "finished": state.finished.as_ref().map(|(_, at)| *at),
+                    "outcome": state.finished.as_ref().map(|(outcome, _)| outcome),
                     "done": done,
                     "steps": all,
                 })

@@ -192,7 +192,9 @@ async fn look_on(
         );
     } else {
         if !live {
-            for line in standing_lines(plan, &rules, &board, &BTreeSet::new(), true, app.now()) {
+            for line in
+                standing_lines(plan, &rules, &board, &BTreeSet::new(), None, true, app.now())
+            {
                 anstream::println!("{line}");
             }
         }
@@ -213,7 +215,15 @@ fn tell(line: &dyn std::fmt::Display) -> bool {
 }
 
 fn table(app: &App, plan: &Plan, watcher: &Watcher) -> Vec<String> {
-    standing_lines(plan, watcher.rules(), &watcher.board(), &BTreeSet::new(), false, app.now())
+    standing_lines(
+        plan,
+        watcher.rules(),
+        &watcher.board(),
+        &BTreeSet::new(),
+        None,
+        false,
+        app.now(),
+    )
 }
 
 fn standing_lines(
@@ -221,6 +231,7 @@ fn standing_lines(
     rules: &BTreeMap<TriggerId, Rule>,
     board: &Board,
     away: &BTreeSet<TriggerId>,
+    run: Option<&str>,
     over: bool,
     now: jiff::Timestamp,
 ) -> Vec<String> {
@@ -228,6 +239,7 @@ fn standing_lines(
     let all = there.map(|(id, rule)| (id.as_str(), rule, board.triggers.get(id)));
     let mut lines = watching::lines(plan, all, over, now);
     lines.extend(away.iter().filter_map(|id| watching::not_there(plan, id)));
+    lines.extend(watching::by_people(plan, run));
     lines
 }
 
@@ -265,7 +277,8 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
             anstream::println!("{}", serde_json::to_string_pretty(&value)?);
             return Ok(Exit::Done);
         }
-        let mut lines = standing_lines(plan, &rules, &board, &away, over, app.now());
+        let mut lines =
+            standing_lines(plan, &rules, &board, &away, Some(run.as_str()), over, app.now());
         if !over && coordinator.is_none() {
             lines.push("NOBODY WATCHES: no coordinator is at work on this run.".to_owned());
             lines.push(format!("`backout resume {run}` goes on."));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backout_core::ids::TriggerId;
-use backout_core::plan::{Missing, Plan, Trigger};
+use backout_core::plan::{Condition, Missing, Plan, Trigger};
 use backout_core::watch::{Meaning, State};
 use backout_trigger::machine::Watched;
 use backout_trigger::rule::{self, Kind, Rule};
@@ -89,6 +89,21 @@ pub(crate) fn not_there(plan: &Plan, id: &TriggerId) -> Option<String> {
     Some(format!("·  {id}  not watched: it is about what {stage} brings"))
 }
 
+/// What no machine watches, and how somebody says that they have seen it.
+pub(crate) fn by_people(plan: &Plan, run: Option<&str>) -> Vec<String> {
+    let judged = plan.triggers.iter().filter(|(_, trigger)| trigger.condition.is_judged());
+    let said = judged.map(|(id, trigger)| {
+        let limit = trigger.shown_limit().map(|limit| format!(" {limit}")).unwrap_or_default();
+        let who = trigger.owner.as_ref().map_or("people".to_owned(), |role| plan.person(role));
+        let run = run.unwrap_or("RUN");
+        format!(
+            "·  {id}  {who} watches: {}{limit}\n    `backout decide {run} back-out --reason …` acts on it, `backout defect {run} … --trigger {id}` writes it down",
+            trigger.label()
+        )
+    });
+    said.flat_map(|lines| lines.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
 fn sign(state: State, meaning: Meaning) -> &'static str {
     match (state, meaning) {
         (_, Meaning::Breach) => "✗",
@@ -100,7 +115,16 @@ fn sign(state: State, meaning: Meaning) -> &'static str {
 
 /// Why a trigger stands where it stands, and what it would take to fire.
 pub(crate) fn reason(trigger: &Trigger, rule: &Rule, watched: &Watched, now: Timestamp) -> String {
-    let limit = trigger.shown_limit().unwrap_or_default();
+    let limit = trigger.shown_limit().map(|limit| format!(" ({limit})")).unwrap_or_default();
+    // A check holds or does not; only a figure has a side of its limit.
+    let holds = matches!(
+        trigger.condition,
+        Condition::Probe(_) | Condition::Webhook(_) | Condition::Composite(_)
+    );
+    let (well, unwell) = match holds {
+        true => ("as it should be", "not as it should be"),
+        false => ("below its limit", "beyond its limit"),
+    };
     let blind = |policy: Missing| match policy {
         Missing::Inconclusive => "a person has to decide",
         Missing::Breach => "that counts as a breach",
@@ -115,7 +139,7 @@ pub(crate) fn reason(trigger: &Trigger, rule: &Rule, watched: &Watched, now: Tim
             Kind::Share { .. } => "no events lately: nothing is seen to be well".to_owned(),
             Kind::Plain => "nothing seen yet".to_owned(),
         },
-        State::Ok => format!("below its limit ({limit})"),
+        State::Ok => format!("{well}{limit}"),
         State::Pending => {
             let mut needs = Vec::new();
             if let (Kind::Share { threshold, .. }, Some(log)) = (&rule.kind, watched.evidence.log())
@@ -133,16 +157,13 @@ pub(crate) fn reason(trigger: &Trigger, rule: &Rule, watched: &Watched, now: Tim
                     ));
                 }
             }
-            format!("beyond its limit ({limit}); {}", needs.join(", "))
+            format!("{unwell}{limit}; {}", needs.join(", "))
         }
-        State::Firing => format!("beyond its limit ({limit}), on evidence, and still so"),
+        State::Firing if holds => format!("{unwell}{limit}, and still so"),
+        State::Firing => format!("{unwell}{limit}, on evidence, and still so"),
         State::Recovering => {
             let lasted = watched.clean_since.map(|since| between(since, now)).unwrap_or_default();
-            format!(
-                "below its limit again for {} of {}",
-                length(lasted),
-                length(rule.recovers_after)
-            )
+            format!("{well} again for {} of {}", length(lasted), length(rule.recovers_after))
         }
         State::NoData => format!("nothing to look at: {}", blind(rule.on_no_data)),
         State::Error => format!("it cannot be looked at: {}", blind(rule.on_error)),

@@ -43,9 +43,9 @@ fn a_script_is_told_what_is_asked() {
         .says("backout retry CHG7-1 open")
         .says("backout decide CHG7-1 back-out --reason \"…\"");
     let told = stage.tell(&["resume", "CHG7", "--as", "lead", "--wait=300ms", "--json"]).expect(20);
-    let waits = told.out.lines().filter(|line| line.contains("\"event\":\"waiting\""));
+    let mut waits = told.out.lines().filter(|line| line.contains("\"event\":\"waiting\""));
     let last: serde_json::Value =
-        serde_json::from_str(waits.last().expect("it waits")).expect("JSON");
+        serde_json::from_str(waits.next_back().expect("it waits")).expect("JSON");
     assert_eq!(last["questions"][0]["kind"], "failed");
     // Nobody watches, and nobody backs out by themselves.
     stage
