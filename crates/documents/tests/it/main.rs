@@ -1,0 +1,4 @@
+//! Promises of the documents that are made of a run.
+
+mod night;
+mod report;
