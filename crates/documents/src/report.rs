@@ -209,7 +209,7 @@ fn timeline(log: &Log<'_>, make: &mut Make) {
     for record in log.records {
         let by = record.actor.shown();
         for event in &record.events {
-            let Some(mut said) = saying::event(event, &by) else { continue };
+            let Some(mut said) = saying::event_at(event, &by, &zone) else { continue };
             if let Event::StepAttested { started, ended, .. } = event {
                 let written = |at: &Option<Timestamp>| {
                     at.map_or_else(
@@ -262,7 +262,7 @@ fn decisions(log: &Log<'_>, make: &mut Make) {
                     | Event::ActRefused { .. }
                     | Event::RunFinished { outcome: Outcome::Abandoned { .. } }
             );
-            if decided && let Some(said) = saying::event(event, &by) {
+            if decided && let Some(said) = saying::event_at(event, &by, &zone) {
                 rows.push(vec![plain(clock(record.at, &zone)), plain(said)]);
             }
         }

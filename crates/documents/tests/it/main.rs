@@ -2,3 +2,4 @@
 
 mod night;
 mod report;
+mod saying;

@@ -105,6 +105,9 @@ fn of_a_fix_that_ran_out() {
     night.says("Lena Lead", "lead", &decided(&fix, "orders are wrong", false)).later(1800);
     night.write(&decided(&back_out(), "the time for a fix is over", true));
     let told = night.told();
+    // Until when, on the clock of the plan.
+    let made = "decided by Lena Lead (lead): fix forward until 6 Jun 2026 02:30:45 BST: orders";
+    assert_eq!(told.matches(made).count(), 2, "in the timeline and the decisions:\n{told}");
     let answer = "| What triggered the backout? | orders are wrong; decided by the plan: the time for a fix is over | the log |";
     assert!(told.contains(answer), "{told}");
 }
@@ -127,7 +130,7 @@ fn of_a_deployment_that_stayed_with_findings() {
     night.says(
         "Bob Fox",
         "pm",
-        &[json!({"event": "defect_logged", "title": "No totals", "id": "BUG-7"})],
+        &[json!({"event": "defect_logged", "title": "No totals", "id": "BUG-7", "severity": "major", "trigger": "portal"})],
     );
     let gap =
         json!({"event": "watch_gap", "from": "2026-06-06T01:06:00Z", "to": "2026-06-06T01:08:00Z"});
