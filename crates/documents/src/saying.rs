@@ -413,7 +413,9 @@ pub fn event_at(event: &Event, by: &str, zone: &TimeZone) -> Option<String> {
         }
         Event::DecisionPassedOn { number, to, .. } => {
             let who: Vec<&str> = to.iter().map(|role| role.as_str()).collect();
-            format!("! decision {number}: no answer in time, {} asked too", who.join(", "))
+            // Somebody may have answered: with a fix, whose time is over.
+            let are = if who.len() == 1 { "is" } else { "are" };
+            format!("! decision {number} is still open; {} {are} asked too", who.join(", "))
         }
         Event::DecisionMade { choice, reason, automatic } => {
             let by = if *automatic { "the plan" } else { by };

@@ -48,3 +48,15 @@ fn a_fix_says_until_when_and_a_way_back_which() {
     let back = made(json!({"choice": "back-out", "option": "full"}));
     assert_eq!(said(back), "decided by Bob Fox (pm): back out (full): so");
 }
+
+/// A question is passed on also when a fix ran out, which was an answer.
+#[test]
+fn passing_on_does_not_say_that_nobody_answered() {
+    let passed = |to: Value| json!({"event": "decision_passed_on", "number": 3, "to": to});
+    assert_eq!(said(passed(json!(["lead"]))), "! decision 3 is still open; lead is asked too");
+    assert_eq!(
+        said(passed(json!(["lead", "pm"]))),
+        "! decision 3 is still open; lead, pm are asked too"
+    );
+    assert!(said(passed(json!([]))).contains("everybody was asked"));
+}
