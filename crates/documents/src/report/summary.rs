@@ -268,9 +268,10 @@ fn times(state: &RunState, zone: &TimeZone, on_paper: bool, rows: &mut Rows) {
 fn watched(state: &RunState, rows: &mut Rows) {
     let release = &state.release;
     if let Some(back) = &release.back {
-        let undone = names(back.undoes.iter());
+        let taken = names(back.undoes.iter());
         let none = "none had changed anything";
-        rows.add("Stages to undo", plain(if undone.is_empty() { none } else { &undone }));
+        rows.add("Stages that had begun", plain(if taken.is_empty() { none } else { &taken }));
+        rows.add("Stages that stay as they are", plain(names(state.left_standing())));
     }
     if let Some(watched) = release.watched.filter(|watched| watched.verdict != Verdict::Unwatched) {
         rows.add("Watch over the release", plain(watched.verdict.shown()));

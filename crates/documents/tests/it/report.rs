@@ -98,6 +98,31 @@ fn of_a_deployment_that_a_person_took_back_without_being_asked() {
     assert!(told.starts_with("# Backout report: "), "{told}");
 }
 
+/// Nothing undoes it, so it is not said to be undone.
+#[test]
+fn of_a_deployment_that_went_back_in_part() {
+    let plan = PLAN.replace("undone_by: [old-schema]", "irreversible: The old columns are gone");
+    let mut night = Night::of(&plan, Course::Forward, "v2.0 goes live");
+    night.says(
+        "Bob Fox",
+        "pm",
+        &[json!({"event": "stage_approved", "stage": "schema", "reason": "ok"})],
+    );
+    night.step("schema", 240).approved().step("open", 60).asked();
+    night.says("Lena Lead", "lead", &decided(&back_out(), "customers call", false));
+    night.step("close", 60).step("old-schema", 60).finished(&json!("partial"));
+    let told = night.told();
+    for said in [
+        "not everything is as it was. Stages that stay as they are: schema.",
+        "| **Stages that had begun** | schema, open |",
+        "| **Stages that stay as they are** | schema |",
+        "| Migrate | the machine | 5 min | 4 min | -1 min | 02:00:00 | done |",
+        "| Did the backout execute as planned? | As far as it was gone: no departure",
+    ] {
+        assert!(told.contains(said), "{said}\n{told}");
+    }
+}
+
 #[test]
 fn of_a_fix_that_ran_out() {
     let mut night = deployed();
