@@ -1,6 +1,9 @@
 //! A run as a document: what happened, against what was planned. Everything in it
 //! is computed from the log; what the log cannot say is left as a question.
 
+mod course;
+mod review;
+mod summary;
 mod tables;
 
 use std::time::Duration;
@@ -8,20 +11,32 @@ use std::time::Duration;
 use backout_core::event::{Event, Mode, Outcome};
 use backout_core::record::Record;
 use backout_core::state::RunState;
-use backout_core::status::{Status, StepState};
+use backout_core::status::StepState;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::board::ANNEX;
-use crate::make::{Make, maybe, plain};
+use crate::make::{Make, plain};
 use crate::saying;
-use crate::tree::{Cell, Document, Inline, Tone};
+use crate::tree::{Cell, Document, Inline};
 
+use course::{Course, course};
+use review::review;
+use summary::summary;
 pub use tables::filled;
-use tables::{baselines, commands, review, steps};
+use tables::{baselines, commands, steps};
 
-/// What the title of every report begins with.
+/// What the title of the report begins with where the run went back, or was to.
 pub const TITLE: &str = "Backout report";
+
+/// What it begins with where a deployment did not go back.
+pub const DEPLOYMENT_TITLE: &str = "Deployment report";
+
+/// Whether a document with this title is a report: it shows what happened, and not a plan.
+#[must_use]
+pub fn is_report(title: &str) -> bool {
+    [TITLE, DEPLOYMENT_TITLE].into_iter().any(|begins| title.starts_with(begins))
+}
 
 /// What a report is made from.
 pub struct Log<'a> {
@@ -113,8 +128,12 @@ pub fn report(log: &Log<'_>, sections: &[Section]) -> Document {
             }
         }
     }
+    let title = match course(state) {
+        Course::Invoked | Course::Turned => TITLE,
+        Course::Forward => DEPLOYMENT_TITLE,
+    };
     Document {
-        title: Some(format!("{TITLE}: {}", plan.change.title)),
+        title: Some(format!("{title}: {}", plan.change.title)),
         facts: Vec::new(),
         blocks: make.blocks,
     }
@@ -162,173 +181,23 @@ fn took(length: Duration) -> String {
 /// When the first step began and the last one was settled, as far as known. Without
 /// the end of every step that was done, nobody knows which was the last.
 fn clocks(state: &RunState) -> (Option<Timestamp>, Option<Timestamp>) {
+    clocks_of(state, |index| state.selected[index])
+}
+
+/// The same of some of the steps.
+fn clocks_of(
+    state: &RunState,
+    is_meant: impl Fn(usize) -> bool,
+) -> (Option<Timestamp>, Option<Timestamp>) {
     let chosen = || {
-        state
-            .states
-            .iter()
-            .zip(&state.selected)
-            .filter(|(_, selected)| **selected)
-            .map(|(state, _)| state)
+        let all = state.states.iter().enumerate();
+        all.filter(|(index, _)| is_meant(*index)).map(|(_, known)| known)
     };
     let started = chosen().filter_map(|known| known.started).min();
     let known =
         |state: &StepState| state.status.is_settled() && (state.ended.is_some() || !state.attested);
     let ended = chosen().filter_map(|known| known.ended).max().filter(|_| chosen().all(known));
     (started, ended)
-}
-
-/// Why the way back counts as gone in part only.
-fn in_part(state: &RunState) -> String {
-    let left_out = (0..state.steps.len()).filter(|&i| {
-        state.selected[i] && state.states[i].status == Status::Skipped && !state.steps[i].optional
-    });
-    let names = |ids: Vec<&str>| ids.join(", ");
-    let left_out = names(left_out.map(|i| state.steps[i].id.as_str()).collect());
-    let stays = names(state.left_standing().map(|id| id.as_str()).collect());
-    let accepted = state.release.triggers.iter().filter(|(_, seen)| seen.accepted);
-    let unwell = names(accepted.map(|(id, _)| id.as_str()).collect());
-    let mut said = "The way back was gone to its end, but not everything is as it was.".to_owned();
-    for (what, names) in [
-        ("Left out, although they matter", left_out),
-        ("Stages that stay as they are", stays),
-        ("Not seen to be well again, and accepted", unwell),
-    ] {
-        if !names.is_empty() {
-            said.push_str(&format!(" {what}: {names}."));
-        }
-    }
-    said
-}
-
-fn summary(log: &Log<'_>, make: &mut Make) {
-    let state = log.state;
-    let plan = &state.planned.plan;
-    let zone = zone(state);
-    let (started, ended) = clocks(state);
-    let chosen: Vec<Status> = state
-        .states
-        .iter()
-        .zip(&state.selected)
-        .filter(|(_, selected)| **selected)
-        .map(|(known, _)| known.status)
-        .collect();
-    let count = |status: Status| chosen.iter().filter(|known| **known == status).count();
-    let attested = state
-        .states
-        .iter()
-        .zip(&state.selected)
-        .filter(|(known, selected)| **selected && known.attested)
-        .count();
-    make.heading(2, "What happened");
-    let (tone, said) = match &state.finished {
-        Some((Outcome::Deployed, _)) => {
-            (Tone::Note, "The release was deployed, watched, and found well.".to_owned())
-        }
-        Some((Outcome::DeployedUnwatched, _)) => (
-            Tone::Note,
-            "The release was deployed. The plan has no trigger that watches it.".to_owned(),
-        ),
-        Some((Outcome::DeployedWithFindings, _)) => (
-            Tone::Warning,
-            "The release was deployed, though not everything was found well.".to_owned(),
-        ),
-        Some((Outcome::Reverted, _)) if attested > 0 => (
-            Tone::Warning,
-            format!(
-                "The change was backed out. Every step of the chosen way is done: {attested} of {} on a person's word alone, not on a verification.",
-                chosen.len()
-            ),
-        ),
-        Some((Outcome::Reverted, _)) => (
-            Tone::Note,
-            "The change was backed out. Every step of the chosen way is done and verified."
-                .to_owned(),
-        ),
-        Some((Outcome::Partial, _)) => (Tone::Warning, in_part(state)),
-        Some((Outcome::Abandoned { reason }, _)) => {
-            (Tone::Warning, format!("The run was given up: {reason}"))
-        }
-        None => (
-            Tone::Warning,
-            "The run is not finished. This report says how far it has come.".to_owned(),
-        ),
-    };
-    let mut lines = vec![Inline::strong(said)];
-    if attested > 0 && !matches!(state.finished, Some((Outcome::Reverted, _))) {
-        lines.push(Inline::plain(format!(
-            " {attested} of the steps stand on a person's word alone, not on a verification."
-        )));
-    }
-    make.notice(tone, lines);
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
-    let mut row = |name: &str, value: Cell| {
-        if !value.is_empty() {
-            rows.push(vec![vec![Inline::strong(name)], value]);
-        }
-    };
-    row("Run", plain(state.run.to_string()));
-    row("Change", maybe(plan.change.id.as_ref()));
-    row("Title", plain(&plan.change.title));
-    row("Way back", maybe(state.option.as_ref()));
-    row(
-        "Only these components",
-        plain(state.planned.only.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
-    );
-    row(
-        "Invoked",
-        plain(format!("{} by {}", clock(state.started, &zone), state.started_by.shown())),
-    );
-    row("Reason", maybe(state.planned.reason.as_ref()));
-    row("First step began", maybe(started.map(|at| clock(at, &zone))));
-    row("Last step settled", maybe(ended.map(|at| clock(at, &zone))));
-    row("Run ended", maybe(state.finished.as_ref().map(|(_, at)| clock(*at, &zone))));
-    let word = if attested > 0 { ", by the times that people wrote down" } else { "" };
-    match (started, ended) {
-        (Some(from), Some(to)) => {
-            row("The way back took", plain(format!("{}{word}", took(between(from, to)))));
-        }
-        _ if attested > 0 => row(
-            "The way back took",
-            plain("not known: steps were attested without the times they began and ended"),
-        ),
-        _ => {}
-    }
-    row(
-        "Stated total",
-        maybe(plan.window.as_ref().and_then(|window| window.stated_total).map(saying::span)),
-    );
-    if let Some(by) = state.planned.window.backout_by {
-        let late = match ended {
-            Some(ended) if ended <= by => {
-                format!(": in time, {} to spare", took(between(ended, by)))
-            }
-            Some(ended) => format!(": {} too late", took(between(by, ended))),
-            None => String::new(),
-        };
-        row("To be finished by", plain(format!("{}{late}", clock(by, &zone))));
-    }
-    row(
-        "Steps",
-        plain(format!(
-            "{} of {} done, {} left out, {} failed, {} in doubt or held, {} open",
-            count(Status::Succeeded),
-            chosen.len(),
-            count(Status::Skipped),
-            count(Status::Failed),
-            count(Status::InDoubt) + count(Status::Held),
-            count(Status::Pending) + count(Status::Running) + count(Status::Acted),
-        )),
-    );
-    row("Departures from the plan", plain(state.deviations.len().to_string()));
-    row("Plan digest", vec![Inline::code(state.planned.plan_digest.to_string())]);
-    row(
-        "Log",
-        vec![
-            Inline::plain(format!("{} records; the last one is ", state.seq)),
-            Inline::code(state.tail.to_string()),
-        ],
-    );
-    make.table(&[("Fact", 3), ("Of this run", 8)], rows);
 }
 
 fn timeline(log: &Log<'_>, make: &mut Make) {
@@ -340,7 +209,7 @@ fn timeline(log: &Log<'_>, make: &mut Make) {
     for record in log.records {
         let by = record.actor.shown();
         for event in &record.events {
-            let Some(mut said) = saying::event(event, &by) else { continue };
+            let Some(mut said) = saying::event_at(event, &by, &zone) else { continue };
             if let Event::StepAttested { started, ended, .. } = event {
                 let written = |at: &Option<Timestamp>| {
                     at.map_or_else(
@@ -393,7 +262,7 @@ fn decisions(log: &Log<'_>, make: &mut Make) {
                     | Event::ActRefused { .. }
                     | Event::RunFinished { outcome: Outcome::Abandoned { .. } }
             );
-            if decided && let Some(said) = saying::event(event, &by) {
+            if decided && let Some(said) = saying::event_at(event, &by, &zone) {
                 rows.push(vec![plain(clock(record.at, &zone)), plain(said)]);
             }
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backout_core::act::Answer;
+use backout_core::choice::Choice;
 use backout_core::duration::{Estimate, Span};
 use backout_core::event::{Attested, Course, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
 use backout_core::plan::{
@@ -10,6 +11,8 @@ use backout_core::plan::{
     Stdin, Step, Text, Trigger, Unanswered, Watch,
 };
 use backout_core::watch::Verdict;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// A length of time: `45 s`, `30 min`, `1 h 42 min`, `2 d`.
 #[must_use]
@@ -259,9 +262,20 @@ fn seen(evidence: &Evidence) -> String {
     }
 }
 
-/// What an event says; `None` for what people need not read.
+/// `6 Jun 2026 02:14:00 BST`.
+fn deadline(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%-d %b %Y %H:%M:%S %Z").to_string()
+}
+
+/// What an event says, with its times in UTC; `None` for what people need not read.
 #[must_use]
 pub fn event(event: &Event, by: &str) -> Option<String> {
+    event_at(event, by, &TimeZone::UTC)
+}
+
+/// The same with its times on this clock.
+#[must_use]
+pub fn event_at(event: &Event, by: &str, zone: &TimeZone) -> Option<String> {
     Some(match event {
         Event::RunPlanned(planned) => {
             let option =
@@ -350,7 +364,9 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
             let name = name.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
             format!("{result}{name}, attested afterwards by {by}: {reason}{}", seen(evidence))
         }
-        Event::StageApproved { reason, .. } => format!("approved by {by}: {reason}"),
+        Event::StageApproved { stage, reason } => {
+            format!("stage {stage} approved by {by}: {reason}")
+        }
         Event::StageBaked { verdict: Verdict::Unwatched, .. } => {
             "waited long enough: no trigger watches it".to_owned()
         }
@@ -397,19 +413,33 @@ pub fn event(event: &Event, by: &str) -> Option<String> {
         }
         Event::DecisionPassedOn { number, to, .. } => {
             let who: Vec<&str> = to.iter().map(|role| role.as_str()).collect();
-            format!("! decision {number}: no answer in time, {} asked too", who.join(", "))
+            // Somebody may have answered: with a fix, whose time is over.
+            let are = if who.len() == 1 { "is" } else { "are" };
+            format!("! decision {number} is still open; {} {are} asked too", who.join(", "))
         }
         Event::DecisionMade { choice, reason, automatic, .. } => {
             let by = if *automatic { "the plan" } else { by };
-            format!("decided by {by}: {}: {reason}", choice.shown())
+            let until = match choice {
+                Choice::FixForward { until } => format!(" until {}", deadline(*until, zone)),
+                Choice::BackOut { option: Some(option) } => format!(" ({option})"),
+                _ => String::new(),
+            };
+            format!("decided by {by}: {}{until}: {reason}", choice.shown())
         }
         Event::BackoutBegun { option, .. } => match option {
             Some(option) => format!("the way back begins: {option}"),
             None => "the way back begins".to_owned(),
         },
-        Event::DefectLogged { title, id, .. } => {
+        Event::DefectLogged { title, id, severity: bad, trigger } => {
             let id = id.as_ref().map(|id| format!("{id}, ")).unwrap_or_default();
-            format!("defect written down by {by}: {id}{title}")
+            let bad = bad.map(|bad| severity(bad).to_lowercase());
+            let shown = trigger.as_ref().map(|trigger| format!("shown by {trigger}"));
+            let more: Vec<String> = bad.into_iter().chain(shown).collect();
+            let more = match more.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", more.join(", ")),
+            };
+            format!("defect written down by {by}: {id}{title}{more}")
         }
         Event::StepAdded { reason, .. } => format!("added by {by}: {reason}"),
         Event::StepReplaced { reason, .. } => format!("replaced by {by}: {reason}"),

@@ -334,7 +334,7 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 
 struct Entries<'a> {
     rest: std::slice::Iter<'a, (Node, Node)>,
-    value: Option<&'a Node>,
+    value: Option<&'a (Node, Node)>,
 }
 
 impl<'de> MapAccess<'de> for Entries<'_> {
@@ -344,16 +344,29 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        let Some((key, value)) = self.rest.next() else { return Ok(None) };
-        self.value = Some(value);
-        seed.deserialize(Lower(key)).map(Some)
+        self.value = self.rest.next();
+        self.value.map(|(key, _)| seed.deserialize(Lower(key))).transpose()
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         match self.value.take() {
-            Some(value) => seed.deserialize(Lower(value)).map_err(|error| error.at(&value.span)),
+            Some((key, value)) => seed.deserialize(Lower(value)).map_err(|error| {
+                let error = error.at(&value.span);
+                match key.text().zip(meaning(value)) {
+                    Some(("irreversible", Meaning::Bool(flag))) => error.hint(why_not(flag)),
+                    _ => error,
+                }
+            }),
             None => Err(de::Error::custom("a value was asked for before its key")),
         }
+    }
+}
+
+/// `irreversible` asks for the reason: in quotes, `true` would be taken for one.
+fn why_not(irreversible: bool) -> &'static str {
+    match irreversible {
+        true => "say why, such as `irreversible: old orders cannot be read any more`",
+        false => "leave the key out: what is not irreversible has nothing to say here",
     }
 }
 

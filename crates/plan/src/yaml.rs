@@ -90,7 +90,7 @@ pub(crate) fn parse(text: &str, problems: &mut Vec<Diagnostic>) -> Option<Node> 
                 let diagnostic =
                     Diagnostic::error(codes::SYNTAX, format!("this is not YAML: {said}"))
                         .at(at..at + 1)
-                        .hint(syntax_hint(text, at));
+                        .hint(syntax_hint(text, at, said));
                 builder.problems.push(diagnostic);
                 return None;
             }
@@ -99,16 +99,25 @@ pub(crate) fn parse(text: &str, problems: &mut Vec<Diagnostic>) -> Option<Node> 
     builder.root
 }
 
-fn syntax_hint(text: &str, at: usize) -> &'static str {
+fn syntax_hint(text: &str, at: usize, said: &str) -> String {
     let start = text[..at].rfind('\n').map_or(0, |at| at + 1);
     let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
-    let line = &text[start..end];
-    if line.trim_start_matches(' ').starts_with('\t') || line.starts_with('\t') {
-        "indent with spaces: YAML does not allow tabs"
-    } else if line.matches(": ").count() > 1 {
-        "put text that contains `: ` in quotes"
-    } else {
-        "look at the indentation and the quotes here and on the line before"
+    let tabbed = text[start..end].trim_start_matches(' ').starts_with('\t');
+    let found = text[at..].chars().next();
+    match found {
+        _ if tabbed || said.contains("found a tab") => {
+            "indent with spaces: YAML does not allow tabs".to_owned()
+        }
+        Some(':') => "put text that contains `: ` in quotes".to_owned(),
+        // `{query: rate(x[1m])}`: text that is cut off by a bracket of its own.
+        Some(bracket @ ('[' | '{')) if said.contains("did not find expected") => {
+            format!("put text that contains `{bracket}` in quotes")
+        }
+        _ if said.contains("bracket") => {
+            "close what is opened, `{` with `}` and `[` with `]`; text that contains one of them goes in quotes".to_owned()
+        }
+        Some(sign @ ('@' | '`' | '%')) => format!("put text that starts with `{sign}` in quotes"),
+        _ => "look at the indentation and the quotes here and on the line before".to_owned(),
     }
 }
 

@@ -277,8 +277,25 @@ pub struct Percent(pub f64);
 
 /// Text that is not a percentage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a confidence: write a percentage above 0% and below 100%, such as `95%`")]
+#[error("`{0}` is not a percentage above 0% and below 100%: {meant}", meant = meant(.0))]
 pub struct BadPercent(pub String);
+
+/// What was meant, where only the sign is missing. An example with another figure in it
+/// would be copied, and be another limit.
+pub(super) fn meant(text: &str) -> String {
+    let number = text.trim().parse::<f64>().ok();
+    match number {
+        Some(share) if share > 0.0 && share < 1.0 => {
+            // Without the dust of binary fractions.
+            let percent = (share * 1e11).round() / 1e9;
+            format!("the share {} is written `{percent}%`", text.trim())
+        }
+        Some(number) if number > 1.0 && number < 100.0 => {
+            format!("write `{}%` if that is meant", text.trim())
+        }
+        _ => "write a figure and a per cent sign, such as `2.5%`".to_owned(),
+    }
+}
 
 impl FromStr for Percent {
     type Err = BadPercent;

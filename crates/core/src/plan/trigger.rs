@@ -277,7 +277,7 @@ impl std::fmt::Display for Share {
 
 /// Text that is not a percentage above 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a percentage above 0%: write `50%`")]
+#[error("`{0}` is not a percentage above 0%: {meant}", meant = super::context::meant(.0))]
 pub struct BadShare(pub String);
 
 impl std::str::FromStr for OutOf {

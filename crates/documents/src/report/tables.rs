@@ -11,7 +11,8 @@ use backout_core::state::RunState;
 use backout_core::status::Status;
 use jiff::Timestamp;
 
-use super::{Log, between, clock, clocks, took, zone};
+use super::course::{Course, course};
+use super::{Log, between, clock, took, zone};
 use crate::make::{Make, maybe, plain};
 use crate::saying;
 use crate::tree::Cell;
@@ -22,6 +23,8 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
     let zone = zone(state);
     make.heading(2, "Planned against actual");
     let hands = hands(log);
+    // Stages are not on the way back, and were planned all the same.
+    let timed = |index: usize| state.selected[index] || index < state.release.stages;
     let mut rows = Vec::new();
     let (mut planned_all, mut actual_all) = (Duration::ZERO, Duration::ZERO);
     for (index, step) in state.steps.iter().enumerate() {
@@ -29,7 +32,7 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
         let planned = step.takes.map(|takes| takes.likely().get());
         let actual = known.started.zip(known.ended).map(|(from, to)| between(from, to));
         let difference = match (planned, actual) {
-            (Some(planned), Some(actual)) if state.selected[index] && !known.attested => {
+            (Some(planned), Some(actual)) if timed(index) && !known.attested => {
                 planned_all += planned;
                 actual_all += actual;
                 match actual.cmp(&planned) {
@@ -41,8 +44,9 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
             _ => String::new(),
         };
         let result = match (state.selected[index], known.status) {
-            (false, Status::Pending) => "not on this way".to_owned(),
+            (false, Status::Pending) => not_done(state, index).to_owned(),
             (_, Status::Succeeded) if known.attested => "done, attested by a person".to_owned(),
+            (_, Status::Succeeded) if is_undone(state, index) => "done, and undone".to_owned(),
             (_, status) => status.shown().to_owned(),
         };
         rows.push(vec![
@@ -61,8 +65,12 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
             plain(result),
         ]);
     }
+    let what = match course(state) {
+        Course::Invoked => "Step of the way",
+        Course::Turned | Course::Forward => "Stage or step",
+    };
     let head = [
-        ("Step of the way", 6),
+        (what, 6),
         ("Done by", 4),
         ("Planned", 3),
         ("Actual", 3),
@@ -79,6 +87,24 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
             took(actual_all)
         ));
     }
+}
+
+/// Why nothing became of a step.
+fn not_done(state: &RunState, index: usize) -> &'static str {
+    match course(state) {
+        Course::Turned if index < state.release.stages => "was not begun any more",
+        Course::Invoked | Course::Turned => "not on this way",
+        Course::Forward if state.finished.is_some() => "way back, which was not gone",
+        Course::Forward => "way back",
+    }
+}
+
+/// Whether a stage was taken back, as far as the plan says what takes it back.
+fn is_undone(state: &RunState, index: usize) -> bool {
+    let undo = &state.steps[index].undone_by;
+    let done =
+        |id: &StepId| state.step(id).is_some_and(|(_, known)| known.status == Status::Succeeded);
+    index < state.release.stages && !undo.is_empty() && undo.iter().all(done)
 }
 
 /// Whose hands did each step: the name that was written down, whoever said that it
@@ -247,69 +273,6 @@ pub(super) fn baselines(log: &Log<'_>, make: &mut Make) {
         &[("Fact", 4), ("Before", 5), ("Afterwards", 5), ("Outcome", 3), ("Compared by", 4)],
         rows.collect(),
     );
-}
-
-pub(super) fn review(log: &Log<'_>, make: &mut Make) {
-    let state = log.state;
-    let Some(review) = &state.planned.plan.review else { return };
-    make.heading(2, "Review");
-    let owner =
-        review.owner.as_ref().map(|owner| format!("{} holds it", state.planned.plan.person(owner)));
-    let within = review.within.map(|within| format!("within {}", saying::span(within)));
-    let said: Vec<String> = owner.into_iter().chain(within).collect();
-    if !said.is_empty() {
-        make.text(format!("{}.", said.join(", ")));
-    }
-    let rows: Vec<Vec<Cell>> = review
-        .questions
-        .iter()
-        .map(|question| {
-            let answer = answer(question, state);
-            let by = if answer.is_some() { "the log" } else { "" };
-            vec![plain(question), maybe(answer), plain(by)]
-        })
-        .collect();
-    if !rows.is_empty() {
-        make.form(&[("Question", 6), ("Answer", 9), ("Answered by", 2)], rows);
-        make.quiet(
-            "Questions without an answer are for the people in the review: the log cannot know.",
-        );
-    }
-}
-
-/// What the log can say to a question of the review.
-pub(super) fn answer(question: &str, state: &RunState) -> Option<String> {
-    let said = question.to_lowercase();
-    let has = |words: &[&str]| words.iter().all(|word| said.contains(word));
-    let (started, ended) = clocks(state);
-    if has(&["trigger"]) && !has(&["appropriate"]) {
-        return state.planned.reason.clone();
-    }
-    if has(&["duration"]) || has(&["how long"]) || has(&["time", "take"]) {
-        let stated = state.planned.plan.window.as_ref().and_then(|window| window.stated_total);
-        let stated =
-            stated.map(|stated| format!(", {} stated", saying::span(stated))).unwrap_or_default();
-        return started.zip(ended).map(|(from, to)| format!("{}{stated}", took(between(from, to))));
-    }
-    if has(&["as planned"]) || has(&["according to plan"]) {
-        state.finished.as_ref()?;
-        let failed = state
-            .states
-            .iter()
-            .filter(|known| known.attempt > 1 || known.status == Status::Failed)
-            .count();
-        return Some(match (state.deviations.len(), failed) {
-            (0, 0) => "Yes: no departure from the plan, every step at its first try.".to_owned(),
-            (departures, failed) => format!(
-                "No: {departures} departures from the plan, {failed} steps that failed or took more than one try."
-            ),
-        });
-    }
-    if has(&["attested"]) || has(&["by hand"]) {
-        let by_hand = state.states.iter().filter(|known| known.attested).count();
-        return Some(format!("{by_hand} steps"));
-    }
-    None
 }
 
 /// What a run knows of each step of its plan, as the cells of the checklist.

@@ -278,3 +278,43 @@ fn a_long_condition_is_looked_at_and_a_deep_one_refused() {
         assert_eq!(problems.as_ref().map(|problems| problems[0].code), refused, "{problems:#?}");
     }
 }
+
+#[test]
+fn a_reason_is_asked_for_where_one_is_wanted() {
+    let stages = |value: &str| {
+        format!(
+            "{SOUND}stages:\n  - {{id: drop, owner: dba, takes: 5m, manual: Drop the old columns., verify: {{confirm: They are gone}}, irreversible: {value}}}\n"
+        )
+    };
+    let hint = |value: &str| {
+        let (_, problems) = read_bytes(stages(value).as_bytes()).expect_err("refused");
+        problems[0].hint.clone().unwrap_or_default()
+    };
+    assert!(hint("true").contains("`irreversible: old orders cannot be read any more`"));
+    assert!(hint("false").contains("leave the key out"));
+    // Where a truth value may be meant as text, quotes are right.
+    let text = SOUND.replace("title: Portal database upgrade", "title: true");
+    let (_, problems) = read_bytes(text.as_bytes()).expect_err("refused");
+    assert_eq!(problems[0].hint.as_deref(), Some("put it in quotes: \"true\""));
+}
+
+#[test]
+fn the_hint_is_about_the_character_that_is_wrong() {
+    for (line, hint) in [
+        ("steps: {source: m, histogram: rate(x[1m]), over: 1s}", "contains `[` in quotes"),
+        ("steps: {source: m, bad: sum(x{a=\"b\"}), total: b}", "contains `{` in quotes"),
+        ("title: one: two", "contains `: ` in quotes"),
+        ("change: {title: one: two, id: three}", "contains `: ` in quotes"),
+        ("steps: {a: [b, c}, d: e}", "`[` with `]`"),
+        ("steps: {a: b, c: d", "`{` with `}`"),
+        ("steps: {a: b, c: @d}", "starts with `@`"),
+        ("steps: {a: \"b\" c, d: e}", "look at the indentation"),
+        ("\tsteps: []", "indent with spaces"),
+    ] {
+        let text = format!("backout: 1\n{line}\n");
+        let (_, problems) = read_bytes(text.as_bytes()).expect_err("refused");
+        assert_eq!(problems[0].code, codes::SYNTAX, "{line}");
+        let found = problems[0].hint.as_deref().unwrap_or_default();
+        assert!(found.contains(hint), "{line}\n{found}");
+    }
+}

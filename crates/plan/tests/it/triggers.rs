@@ -241,3 +241,37 @@ fn a_histogram_is_a_name_and_no_query() {
     );
     refused(&latency("sum(rate(page_seconds[5m]))"), "this is a query", "`page_seconds`");
 }
+
+/// Whoever copies a hint gets the limit that was meant.
+#[test]
+fn a_percentage_without_its_sign_is_named_as_it_would_be_written() {
+    let ratio = |limit: &str| {
+        format!(
+            "  t: {{severity: major, ratio: {{source: metrics, bad: a, total: b, limit: {limit}}}}}"
+        )
+    };
+    for (limit, said) in [
+        ("0.05", "the share 0.05 is written `5%`"),
+        ("0.07", "is written `7%`"),
+        ("0.001", "is written `0.1%`"),
+        ("0.0000001", "is written `0.00001%`"),
+        ("5", "write `5%` if that is meant"),
+        ("2.50", "write `2.50%` if that is meant"),
+        ("1", "such as `2.5%`"),
+        ("0%", "such as `2.5%`"),
+        ("five", "such as `2.5%`"),
+    ] {
+        refused(&ratio(limit), &format!("`{limit}` is not a percentage above 0% and below"), "");
+        refused(&ratio(limit), said, "");
+    }
+    let relative = |than: &str| {
+        format!(
+            "  t: {{severity: major, relative: {{source: metrics, value: v, worse_than: {than}}}}}"
+        )
+    };
+    refused(
+        &relative("0.2"),
+        "`0.2` is not a percentage above 0%: the share 0.2 is written `20%`",
+        "",
+    );
+}
