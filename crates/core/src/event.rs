@@ -268,7 +268,7 @@ pub enum Event {
     },
     /// A decision is asked for.
     DecisionAsked(Box<DecisionAsked>),
-    /// Nobody answered in time: others are asked too.
+    /// It is still open when its time, or that of a fix, is over: others are asked too.
     DecisionPassedOn {
         /// The decision's number.
         number: u32,

@@ -89,7 +89,7 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
                 _ => None,
             }
         }));
-    if title.into_iter().any(|title| title.starts_with(backout_documents::report::TITLE)) {
+    if title.into_iter().any(|title| backout_documents::report::is_report(&title)) {
         return Imported { plan: annexed.plan, source: Some(annexed.source), report };
     }
     let now = visible(document, "");

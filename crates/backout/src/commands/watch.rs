@@ -154,7 +154,7 @@ async fn look_on(
                         }
                         told &= tell(&value);
                     } else if !live && !matches!(event, Event::SourceFound { .. })
-                        && let Some(said) = backout_documents::saying::event(&event, "")
+                        && let Some(said) = backout_documents::saying::event_at(&event, "", &zone)
                     {
                         told &= tell(&format_args!("{}  {said}", words::clock(app.now(), &zone)));
                     }

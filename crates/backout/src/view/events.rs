@@ -17,7 +17,7 @@ pub(crate) fn lines(record: &Record, zone: &TimeZone) -> Vec<String> {
     let by = record.actor.shown();
     let mut lines = Vec::new();
     for event in &record.events {
-        let Some(said) = saying::event(event, &by) else { continue };
+        let Some(said) = saying::event_at(event, &by, zone) else { continue };
         // Reasons, names and findings come from outside: one event is one line.
         let said = one_line(&said.replace(['\n', '\r'], " "), 600);
         let about = event.step().map_or("run", |step| step.as_str());
@@ -45,6 +45,7 @@ pub(crate) fn json(record: &Record) -> Vec<Value> {
                 "title": planned.plan.change.title,
                 "plan_digest": planned.plan_digest,
                 "mode": planned.mode,
+                "course": planned.course,
                 "option": planned.option,
                 "only": planned.only,
                 "reason": planned.reason,

@@ -300,7 +300,7 @@ fn known(
         } else {
             format!("{} times", open.passed_on)
         };
-        lines.push(format!("  passed on {often} for want of an answer"));
+        lines.push(format!("  still open {often} when its time was over, and more people asked"));
     }
     lines
 }
@@ -357,6 +357,7 @@ pub(crate) fn open_json(open: &Open) -> Value {
         "severity": open.severity,
         "certain": open.certain,
         "because": open.because,
+        "sources": open.sources,
         "why": open.why,
         "option": open.option,
         "asked": open.asked,

@@ -333,7 +333,8 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
     }
     lines.push(String::new());
     let started = moment(state.started, &zone);
-    lines.push(format!("invoked {started} by {}", state.started_by.shown()));
+    let begun = if state.release.stages == 0 { "invoked" } else { "deployment begun" };
+    lines.push(format!("{begun} {started} by {}", state.started_by.shown()));
     if let Some(used) = &state.planned.baselines {
         let age = length(between(used.captured, state.started));
         lines.push(format!("baselines captured {age} before"));
