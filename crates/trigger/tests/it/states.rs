@@ -188,6 +188,32 @@ fn a_release_without_traffic_is_not_well() {
     assert_eq!(verdict([(&rule, &last)]), Verdict::Inconclusive);
 }
 
+/// A look without events is a look, and has found none: what is judged by events is judged by
+/// those of a look that found some, and only if they came after what is judged.
+#[test]
+fn a_look_without_events_is_no_gap_and_shows_nothing() {
+    let rule = share(0.05);
+    let mut watched = Watched::new(at(0));
+    let mut look = |tick, total| {
+        watched.look(&rule, at(tick), &counts(0.0, total));
+        (watched.seen, watched.counted)
+    };
+    assert_eq!(look(1, 0.0), (Some(at(1)), None));
+    assert_eq!(look(2, 100.0), (Some(at(2)), Some(at(1))), "they came after the look before");
+    assert_eq!(look(3, 0.4), (Some(at(3)), Some(at(1))), "less than half an event is none");
+    assert_eq!(look(4, 0.0), (Some(at(4)), Some(at(1))));
+    assert_eq!(look(5, 3.0), (Some(at(5)), Some(at(4))));
+    assert_eq!(watched.state, State::Ok);
+    // A clock that goes back takes it along.
+    watched.look(&rule, at(2), &counts(0.0, 0.0));
+    assert_eq!(watched.counted, Some(at(2)));
+    // What was kept before this was known is read all the same.
+    let mut kept = serde_json::to_value(&watched).expect("JSON");
+    kept.as_object_mut().expect("an object").remove("counted");
+    let old: Watched = serde_json::from_value(kept).expect("an old board");
+    assert_eq!((old.counted, old.seen), (None, watched.seen));
+}
+
 fn timed(samples: &[Sample]) -> Vec<(Timestamp, Sample)> {
     (1..).map(at).zip(samples.iter().cloned()).collect()
 }

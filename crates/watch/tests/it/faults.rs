@@ -288,6 +288,38 @@ async fn a_hung_source_is_not_seen() {
     assert!(patience >= Duration::from_secs(10), "a look may take that long");
 }
 
+/// A share whose traffic has died stands as it stood before; nobody has seen it well since.
+#[tokio::test]
+async fn a_share_without_events_since_is_not_seen_to_be_well() {
+    let server = SimulatedPrometheus::new([Says::Pair(Some("0"), Some("100"))]);
+    let ratio = json!({"source": "metrics", "bad": "b", "total": "t", "limit": "5%"});
+    let plan = plan(&server.address, &json!({"t": {"every": "100ms", "ratio": ratio}}));
+    let (watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    until(&mut news, |event| moved(event, "t", State::Ok)).await;
+    let id = watcher.rules().keys().next().expect("one").clone();
+    let (sight, well) = (watcher.sight(), [(id.clone(), State::Ok)]);
+    let looked = |board: &Board| board.triggers[&id].watched.looked;
+    // What is judged ends, and no request comes any more.
+    server.now_says([Says::Pair(Some("0"), Some("0"))]);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let ended = Timestamp::now();
+    let second = jiff::SignedDuration::from_secs(1);
+    while looked(&watcher.board()).is_none_or(|at| at < ended + second) {
+        assert!(sight.unseen(&well, ended, Timestamp::now()).is_some(), "no event since");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(watcher.board().triggers[&id].watched.state, State::Ok, "by what was before");
+    // Where requests are rare one look that finds some is enough, and those after it need not.
+    server.now_says([Says::Pair(Some("0"), Some("1")), Says::Pair(Some("0"), Some("0"))]);
+    let limit = Timestamp::now() + Duration::from_secs(20);
+    while sight.unseen(&well, ended, Timestamp::now()).is_some() {
+        assert!(Timestamp::now() < limit, "it was seen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(sight.unseen(&well, ended, Timestamp::now()), None);
+}
+
 /// Any gauge, over and over, until the watcher says what is expected.
 async fn until(news: &mut backout_watch::News, mut wanted: impl FnMut(&Event) -> bool) -> Event {
     let look = async {
