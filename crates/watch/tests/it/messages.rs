@@ -102,6 +102,34 @@ fn nothing_is_let_in_that_is_not_known() {
     assert!(said.contains("unknown variant `perhaps`"), "{said}");
 }
 
+/// A digit may be written with a sign, as far as some readers of figures go: `+f` for `0f`.
+#[test]
+fn no_other_way_to_write_a_signature_counts_again() {
+    let (take, taken) = collecting();
+    let receiver = listen(take);
+    let now = jiff::Timestamp::now().as_second();
+    // Most signatures have a byte below 16 somewhere.
+    let bodies = (0..200).map(|n| format!(r#"{{"alert": "X{n}", "firing": true}}"#));
+    let signed = bodies.map(|body| (sign("s3cret", now, body.as_bytes()), body));
+    let tricky = signed.into_iter().find_map(|(good, body)| {
+        let hex = good.strip_prefix("sha256=")?;
+        let at = (0..hex.len()).step_by(2).find(|at| hex[*at..].starts_with('0'))?;
+        let mut other = hex.to_owned();
+        other.replace_range(at..=at, "+");
+        Some((good.clone(), format!("sha256={other}"), body))
+    });
+    let (good, other, body) = tricky.expect("one of them");
+    let at = now.to_string();
+    let send = |signature: &str| {
+        let signed = [("X-Backout-Timestamp", at.as_str()), ("X-Backout-Signature", signature)];
+        post(receiver.address(), "/alert", &signed, &body).0
+    };
+    assert_eq!((send(&good), send(&other)), (200, 401));
+    let mixed = good.replace('a', "A").replace("shA", "sha");
+    assert_eq!(send(&mixed), 409);
+    assert_eq!(taken.lock().expect("the only lock").len(), 1);
+}
+
 #[test]
 fn a_real_alertmanager_is_understood() {
     if Command::new("prometheus-alertmanager").arg("--version").output().is_err() {
