@@ -521,13 +521,15 @@ pub(crate) fn queries(latency: &Latency, boundary: &str) -> (String, String) {
 }
 
 /// Slow and all requests between two looks at the counters themselves, and not at a rate
-/// of them: no request is counted twice, and none is made up. A total that fell was
-/// reset, or a server of several went away: nobody knows what of it is new.
+/// of them: no request is counted twice, and none is made up. Where the slow ones, the
+/// others or all fell, a counter was reset, or a server of several went away: nobody knows
+/// what of it is new.
 pub(crate) fn since(before: Option<(f64, f64)>, now: (f64, f64)) -> (f64, f64) {
-    match before {
-        Some((bad, total)) if now.1 >= total => ((now.0 - bad).max(0.0), now.1 - total),
-        Some(_) | None => (0.0, 0.0),
-    }
+    let Some(before) = before else { return (0.0, 0.0) };
+    let (bad, total) = (now.0 - before.0, now.1 - before.1);
+    // Requests are whole; what a sum loses in its last digits did not fall.
+    let fell = [bad, total, total - bad].iter().any(|new| *new < -0.5);
+    if fell { (0.0, 0.0) } else { (bad.max(0.0), total.max(0.0)) }
 }
 
 /// `name{labels}` as its two parts.
@@ -549,5 +551,16 @@ mod tests {
         assert_eq!(selector("a_seconds"), ("a_seconds".to_owned(), String::new()));
         let (name, labels) = selector("a_seconds{job=\"x\", code=~\"2..\"}");
         assert_eq!((name.as_str(), labels.as_str()), ("a_seconds", "job=\"x\", code=~\"2..\""));
+    }
+
+    #[test]
+    fn whatever_part_of_a_counter_fell_it_was_reset() {
+        let since = |now| since(Some((20.0, 150.0)), now);
+        assert_eq!(since((25.0, 170.0)), (5.0, 20.0));
+        assert_eq!(since((20.0, 150.0)), (0.0, 0.0));
+        assert_eq!(since((5.0, 140.0)), (0.0, 0.0), "all");
+        assert_eq!(since((15.0, 160.0)), (0.0, 0.0), "the slow ones, of a total that rose");
+        assert_eq!(since((60.0, 160.0)), (0.0, 0.0), "the others, of a total that rose");
+        assert_eq!(since((19.999_999_9, 151.0)), (0.0, 1.0), "digits are no request");
     }
 }
