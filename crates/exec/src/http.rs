@@ -172,6 +172,12 @@ pub fn figure(expression: &str, answer: &Answer, seconds: f64) -> Result<f64, St
     }
 }
 
+/// Whether an expression looks at a variable.
+#[must_use]
+pub fn sees(expression: &str, variable: &str) -> bool {
+    Program::compile(expression).is_ok_and(|program| program.references().has_variable(variable))
+}
+
 fn evaluated(expression: &str, answer: &Answer, seconds: Option<f64>) -> Result<Value, String> {
     let program = Program::compile(expression).map_err(|error| error.to_string())?;
     let mut context = Context::default();
@@ -212,6 +218,14 @@ mod tests {
             assert_eq!(holds(condition, &answer), Ok(true), "{condition}");
         }
         assert_eq!(holds("json.version == \"v2.0\"", &answer), Ok(false));
+    }
+
+    #[test]
+    fn what_an_expression_looks_at() {
+        assert!(sees("status == 200 ? 0 : 1", "status"));
+        for expression in ["seconds", "json.status", "size(text)", "json[\"status\"]", "status ("] {
+            assert!(!sees(expression, "status"), "{expression}");
+        }
     }
 
     #[test]

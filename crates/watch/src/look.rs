@@ -1,15 +1,14 @@
 //! Looking once: asking a source, and turning its answer into a sample.
 
+mod page;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backout_core::ids::SourceId;
-use backout_core::plan::{
-    Condition, Gauge, Latency, Method, Probe, Ratio, Relative, Source, Trigger,
-};
+use backout_core::plan::{Condition, Gauge, Latency, Probe, Ratio, Relative, Source, Trigger};
 use backout_engine::hands::World;
-use backout_exec::http::{self, Request};
 use backout_exec::probe;
 use backout_exec::secrets::Secrets;
 use backout_exec::sql::{Databases, Rows, SqlError};
@@ -366,42 +365,7 @@ impl Looker {
             }
             .asking([query.as_str()]);
         };
-        let (this, asked, source) = (Arc::clone(self), url.clone(), gauge.source.clone());
-        let began = Instant::now();
-        let answered = tokio::task::spawn_blocking(move || {
-            let request = Request {
-                url: &asked,
-                source: source.as_ref(),
-                method: Method::Get,
-                headers: Vec::new(),
-                key: None,
-                body: None,
-                timeout: TIMEOUT,
-            };
-            let mut secrets = Secrets::default();
-            let answer =
-                http::send(&request, &this.world.sources, &this.world.folder, &mut secrets);
-            (answer, began.elapsed().as_secs_f64())
-        })
-        .await;
-        let expression = gauge.value.as_deref().unwrap_or("seconds");
-        let looked = match answered {
-            Err(error) => Looked::failed(None, error.to_string()),
-            Ok((Err(error), _)) => Looked::failed(gauge.source.as_ref(), error.to_string()),
-            Ok((Ok(answer), seconds)) => match http::figure(expression, &answer, seconds) {
-                // How soon a page says that it is broken is nothing to go by.
-                Ok(_) if gauge.value.is_none() && answer.status >= 400 => {
-                    Looked::failed(gauge.source.as_ref(), format!("it answered {}", answer.status))
-                }
-                Ok(value) => {
-                    Looked::of(Sample::Value { value, beyond: beyond(&gauge.limit, value) })
-                }
-                Err(why) => {
-                    Looked::of(Sample::Nothing).saying(format!("status {}: {why}", answer.status))
-                }
-            },
-        };
-        looked.asking([url.as_str()])
+        self.page(gauge, url).await
     }
 
     async fn probe(self: &Arc<Self>, wanted: &Probe) -> Looked {

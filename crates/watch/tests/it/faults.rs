@@ -393,25 +393,40 @@ async fn a_page_is_measured_in_seconds_whatever_the_limit_is_written_in() {
     let address = format!("http://{}", server.server_addr());
     std::thread::spawn(move || {
         for request in server.incoming_requests() {
-            let status = if request.url() == "/down" { 503 } else { 200 };
-            let answer = tiny_http::Response::from_string("here").with_status_code(status);
-            let _ = request.respond(answer);
+            let status = match request.url() {
+                "/down" => 503,
+                "/moved" => 302,
+                _ => 200,
+            };
+            let answer = tiny_http::Response::from_string("{\"errors\": 0}");
+            let _ = request.respond(answer.with_status_code(status));
         }
     });
     let table = [
-        ("/", "> 20s", State::Ok),
-        ("/", "> 20000ms", State::Ok),
-        ("/", "> 0.0001ms", State::Firing),
-        ("/down", "> 20s", State::Error),
+        ("/", None, "> 20s", State::Ok),
+        ("/", None, "> 20000ms", State::Ok),
+        ("/", None, "> 0.0001ms", State::Firing),
+        ("/", Some("json.errors"), "> 0", State::Ok),
+        ("/down", None, "> 20s", State::Error),
+        ("/down", Some("seconds"), "> 20s", State::Error),
+        ("/down", Some("json.errors"), "> 0", State::Error),
+        ("/moved", None, "> 20s", State::Error),
+        ("/moved", Some("json.errors"), "> 0", State::Error),
+        // Whoever asks for the status gets it.
+        ("/down", Some("status"), "> 200", State::Firing),
+        ("/moved", Some("status >= 400 ? 1 : 0"), "> 0", State::Ok),
     ];
-    for (path, limit, wanted) in table {
-        let gauge = json!({"url": format!("{address}{path}"), "limit": limit});
+    for (path, value, limit, wanted) in table {
+        let mut gauge = json!({"url": format!("{address}{path}"), "limit": limit});
+        if let Some(value) = value {
+            gauge["value"] = json!(value);
+        }
         let trigger = json!({"every": "100ms", "for": "0s", "gauge": gauge});
         let plan = plan("http://127.0.0.1:9", &json!({"t": trigger}));
         let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
         let found = until(&mut news, |event| matches!(event, Event::TriggerMoved { .. })).await;
         let Event::TriggerMoved { to, .. } = found else { panic!("just matched") };
-        assert_eq!(to, wanted, "{path} {limit}");
+        assert_eq!(to, wanted, "{path} {value:?} {limit}");
     }
 }
 
