@@ -345,6 +345,16 @@ fn untold(
     events
 }
 
+/// Whether a look shows that its source can be read. A probe that does not hold may have had
+/// no answer at all: that is what it is about.
+fn has_answered(trigger: &Trigger, sample: &Sample) -> bool {
+    match (&trigger.condition, sample) {
+        (_, Sample::Failed) => false,
+        (Condition::Probe(_), sample) => matches!(sample, Sample::Value { beyond: false, .. }),
+        _ => true,
+    }
+}
+
 fn failed(why: &str) -> Looked {
     Looked { sample: Sample::Failed, note: why.to_owned(), queries: Vec::new(), lost: None }
 }
@@ -480,7 +490,7 @@ impl Shared {
                 }
             }
             // The first time it is read, too: an earlier watch may have lost it.
-            (None, Some(source)) if looked.sample != Sample::Failed => {
+            (None, Some(source)) if has_answered(trigger, &looked.sample) => {
                 let known = sources.entry(source.clone()).or_default();
                 known.of.clear();
                 if known.lost.replace(false) != Some(false) {

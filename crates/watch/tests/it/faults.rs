@@ -515,6 +515,32 @@ async fn a_dead_source_is_said_once_and_its_return_too() {
     assert!(latched.watched.latched.is_some());
 }
 
+/// A probe that gets no answer is a breach, and no sign that its source is back.
+#[tokio::test]
+async fn a_probe_that_does_not_hold_finds_no_source() {
+    let triggers = json!({
+        "load": {"every": "100ms", "gauge": {"source": "web", "url": "/load", "limit": "> 5s"}},
+        "up": {"every": "100ms", "probe": {"http": {"source": "web", "url": "/health"}}},
+    });
+    let mut plan = plan("http://127.0.0.1:9", &triggers);
+    let web = backout_core::ids::SourceId::new("web").expect("a name");
+    let url = "http://127.0.0.1:9".to_owned().into();
+    plan.sources.insert(web, backout_core::plan::Source::Http(url));
+    let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    let (mut lost, mut fired) = (0, false);
+    let watch = async {
+        loop {
+            for event in news.recv().await.expect("the watch goes on") {
+                assert!(!matches!(event, Event::SourceFound { .. }), "nobody listens there");
+                lost += u32::from(matches!(event, Event::SourceLost { .. }));
+                fired |= moved(&event, "up", State::Firing);
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(3), watch).await;
+    assert_eq!((lost, fired), (1, true));
+}
+
 #[tokio::test]
 async fn conditions_over_triggers_are_triggers() {
     let server = SimulatedPrometheus::new([Says::Value("9")]);
