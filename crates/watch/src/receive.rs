@@ -49,6 +49,9 @@ pub struct Alert {
     pub labels: Labels,
     /// Whether it fires.
     pub firing: bool,
+    /// Since when, or when it was over, as its sender says. What does not say so is taken to
+    /// come in the right order.
+    pub at: Option<Timestamp>,
 }
 
 /// What another system says became of a stage.
@@ -104,9 +107,25 @@ struct Alertmanager {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Notified {
     status: String,
     labels: Labels,
+    #[serde(default)]
+    starts_at: Option<String>,
+    #[serde(default)]
+    ends_at: Option<String>,
+}
+
+impl Notified {
+    /// Since when it fires, or when it was over: an alert that ends later than another one
+    /// began is that one, wherever two servers disagree about its beginning.
+    fn at(&self, firing: bool) -> Option<Timestamp> {
+        let moment = |text: &Option<String>| text.as_ref()?.parse().ok();
+        let began: Option<Timestamp> = moment(&self.starts_at);
+        let ended = moment(&self.ends_at).filter(|_| !firing);
+        began.map(|began| ended.map_or(began, |ended| began.max(ended)))
+    }
 }
 
 #[derive(Deserialize)]
@@ -201,7 +220,7 @@ fn answer(
         return refused(401, "not let in");
     }
     arrived()?;
-    let (message, left_out) = read(&head.path, &body).map_err(|why| (400, why))?;
+    let (message, left_out) = read(&head.path, at, &body).map_err(|why| (400, why))?;
     // Whoever has seen a signed message could send it again.
     if head.path != "/alertmanager" {
         // However it was written, it is the same.
@@ -228,8 +247,8 @@ fn answer(
     })
 }
 
-/// A message, and how many alerts its sender left out of it.
-fn read(url: &str, body: &[u8]) -> Result<(Message, u64), String> {
+/// A message, signed at a moment if it is, and how many alerts its sender left out of it.
+fn read(url: &str, at: &str, body: &[u8]) -> Result<(Message, u64), String> {
     let wrong = |error: serde_json::Error| format!("this is no such message: {error}");
     match url {
         "/alertmanager" => {
@@ -243,16 +262,18 @@ fn read(url: &str, body: &[u8]) -> Result<(Message, u64), String> {
                     "resolved" => false,
                     other => return Err(format!("an alert is firing or resolved, not `{other}`")),
                 };
-                let name = alert.labels.get("alertname").cloned().unwrap_or_default();
-                Ok(Alert { name, labels: alert.labels, firing })
+                let (at, labels) = (alert.at(firing), alert.labels);
+                let name = labels.get("alertname").cloned().unwrap_or_default();
+                Ok(Alert { name, labels, firing, at })
             };
             let alerts: Result<_, String> = message.alerts.into_iter().map(alert).collect();
             Ok((Message::Alerts(alerts?), message.truncated))
         }
         "/alert" => {
             let said: Signed = serde_json::from_slice(body).map_err(wrong)?;
-            let alert = Alert { name: said.alert, labels: said.labels, firing: said.firing };
-            Ok((Message::Alerts(vec![alert]), 0))
+            let at = at.parse().ok().and_then(|at| Timestamp::from_second(at).ok());
+            let (name, labels, firing) = (said.alert, said.labels, said.firing);
+            Ok((Message::Alerts(vec![Alert { name, labels, firing, at }]), 0))
         }
         _ => Ok((Message::Stage(serde_json::from_slice(body).map_err(wrong)?), 0)),
     }

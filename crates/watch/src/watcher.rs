@@ -279,7 +279,7 @@ impl Ear {
                 });
                 let mut any = false;
                 for (id, _) in waiting {
-                    board.heard.note(id, &alert.labels, alert.firing);
+                    board.heard.note(id, alert);
                     any = true;
                 }
                 known += usize::from(any);
