@@ -17,12 +17,16 @@ use backout_core::ids::SourceId;
 use backout_core::plan::Source;
 
 use crate::secrets::Secrets;
+use crate::terminal::{QUOTED, short};
 
 /// Rows as text; `None` is NULL.
 pub type Rows = Vec<Vec<Option<String>>>;
 
 /// Most rows that are read.
 const MOST_ROWS: usize = 100_000;
+
+/// How much is shown of what a server says about a question: its own words, and a quotation.
+const SAID: usize = 2 * QUOTED;
 
 /// Why a database did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -292,8 +296,9 @@ async fn query_postgres(url: &str, query: &str, timeout: Duration) -> Result<Row
 fn postgres_says(error: &tokio_postgres::Error) -> SqlError {
     let trouble = |code: &str| ["53", "57", "58", "XX"].iter().any(|class| code.starts_with(class));
     match error.as_db_error() {
-        Some(db) if !trouble(db.code().code()) => SqlError::Refused(said(error)),
-        _ => SqlError::NotDone(said(error)),
+        // Some of what it says repeats what is in its tables.
+        Some(db) if !trouble(db.code().code()) => SqlError::Refused(short(&said(error), SAID)),
+        _ => SqlError::NotDone(short(&said(error), SAID)),
     }
 }
 

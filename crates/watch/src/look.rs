@@ -12,6 +12,7 @@ use backout_engine::hands::World;
 use backout_exec::probe;
 use backout_exec::secrets::Secrets;
 use backout_exec::sql::{Databases, Rows, SqlError};
+use backout_exec::terminal::{QUOTED, short};
 use backout_trigger::machine::Sample;
 use backout_trigger::quantile::upper_bound;
 use backout_trigger::rule::beyond;
@@ -435,10 +436,10 @@ async fn blocking<T: Send + 'static>(
 /// A cell of a database as a figure.
 fn figure(query: &str, cell: &Option<String>) -> Result<Option<f64>, Looked> {
     let Some(text) = cell else { return Ok(None) };
-    text.trim()
-        .parse()
-        .map(Some)
-        .map_err(|_| Looked::failed(None, format!("`{query}` gives `{text}`, which is no figure")))
+    text.trim().parse().map(Some).map_err(|_| {
+        let text = short(text.trim(), QUOTED);
+        Looked::failed(None, format!("`{query}` gives `{text}`, which is no figure"))
+    })
 }
 
 /// Why a histogram cannot be read at a limit.
@@ -515,6 +516,15 @@ mod tests {
         assert_eq!(selector("a_seconds"), ("a_seconds".to_owned(), String::new()));
         let (name, labels) = selector("a_seconds{job=\"x\", code=~\"2..\"}");
         assert_eq!((name.as_str(), labels.as_str()), ("a_seconds", "job=\"x\", code=~\"2..\""));
+    }
+
+    #[test]
+    fn what_a_database_says_is_not_repeated() {
+        let cell = |text: String| figure("SELECT note FROM customers", &Some(text));
+        assert_eq!(cell(" 12 ".to_owned()), Ok(Some(12.0)));
+        let said = cell("Jane Doe, 12 High Street ".repeat(100_000)).expect_err("no figure").note;
+        assert!(said.starts_with("`SELECT note FROM customers` gives `Jane Doe,"), "{said}");
+        assert!(said.chars().count() < 160, "{} characters", said.len());
     }
 
     #[test]

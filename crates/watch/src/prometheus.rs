@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use backout_exec::terminal::{QUOTED, short};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -202,15 +203,22 @@ impl Prometheus {
         match answer.data {
             Some(data) if answer.status == "success" => Ok(data),
             // 422 and 400: the query; 503: the server.
-            _ if status >= 500 => Err(NoAnswer::Lost(format!("{status}: {}", answer.error))),
-            _ => Err(NoAnswer::Refused(answer.error)),
+            _ if status >= 500 => Err(NoAnswer::Lost(format!("{status}: {}", said(&answer.error)))),
+            _ => Err(NoAnswer::Refused(said(&answer.error))),
         }
     }
 }
 
+/// What a server says, as far as it is shown.
+fn said(text: &str) -> String {
+    short(text, 2 * QUOTED)
+}
+
 fn parsed<T: for<'de> Deserialize<'de>>(value: serde_json::Value) -> Result<T, NoAnswer> {
-    serde_json::from_value(value)
-        .map_err(|error| NoAnswer::Lost(format!("it does not answer as Prometheus does: {error}")))
+    serde_json::from_value(value).map_err(|error| {
+        let why = said(&error.to_string());
+        NoAnswer::Lost(format!("it does not answer as Prometheus does: {why}"))
+    })
 }
 
 /// `NaN` is no value.
