@@ -27,6 +27,10 @@ enum Says {
     Several,
     Boundary(&'static str),
     Scalar(&'static str),
+    /// A value, and why it may be none.
+    Warns(&'static str, &'static str),
+    /// A value, and what there is to say besides.
+    Informs(&'static str, &'static str),
     Refuses,
     Status(u16),
     Page,
@@ -75,6 +79,12 @@ impl SimulatedPrometheus {
                     Says::Several => (200, vector(&["1", "2", "3"]).to_string()),
                     Says::Boundary(le) => (200, json!({"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"le": le}, "value": [1.0, "1"]}]}}).to_string()),
                     Says::Scalar(value) => (200, json!({"status": "success", "data": {"resultType": "scalar", "result": [1.0, value]}}).to_string()),
+                    Says::Warns(value, why) | Says::Informs(value, why) => {
+                        let kind = if matches!(next, Says::Warns(..)) { "warnings" } else { "infos" };
+                        let mut answer = vector(&[value]);
+                        answer[kind] = json!([why]);
+                        (200, answer.to_string())
+                    }
                     Says::Refuses => (400, json!({"status": "error", "error": "parse error"}).to_string()),
                     Says::Status(status) => (status, json!({"status": "error", "error": "on fire"}).to_string()),
                     Says::Page => (200, "<html>Sign in</html>".to_owned()),
@@ -113,6 +123,17 @@ fn each_failure_has_its_own_meaning() {
         Err(NoAnswer::Refused(why)) => format!("refused: {why}"),
         Ok(value) => panic!("{value:?}"),
     };
+    // A part of the series, of which nobody knows what the others say.
+    let partial = "receive series from Addr: 10.0.0.7:10901: connection refused";
+    assert_eq!(
+        said(ask(Says::Warns("0", partial))),
+        format!("lost: it does not stand by its answer: {partial}")
+    );
+    let malformed = "PromQL warning: bucket label \"le\" is missing or has a malformed value";
+    assert!(said(ask(Says::Warns("0", malformed))).starts_with("refused: "));
+    let info = "PromQL info: metric might not be a counter";
+    assert_eq!(ask(Says::Informs("4", "of interest")), Ok(Some(4.0)));
+    assert_eq!(ask(Says::Warns("4", info)), Ok(Some(4.0)), "as older servers say it");
     assert!(said(ask(Says::Several)).starts_with("refused: `up` gives 3 series"));
     assert_eq!(said(ask(Says::Refuses)), "refused: parse error");
     assert_eq!(said(ask(Says::Status(503))), "lost: 503: on fire");
