@@ -380,7 +380,7 @@ impl Watched {
 
 /// A sample that is no number is none; one that is infinite is beyond any limit it
 /// was held against.
-fn normal(sample: &Sample) -> Sample {
+pub(crate) fn normal(sample: &Sample) -> Sample {
     match sample {
         Sample::Counts { bad, total }
             if !bad.is_finite() || !total.is_finite() || *bad < 0.0 || *total < 0.0 =>
