@@ -113,9 +113,5 @@ async fn on_disk<T: Send + 'static>(
 }
 
 fn short(text: &str) -> String {
-    let line = crate::terminal::printable(text.lines().next().unwrap_or_default());
-    match line.chars().count() {
-        0..=60 => line,
-        _ => line.chars().take(59).chain(['…']).collect(),
-    }
+    crate::terminal::short(text, 60)
 }

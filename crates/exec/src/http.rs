@@ -10,6 +10,7 @@ use backout_core::ids::SourceId;
 use backout_core::plan::{Method, Source, Text};
 
 use crate::secrets::Secrets;
+use crate::terminal::{QUOTED, short};
 
 /// The largest answer that is read.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -154,7 +155,7 @@ pub fn expected(status: u16, expect: &backout_core::plan::Many<u16>) -> bool {
 pub fn holds(condition: &str, answer: &Answer) -> Result<bool, String> {
     match evaluated(condition, answer, None)? {
         Value::Bool(holds) => Ok(holds),
-        other => Err(format!("the condition is {other:?}, neither true nor false")),
+        other => Err(format!("the condition is {}, neither true nor false", quoted(&other))),
     }
 }
 
@@ -168,8 +169,19 @@ pub fn figure(expression: &str, answer: &Answer, seconds: f64) -> Result<f64, St
         Value::Int(value) => Ok(value as f64),
         Value::UInt(value) => Ok(value as f64),
         Value::Float(value) => Ok(value),
-        other => Err(format!("`{expression}` is {other:?} and not a figure")),
+        other => Err(format!("`{expression}` is {} and not a figure", quoted(&other))),
     }
+}
+
+/// A value of an answer, as far as it is shown.
+fn quoted(value: &Value) -> String {
+    short(&format!("{value:?}"), QUOTED)
+}
+
+/// Whether an expression looks at a variable.
+#[must_use]
+pub fn sees(expression: &str, variable: &str) -> bool {
+    Program::compile(expression).is_ok_and(|program| program.references().has_variable(variable))
 }
 
 fn evaluated(expression: &str, answer: &Answer, seconds: Option<f64>) -> Result<Value, String> {
@@ -187,7 +199,8 @@ fn evaluated(expression: &str, answer: &Answer, seconds: Option<f64>) -> Result<
     if let Some(seconds) = seconds {
         context.add_variable("seconds", seconds).map_err(|error| bad(&error))?;
     }
-    program.execute(&context).map_err(|error| error.to_string())
+    // Many errors carry the value they are about, which may be all of the answer.
+    program.execute(&context).map_err(|error| short(&error.to_string(), QUOTED))
 }
 
 #[cfg(test)]
@@ -212,6 +225,25 @@ mod tests {
             assert_eq!(holds(condition, &answer), Ok(true), "{condition}");
         }
         assert_eq!(holds("json.version == \"v2.0\"", &answer), Ok(false));
+    }
+
+    #[test]
+    fn what_an_expression_looks_at() {
+        assert!(sees("status == 200 ? 0 : 1", "status"));
+        for expression in ["seconds", "json.status", "size(text)", "json[\"status\"]", "status ("] {
+            assert!(!sees(expression, "status"), "{expression}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_not_repeated_in_what_is_said_of_it() {
+        let answer = answer(&"customer ".repeat(100_000));
+        let figure = |expression| figure(expression, &answer, 0.1);
+        for said in [figure("text"), figure("text + 1"), figure("{text: 1}[seconds]")] {
+            let said = said.expect_err("no figure");
+            assert!(said.chars().count() < 150, "{} characters", said.len());
+        }
+        assert!(holds("text", &answer).is_err_and(|said| said.len() < 150));
     }
 
     #[test]

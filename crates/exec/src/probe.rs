@@ -20,6 +20,7 @@ use crate::command::{self, Prepared};
 use crate::http;
 use crate::secrets::Secrets;
 use crate::sql::{Databases, SqlError};
+use crate::terminal::{QUOTED, short};
 use crate::{baseline, tree};
 
 /// How long a verification may take to become true, if it does not say.
@@ -207,8 +208,10 @@ async fn by_sql(probe: &SqlProbe, world: &World) -> Answer {
         Ok(rows) => match rows.first().and_then(|row| row.first()) {
             None => no("it returned nothing"),
             Some(None) => no("it is NULL"),
-            Some(Some(value)) if *value == probe.equals.0 => yes(format!("it is {value}")),
-            Some(Some(value)) => no(format!("it is {value}")),
+            Some(Some(value)) if *value == probe.equals.0 => {
+                yes(format!("it is {}", short(value, QUOTED)))
+            }
+            Some(Some(value)) => no(format!("it is {}", short(value, QUOTED))),
         },
     }
 }

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::OpenFlags;
+use rusqlite::{InterruptHandle, OpenFlags};
 use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -17,12 +17,16 @@ use backout_core::ids::SourceId;
 use backout_core::plan::Source;
 
 use crate::secrets::Secrets;
+use crate::terminal::{QUOTED, short};
 
 /// Rows as text; `None` is NULL.
 pub type Rows = Vec<Vec<Option<String>>>;
 
 /// Most rows that are read.
 const MOST_ROWS: usize = 100_000;
+
+/// How much is shown of what a server says about a question: its own words, and a quotation.
+const SAID: usize = 2 * QUOTED;
 
 /// Why a database did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,11 +85,14 @@ impl Databases<'_> {
             match self.sources.get(source) {
                 Some(Source::Sqlite(path)) => {
                     let (path, query) = (Path::new(self.folder).join(path), query.to_owned());
-                    blocking(move || query_sqlite(&path, &query, timeout)).await
+                    let given_up = GivenUp::default();
+                    let asked = Arc::clone(&given_up.0);
+                    blocking(move || query_sqlite(&path, &query, timeout, &asked)).await
                 }
                 Some(Source::Postgres(url)) => {
                     let url = secrets.resolve(url, self.folder).map_err(not_done)?;
-                    query_postgres(&url, query).await.map_err(|error| masked(error, secrets))
+                    let rows = query_postgres(&url, query, timeout).await;
+                    rows.map_err(|error| masked(error, secrets))
                 }
                 _ => Err(SqlError::NotDone(format!("there is no database `{source}` in the plan"))),
             }
@@ -150,8 +157,27 @@ fn open_sqlite(
     Ok(connection)
 }
 
-fn query_sqlite(path: &Path, query: &str, wait: Duration) -> Result<Rows, SqlError> {
+/// Ends the question it stands for once nobody waits for its answer any more: a thread
+/// cannot be ended from outside.
+#[derive(Default)]
+struct GivenUp(Arc<OnceLock<InterruptHandle>>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        if let Some(asked) = self.0.get() {
+            asked.interrupt();
+        }
+    }
+}
+
+fn query_sqlite(
+    path: &Path,
+    query: &str,
+    wait: Duration,
+    asked: &OnceLock<InterruptHandle>,
+) -> Result<Rows, SqlError> {
     let connection = open_sqlite(path, OpenFlags::SQLITE_OPEN_READ_ONLY, wait)?;
+    let _ = asked.set(connection.get_interrupt_handle());
     let mut statement = connection.prepare(query).map_err(sqlite_says)?;
     let columns = statement.column_count();
     let rows = statement
@@ -244,9 +270,14 @@ async fn connect(url: &str) -> Result<Client, SqlError> {
     Ok(client)
 }
 
-async fn query_postgres(url: &str, query: &str) -> Result<Rows, SqlError> {
+async fn query_postgres(url: &str, query: &str, timeout: Duration) -> Result<Rows, SqlError> {
+    let begun = Instant::now();
     let client = connect(url).await?;
-    client.batch_execute("START TRANSACTION READ ONLY").await.map_err(|e| not_done(said(&e)))?;
+    // The server gives up when nobody waits any more: one that waits for a lock does not see
+    // that its client has gone, and each look would leave it one more of them.
+    let left = timeout.saturating_sub(begun.elapsed()).as_millis().max(1);
+    let begin = format!("START TRANSACTION READ ONLY; SET LOCAL statement_timeout = {left}");
+    client.batch_execute(&begin).await.map_err(|e| not_done(said(&e)))?;
     let messages = client.simple_query(query).await.map_err(|e| postgres_says(&e))?;
     let mut rows = Rows::new();
     for message in messages {
@@ -265,8 +296,9 @@ async fn query_postgres(url: &str, query: &str) -> Result<Rows, SqlError> {
 fn postgres_says(error: &tokio_postgres::Error) -> SqlError {
     let trouble = |code: &str| ["53", "57", "58", "XX"].iter().any(|class| code.starts_with(class));
     match error.as_db_error() {
-        Some(db) if !trouble(db.code().code()) => SqlError::Refused(said(error)),
-        _ => SqlError::NotDone(said(error)),
+        // Some of what it says repeats what is in its tables.
+        Some(db) if !trouble(db.code().code()) => SqlError::Refused(short(&said(error), SAID)),
+        _ => SqlError::NotDone(short(&said(error), SAID)),
     }
 }
 

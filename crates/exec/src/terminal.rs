@@ -27,9 +27,34 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
+/// How much is quoted of what somebody else said: it may be megabytes, and customers' data.
+pub const QUOTED: usize = 80;
+
+/// The first line of a text from outside, and so many characters of it at most.
+#[must_use]
+pub fn short(text: &str, most: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    // What moves a cursor is no character of it; nobody needs more than this to find as many.
+    let near: String = line.chars().take(most.saturating_mul(4)).collect();
+    let line = printable(&near);
+    match line.chars().count() > most {
+        true => line.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
+        false => line,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_quotation_is_short() {
+        assert_eq!(short("many\nlines", 80), "many");
+        assert_eq!(short("\u{1b}[31mred", 80), "red");
+        assert_eq!(short(&"ä".repeat(80), 80), "ä".repeat(80));
+        let cut = short(&"ä".repeat(5_000_000), QUOTED);
+        assert_eq!((cut.chars().count(), cut.ends_with("ä…")), (80, true));
+    }
 
     #[test]
     fn terminals_are_not_at_the_mercy_of_output() {

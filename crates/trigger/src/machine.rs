@@ -67,6 +67,10 @@ pub struct Watched {
     pub clean_since: Option<Timestamp>,
     /// When there was last something to look at.
     pub seen: Option<Timestamp>,
+    /// Since when the events came that a look found last. A look that finds none is no gap,
+    /// and nothing is seen to be well by it.
+    #[serde(default)]
+    pub counted: Option<Timestamp>,
     /// When it was last looked at.
     pub looked: Option<Timestamp>,
     /// Since when the source cannot be read.
@@ -108,6 +112,7 @@ impl Watched {
             breach_since: None,
             clean_since: None,
             seen: None,
+            counted: None,
             looked: None,
             failing_since: None,
             total: 0.0,
@@ -187,6 +192,7 @@ impl Watched {
             &mut self.breach_since,
             &mut self.clean_since,
             &mut self.seen,
+            &mut self.counted,
             &mut self.looked,
             &mut self.failing_since,
         ] {
@@ -226,6 +232,10 @@ impl Watched {
         if gap {
             self.breach_since = None;
             self.clean_since = None;
+        }
+        if matches!(sample, Sample::Counts { total, .. } if total.round() > 0.0) {
+            // They came after the look before this one.
+            self.counted = self.seen.or_else(|| at.checked_sub(rule.every).ok());
         }
         self.seen = Some(at);
         self.failing_since = None;
@@ -370,7 +380,7 @@ impl Watched {
 
 /// A sample that is no number is none; one that is infinite is beyond any limit it
 /// was held against.
-fn normal(sample: &Sample) -> Sample {
+pub(crate) fn normal(sample: &Sample) -> Sample {
     match sample {
         Sample::Counts { bad, total }
             if !bad.is_finite() || !total.is_finite() || *bad < 0.0 || *total < 0.0 =>

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::machine::{Change, Sample, State, Watched};
+use crate::machine::{Change, Sample, State, Watched, normal};
 use crate::rule::Rule;
 
 /// What a trigger would have done.
@@ -19,6 +19,11 @@ pub struct Replayed {
     pub highest: Option<f64>,
     /// How it stood at the end.
     pub last: Watched,
+    /// For how long in all there was nothing to look at: between samples, and where they
+    /// hold no data. A look that found no events is none of it.
+    pub blind: Duration,
+    /// Whether it ever saw anything: a value, or an event.
+    pub seen: bool,
 }
 
 /// Runs a trigger over samples, which stand in the order of their times. Where a
@@ -28,8 +33,10 @@ pub fn replay(rule: &Rule, samples: &[(Timestamp, Sample)]) -> Option<Replayed> 
     let began = samples.first()?.0;
     let mut watched = Watched::new(began);
     let (mut changes, mut fired, mut highest) = (Vec::new(), None, None::<f64>);
-    let mut previous = began;
+    let (mut previous, mut blind, mut seen) = (began, Duration::ZERO, false);
     for (at, sample) in samples {
+        blind += unseen(rule, previous, *at, sample);
+        seen |= shows(sample);
         // Clocks of exporters wander: up to half an interval is no missing look.
         for missing in between(previous, *at, rule.every) {
             changes.extend(watched.look(rule, missing, &Sample::Nothing));
@@ -43,7 +50,27 @@ pub fn replay(rule: &Rule, samples: &[(Timestamp, Sample)]) -> Option<Replayed> 
             highest = Some(highest.map_or(log, |highest| highest.max(log)));
         }
     }
-    Some(Replayed { changes, fired, highest, last: watched })
+    Some(Replayed { changes, fired, highest, last: watched, blind, seen })
+}
+
+/// How much of the time up to a sample nobody saw anything of.
+fn unseen(rule: &Rule, previous: Timestamp, at: Timestamp, sample: &Sample) -> Duration {
+    let length = Duration::try_from(at.duration_since(previous)).unwrap_or_default();
+    match normal(sample) {
+        Sample::Nothing | Sample::Failed => length,
+        // The sample is about one interval; the looks of the others are missing.
+        _ if between(previous, at, rule.every).is_empty() => Duration::ZERO,
+        _ => length.saturating_sub(rule.every),
+    }
+}
+
+/// Whether a sample holds anything.
+fn shows(sample: &Sample) -> bool {
+    match normal(sample) {
+        Sample::Counts { total, .. } => total.round() > 0.0,
+        Sample::Value { .. } => true,
+        Sample::Nothing | Sample::Failed => false,
+    }
 }
 
 /// The looks that gave nothing between two samples. A very long gap is as blind
@@ -66,8 +93,11 @@ fn between(from: Timestamp, to: Timestamp, every: Duration) -> Vec<Timestamp> {
 /// How often a trigger fires over times in which nothing was wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quiet {
-    /// How many windows there were.
+    /// How many windows there were in which anything was seen.
     pub windows: usize,
+    /// How many more there were, in which nothing was seen, or for less than half of the
+    /// time: that it did not fire there says nothing.
+    pub blind: usize,
     /// In how many the trigger fired.
     pub alarms: usize,
     /// The highest `ln M` of each window, in ascending order; nothing for triggers
@@ -96,7 +126,7 @@ impl Quiet {
 /// Runs a trigger anew over each window of this length.
 #[must_use]
 pub fn quiet(rule: &Rule, samples: &[(Timestamp, Sample)], window: Duration) -> Quiet {
-    let mut quiet = Quiet { windows: 0, alarms: 0, highest: Vec::new() };
+    let mut quiet = Quiet { windows: 0, blind: 0, alarms: 0, highest: Vec::new() };
     let mut rest = samples;
     let Ok(length) = SignedDuration::try_from(window) else { return quiet };
     while let Some((began, _)) = rest.first() {
@@ -110,6 +140,11 @@ pub fn quiet(rule: &Rule, samples: &[(Timestamp, Sample)], window: Duration) -> 
             continue;
         }
         if let Some(done) = replay(rule, now) {
+            // What fired was seen, however little else was.
+            if done.fired.is_none() && (!done.seen || done.blind * 2 > window) {
+                quiet.blind += 1;
+                continue;
+            }
             quiet.windows += 1;
             quiet.alarms += usize::from(done.fired.is_some());
             quiet.highest.extend(done.highest);

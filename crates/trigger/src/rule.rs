@@ -129,6 +129,17 @@ pub fn alpha(plan: &Plan) -> f64 {
     all.map_or(FALSE_ALARMS, |percent| percent.0 / 100.0) / shares.max(1) as f64
 }
 
+/// For how long a release is looked at, as it is planned: while its stages run, their times
+/// under watch, and the window after the last of them. What waits longer, for people or for
+/// what is slow, nobody knows before.
+fn planned(plan: &Plan, window: Duration) -> Duration {
+    let lengths = plan.stages.iter().flat_map(|stage| {
+        let takes = stage.takes.map(|takes| takes.high().get());
+        [takes, stage.bake.map(Span::get)]
+    });
+    lengths.flatten().fold(window, Duration::saturating_add)
+}
+
 /// The rule of a trigger, with every default filled in; nothing for one that a person
 /// watches.
 #[must_use]
@@ -140,7 +151,7 @@ pub fn of(plan: &Plan, trigger: &Trigger, measured: &Measured) -> Option<Rule> {
     let kind = match limit(&trigger.condition) {
         Some(limit) => Kind::Share {
             detector: Detector::new(limit, measured.rho),
-            threshold: threshold(looks(window, every), alpha, measured.floor),
+            threshold: threshold(looks(planned(plan, window), every), alpha, measured.floor),
             least: least(limit),
         },
         None => Kind::Plain,

@@ -1,10 +1,14 @@
 //! Triggers over other triggers: conditions in CEL.
 
+mod named;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use backout_core::ids::{OptionId, TriggerId};
 use backout_core::watch::State;
-use cel::{Context, Program, Value};
+use cel::{Context, IdedExpr, Program, Value};
+
+use self::named::Named;
 
 /// What is known about a way back, for conditions about it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,8 +19,11 @@ pub(crate) struct Way {
     pub age: f64,
 }
 
-/// How many triggers may be unknown before it is given up to try what they might be.
-const MOST_UNKNOWN: usize = 6;
+/// How many cases are tried at most of what unknown triggers might be.
+const MOST_CASES: usize = 128;
+
+/// Where a trigger nobody can see might stand.
+const MIGHT_BE: [State; 4] = [State::Ok, State::Firing, State::Pending, State::Recovering];
 
 /// Whether a condition holds; nothing where that depends on triggers nobody can see; an
 /// error where it cannot be told at all.
@@ -28,27 +35,34 @@ pub(crate) fn holds(
     away: &BTreeSet<TriggerId>,
     ways: &BTreeMap<OptionId, Way>,
 ) -> Result<Option<bool>, String> {
-    let unseen = |state: &State| state.is_blind() || *state == State::Insufficient;
-    let named = |id: &TriggerId| {
-        let quoted = [format!("\"{id}\""), format!("'{id}'")];
-        quoted.iter().any(|quoted| condition.contains(quoted.as_str()))
-    };
-    let unknown: Vec<&TriggerId> = states
+    let program = Program::compile(condition).map_err(|error| error.to_string())?;
+    let mut expression = program.expression().clone();
+    let unseen: BTreeMap<&TriggerId, State> = states
         .iter()
-        .filter(|(id, state)| unseen(state) && !away.contains(*id) && named(id))
-        .map(|(id, _)| id)
+        .filter(|(_, state)| state.is_blind() || **state == State::Insufficient)
+        .filter(|(id, _)| !away.contains(*id))
+        .map(|(id, state)| (id, *state))
         .collect();
-    if unknown.len() > MOST_UNKNOWN {
-        return Ok(None);
-    }
+    let words = unseen.iter().map(|(id, state)| (id.to_string(), word(*state))).collect();
+    let named = Named::of(&mut expression, &words);
     // What is the same whatever they are does not depend on them.
+    let unknown: Vec<(&TriggerId, Vec<State>)> = unseen
+        .iter()
+        .filter_map(|(id, state)| Some((*id, named.might_be(id.as_str(), *state)?)))
+        .collect();
+    let cases = unknown.iter().try_fold(1, |cases: usize, (_, might)| {
+        cases.checked_mul(might.len()).filter(|cases| *cases <= MOST_CASES)
+    });
+    let Some(cases) = cases else { return Ok(None) };
     let mut answer = None;
-    for case in 0..1_u32 << unknown.len() {
-        let firing = |id: &TriggerId, state: &State| {
-            let place = unknown.iter().position(|unknown| *unknown == id);
-            place.map_or(*state == State::Firing, |place| case >> place & 1 == 1)
-        };
-        let found = one(condition, states, ways, firing)?;
+    for case in 0..cases {
+        let mut states = states.clone();
+        let mut rest = case;
+        for (id, might) in &unknown {
+            states.insert((*id).clone(), might[rest % might.len()]);
+            rest /= might.len();
+        }
+        let found = one(&expression, &states, ways)?;
         if answer.is_some_and(|answer| answer != found) {
             return Ok(None);
         }
@@ -57,28 +71,30 @@ pub(crate) fn holds(
     Ok(answer)
 }
 
+fn word(state: State) -> String {
+    let word = serde_json::to_value(state).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
 fn one(
-    condition: &str,
+    expression: &IdedExpr,
     states: &BTreeMap<TriggerId, State>,
     ways: &BTreeMap<OptionId, Way>,
-    firing: impl Fn(&TriggerId, &State) -> bool,
 ) -> Result<bool, String> {
-    let program = Program::compile(condition).map_err(|error| error.to_string())?;
     let mut context = Context::default();
     let firing: BTreeMap<String, bool> =
-        states.iter().map(|(id, state)| (id.to_string(), firing(id, state))).collect();
-    let word = |state: &State| serde_json::to_value(state).unwrap_or_default();
-    let state: serde_json::Map<String, serde_json::Value> =
-        states.iter().map(|(id, state)| (id.to_string(), word(state))).collect();
+        states.iter().map(|(id, state)| (id.to_string(), *state == State::Firing)).collect();
+    let state: BTreeMap<String, String> =
+        states.iter().map(|(id, state)| (id.to_string(), word(*state))).collect();
     let option: serde_json::Map<String, serde_json::Value> = ways
         .iter()
         .map(|(id, way)| (id.to_string(), serde_json::json!({"done": way.done, "age": way.age})))
         .collect();
     let bad = |error: &dyn std::fmt::Display| error.to_string();
     context.add_variable("firing", firing).map_err(|error| bad(&error))?;
-    context.add_variable("state", serde_json::Value::Object(state)).map_err(|e| bad(&e))?;
+    context.add_variable("state", state).map_err(|error| bad(&error))?;
     context.add_variable("option", serde_json::Value::Object(option)).map_err(|e| bad(&e))?;
-    match program.execute(&context) {
+    match Value::resolve(expression, &context) {
         Ok(Value::Bool(holds)) => Ok(holds),
         Ok(other) => Err(format!("it is {other:?}, neither true nor false")),
         Err(error) => Err(error.to_string()),
@@ -119,5 +135,58 @@ mod tests {
         );
         assert!(holds("firing[\"unknown\"]").is_err());
         assert!(holds("1 + 1").is_err());
+    }
+
+    /// Whichever way a trigger is named: what depends on one nobody sees is not known.
+    #[test]
+    fn what_nobody_sees_is_not_well_however_it_is_asked() {
+        let id = |name: &str| TriggerId::new(name).expect("a name");
+        let states = BTreeMap::from([
+            (id("dead"), State::NoData),
+            (id("mute"), State::Insufficient),
+            (id("up"), State::Ok),
+            (id("down"), State::Firing),
+        ]);
+        let (ways, nothing) = (BTreeMap::new(), BTreeSet::new());
+        for (condition, answer) in [
+            ("firing.dead", None),
+            ("firing . dead", None),
+            ("firing[\"de\" + \"ad\"]", None),
+            ("firing.exists(id, firing[id] && id == \"dead\")", None),
+            ("firing.up && firing.dead", Some(false)),
+            ("firing.down || firing.dead", Some(true)),
+            ("firing.down", Some(true)),
+            ("\"dead\" == \"dead\" && firing.up", Some(false)),
+            // What it would be if somebody saw it.
+            ("state[\"dead\"] == \"firing\"", None),
+            ("state.dead == \"firing\"", None),
+            ("\"firing\" == state.dead", None),
+            ("state.dead != \"ok\"", None),
+            ("state.dead in [\"firing\", \"pending\"]", None),
+            ("state.mute == \"pending\"", None),
+            ("state.dead == state.up", None),
+            ("[\"firing\"].exists(word, state.dead == word)", None),
+            // Where it stands, for whoever asks for that.
+            ("state.dead == \"no_data\"", Some(true)),
+            ("\"no_data\" == state.dead", Some(true)),
+            ("state.dead != \"no_data\"", Some(false)),
+            ("state.dead in [\"error\", \"no_data\"]", Some(true)),
+            ("state.mute == \"insufficient\"", Some(true)),
+            ("state.dead == \"error\"", Some(false)),
+            ("state.dead == \"no_data\" || state.dead == \"firing\"", Some(true)),
+            ("state.dead == \"no_data\" && state.dead == \"firing\"", None),
+            ("state.up == \"ok\" && state.down == \"firing\"", Some(true)),
+        ] {
+            assert_eq!(holds(condition, &states, &nothing, &ways), Ok(answer), "{condition}");
+        }
+        let gone = BTreeSet::from([id("dead")]);
+        assert_eq!(holds("state.dead == \"firing\"", &states, &gone, &ways), Ok(Some(false)));
+        // Too many of them to try.
+        let many: BTreeMap<TriggerId, State> =
+            (0..8).map(|n| (id(&format!("t{n}")), State::Error)).collect();
+        let all =
+            |n| (0..n).map(|n| format!("firing.t{n}")).collect::<Vec<_>>().join(" && false && ");
+        assert_eq!(holds(&all(7), &many, &nothing, &ways), Ok(Some(false)));
+        assert_eq!(holds(&all(8), &many, &nothing, &ways), Ok(None));
     }
 }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use backout_core::ids::TriggerId;
 use backout_trigger::machine::Sample;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::receive::OLDEST;
+use crate::receive::{Alert, OLDEST};
 
 /// The labels of an alert, which tell it from any other.
 pub type Labels = BTreeMap<String, String>;
@@ -28,6 +29,9 @@ pub struct Heard {
 pub struct Alerts {
     /// Those that fire.
     pub firing: BTreeSet<Labels>,
+    /// Since when, as far as whoever says so says when.
+    #[serde(default)]
+    pub since: Vec<(Labels, Timestamp)>,
     /// One of them fired, and no look has seen it yet: its end may have come sooner.
     pub unseen: bool,
 }
@@ -43,13 +47,24 @@ impl Heard {
     }
 
     /// An alert fires, or does no more.
-    pub(crate) fn note(&mut self, trigger: &TriggerId, labels: &Labels, firing: bool) {
+    pub(crate) fn note(&mut self, trigger: &TriggerId, alert: &Alert) {
         let alerts = self.alerts.entry(trigger.clone()).or_default();
-        if firing {
-            alerts.unseen = true;
-            alerts.firing.insert(labels.clone());
-        } else {
-            alerts.firing.remove(labels);
+        let place = alerts.since.iter().position(|(labels, _)| *labels == alert.labels);
+        let since = place.map(|place| alerts.since[place].1);
+        if !alert.firing {
+            // Messages overtake each other: what was over before this began is another one.
+            if since.zip(alert.at).is_none_or(|(since, over)| over >= since) {
+                alerts.firing.remove(&alert.labels);
+                alerts.since.retain(|(labels, _)| *labels != alert.labels);
+            }
+            return;
+        }
+        alerts.unseen = true;
+        alerts.firing.insert(alert.labels.clone());
+        match (place, alert.at) {
+            (Some(place), Some(at)) => alerts.since[place].1 = at.max(alerts.since[place].1),
+            (None, Some(at)) => alerts.since.push((alert.labels.clone(), at)),
+            (_, None) => {}
         }
     }
 

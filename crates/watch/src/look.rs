@@ -1,18 +1,18 @@
 //! Looking once: asking a source, and turning its answer into a sample.
 
+mod page;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backout_core::ids::SourceId;
-use backout_core::plan::{
-    Condition, Gauge, Latency, Method, Probe, Ratio, Relative, Source, Trigger,
-};
+use backout_core::plan::{Condition, Gauge, Latency, Probe, Ratio, Relative, Source, Trigger};
 use backout_engine::hands::World;
-use backout_exec::http::{self, Request};
 use backout_exec::probe;
 use backout_exec::secrets::Secrets;
 use backout_exec::sql::{Databases, Rows, SqlError};
+use backout_exec::terminal::{QUOTED, short};
 use backout_trigger::machine::Sample;
 use backout_trigger::quantile::upper_bound;
 use backout_trigger::rule::beyond;
@@ -366,42 +366,7 @@ impl Looker {
             }
             .asking([query.as_str()]);
         };
-        let (this, asked, source) = (Arc::clone(self), url.clone(), gauge.source.clone());
-        let began = Instant::now();
-        let answered = tokio::task::spawn_blocking(move || {
-            let request = Request {
-                url: &asked,
-                source: source.as_ref(),
-                method: Method::Get,
-                headers: Vec::new(),
-                key: None,
-                body: None,
-                timeout: TIMEOUT,
-            };
-            let mut secrets = Secrets::default();
-            let answer =
-                http::send(&request, &this.world.sources, &this.world.folder, &mut secrets);
-            (answer, began.elapsed().as_secs_f64())
-        })
-        .await;
-        let expression = gauge.value.as_deref().unwrap_or("seconds");
-        let looked = match answered {
-            Err(error) => Looked::failed(None, error.to_string()),
-            Ok((Err(error), _)) => Looked::failed(gauge.source.as_ref(), error.to_string()),
-            Ok((Ok(answer), seconds)) => match http::figure(expression, &answer, seconds) {
-                // How soon a page says that it is broken is nothing to go by.
-                Ok(_) if gauge.value.is_none() && answer.status >= 400 => {
-                    Looked::failed(gauge.source.as_ref(), format!("it answered {}", answer.status))
-                }
-                Ok(value) => {
-                    Looked::of(Sample::Value { value, beyond: beyond(&gauge.limit, value) })
-                }
-                Err(why) => {
-                    Looked::of(Sample::Nothing).saying(format!("status {}: {why}", answer.status))
-                }
-            },
-        };
-        looked.asking([url.as_str()])
+        self.page(gauge, url).await
     }
 
     async fn probe(self: &Arc<Self>, wanted: &Probe) -> Looked {
@@ -471,10 +436,10 @@ async fn blocking<T: Send + 'static>(
 /// A cell of a database as a figure.
 fn figure(query: &str, cell: &Option<String>) -> Result<Option<f64>, Looked> {
     let Some(text) = cell else { return Ok(None) };
-    text.trim()
-        .parse()
-        .map(Some)
-        .map_err(|_| Looked::failed(None, format!("`{query}` gives `{text}`, which is no figure")))
+    text.trim().parse().map(Some).map_err(|_| {
+        let text = short(text.trim(), QUOTED);
+        Looked::failed(None, format!("`{query}` gives `{text}`, which is no figure"))
+    })
 }
 
 /// Why a histogram cannot be read at a limit.
@@ -521,13 +486,15 @@ pub(crate) fn queries(latency: &Latency, boundary: &str) -> (String, String) {
 }
 
 /// Slow and all requests between two looks at the counters themselves, and not at a rate
-/// of them: no request is counted twice, and none is made up. A total that fell was
-/// reset, or a server of several went away: nobody knows what of it is new.
+/// of them: no request is counted twice, and none is made up. Where the slow ones, the
+/// others or all fell, a counter was reset, or a server of several went away: nobody knows
+/// what of it is new.
 pub(crate) fn since(before: Option<(f64, f64)>, now: (f64, f64)) -> (f64, f64) {
-    match before {
-        Some((bad, total)) if now.1 >= total => ((now.0 - bad).max(0.0), now.1 - total),
-        Some(_) | None => (0.0, 0.0),
-    }
+    let Some(before) = before else { return (0.0, 0.0) };
+    let (bad, total) = (now.0 - before.0, now.1 - before.1);
+    // Requests are whole; what a sum loses in its last digits did not fall.
+    let fell = [bad, total, total - bad].iter().any(|new| *new < -0.5);
+    if fell { (0.0, 0.0) } else { (bad.max(0.0), total.max(0.0)) }
 }
 
 /// `name{labels}` as its two parts.
@@ -549,5 +516,25 @@ mod tests {
         assert_eq!(selector("a_seconds"), ("a_seconds".to_owned(), String::new()));
         let (name, labels) = selector("a_seconds{job=\"x\", code=~\"2..\"}");
         assert_eq!((name.as_str(), labels.as_str()), ("a_seconds", "job=\"x\", code=~\"2..\""));
+    }
+
+    #[test]
+    fn what_a_database_says_is_not_repeated() {
+        let cell = |text: String| figure("SELECT note FROM customers", &Some(text));
+        assert_eq!(cell(" 12 ".to_owned()), Ok(Some(12.0)));
+        let said = cell("Jane Doe, 12 High Street ".repeat(100_000)).expect_err("no figure").note;
+        assert!(said.starts_with("`SELECT note FROM customers` gives `Jane Doe,"), "{said}");
+        assert!(said.chars().count() < 160, "{} characters", said.len());
+    }
+
+    #[test]
+    fn whatever_part_of_a_counter_fell_it_was_reset() {
+        let since = |now| since(Some((20.0, 150.0)), now);
+        assert_eq!(since((25.0, 170.0)), (5.0, 20.0));
+        assert_eq!(since((20.0, 150.0)), (0.0, 0.0));
+        assert_eq!(since((5.0, 140.0)), (0.0, 0.0), "all");
+        assert_eq!(since((15.0, 160.0)), (0.0, 0.0), "the slow ones, of a total that rose");
+        assert_eq!(since((60.0, 160.0)), (0.0, 0.0), "the others, of a total that rose");
+        assert_eq!(since((19.999_999_9, 151.0)), (0.0, 1.0), "digits are no request");
     }
 }

@@ -97,7 +97,7 @@ mod tests {
         let quiet = |windows, alarms, highest: f64| {
             let mut all = vec![1.0; windows - alarms];
             all.extend(std::iter::repeat_n(highest, alarms));
-            Quiet { windows, alarms, highest: all }
+            Quiet { windows, blind: 0, alarms, highest: all }
         };
         assert_eq!(usual(&quiet(42, 1, 348.9), 0.01, 10.0), None);
         assert_eq!(usual(&quiet(42, 3, 40.0), 0.01, 10.0), None);

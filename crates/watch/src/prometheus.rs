@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use backout_exec::terminal::{QUOTED, short};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -39,6 +40,9 @@ struct Answer {
     #[serde(default)]
     error: String,
     data: Option<Data>,
+    /// Why the answer may not be what was asked for. What it has to say besides stands in
+    /// `infos`, since there are such.
+    warnings: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -200,17 +204,37 @@ impl Prometheus {
             return Err(NoAnswer::Lost(format!("it answers {status}, and not as Prometheus does")));
         };
         match answer.data {
-            Some(data) if answer.status == "success" => Ok(data),
+            Some(data) if answer.status == "success" => {
+                doubt(answer.warnings.as_deref()).map_or(Ok(data), Err)
+            }
             // 422 and 400: the query; 503: the server.
-            _ if status >= 500 => Err(NoAnswer::Lost(format!("{status}: {}", answer.error))),
-            _ => Err(NoAnswer::Refused(answer.error)),
+            _ if status >= 500 => Err(NoAnswer::Lost(format!("{status}: {}", said(&answer.error)))),
+            _ => Err(NoAnswer::Refused(said(&answer.error))),
         }
     }
 }
 
+/// Why an answer is none: a part of a sum looks like a sum, and fewer failures like none.
+fn doubt(warnings: Option<&[String]>) -> Option<NoAnswer> {
+    let mut warnings = warnings.unwrap_or_default().iter();
+    let warning = warnings.find(|warning| !warning.starts_with("PromQL info:"))?;
+    let why = format!("it does not stand by its answer: {}", said(warning));
+    Some(match warning.starts_with("PromQL warning:") {
+        true => NoAnswer::Refused(why),
+        false => NoAnswer::Lost(why),
+    })
+}
+
+/// What a server says, as far as it is shown.
+fn said(text: &str) -> String {
+    short(text, 2 * QUOTED)
+}
+
 fn parsed<T: for<'de> Deserialize<'de>>(value: serde_json::Value) -> Result<T, NoAnswer> {
-    serde_json::from_value(value)
-        .map_err(|error| NoAnswer::Lost(format!("it does not answer as Prometheus does: {error}")))
+    serde_json::from_value(value).map_err(|error| {
+        let why = said(&error.to_string());
+        NoAnswer::Lost(format!("it does not answer as Prometheus does: {why}"))
+    })
 }
 
 /// `NaN` is no value.

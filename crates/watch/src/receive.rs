@@ -49,6 +49,9 @@ pub struct Alert {
     pub labels: Labels,
     /// Whether it fires.
     pub firing: bool,
+    /// Since when, or when it was over, as its sender says. What does not say so is taken to
+    /// come in the right order.
+    pub at: Option<Timestamp>,
 }
 
 /// What another system says became of a stage.
@@ -104,9 +107,25 @@ struct Alertmanager {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Notified {
     status: String,
     labels: Labels,
+    #[serde(default)]
+    starts_at: Option<String>,
+    #[serde(default)]
+    ends_at: Option<String>,
+}
+
+impl Notified {
+    /// Since when it fires, or when it was over: an alert that ends later than another one
+    /// began is that one, wherever two servers disagree about its beginning.
+    fn at(&self, firing: bool) -> Option<Timestamp> {
+        let moment = |text: &Option<String>| text.as_ref()?.parse().ok();
+        let began: Option<Timestamp> = moment(&self.starts_at);
+        let ended = moment(&self.ends_at).filter(|_| !firing);
+        began.map(|began| ended.map_or(began, |ended| began.max(ended)))
+    }
 }
 
 #[derive(Deserialize)]
@@ -201,11 +220,12 @@ fn answer(
         return refused(401, "not let in");
     }
     arrived()?;
-    let (message, left_out) = read(&head.path, &body).map_err(|why| (400, why))?;
+    let (message, left_out) = read(&head.path, at, &body).map_err(|why| (400, why))?;
     // Whoever has seen a signed message could send it again.
     if head.path != "/alertmanager" {
-        let signature = signature.to_ascii_lowercase();
-        match once(&signature, now.as_second()) {
+        // However it was written, it is the same.
+        let bytes = signature_of(signature).unwrap_or_default();
+        match once(&shown(&bytes), now.as_second()) {
             Ok(true) => {}
             Ok(false) => {
                 return refused(409, "this message came before; sign it again to say it again");
@@ -227,8 +247,8 @@ fn answer(
     })
 }
 
-/// A message, and how many alerts its sender left out of it.
-fn read(url: &str, body: &[u8]) -> Result<(Message, u64), String> {
+/// A message, signed at a moment if it is, and how many alerts its sender left out of it.
+fn read(url: &str, at: &str, body: &[u8]) -> Result<(Message, u64), String> {
     let wrong = |error: serde_json::Error| format!("this is no such message: {error}");
     match url {
         "/alertmanager" => {
@@ -242,16 +262,18 @@ fn read(url: &str, body: &[u8]) -> Result<(Message, u64), String> {
                     "resolved" => false,
                     other => return Err(format!("an alert is firing or resolved, not `{other}`")),
                 };
-                let name = alert.labels.get("alertname").cloned().unwrap_or_default();
-                Ok(Alert { name, labels: alert.labels, firing })
+                let (at, labels) = (alert.at(firing), alert.labels);
+                let name = labels.get("alertname").cloned().unwrap_or_default();
+                Ok(Alert { name, labels, firing, at })
             };
             let alerts: Result<_, String> = message.alerts.into_iter().map(alert).collect();
             Ok((Message::Alerts(alerts?), message.truncated))
         }
         "/alert" => {
             let said: Signed = serde_json::from_slice(body).map_err(wrong)?;
-            let alert = Alert { name: said.alert, labels: said.labels, firing: said.firing };
-            Ok((Message::Alerts(vec![alert]), 0))
+            let at = at.parse().ok().and_then(|at| Timestamp::from_second(at).ok());
+            let (name, labels, firing) = (said.alert, said.labels, said.firing);
+            Ok((Message::Alerts(vec![Alert { name, labels, firing, at }]), 0))
         }
         _ => Ok((Message::Stage(serde_json::from_slice(body).map_err(wrong)?), 0)),
     }
@@ -288,7 +310,8 @@ fn signature_of(header: &str) -> Option<Vec<u8>> {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
+    // `from_str_radix` would take a sign, too.
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
@@ -299,7 +322,12 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 pub fn sign(secret: &str, at: i64, body: &[u8]) -> String {
     let mac = mac(secret, &[at.to_string().as_bytes(), b".", body]);
     let digest = mac.map(|mac| mac.finalize().into_bytes().to_vec()).unwrap_or_default();
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    shown(&digest)
+}
+
+/// A signature in the one way it is written here.
+fn shown(bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256={hex}")
 }
 

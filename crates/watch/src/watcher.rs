@@ -5,18 +5,18 @@
 //! later ones late, and one that is missed is not made up for. Looks of one source
 //! share a bound, so that a dead one does not keep the others from being read.
 
+mod eye;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use backout_core::decision::is_there;
 use backout_core::event::Event;
 use backout_core::ids::{OptionId, SourceId, TriggerId};
 use backout_core::plan::{Condition, Plan, Trigger};
-use backout_core::state::RunState;
-use backout_core::watch::{Meaning, Reading, State};
+use backout_core::watch::{Meaning, State};
 use backout_engine::Sight;
 use backout_engine::hands::World;
 use backout_trigger::machine::{Sample, Watched};
@@ -26,6 +26,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use self::eye::Eye;
+pub use self::eye::away;
 use crate::board::{Board, Standing};
 use crate::composite::{self, Way};
 use crate::look::{Looked, Looker, Memory, Servers, TIMEOUT};
@@ -39,6 +41,8 @@ const AT_ONCE: usize = 16;
 const LOST_AFTER: u32 = 2;
 /// How often the board is kept at most.
 const KEPT_EVERY: Duration = Duration::from_secs(1);
+/// How far ahead of whoever judges a look may be.
+const A_MOMENT: Duration = Duration::from_secs(2);
 
 /// What a watcher tells.
 pub type News = mpsc::Receiver<Vec<Event>>;
@@ -253,77 +257,6 @@ impl Watcher {
     }
 }
 
-/// How far ahead of whoever judges a look may be.
-const A_MOMENT: Duration = Duration::from_secs(2);
-
-/// Knows when each trigger was last looked at.
-struct Eye(Arc<Shared>);
-
-impl Sight for Eye {
-    fn unseen(
-        &self,
-        triggers: &[(TriggerId, State)],
-        since: Timestamp,
-        now: Timestamp,
-    ) -> Option<Duration> {
-        let board = self.0.board();
-        let waits = triggers.iter().filter_map(|(id, state)| {
-            // One look may just be over, the next one may take as long as it may.
-            let patience = self.0.rules.get(id)?.every * 2 + TIMEOUT * 2;
-            // What an earlier watch has seen says nothing about the time in between; nor
-            // does a look that is not over say anything yet.
-            let fresh = self.0.rules.get(id)?.every * 2 + A_MOMENT;
-            let earliest = now.checked_sub(fresh).unwrap_or(since).max(since).max(self.0.begun);
-            let seen = board.triggers.get(id).is_some_and(|standing| {
-                let watched = &standing.watched;
-                let blind = state.is_blind() || *state == State::Insufficient;
-                let at = if blind { watched.looked } else { watched.seen };
-                // The clock went back: nobody knows which looks were before what is judged.
-                let latest = now.checked_add(A_MOMENT).unwrap_or(now);
-                watched.state == *state && at.is_some_and(|at| at >= earliest && at <= latest)
-            });
-            (!seen).then_some(patience)
-        });
-        // What another system said is confirmed already, and waits for its look.
-        let heard = board.heard.alerts.iter().filter(|(_, alerts)| alerts.unseen);
-        let heard = heard.filter(|(id, _)| !self.0.is_away(id));
-        let heard = heard.filter_map(|(id, _)| Some(self.0.rules.get(id)?.every * 2 + TIMEOUT));
-        waits.chain(heard).max()
-    }
-
-    fn readings(&self) -> BTreeMap<TriggerId, Reading> {
-        let board = self.0.board();
-        board.triggers.iter().map(|(id, known)| (id.clone(), known.reading.clone())).collect()
-    }
-
-    fn stands(&self, state: &RunState, now: Timestamp) {
-        let ways = ways(state, now);
-        *self.0.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
-        *self.0.away.lock().unwrap_or_else(PoisonError::into_inner) = away(state);
-    }
-}
-
-/// The triggers of a run that are about something that is not there.
-#[must_use]
-pub fn away(state: &RunState) -> BTreeSet<TriggerId> {
-    let triggers = state.planned.plan.triggers.iter();
-    triggers.map(|(id, _)| id).filter(|id| !is_there(state, id)).cloned().collect()
-}
-
-/// The ways back of a run: the one that is gone, since when it is done, and the others.
-fn ways(state: &RunState, now: Timestamp) -> BTreeMap<OptionId, Way> {
-    let going = state.release.back.as_ref().and(state.option.as_ref());
-    let (settled, all) = state.progress();
-    let done = settled == all && state.active().next().is_none();
-    let last = state.states.iter().filter_map(|known| known.ended).max();
-    let age = last.map_or(0.0, |last| now.duration_since(last).as_secs_f64().max(0.0));
-    let way = |id: &OptionId| match going == Some(id) && done {
-        true => Way { done: true, age },
-        false => Way { done: false, age: 0.0 },
-    };
-    state.planned.plan.options.keys().map(|id| (id.clone(), way(id))).collect()
-}
-
 /// Hears messages of other systems.
 #[derive(Clone)]
 pub struct Ear(Arc<Shared>);
@@ -346,7 +279,7 @@ impl Ear {
                 });
                 let mut any = false;
                 for (id, _) in waiting {
-                    board.heard.note(id, &alert.labels, alert.firing);
+                    board.heard.note(id, alert);
                     any = true;
                 }
                 known += usize::from(any);
@@ -410,6 +343,16 @@ fn untold(
         moved(standing.watched.state, standing.watched.meaning(rule));
     }
     events
+}
+
+/// Whether a look shows that its source can be read. A probe that does not hold may have had
+/// no answer at all: that is what it is about.
+fn has_answered(trigger: &Trigger, sample: &Sample) -> bool {
+    match (&trigger.condition, sample) {
+        (_, Sample::Failed) => false,
+        (Condition::Probe(_), sample) => matches!(sample, Sample::Value { beyond: false, .. }),
+        _ => true,
+    }
 }
 
 fn failed(why: &str) -> Looked {
@@ -547,7 +490,7 @@ impl Shared {
                 }
             }
             // The first time it is read, too: an earlier watch may have lost it.
-            (None, Some(source)) if looked.sample != Sample::Failed => {
+            (None, Some(source)) if has_answered(trigger, &looked.sample) => {
                 let known = sources.entry(source.clone()).or_default();
                 known.of.clear();
                 if known.lost.replace(false) != Some(false) {

@@ -1,3 +1,4 @@
 //! The hands against real servers.
 
 mod postgres;
+mod sqlite;

@@ -1,7 +1,8 @@
 //! False alarms stay within their budget, however often one looks.
 
+use backout_core::plan::Plan;
 use backout_trigger::evidence::{Detector, most_rho};
-use backout_trigger::rule::{looks, threshold};
+use backout_trigger::rule::{self, Kind, Measured, looks, threshold};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -65,6 +66,31 @@ proptest! {
         let mean = mean_factor(&detector, total, below * limit, bursts);
         prop_assert!(mean <= 1.0 + 1e-7, "{mean}");
     }
+}
+
+/// A trigger looks from the first stage on, and every look may raise an alarm.
+#[test]
+fn all_looks_of_a_release_are_counted() {
+    let needed = |stages: serde_json::Value| {
+        let ratio = serde_json::json!({"source": "m", "bad": "b", "total": "t", "limit": "5%"});
+        let plan = serde_json::json!({
+            "backout": 1, "change": {"title": "A change"}, "stages": stages,
+            "watch": {"window": "4h", "false_alarms": "1%"},
+            "triggers": {"logins": {"every": "15s", "ratio": ratio}},
+        });
+        let plan: Plan = serde_json::from_value(plan).expect("a plan");
+        let rule = rule::of(&plan, &plan.triggers[0], &Measured::default()).expect("a rule");
+        let Kind::Share { threshold, .. } = rule.kind else { panic!("it is a share") };
+        threshold
+    };
+    let over = |hours: u64| {
+        let count = looks(Duration::from_secs(hours * 3600), Duration::from_secs(15));
+        threshold(count, 0.01, None)
+    };
+    assert_eq!(needed(serde_json::json!([])), over(4));
+    let stage = |id: &str, takes: &str, bake: &str| serde_json::json!({"id": id, "owner": "ops", "takes": takes, "bake": bake, "manual": "do it"});
+    let stages = [stage("one", "30m", "90m"), stage("two", "1h", "3h")];
+    assert_eq!(needed(stages.into_iter().collect()), over(10));
 }
 
 /// Numbers that look random and are the same everywhere (SplitMix64).

@@ -188,6 +188,32 @@ fn a_release_without_traffic_is_not_well() {
     assert_eq!(verdict([(&rule, &last)]), Verdict::Inconclusive);
 }
 
+/// A look without events is a look, and has found none: what is judged by events is judged by
+/// those of a look that found some, and only if they came after what is judged.
+#[test]
+fn a_look_without_events_is_no_gap_and_shows_nothing() {
+    let rule = share(0.05);
+    let mut watched = Watched::new(at(0));
+    let mut look = |tick, total| {
+        watched.look(&rule, at(tick), &counts(0.0, total));
+        (watched.seen, watched.counted)
+    };
+    assert_eq!(look(1, 0.0), (Some(at(1)), None));
+    assert_eq!(look(2, 100.0), (Some(at(2)), Some(at(1))), "they came after the look before");
+    assert_eq!(look(3, 0.4), (Some(at(3)), Some(at(1))), "less than half an event is none");
+    assert_eq!(look(4, 0.0), (Some(at(4)), Some(at(1))));
+    assert_eq!(look(5, 3.0), (Some(at(5)), Some(at(4))));
+    assert_eq!(watched.state, State::Ok);
+    // A clock that goes back takes it along.
+    watched.look(&rule, at(2), &counts(0.0, 0.0));
+    assert_eq!(watched.counted, Some(at(2)));
+    // What was kept before this was known is read all the same.
+    let mut kept = serde_json::to_value(&watched).expect("JSON");
+    kept.as_object_mut().expect("an object").remove("counted");
+    let old: Watched = serde_json::from_value(kept).expect("an old board");
+    assert_eq!((old.counted, old.seen), (None, watched.seen));
+}
+
 fn timed(samples: &[Sample]) -> Vec<(Timestamp, Sample)> {
     (1..).map(at).zip(samples.iter().cloned()).collect()
 }
@@ -235,6 +261,52 @@ fn quiet_times_give_the_rate_of_false_alarms() {
     let found = quiet(&plain(), &noisy, seconds(4 * 3600));
     assert_eq!(found.rate(), Some(1.0));
     assert_eq!(quiet(&plain(), &[], seconds(60)).rate(), None);
+}
+
+/// That nothing fired where nobody saw anything is no quiet watch.
+#[test]
+fn times_in_which_nothing_was_seen_are_not_quiet() {
+    let window = seconds(4 * 3600);
+    let one = |sample: Sample| vec![sample; 960];
+    let half = |sample: Sample, few: usize| {
+        [vec![sample; few], one(Sample::Nothing)].concat()[..960].to_vec()
+    };
+    let found = |rule: &Rule, samples: Vec<Sample>| {
+        let found = quiet(rule, &timed(&samples), window);
+        (found.windows, found.blind, found.alarms)
+    };
+    let good = || one(counts(1.0, 100.0));
+    for nothing in [one(counts(0.0, 0.0)), one(Sample::Nothing), one(Sample::Failed)] {
+        assert_eq!(found(&share(0.05), [good(), nothing, good()].concat()), (2, 1, 0));
+    }
+    assert_eq!(found(&plain(), one(value(f64::NAN))), (0, 1, 0), "no number is no value");
+    assert_eq!(found(&plain(), half(value(1.0), 400)), (0, 1, 0), "blind for most of it");
+    assert_eq!(found(&plain(), half(value(1.0), 600)), (1, 0, 0));
+    assert_eq!(found(&plain(), half(value(11.0), 400)), (1, 0, 1), "an alarm was seen");
+    // Rare events are seen for as long as somebody looks.
+    let mut rare = one(counts(0.0, 0.0));
+    rare[500] = counts(0.0, 1.0);
+    assert_eq!(found(&share(0.05), rare), (1, 0, 0));
+    // What is missing between two samples was not seen either.
+    let mut gap = timed(&one(value(1.0)));
+    gap.retain(|(when, _)| *when < at(200) || *when > at(800));
+    let gap = quiet(&plain(), &gap, window);
+    assert_eq!((gap.windows, gap.blind), (0, 1));
+}
+
+#[test]
+fn a_replay_says_for_how_long_it_was_blind() {
+    let blind = |samples: &[Sample]| {
+        let done = replay(&plain(), &timed(samples)).expect("samples");
+        (done.blind, done.seen)
+    };
+    let nothing = Sample::Nothing;
+    assert_eq!(blind(&[value(1.0), value(1.0)]), (seconds(0), true));
+    assert_eq!(blind(&[value(1.0), nothing.clone(), value(1.0)]), (seconds(15), true));
+    assert_eq!(blind(&[nothing.clone(), nothing]), (seconds(15), false));
+    assert_eq!(blind(&[counts(0.0, 0.0), counts(0.0, 0.0)]), (seconds(0), false));
+    let gap = [(at(0), value(1.0)), (at(10), value(1.0))];
+    assert_eq!(replay(&plain(), &gap).expect("samples").blind, seconds(9 * 15));
 }
 
 fn sample() -> impl Strategy<Value = Sample> {

@@ -156,6 +156,20 @@ async fn triggers_over_sqlite() {
     let source = Source::Sqlite(file.to_string_lossy().into_owned());
     let (plan, world) = over(source, &triggers());
     each_look_says_what_is_there(&plan, &world).await;
+    // What stands in a table is not repeated in what is said of it.
+    let long = "SELECT replace(hex(zeroblob(5000)), '00', 'Jane Doe ')";
+    let source = Source::Sqlite(file.to_string_lossy().into_owned());
+    let (wordy, wordy_world) = over(
+        source,
+        &json!({
+            "gauge": {"gauge": {"source": "db", "query": long, "limit": "> 5"}},
+            "probe": {"every": "1s", "probe": {"sql": {"source": "db", "query": long, "equals": "1"}}},
+        }),
+    );
+    for name in ["gauge", "probe"] {
+        let note = look(&wordy, &wordy_world, name).await.note;
+        assert!(note.contains("Jane Doe") && note.len() < 200, "{name}: {} bytes", note.len());
+    }
     // What is no database is a source that cannot be read.
     std::fs::write(&file, "no database at all, but long enough to look like one").expect("written");
     let looked = look(&plan, &world, "count").await;

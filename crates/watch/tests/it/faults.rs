@@ -27,6 +27,10 @@ enum Says {
     Several,
     Boundary(&'static str),
     Scalar(&'static str),
+    /// A value, and why it may be none.
+    Warns(&'static str, &'static str),
+    /// A value, and what there is to say besides.
+    Informs(&'static str, &'static str),
     Refuses,
     Status(u16),
     Page,
@@ -75,6 +79,12 @@ impl SimulatedPrometheus {
                     Says::Several => (200, vector(&["1", "2", "3"]).to_string()),
                     Says::Boundary(le) => (200, json!({"status": "success", "data": {"resultType": "vector", "result": [{"metric": {"le": le}, "value": [1.0, "1"]}]}}).to_string()),
                     Says::Scalar(value) => (200, json!({"status": "success", "data": {"resultType": "scalar", "result": [1.0, value]}}).to_string()),
+                    Says::Warns(value, why) | Says::Informs(value, why) => {
+                        let kind = if matches!(next, Says::Warns(..)) { "warnings" } else { "infos" };
+                        let mut answer = vector(&[value]);
+                        answer[kind] = json!([why]);
+                        (200, answer.to_string())
+                    }
                     Says::Refuses => (400, json!({"status": "error", "error": "parse error"}).to_string()),
                     Says::Status(status) => (status, json!({"status": "error", "error": "on fire"}).to_string()),
                     Says::Page => (200, "<html>Sign in</html>".to_owned()),
@@ -113,6 +123,17 @@ fn each_failure_has_its_own_meaning() {
         Err(NoAnswer::Refused(why)) => format!("refused: {why}"),
         Ok(value) => panic!("{value:?}"),
     };
+    // A part of the series, of which nobody knows what the others say.
+    let partial = "receive series from Addr: 10.0.0.7:10901: connection refused";
+    assert_eq!(
+        said(ask(Says::Warns("0", partial))),
+        format!("lost: it does not stand by its answer: {partial}")
+    );
+    let malformed = "PromQL warning: bucket label \"le\" is missing or has a malformed value";
+    assert!(said(ask(Says::Warns("0", malformed))).starts_with("refused: "));
+    let info = "PromQL info: metric might not be a counter";
+    assert_eq!(ask(Says::Informs("4", "of interest")), Ok(Some(4.0)));
+    assert_eq!(ask(Says::Warns("4", info)), Ok(Some(4.0)), "as older servers say it");
     assert!(said(ask(Says::Several)).starts_with("refused: `up` gives 3 series"));
     assert_eq!(said(ask(Says::Refuses)), "refused: parse error");
     assert_eq!(said(ask(Says::Status(503))), "lost: 503: on fire");
@@ -174,13 +195,13 @@ async fn a_counter_that_was_reset_makes_no_request_up() {
         Says::Boundary("5"),
         Says::Pair(Some("95"), Some("100")),
         Says::Pair(Some("130"), Some("150")),
-        // One instance less: fewer slow ones than before, and that is no reset.
+        // One of several was reset: fewer slow ones than before, although all are more.
         Says::Pair(Some("145"), Some("160")),
         Says::Pair(Some("15"), Some("20")),
         Says::Pair(Some("25"), Some("32")),
     ]);
     let looker = looker(&server, &trigger);
-    for (bad, total) in [(0.0, 0.0), (15.0, 50.0), (0.0, 10.0), (0.0, 0.0), (2.0, 12.0)] {
+    for (bad, total) in [(0.0, 0.0), (15.0, 50.0), (0.0, 0.0), (0.0, 0.0), (2.0, 12.0)] {
         assert_eq!(looker.look().await.sample, Sample::Counts { bad, total });
     }
 }
@@ -288,6 +309,38 @@ async fn a_hung_source_is_not_seen() {
     assert!(patience >= Duration::from_secs(10), "a look may take that long");
 }
 
+/// A share whose traffic has died stands as it stood before; nobody has seen it well since.
+#[tokio::test]
+async fn a_share_without_events_since_is_not_seen_to_be_well() {
+    let server = SimulatedPrometheus::new([Says::Pair(Some("0"), Some("100"))]);
+    let ratio = json!({"source": "metrics", "bad": "b", "total": "t", "limit": "5%"});
+    let plan = plan(&server.address, &json!({"t": {"every": "100ms", "ratio": ratio}}));
+    let (watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    until(&mut news, |event| moved(event, "t", State::Ok)).await;
+    let id = watcher.rules().keys().next().expect("one").clone();
+    let (sight, well) = (watcher.sight(), [(id.clone(), State::Ok)]);
+    let looked = |board: &Board| board.triggers[&id].watched.looked;
+    // What is judged ends, and no request comes any more.
+    server.now_says([Says::Pair(Some("0"), Some("0"))]);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let ended = Timestamp::now();
+    let second = jiff::SignedDuration::from_secs(1);
+    while looked(&watcher.board()).is_none_or(|at| at < ended + second) {
+        assert!(sight.unseen(&well, ended, Timestamp::now()).is_some(), "no event since");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(watcher.board().triggers[&id].watched.state, State::Ok, "by what was before");
+    // Where requests are rare one look that finds some is enough, and those after it need not.
+    server.now_says([Says::Pair(Some("0"), Some("1")), Says::Pair(Some("0"), Some("0"))]);
+    let limit = Timestamp::now() + Duration::from_secs(20);
+    while sight.unseen(&well, ended, Timestamp::now()).is_some() {
+        assert!(Timestamp::now() < limit, "it was seen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(sight.unseen(&well, ended, Timestamp::now()), None);
+}
+
 /// Any gauge, over and over, until the watcher says what is expected.
 async fn until(news: &mut backout_watch::News, mut wanted: impl FnMut(&Event) -> bool) -> Event {
     let look = async {
@@ -361,25 +414,40 @@ async fn a_page_is_measured_in_seconds_whatever_the_limit_is_written_in() {
     let address = format!("http://{}", server.server_addr());
     std::thread::spawn(move || {
         for request in server.incoming_requests() {
-            let status = if request.url() == "/down" { 503 } else { 200 };
-            let answer = tiny_http::Response::from_string("here").with_status_code(status);
-            let _ = request.respond(answer);
+            let status = match request.url() {
+                "/down" => 503,
+                "/moved" => 302,
+                _ => 200,
+            };
+            let answer = tiny_http::Response::from_string("{\"errors\": 0}");
+            let _ = request.respond(answer.with_status_code(status));
         }
     });
     let table = [
-        ("/", "> 20s", State::Ok),
-        ("/", "> 20000ms", State::Ok),
-        ("/", "> 0.0001ms", State::Firing),
-        ("/down", "> 20s", State::Error),
+        ("/", None, "> 20s", State::Ok),
+        ("/", None, "> 20000ms", State::Ok),
+        ("/", None, "> 0.0001ms", State::Firing),
+        ("/", Some("json.errors"), "> 0", State::Ok),
+        ("/down", None, "> 20s", State::Error),
+        ("/down", Some("seconds"), "> 20s", State::Error),
+        ("/down", Some("json.errors"), "> 0", State::Error),
+        ("/moved", None, "> 20s", State::Error),
+        ("/moved", Some("json.errors"), "> 0", State::Error),
+        // Whoever asks for the status gets it.
+        ("/down", Some("status"), "> 200", State::Firing),
+        ("/moved", Some("status >= 400 ? 1 : 0"), "> 0", State::Ok),
     ];
-    for (path, limit, wanted) in table {
-        let gauge = json!({"url": format!("{address}{path}"), "limit": limit});
+    for (path, value, limit, wanted) in table {
+        let mut gauge = json!({"url": format!("{address}{path}"), "limit": limit});
+        if let Some(value) = value {
+            gauge["value"] = json!(value);
+        }
         let trigger = json!({"every": "100ms", "for": "0s", "gauge": gauge});
         let plan = plan("http://127.0.0.1:9", &json!({"t": trigger}));
         let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
         let found = until(&mut news, |event| matches!(event, Event::TriggerMoved { .. })).await;
         let Event::TriggerMoved { to, .. } = found else { panic!("just matched") };
-        assert_eq!(to, wanted, "{path} {limit}");
+        assert_eq!(to, wanted, "{path} {value:?} {limit}");
     }
 }
 
@@ -466,6 +534,32 @@ async fn a_dead_source_is_said_once_and_its_return_too() {
     let board = again.end().await.expect("kept");
     let latched = board.triggers.iter().find(|(id, _)| id.as_str() == "c").expect("it").1;
     assert!(latched.watched.latched.is_some());
+}
+
+/// A probe that gets no answer is a breach, and no sign that its source is back.
+#[tokio::test]
+async fn a_probe_that_does_not_hold_finds_no_source() {
+    let triggers = json!({
+        "load": {"every": "100ms", "gauge": {"source": "web", "url": "/load", "limit": "> 5s"}},
+        "up": {"every": "100ms", "probe": {"http": {"source": "web", "url": "/health"}}},
+    });
+    let mut plan = plan("http://127.0.0.1:9", &triggers);
+    let web = backout_core::ids::SourceId::new("web").expect("a name");
+    let url = "http://127.0.0.1:9".to_owned().into();
+    plan.sources.insert(web, backout_core::plan::Source::Http(url));
+    let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    let (mut lost, mut fired) = (0, false);
+    let watch = async {
+        loop {
+            for event in news.recv().await.expect("the watch goes on") {
+                assert!(!matches!(event, Event::SourceFound { .. }), "nobody listens there");
+                lost += u32::from(matches!(event, Event::SourceLost { .. }));
+                fired |= moved(&event, "up", State::Firing);
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(3), watch).await;
+    assert_eq!((lost, fired), (1, true));
 }
 
 #[tokio::test]

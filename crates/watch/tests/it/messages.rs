@@ -102,6 +102,34 @@ fn nothing_is_let_in_that_is_not_known() {
     assert!(said.contains("unknown variant `perhaps`"), "{said}");
 }
 
+/// A digit may be written with a sign, as far as some readers of figures go: `+f` for `0f`.
+#[test]
+fn no_other_way_to_write_a_signature_counts_again() {
+    let (take, taken) = collecting();
+    let receiver = listen(take);
+    let now = jiff::Timestamp::now().as_second();
+    // Most signatures have a byte below 16 somewhere.
+    let bodies = (0..200).map(|n| format!(r#"{{"alert": "X{n}", "firing": true}}"#));
+    let signed = bodies.map(|body| (sign("s3cret", now, body.as_bytes()), body));
+    let tricky = signed.into_iter().find_map(|(good, body)| {
+        let hex = good.strip_prefix("sha256=")?;
+        let at = (0..hex.len()).step_by(2).find(|at| hex[*at..].starts_with('0'))?;
+        let mut other = hex.to_owned();
+        other.replace_range(at..=at, "+");
+        Some((good.clone(), format!("sha256={other}"), body))
+    });
+    let (good, other, body) = tricky.expect("one of them");
+    let at = now.to_string();
+    let send = |signature: &str| {
+        let signed = [("X-Backout-Timestamp", at.as_str()), ("X-Backout-Signature", signature)];
+        post(receiver.address(), "/alert", &signed, &body).0
+    };
+    assert_eq!((send(&good), send(&other)), (200, 401));
+    let mixed = good.replace('a', "A").replace("shA", "sha");
+    assert_eq!(send(&mixed), 409);
+    assert_eq!(taken.lock().expect("the only lock").len(), 1);
+}
+
 #[test]
 fn a_real_alertmanager_is_understood() {
     if Command::new("prometheus-alertmanager").arg("--version").output().is_err() {
@@ -176,7 +204,7 @@ fn pager(every: &str) -> backout_core::plan::Plan {
 fn alert(name: &str, instance: &str, firing: bool) -> Alert {
     let labels = [("service", "portal"), ("instance", instance)];
     let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    Alert { name: name.to_owned(), labels, firing }
+    Alert { name: name.to_owned(), labels, firing, at: None }
 }
 
 /// Waits until the trigger has come to a state, and what it came by.
@@ -232,6 +260,67 @@ async fn an_alert_that_is_over_before_the_next_look_has_fired() {
     comes_to(&mut news, State::Recovering).await;
 }
 
+/// Whether any alert of a trigger fires, once these messages came in this order.
+fn fires_after(messages: &[Alert]) -> bool {
+    let plan = pager("1h");
+    let (watcher, _news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    for message in messages {
+        hear(&watcher.ear(), std::slice::from_ref(message));
+    }
+    watcher.board().heard.alerts.values().any(|alerts| !alerts.firing.is_empty())
+}
+
+#[tokio::test]
+async fn an_end_that_comes_late_ends_nothing_that_began_since() {
+    let at = |second: i64| jiff::Timestamp::from_second(1_780_000_000 + second).ok();
+    let said = |firing, second| Alert { at: at(second), ..alert("PortalDown", "a", firing) };
+    assert!(!fires_after(&[said(true, 10), said(false, 10)]), "the same second");
+    assert!(!fires_after(&[said(true, 10), said(false, 20)]));
+    assert!(fires_after(&[said(true, 10), said(false, 9)]), "the end of an earlier one");
+    assert!(fires_after(&[said(true, 10), said(true, 5), said(false, 7)]));
+    assert!(fires_after(&[said(true, 10), said(false, 20), said(true, 30), said(false, 20)]));
+    // Each set of labels has a time of its own; who says none comes in order.
+    let other = Alert { at: at(99), ..alert("PortalDown", "b", true) };
+    assert!(!fires_after(&[
+        said(true, 10),
+        other.clone(),
+        said(false, 11),
+        Alert { firing: false, ..other }
+    ]));
+    assert!(!fires_after(&[said(true, 10), alert("PortalDown", "a", false)]));
+    assert!(!fires_after(&[alert("PortalDown", "a", true), said(false, 1)]));
+}
+
+#[test]
+fn alerts_carry_their_moment() {
+    let (take, taken) = collecting();
+    let receiver = listen(take);
+    let known = [("Authorization", "Bearer s3cret")];
+    let labels = json!({"alertname": "X"});
+    let (began, ended) = ("2026-06-06T02:00:00.5Z", "2026-06-06T04:05:00+02:00");
+    let alerts = json!([
+        {"status": "firing", "labels": labels, "startsAt": began, "endsAt": "0001-01-01T00:00:00Z"},
+        {"status": "resolved", "labels": labels, "startsAt": began, "endsAt": ended},
+        {"status": "resolved", "labels": labels, "startsAt": began},
+        {"status": "resolved", "labels": labels, "startsAt": "who knows"},
+    ]);
+    let body = json!({"version": "4", "alerts": alerts}).to_string();
+    assert_eq!(post(receiver.address(), "/alertmanager", &known, &body).0, 200);
+    let (now, body) = (jiff::Timestamp::now().as_second(), r#"{"alert": "X", "firing": true}"#);
+    let (at, signature) = (now.to_string(), sign("s3cret", now, body.as_bytes()));
+    let signed = [("X-Backout-Timestamp", at.as_str()), ("X-Backout-Signature", &signature)];
+    assert_eq!(post(receiver.address(), "/alert", &signed, body).0, 200);
+    let taken = taken.lock().expect("the only lock");
+    let moments = taken.iter().flat_map(|message| match message {
+        Message::Alerts(alerts) => alerts.iter().map(|alert| alert.at).collect(),
+        Message::Stage(_) => Vec::new(),
+    });
+    let time = |text: &str| text.parse().ok();
+    let signed = jiff::Timestamp::from_second(now).ok();
+    let wanted = [time(began), time(ended), time(began), None, signed];
+    assert_eq!(moments.collect::<Vec<_>>(), wanted);
+}
+
 #[tokio::test]
 async fn what_was_heard_is_on_disk_before_it_is_answered() {
     let plan = pager("1h");
@@ -246,6 +335,10 @@ async fn what_was_heard_is_on_disk_before_it_is_answered() {
     let (watcher, mut news) = Watcher::begin(Setting { board: kept, ..setting() });
     let first = comes_to(&mut news, State::Firing).await;
     assert!(!first.contains(&State::NoData), "{first:?}");
+    // A board that was kept before it was known since when an alert fires is read all the same.
+    let old = json!({"alerts": {"pager": {"firing": [{"service": "portal"}], "unseen": true}}});
+    let old: backout_watch::heard::Heard = serde_json::from_value(old).expect("an old board");
+    assert!(old.alerts.values().all(|alerts| alerts.since.is_empty()));
     // So is which signatures came, for much longer than their messages are let in.
     assert!(watcher.ear().first("sha256=00", 1_780_000_000).expect("kept"));
     let kept = Board::load(&file).expect("readable").expect("there");
