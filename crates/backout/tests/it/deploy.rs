@@ -403,6 +403,14 @@ fn triggers_are_shown_and_run_over_records() {
         (format!("{load}{}", well(0..100, "logins", ",,")), "at the end no data"),
         (format!("{load}{}", well(0..2, "logins", "0,4,")), "at the end too little data"),
         (format!("{logins}{load}{}", well(100..102, "load", ",,9")), "at the end pending"),
+        (
+            // Well at both ends, and nobody knows what was in between.
+            [(0..5, ",,3"), (5..95, ",,"), (95..100, ",,3")]
+                .into_iter()
+                .map(|(seconds, cells)| well(seconds, "load", cells))
+                .fold(logins.clone(), |rows, more| rows + &more),
+            "nothing to look at for 1m",
+        ),
     ] {
         stage.write("short.csv", &format!("{head}{rows}"));
         let told = stage.say("watch plan.backout.yaml --replay short.csv").expect(20);

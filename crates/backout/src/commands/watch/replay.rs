@@ -130,7 +130,13 @@ fn show(
             .cloned()
             .collect();
         let well = quiet(rule, &stable, window);
-        standing.push((id, done.fired.is_some(), done.last.meaning(rule)));
+        // Whoever looked away most of the time has not seen that it was well.
+        let lasted = samples.first().zip(samples.last());
+        let lasted = lasted.map(|((first, _), (last, _))| words::between(*first, *last));
+        let seen = done.seen && lasted.is_none_or(|lasted| done.blind * 2 <= lasted);
+        let meaning = done.last.meaning(rule);
+        let meaning = if seen { meaning } else { meaning.max(Meaning::Open) };
+        standing.push((id, done.fired.is_some(), meaning));
         let advice = match (&rule.kind, well.rate()) {
             (Kind::Share { threshold, .. }, Some(rate)) if rate > alpha => {
                 well.floor(alpha).filter(|floor| floor > threshold)
@@ -151,7 +157,9 @@ fn show(
                     "changes": done.changes,
                     "ended": done.last.state,
                     "highest_evidence": done.highest,
+                    "blind_seconds": done.blind.as_secs_f64(),
                     "stable_windows": well.windows,
+                    "blind_windows": well.blind,
                     "false_alarms": well.alarms,
                     "false_alarm_rate": well.rate(),
                     "evidence_needed_instead": advice,
@@ -187,6 +195,9 @@ fn show(
                     change.to.shown()
                 );
             }
+            if !done.blind.is_zero() {
+                anstream::println!("  nothing to look at for {} of it", words::length(done.blind));
+            }
             match well.rate() {
                 Some(rate) => anstream::println!(
                     "  false alarms: {} of {} watches of {} ({:.1} %; the plan accepts {:.1} %)",
@@ -195,6 +206,10 @@ fn show(
                     words::length(window),
                     rate * 100.0,
                     alpha * 100.0
+                ),
+                None if well.blind > 0 => anstream::println!(
+                    "  false alarms: unknown; too little was seen in every watch of {}",
+                    words::length(window)
                 ),
                 None => anstream::println!(
                     "  false alarms: unknown; the record is shorter than one watch of {}",
