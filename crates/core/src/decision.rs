@@ -18,6 +18,9 @@
 //! [`next`] is a pure function of the state and the time, like
 //! [`decide`](crate::decide::decide), of which it is a part.
 
+mod call;
+mod standing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -25,13 +28,18 @@ use jiff::Timestamp;
 use crate::choice::{Choice, DecisionAsked};
 use crate::duration::Span;
 use crate::event::{Event, Outcome};
-use crate::ids::{OptionId, RoleId, SourceId, TriggerId};
+use crate::ids::{RoleId, TriggerId};
 use crate::intent::Intent;
-use crate::plan::{Condition, DecisionAction, Plan, Severity, Trigger, Unanswered};
-use crate::release::{Open, Release, Seen, took_place};
+use crate::plan::{DecisionAction, Plan, Unanswered};
+use crate::release::{Open, Release, Seen};
 use crate::state::RunState;
 use crate::status::Status;
 use crate::watch::{Meaning, Reading, State, Verdict};
+
+pub use standing::{guards, irreversible, is_there, not_recovered, required, verdict};
+
+use call::{Call, call, is_news, said};
+use standing::{is_accepted, measured};
 
 /// A decision as it stands in the log: to go back begins the way back with it. Who names
 /// no way back takes the one that is called for. Of what is measured now it keeps what it is
@@ -66,18 +74,6 @@ pub const FIX_WINDOW: Span = Span::minutes(30);
 /// How long a release is watched after its last stage, if the plan does not say.
 pub const WATCH_WINDOW: Span = Span::minutes(240);
 
-/// Why a decision is needed.
-struct Call {
-    severity: Severity,
-    because: Vec<TriggerId>,
-    /// The sources nobody can read.
-    sources: Vec<SourceId>,
-    why: String,
-    option: Option<OptionId>,
-    /// Whether it is known that something is wrong; else nobody knows.
-    certain: bool,
-}
-
 /// What the deployment asks for now, beside its steps.
 #[must_use]
 pub fn next(state: &RunState, now: Timestamp) -> Vec<Intent> {
@@ -97,271 +93,6 @@ pub fn next(state: &RunState, now: Timestamp) -> Vec<Intent> {
         intents = end(state, now);
     }
     intents
-}
-
-/// Whether what calls for a decision now is more than what is being decided about:
-/// something known instead of something nobody can see, something worse, something else
-/// that is as bad. Whoever answers must have seen it.
-fn is_news(open: &Open, call: &Call) -> bool {
-    let more = call.because.iter().any(|id| !open.because.contains(id));
-    match (call.certain, open.certain) {
-        (true, false) => true,
-        (false, true) => false,
-        _ => call.severity < open.severity || (call.severity == open.severity && more),
-    }
-}
-
-/// The worst thing nobody has decided about.
-fn call(state: &RunState) -> Option<Call> {
-    let plan = &state.planned.plan;
-    let release = &state.release;
-    let severity = |id: &TriggerId| {
-        plan.triggers
-            .get(id)
-            .and_then(|trigger| trigger.severity)
-            .unwrap_or(Severity::Discretionary)
-    };
-    // What fired while something else was decided about and is over again was never
-    // decided about.
-    let alarmed = release
-        .triggers
-        .iter()
-        .filter(|(id, seen)| seen.alarm && !only_logged(plan, id))
-        .map(|(id, _)| id);
-    let calling: Vec<&TriggerId> = release
-        .unanswered()
-        .filter(|(id, seen)| seen.meaning == Meaning::Breach && !only_logged(plan, id))
-        .map(|(id, _)| id)
-        .chain(alarmed)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    if let Some(worst) = calling.iter().map(|id| severity(id)).min() {
-        let because: Vec<TriggerId> =
-            calling.into_iter().filter(|id| severity(id) == worst).cloned().collect();
-        let said: Vec<String> = because.iter().map(|id| said(release, id)).collect();
-        // Several options at once: the plan's default, which is the heaviest.
-        let mut options: Vec<Option<&OptionId>> = because
-            .iter()
-            .map(|id| plan.triggers.get(id).and_then(|t| t.option.as_ref()))
-            .collect();
-        options.dedup();
-        let option = if let [Some(option)] = options[..] { Some(option.clone()) } else { None };
-        return Some(Call {
-            severity: worst,
-            because,
-            sources: Vec::new(),
-            why: said.join("; "),
-            option,
-            certain: true,
-        });
-    }
-    let blind: Vec<&TriggerId> = release
-        .unanswered()
-        .filter(|(id, seen)| seen.meaning == Meaning::Inconclusive && !only_logged(plan, id))
-        .filter(|(id, _)| !is_accepted(state, id))
-        .map(|(id, _)| id)
-        .collect();
-    let counts = |source: &SourceId| {
-        let mut of = plan.triggers.iter().filter(|(_, t)| t.condition.source() == Some(source));
-        of.any(|(id, _)| !only_logged(plan, id))
-    };
-    let lost = || release.lost.iter().filter(|(source, lost)| !lost.answered && counts(source));
-    // What a lost source hides is what the question is about, and how bad it may be.
-    let hidden = plan.triggers.iter().filter(|(id, trigger)| {
-        let source = trigger.condition.source();
-        source.is_some_and(|source| lost().any(|(id, _)| id == source))
-            && is_there(state, id)
-            && !only_logged(plan, id)
-    });
-    let because: BTreeSet<&TriggerId> =
-        blind.iter().copied().chain(hidden.map(|(id, _)| id)).collect();
-    let mut why: Vec<String> = lost()
-        .map(|(source, lost)| {
-            let hidden = plan.triggers.values().filter(|t| t.condition.source() == Some(source));
-            format!(
-                "{source} cannot be read ({}), which {} triggers need",
-                lost.error,
-                hidden.count()
-            )
-        })
-        .collect();
-    // One dead source is one finding: its triggers are not listed again.
-    let of_lost = |id: &TriggerId| {
-        let source = plan.triggers.get(id).and_then(|trigger| trigger.condition.source());
-        source.is_some_and(|source| release.lost.contains_key(source))
-    };
-    why.extend(blind.iter().filter(|id| !of_lost(id)).map(|id| said(release, id)));
-    let open_bake = release.baked.iter().find(|(_, baked)| !baked.is_passed());
-    if let Some((stage, _)) = open_bake {
-        why.push(format!(
-            "{stage} was watched, and nobody can say that it went well{}",
-            unseen(state)
-        ));
-    }
-    if release.watched.is_some_and(|watched| !watched.is_passed()) {
-        why.push(format!(
-            "the watch is over, and nobody can say that it went well{}",
-            unseen(state)
-        ));
-    }
-    if why.is_empty() {
-        return None;
-    }
-    let worst = because.iter().map(|id| severity(id)).min();
-    Some(Call {
-        severity: worst.unwrap_or(Severity::Discretionary),
-        because: because.into_iter().cloned().collect(),
-        sources: lost().map(|(source, _)| source.clone()).collect(),
-        why: why.join("; "),
-        option: None,
-        certain: false,
-    })
-}
-
-fn said(release: &Release, id: &TriggerId) -> String {
-    release.triggers.get(id).map_or_else(
-        || id.to_string(),
-        |seen| match seen.reading.limit.as_str() {
-            "" => format!("{id}: {}", seen.reading.shown),
-            limit => format!("{id}: {} ({limit})", seen.reading.shown),
-        },
-    )
-}
-
-/// The required triggers that were not seen to be well, for people.
-fn unseen(state: &RunState) -> String {
-    let names: Vec<String> = required(state)
-        .filter(|id| {
-            let seen = state.release.triggers.get(*id);
-            seen.is_none_or(|seen| !seen.answered && seen.meaning != Meaning::Well)
-        })
-        .map(|id| {
-            // Nothing is written down before anything changes.
-            let seen = state.release.triggers.get(id);
-            let stands = seen.map_or(State::Insufficient, |seen| seen.state);
-            format!("{id} ({})", stands.shown())
-        })
-        .collect();
-    match names.is_empty() {
-        true => ", because nobody has looked at the triggers since".to_owned(),
-        false => format!(": {}", names.join(", ")),
-    }
-}
-
-/// Whether the plan only writes down what a trigger says: it asks nobody and holds
-/// nothing up.
-fn only_logged(plan: &Plan, id: &TriggerId) -> bool {
-    let severity = plan.triggers.get(id).and_then(|trigger| trigger.severity);
-    let rule = plan.decision.get(&severity.unwrap_or(Severity::Discretionary));
-    rule.is_some_and(|rule| rule.action == DecisionAction::Log)
-}
-
-/// Whether what a trigger is about is there: what a stage brings is not before that stage
-/// is done, and is gone once a way back has begun that undoes it.
-#[must_use]
-pub fn is_there(state: &RunState, id: &TriggerId) -> bool {
-    let trigger = state.planned.plan.triggers.get(id);
-    let Some(stage) = trigger.and_then(|trigger| trigger.from.as_ref()) else { return true };
-    let is_done = state.step(stage).is_some_and(|(_, known)| known.status.is_settled());
-    is_done && (state.release.goes_forward() || state.left_standing().any(|left| left == stage))
-}
-
-/// The triggers a machine watches.
-fn measured(plan: &Plan) -> impl Iterator<Item = (&TriggerId, &Trigger)> {
-    plan.triggers.iter().filter(|(_, trigger)| !trigger.condition.is_judged())
-}
-
-/// The triggers a machine watches now and without which nothing passes.
-pub fn required(state: &RunState) -> impl Iterator<Item = &TriggerId> {
-    let plan = &state.planned.plan;
-    measured(plan)
-        .filter(|(id, _)| is_there(state, id))
-        .filter(|(id, trigger)| {
-            let unless = !matches!(trigger.condition, Condition::Webhook(_));
-            trigger.required.unwrap_or(unless) && !only_logged(plan, id)
-        })
-        .map(|(id, _)| id)
-}
-
-/// Whether somebody has decided to go on without knowing how a trigger stands, or although
-/// it is not well.
-fn is_accepted(state: &RunState, id: &TriggerId) -> bool {
-    let (plan, release) = (&state.planned.plan, &state.release);
-    let source = plan.triggers.get(id).and_then(|trigger| trigger.condition.source());
-    release.triggers.get(id).is_some_and(|seen| seen.answered)
-        || source.and_then(|id| release.lost.get(id)).is_some_and(|lost| lost.answered)
-}
-
-/// How the triggers stand. What somebody has decided about is not found well by that: it
-/// is accepted as it is.
-#[must_use]
-pub fn verdict(state: &RunState) -> Verdict {
-    let (plan, release) = (&state.planned.plan, &state.release);
-    let calls = |meaning| {
-        let mut open = release.unanswered();
-        open.any(move |(id, seen)| {
-            seen.meaning == meaning && !only_logged(plan, id) && !is_accepted(state, id)
-        })
-    };
-    if calls(Meaning::Breach) {
-        return Verdict::Failed;
-    }
-    let watched = || measured(plan).filter(|(id, _)| is_there(state, id));
-    if watched().next().is_none() {
-        return Verdict::Unwatched;
-    }
-    let well =
-        |id: &TriggerId| release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Well);
-    let settled = |id: &TriggerId| well(id) || is_accepted(state, id);
-    // Where no trigger is required, one at least must have seen something.
-    let unseen = !required(state).all(settled) || !watched().any(|(id, _)| settled(id));
-    let breach =
-        |(id, seen): (&TriggerId, &Seen)| seen.meaning == Meaning::Breach && !only_logged(plan, id);
-    match () {
-        () if calls(Meaning::Inconclusive) || unseen => Verdict::Inconclusive,
-        () if !required(state).all(well)
-            || !watched().any(|(id, _)| well(id))
-            || release.triggers.iter().any(breach) =>
-        {
-            Verdict::Accepted
-        }
-        () => Verdict::Passed,
-    }
-}
-
-/// Why the plan does not back out by itself although it would.
-#[must_use]
-pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<String> {
-    let mut guards = Vec::new();
-    if let Some(held) = &state.held {
-        guards.push(format!("{} held the run: {}", held.by, held.reason));
-    }
-    for (stage, why) in irreversible(state) {
-        guards.push(format!("{stage} cannot be undone: {why}"));
-    }
-    if let Some(earlier) = &state.planned.earlier {
-        guards.push(format!("{earlier} was backed out of the same release by the plan already"));
-    }
-    let before = |id: &TriggerId| state.release.triggers.get(id).is_some_and(|seen| seen.before);
-    if !because.is_empty() && because.iter().all(before) {
-        guards.push("it fired before the deployment, too".to_owned());
-    }
-    let blind = |id: &TriggerId| {
-        state.release.triggers.get(id).is_some_and(|seen| seen.state.is_blind() && !seen.hidden)
-    };
-    if !because.is_empty() && because.iter().all(blind) {
-        guards.push("nobody sees that anything is wrong: there is no data".to_owned());
-    }
-    guards
-}
-
-/// The stages behind which there is no way back, as far as they took place.
-pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&str, &str)> {
-    let stages = state.steps.iter().zip(&state.states).take(state.release.stages);
-    stages
-        .filter(|(_, known)| took_place(known))
-        .filter_map(|(stage, _)| Some((stage.id.as_str(), stage.irreversible.as_deref()?.trim())))
 }
 
 /// It gets worse than what is being decided about: that is another question. Where a
@@ -611,31 +342,4 @@ pub(crate) fn recovery(state: &RunState, now: Timestamp) -> Vec<Intent> {
     let last = state.states.iter().filter_map(|known| known.ended).max();
     let until = last.and_then(|last| last.checked_add(RECOVERY.signed()).ok());
     until.filter(|until| now < *until).map(|at| Intent::Wake { at }).into_iter().collect()
-}
-
-/// What fired, was decided about, or stands beyond its limit or cannot be seen now, and was
-/// not seen to be well since.
-#[must_use]
-pub fn not_recovered(state: &RunState) -> Vec<&TriggerId> {
-    let (plan, release) = (&state.planned.plan, &state.release);
-    let decided = release.decided.iter().filter_map(|decided| decided.question.as_ref());
-    let asked: BTreeSet<&TriggerId> = decided.flat_map(|question| &question.because).collect();
-    let required: BTreeSet<&TriggerId> = required(state).collect();
-    // What must be seen to be well and cannot be seen; unless somebody knew that already.
-    let is_blind = |id: &TriggerId, seen: &Seen| {
-        let blind = seen.state.is_blind() && seen.meaning != Meaning::Well;
-        blind && required.contains(id) && !is_accepted(state, id)
-    };
-    let about = |id: &TriggerId, seen: &Seen| {
-        let now = seen.state == State::Pending || seen.meaning == Meaning::Breach;
-        seen.fired.is_some() || asked.contains(id) || now || is_blind(id, seen)
-    };
-    let unwell = release
-        .triggers
-        .iter()
-        .filter(|(id, seen)| seen.state != State::Ok && !seen.accepted && about(id, seen));
-    unwell
-        .filter(|(id, _)| is_there(state, id) && !only_logged(plan, id))
-        .map(|(id, _)| id)
-        .collect()
 }

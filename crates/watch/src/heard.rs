@@ -8,10 +8,7 @@ use backout_trigger::machine::Sample;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::receive::{Alert, OLDEST};
-
-/// The labels of an alert, which tell it from any other.
-pub type Labels = BTreeMap<String, String>;
+use crate::receive::{Alert, Labels, OLDEST};
 
 /// What other systems said.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

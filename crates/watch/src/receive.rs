@@ -15,6 +15,7 @@
 mod door;
 mod http;
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -26,7 +27,6 @@ use sha2::Sha256;
 
 use self::door::Door;
 use self::http::{Incoming, Refusal};
-use crate::heard::Labels;
 
 /// How old a signed message may be, in seconds.
 pub(crate) const OLDEST: u64 = 300;
@@ -39,6 +39,9 @@ pub enum Message {
     /// What became of a stage.
     Stage(StageReport),
 }
+
+/// The labels of an alert, which tell it from any other.
+pub type Labels = BTreeMap<String, String>;
 
 /// An alert that fires, or does no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
