@@ -16,6 +16,7 @@
 
 mod altered;
 mod columns;
+mod draft;
 mod duties;
 mod fields;
 mod judgement;

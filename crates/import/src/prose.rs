@@ -5,13 +5,13 @@ use backout_core::plan::{Grant, Many, Permission};
 use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::{Block, Kind, Place};
 
+use crate::draft::Draft;
 use crate::outline::Section;
 use crate::reading::Reading;
 use crate::sentences::{
     back_if, before_time, estimate_line, imperative, labels, nothing, pair, tells_what_to_do,
 };
 use crate::step_text::{no_return, option_name, title_of};
-use crate::steps::Draft;
 use crate::topics::Topic;
 use crate::words::{goes_back, has, plain, without_number};
 use crate::{people, values};

@@ -10,11 +10,10 @@ use backout_documents::tree::text_of;
 use backout_documents::{Block, Document, Kind, Place};
 use indexmap::IndexMap;
 
+use crate::draft::{Draft, When};
 use crate::outline::{Section, outline};
 use crate::report::{Report, Unread};
-use crate::steps::Draft;
 use crate::tables::{Grid, Is};
-use crate::times::When;
 use crate::topics::Topic;
 use crate::words::{goes_back, leads_back, plain};
 use crate::{Imported, people};

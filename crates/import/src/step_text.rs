@@ -4,7 +4,7 @@
 use backout_core::ids::StepId;
 use backout_core::plan::{Check, Verification};
 
-use crate::steps::Draft;
+use crate::draft::Draft;
 use crate::values;
 use crate::words::{has, plain, without_number};
 

@@ -1,7 +1,6 @@
 //! When things happen and which versions are meant, as far as a document says it in
 //! several places.
 
-use backout_core::duration::Span;
 use backout_core::plan::{LocalRange, LocalTime, Release};
 use backout_documents::Place;
 use jiff::civil::{Date, DateTime};
@@ -152,18 +151,6 @@ impl Reading<'_> {
             None => self.note(&at, "", &format!("Release: {to}")),
         }
     }
-}
-
-/// When things happen, as the document says it in several places.
-#[derive(Debug, Default)]
-pub(crate) struct When {
-    pub(crate) date: Option<(Date, Place)>,
-    pub(crate) deploy: Option<(String, Place)>,
-    pub(crate) start: Option<(DateTime, Place)>,
-    pub(crate) end: Option<(DateTime, Place)>,
-    pub(crate) by: Option<(String, Place)>,
-    pub(crate) zone: Option<(String, Place, Option<&'static str>)>,
-    pub(crate) total: Option<(Span, Place)>,
 }
 
 /// Whether a text names a time zone by its letters.

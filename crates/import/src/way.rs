@@ -6,9 +6,9 @@ use backout_core::ids::{OptionId, StepId};
 use backout_core::plan::{Action, Many, OnFailure, Step, WayBack};
 use backout_documents::Place;
 
+use crate::draft::Draft;
 use crate::reading::Reading;
 use crate::step_text::{after, confirm, option_name, restored, title_of, with_end};
-use crate::steps::Draft;
 use crate::words::{Names, slug, unique, without_number};
 
 impl Reading<'_> {
