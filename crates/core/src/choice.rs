@@ -48,6 +48,9 @@ pub struct DecisionAsked {
     /// What these triggers measure now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub readings: BTreeMap<TriggerId, Reading>,
+    /// Whether somebody is at work on a fix of their own, which nobody had asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_fix: bool,
 }
 
 /// What was decided.
@@ -170,6 +173,7 @@ impl DecisionAsked {
             guards: Vec::new(),
             numbers: None,
             readings: BTreeMap::new(),
+            own_fix: false,
         }
     }
 

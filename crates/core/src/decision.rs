@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::choice::{Choice, DecisionAsked};
+use crate::choice::{Choice, DecisionAsked, Numbers};
 use crate::duration::Span;
 use crate::event::{Event, Outcome};
 use crate::ids::{RoleId, TriggerId};
@@ -36,7 +36,7 @@ use crate::state::RunState;
 use crate::status::Status;
 use crate::watch::{Meaning, Reading, State, Verdict};
 
-pub use standing::{guards, irreversible, is_there, not_recovered, required, verdict};
+pub use standing::{guards, irreversible, is_there, not_recovered, objections, required, verdict};
 
 use call::{Call, call, is_news, said};
 use standing::{is_accepted, measured};
@@ -50,20 +50,25 @@ pub fn decided(
     choice: Choice,
     reason: String,
     automatic: bool,
-    known: Option<u32>,
+    known: Option<&DecisionAsked>,
     mut readings: BTreeMap<TriggerId, Reading>,
 ) -> Vec<Event> {
-    // What the plan decides by itself is asked and answered at once.
-    let question = release.open.as_ref().map(|open| open.number).or(known);
-    readings.retain(|id, _| release.open.as_ref().is_some_and(|open| open.because.contains(id)));
-    let called_for = release.open.as_ref().and_then(|open| open.option.clone());
+    // What the plan decides by itself is asked and answered at once; what was open before is
+    // another question.
+    let (question, because, called_for) = match (known, &release.open) {
+        (Some(known), _) => (Some(known.number), &known.because[..], known.option.clone()),
+        (None, Some(open)) => (Some(open.number), &open.because[..], open.option.clone()),
+        (None, None) => (None, &[][..], None),
+    };
+    readings.retain(|id, _| because.contains(id));
     let back = match &choice {
         Choice::BackOut { option } => Some(option.clone().or(called_for)),
         Choice::NotFixable => Some(called_for),
         Choice::FixForward { .. } | Choice::Continue => None,
     };
     let begun = back.map(|option| Event::BackoutBegun { option, reason: reason.clone() });
-    let made = Event::DecisionMade { choice, reason, automatic, question, readings };
+    let made =
+        Event::DecisionMade { choice, reason, automatic, question, readings, agreed: Vec::new() };
     std::iter::once(made).chain(begun).collect()
 }
 
@@ -100,7 +105,8 @@ pub fn next(state: &RunState, now: Timestamp) -> Vec<Intent> {
 fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Intent> {
     let (mut asked, automatic) = question(state, call, now);
     // A person who fixes what they saw themselves is asked, and not run over.
-    let fixes = open.fix_until.is_some() && open.is_discretionary();
+    let fixes = open.fix_until.is_some() && (open.is_discretionary() || open.own_fix);
+    asked.own_fix = fixes;
     if automatic && !fixes {
         return by_itself(asked, format!("the plan backs out by itself: {}", call.why));
     }
@@ -114,14 +120,29 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
     }
     // Nothing that comes on top gives anybody more time, or unsays what the plan wanted.
     if open.certain && call.certain {
+        let release = &state.release;
+        let still = open.because.iter().filter(|id| {
+            release
+                .triggers
+                .get(*id)
+                .is_some_and(|seen| seen.alarm || seen.meaning == Meaning::Breach)
+        });
         let also: Vec<TriggerId> =
-            open.because.iter().filter(|id| !asked.because.contains(id)).cloned().collect();
+            still.filter(|id| !asked.because.contains(id)).cloned().collect();
         if !also.is_empty() {
             if asked.option != open.option {
                 asked.option = None;
             }
-            let said: Vec<String> = also.iter().map(|id| said(&state.release, id)).collect();
-            asked.why = format!("{}; and still {}", asked.why, said.join("; "));
+            let said: Vec<String> = also
+                .iter()
+                .map(|id| match release.triggers.get(id) {
+                    Some(seen) if seen.meaning == Meaning::Breach => {
+                        format!("still {}", said(release, id))
+                    }
+                    _ => format!("{id}, which fired and is over"),
+                })
+                .collect();
+            asked.why = format!("{}; and {}", asked.why, said.join("; "));
             asked.because.extend(also);
         }
         asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
@@ -129,6 +150,14 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
         asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
     }
     asked.until = [asked.until, open.until].into_iter().flatten().min();
+    // Whoever was asked already has had their time.
+    if open.severity == call.severity {
+        for role in &open.asked {
+            if !asked.asked.contains(role) {
+                asked.asked.push(role.clone());
+            }
+        }
+    }
     vec![Intent::Ask(Box::new(asked))]
 }
 
@@ -182,6 +211,7 @@ fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionAsked, bo
         guards,
         numbers: None,
         readings: BTreeMap::new(),
+        own_fix: false,
     };
     (asked, by_itself)
 }
@@ -205,6 +235,13 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
         let reason = reason.to_owned();
         return vec![Intent::Decide { choice: Choice::Continue, reason, known: None }];
     }
+    if let Some(call) = call.filter(|_| !open.guards.is_empty() && open.fix_until.is_none()) {
+        // What kept the plan from acting by itself is over.
+        let (asked, automatic) = question(state, call, now);
+        if automatic {
+            return by_itself(asked, format!("the plan backs out by itself: {}", call.why));
+        }
+    }
     let mut intents = Vec::new();
     if let Some(end) = open.fix_until {
         // A guard that objects leaves it to the people who are asked.
@@ -213,7 +250,7 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
             let choice = Choice::BackOut { option: open.option.clone() };
             return vec![Intent::Decide { choice, reason, known: None }];
         }
-        if now >= end && open.until.is_none() && open.passed_on == 0 {
+        if now >= end && open.until.is_none() && open.passed_on == 0 && state.held.is_none() {
             return vec![unanswered(state, open, now)];
         }
         if now < end {
@@ -221,6 +258,8 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
         }
     }
     match open.until {
+        // Who holds the run holds its deadlines, too: they are over when it goes on.
+        Some(_) if state.held.is_some() => {}
         Some(until) if now >= until => intents.push(unanswered(state, open, now)),
         Some(until) => intents.push(Intent::Wake { at: until }),
         None => {}
@@ -245,22 +284,30 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
     let escalated = new(rule.map(|rule| rule.escalate.0.clone()).unwrap_or_default());
     let next = if deputies.is_empty() { escalated } else { deputies };
     let within = rule.and_then(|rule| rule.within).unwrap_or(WITHIN);
-    if !next.is_empty() {
+    let latest = open.numbers.as_ref().and_then(Numbers::latest);
+    // Nobody is asked any more while it becomes too late for what the plan wants then.
+    let goes_back = open.certain
+        && guards(state, &open.because).is_empty()
+        && if_unanswered(plan, open) == Some(Unanswered::BackOut);
+    let too_late = goes_back && latest.is_some_and(|latest| latest <= now);
+    if !next.is_empty() && !too_late {
         let until = now.checked_add(within.signed()).ok();
+        let until = match (until, latest) {
+            (Some(until), Some(latest)) if latest > now => Some(until.min(latest)),
+            (until, _) => until,
+        };
         return Intent::PassOn { number: open.number, to: next, until };
     }
     let reason = "nobody answered in time; the plan says what holds then".to_owned();
-    match if_unanswered(plan, open) {
-        // Where nobody knows, silence decides nothing.
-        Some(Unanswered::BackOut) if open.certain && guards(state, &open.because).is_empty() => {
-            Intent::Decide {
-                choice: Choice::BackOut { option: open.option.clone() },
-                reason,
-                known: None,
-            }
-        }
-        // Everybody was asked. It stays open, and nothing goes forward.
-        _ => Intent::PassOn { number: open.number, to: Vec::new(), until: None },
+    match goes_back {
+        true => Intent::Decide {
+            choice: Choice::BackOut { option: open.option.clone() },
+            reason,
+            known: None,
+        },
+        // Where nobody knows, silence decides nothing. Everybody was asked: it stays open, and
+        // nothing goes forward.
+        false => Intent::PassOn { number: open.number, to: Vec::new(), until: None },
     }
 }
 

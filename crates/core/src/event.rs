@@ -293,6 +293,9 @@ pub enum Event {
         /// What was measured by then of what it was about.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         readings: BTreeMap<TriggerId, Reading>,
+        /// Who had asked for the very same before, where it takes several.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        agreed: Vec<String>,
     },
     /// The release is being backed out from here on: no stage starts any more.
     BackoutBegun {

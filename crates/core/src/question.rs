@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::act::Act;
 use crate::choice::Verb;
-use crate::decision::irreversible;
+use crate::decision::{irreversible, objections};
 use crate::ids::{RoleId, StepId};
 use crate::state::RunState;
 use crate::status::Status;
@@ -102,7 +102,8 @@ fn about_release(state: &RunState) -> Vec<Question> {
             // What it was when it was asked stands in the question.
             .filter(|now| !open.why.contains(now.as_str()))
             .collect();
-        evidence.extend(open.guards.iter().map(|guard| format!("not by itself: {guard}")));
+        let objections = objections(state, open);
+        evidence.extend(objections.iter().map(|guard| format!("not by itself: {guard}")));
         evidence.extend(agreed(state, &decides(Verb::BackOut)));
         evidence.extend(may_answer(&open.asked));
         // With its number an answer never counts for another question, however late it comes.

@@ -16,7 +16,7 @@ use crate::duration::Span;
 use crate::event::Event;
 use crate::graph::Graph;
 use crate::ids::{OptionId, RoleId, SourceId, StepId, TriggerId};
-use crate::plan::{Severity, Step};
+use crate::plan::{Plan, Severity, Step};
 use crate::record::Record;
 use crate::status::{Status, StepState};
 use crate::watch::{Meaning, Reading, State, Verdict};
@@ -133,6 +133,8 @@ pub struct Open {
     pub guards: Vec<String>,
     /// What the forecast said when it was asked.
     pub numbers: Option<Numbers>,
+    /// Whether somebody is at work on a fix of their own, which nobody had asked for.
+    pub own_fix: bool,
     /// When it was asked.
     pub asked_at: Timestamp,
     /// How often it was passed on.
@@ -163,6 +165,7 @@ impl Open {
             numbers: asked.numbers.clone(),
             asked_at: at,
             passed_on: 0,
+            own_fix: asked.own_fix,
         }
     }
 }
@@ -319,6 +322,18 @@ impl Release {
         self.watched = None;
     }
 
+    /// What a stage brings is about to be new: what was seen, asked and answered about it was
+    /// about what was there before.
+    pub(crate) fn is_new(&mut self, plan: &Plan, stage: &StepId) {
+        for (id, seen) in &mut self.triggers {
+            let from = plan.triggers.get(id).and_then(|trigger| trigger.from.as_ref());
+            if from == Some(stage) {
+                (seen.state, seen.meaning) = (State::Insufficient, Meaning::Open);
+                (seen.answered, seen.alarm, seen.hidden) = (false, false, false);
+            }
+        }
+    }
+
     /// Triggers and sources that call for a decision nobody has made yet.
     pub fn unanswered(&self) -> impl Iterator<Item = (&TriggerId, &Seen)> {
         self.triggers.iter().filter(|(_, seen)| {
@@ -396,9 +411,12 @@ impl Release {
                     open.passed_on += 1;
                 }
             }
-            Event::DecisionMade { choice, reason, automatic, readings, .. } => {
+            Event::DecisionMade { choice, reason, automatic, readings, agreed, .. } => {
                 self.measured(readings);
                 self.decide(choice, reason, *automatic, record);
+                if let Some(decided) = self.decided.last_mut() {
+                    decided.agreed.clone_from(agreed);
+                }
             }
             Event::DefectLogged { title, id, severity, trigger } => self.defects.push(Defect {
                 title: title.clone(),

@@ -389,15 +389,10 @@ impl RunState {
                         | Event::DecisionAsked(_)
                         | Event::StageApproved { .. }
                 );
-                let said = if settles { std::mem::take(&mut self.proposals) } else { Vec::new() };
-                self.release.event(event, record);
-                if let (Event::DecisionMade { automatic: false, choice, .. }, Some(decided)) =
-                    (event, self.release.decided.last_mut())
-                {
-                    let same = |act: &Act| matches!(act, Act::Decide { verb, .. } if *verb == choice.verb());
-                    let agreed = said.into_iter().filter(|(act, _)| same(act));
-                    decided.agreed = agreed.map(|(_, by)| by).collect();
+                if settles {
+                    self.proposals.clear();
                 }
+                self.release.event(event, record);
             }
             _ => {
                 if let Some(step) = event.step() {

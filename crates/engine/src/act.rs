@@ -5,6 +5,8 @@
 //! is judged again on the new state. So an answer is never lost between two
 //! processes, and never applied to a situation the person did not see.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use backout_core::act::Act;
@@ -64,7 +66,7 @@ pub async fn act<J: Journal>(
         }
         let verdict = authority::may(&state.planned.plan, Some(state), person, act);
         let (write, outcome) = match verdict {
-            Verdict::Allowed { because } => (wanted, Ok(because)),
+            Verdict::Allowed { because } => (agreed_to(wanted, state, person, act), Ok(because)),
             Verdict::Needs { who, more, .. } => {
                 let proposed = Event::ActProposed { act: act.clone(), reason: reason.to_owned() };
                 (vec![proposed], Err(Acted::Needs { who, more }))
@@ -85,4 +87,18 @@ pub async fn act<J: Journal>(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// A decision names who had asked for the very same before.
+fn agreed_to(mut events: Vec<Event>, state: &RunState, person: &Person, act: &Act) -> Vec<Event> {
+    let others = state.proposals.iter().filter(|(proposed, by)| {
+        proposed == act && by.to_lowercase() != person.name.to_lowercase()
+    });
+    let others: BTreeSet<String> = others.map(|(_, by)| by.clone()).collect();
+    for event in &mut events {
+        if let Event::DecisionMade { agreed, .. } = event {
+            *agreed = others.iter().cloned().collect();
+        }
+    }
+    events
 }

@@ -26,7 +26,7 @@ use backout_core::decision::decided;
 use backout_core::event::{Event, FailureEffect, Outcome};
 use backout_core::ids::{Epoch, StepId, TriggerId};
 use backout_core::intent::{Intent, Purpose};
-use backout_core::question::questions;
+use backout_core::question::{QuestionKind, questions};
 use backout_core::record::{Actor, Record};
 use backout_core::state::RunState;
 use backout_core::status::Status;
@@ -115,6 +115,9 @@ enum Ended {
     Verified(StepId, u32, Purpose, Verdict),
 }
 
+/// What people are asked: about which step, and what.
+type Asked = Vec<(Option<StepId>, QuestionKind)>;
+
 /// Owns a run until it ends.
 pub struct Conductor<J, H, C> {
     log: RunLog<J>,
@@ -134,8 +137,8 @@ pub struct Conductor<J, H, C> {
     sight: Option<Arc<dyn Sight>>,
     /// What waits for a look.
     postponed: Postponed,
-    /// Since when only people can go on.
-    idle_since: Option<Timestamp>,
+    /// Since when only people can go on, and what they are asked.
+    idle: Option<(Timestamp, Asked)>,
 }
 
 impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
@@ -155,7 +158,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             news: None,
             sight: None,
             postponed: Postponed::new(),
-            idle_since: None,
+            idle: None,
         }
     }
 
@@ -263,22 +266,22 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         events.push(Event::DecisionAsked(Box::new(asked)));
                     }
                     Intent::Decide { choice, reason, known } => {
-                        let number = known.as_ref().map(|known| known.number);
+                        let readings = self.sight.as_ref().map(|sight| sight.readings());
+                        let release = &self.log.state().release;
+                        let made = decided(
+                            release,
+                            choice,
+                            reason,
+                            true,
+                            known.as_deref(),
+                            readings.unwrap_or_default(),
+                        );
                         if let Some(known) = known {
                             let numbers = observer.numbers(self.log.state(), now);
                             let known = self.measured(known.with(numbers, now));
                             events.push(Event::DecisionAsked(Box::new(known)));
                         }
-                        let readings = self.sight.as_ref().map(|sight| sight.readings());
-                        let release = &self.log.state().release;
-                        events.extend(decided(
-                            release,
-                            choice,
-                            reason,
-                            true,
-                            number,
-                            readings.unwrap_or_default(),
-                        ));
+                        events.extend(made);
                     }
                     other => events.extend(self.written(other)),
                 }
@@ -398,11 +401,18 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     fn patience_left(&mut self, only_people: bool, patience: Patience) -> Option<Duration> {
         let Patience::UpTo(patience) = patience else { return None };
         if !only_people {
-            self.idle_since = None;
+            self.idle = None;
             return None;
         }
         let now = self.clock.now();
-        let since = *self.idle_since.get_or_insert(now);
+        let asked = questions(self.log.state());
+        let asked: Asked = asked.into_iter().map(|asked| (asked.step, asked.kind)).collect();
+        // Whoever answers is at work; what comes next is waited for as long again.
+        let since = match &self.idle {
+            Some((since, before)) if *before == asked => *since,
+            _ => now,
+        };
+        self.idle = Some((since, asked));
         let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
         Some(patience.saturating_sub(waited))
     }

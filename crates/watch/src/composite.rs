@@ -28,7 +28,8 @@ const MIGHT_BE: [State; 4] = [State::Ok, State::Firing, State::Pending, State::R
 /// Whether a condition holds; nothing where that depends on triggers nobody can see; an
 /// error where it cannot be told at all.
 ///
-/// What is not there does not fire. It sees `firing["id"]`, `state["id"]` and `option["id"].done`, `.age` (seconds).
+/// What is not there does not fire; how it stands, nobody can say, and nothing holds by that.
+/// A condition sees `firing["id"]`, `state["id"]` and `option["id"].done`, `.age` (seconds).
 pub(crate) fn holds(
     condition: &str,
     states: &BTreeMap<TriggerId, State>,
@@ -46,10 +47,13 @@ pub(crate) fn holds(
     let words = unseen.iter().map(|(id, state)| (id.to_string(), word(*state))).collect();
     let named = Named::of(&mut expression, &words);
     // What is the same whatever they are does not depend on them.
-    let unknown: Vec<(&TriggerId, Vec<State>)> = unseen
+    let mut unknown: Vec<(&TriggerId, Vec<State>)> = unseen
         .iter()
         .filter_map(|(id, state)| Some((*id, named.might_be(id.as_str(), *state)?)))
         .collect();
+    let only_absent = unknown.is_empty();
+    let absent = away.iter().filter(|id| named.asks_how_stands(id.as_str()));
+    unknown.extend(absent.map(|id| (id, MIGHT_BE.to_vec())));
     let cases = unknown.iter().try_fold(1, |cases: usize, (_, might)| {
         cases.checked_mul(might.len()).filter(|cases| *cases <= MOST_CASES)
     });
@@ -62,9 +66,9 @@ pub(crate) fn holds(
             states.insert((*id).clone(), might[rest % might.len()]);
             rest /= might.len();
         }
-        let found = one(&expression, &states, ways)?;
+        let found = one(&expression, &states, away, ways)?;
         if answer.is_some_and(|answer| answer != found) {
-            return Ok(None);
+            return Ok(only_absent.then_some(false));
         }
         answer = Some(found);
     }
@@ -79,11 +83,13 @@ fn word(state: State) -> String {
 fn one(
     expression: &IdedExpr,
     states: &BTreeMap<TriggerId, State>,
+    away: &BTreeSet<TriggerId>,
     ways: &BTreeMap<OptionId, Way>,
 ) -> Result<bool, String> {
     let mut context = Context::default();
+    let fires = |id: &TriggerId, state| state == State::Firing && !away.contains(id);
     let firing: BTreeMap<String, bool> =
-        states.iter().map(|(id, state)| (id.to_string(), *state == State::Firing)).collect();
+        states.iter().map(|(id, state)| (id.to_string(), fires(id, *state))).collect();
     let state: BTreeMap<String, String> =
         states.iter().map(|(id, state)| (id.to_string(), word(*state))).collect();
     let option: serde_json::Map<String, serde_json::Value> = ways
@@ -122,6 +128,15 @@ mod tests {
             Ok(Some(false)),
             "what is not there does not fire"
         );
+        for (asked, holds_) in [
+            ("state[\"api-p95\"] != \"ok\"", false),
+            ("state[\"api-p95\"] == \"ok\"", false),
+            ("firing[\"logins\"] || state[\"api-p95\"] == \"ok\"", true),
+            ("firing[\"logins\"] && !firing[\"api-p95\"]", true),
+        ] {
+            let found = holds(asked, &states, &gone, &ways);
+            assert_eq!(found, Ok(Some(holds_)), "{asked}, and it is not there");
+        }
         let holds = |text: &str| holds(text, &states, &nothing, &ways);
         assert_eq!(holds("firing[\"logins\"] && !firing[\"up\"]"), Ok(Some(true)));
         assert_eq!(holds("state[\"api-p95\"] == \"no_data\""), Ok(Some(true)));

@@ -43,6 +43,13 @@ impl Heard {
         self.signatures.insert(signature.to_owned(), now).is_none()
     }
 
+    /// Nobody needs to look at what came so far any more.
+    pub(crate) fn is_seen(&mut self, trigger: &TriggerId) {
+        if let Some(alerts) = self.alerts.get_mut(trigger) {
+            alerts.unseen = false;
+        }
+    }
+
     /// An alert fires, or does no more.
     pub(crate) fn note(&mut self, trigger: &TriggerId, alert: &Alert) {
         let alerts = self.alerts.entry(trigger.clone()).or_default();

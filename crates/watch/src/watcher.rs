@@ -84,13 +84,15 @@ impl<'a> Setting<'a> {
     /// A watch that begins now and leaves nothing behind.
     #[must_use]
     pub fn new(plan: &'a Plan, world: Arc<World>) -> Self {
+        // There is no stage that could bring anything.
+        let brought = plan.triggers.iter().filter(|(_, trigger)| trigger.from.is_some());
         Self {
             plan,
             world,
             board: Board::new(Timestamp::now()),
             file: None,
             told: BTreeMap::new(),
-            away: BTreeSet::new(),
+            away: brought.map(|(id, _)| id.clone()).collect(),
         }
     }
 }
@@ -118,6 +120,8 @@ struct Shared {
     ways: Mutex<BTreeMap<OptionId, Way>>,
     /// What is not there: nobody looks at it.
     away: Mutex<BTreeSet<TriggerId>>,
+    /// How often what each trigger is about has come: what was seen before is another.
+    came: Mutex<BTreeMap<TriggerId, u64>>,
     file: Option<PathBuf>,
     kept: Mutex<Option<Instant>>,
     tell: mpsc::Sender<Vec<Event>>,
@@ -155,6 +159,7 @@ impl Watcher {
             looking: AtomicBool::new(false),
             ways: Mutex::default(),
             away: Mutex::new(away),
+            came: Mutex::default(),
             file,
             kept: Mutex::default(),
             tell,
@@ -186,12 +191,20 @@ impl Watcher {
             tasks.spawn(async move {
                 let mut pace = tokio::time::interval_at(Instant::now() + offset, every);
                 pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                let mut known = shared.times(&id);
                 loop {
                     pace.tick().await;
                     if shared.is_away(&id) {
                         shared.tell_of_a_gap(Timestamp::now());
                         continue;
                     }
+                    let times = shared.times(&id);
+                    if known != times
+                        && let Ok(looker) = &looker
+                    {
+                        *looker.memory() = Memory::default();
+                    }
+                    known = times;
                     let looked = match (&trigger.condition, &looker) {
                         (Condition::Composite(condition), _) => shared.composite(condition),
                         (Condition::Webhook(_), _) => shared.heard(&id),
@@ -201,6 +214,10 @@ impl Watcher {
                         }
                         (_, Err(why)) => failed(why),
                     };
+                    // It went away while it was looked at.
+                    if shared.is_away(&id) || shared.times(&id) != known {
+                        continue;
+                    }
                     let memory = looker.as_ref().map(|looker| looker.memory().clone());
                     if !shared.take(&id, &trigger, looked, memory.ok()).await {
                         return;
@@ -280,6 +297,10 @@ impl Ear {
                 let mut any = false;
                 for (id, _) in waiting {
                     board.heard.note(id, alert);
+                    // What is over by the time its stage is done is about something else.
+                    if self.0.is_away(id) {
+                        board.heard.is_seen(id);
+                    }
                     any = true;
                 }
                 known += usize::from(any);
@@ -364,12 +385,52 @@ impl Shared {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What a stage has just brought, and nobody can have seen yet.
+    fn just_came(&self) -> BTreeSet<TriggerId> {
+        let (board, now) = (self.board(), Timestamp::now());
+        let of_stages = self.plan.triggers.iter().filter(|(_, trigger)| trigger.from.is_some());
+        let fresh = of_stages.filter(|(id, _)| {
+            let Some(rule) = self.rules.get(*id) else { return false };
+            board.triggers.get(*id).is_none_or(|standing| {
+                let (stands, began) = (standing.watched.state, standing.watched.began);
+                let age = Duration::try_from(now.duration_since(began)).unwrap_or_default();
+                stands == State::Insufficient && age <= rule.grace
+            })
+        });
+        fresh.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn came(&self) -> MutexGuard<'_, BTreeMap<TriggerId, u64>> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often what a trigger is about has come.
+    fn times(&self, id: &TriggerId) -> u64 {
+        self.came().get(id).copied().unwrap_or_default()
+    }
+
+    /// From now on these are not there. What they showed before is forgotten: it was about
+    /// something else.
+    fn are_away(&self, away: BTreeSet<TriggerId>) {
+        let before = std::mem::replace(
+            &mut *self.away.lock().unwrap_or_else(PoisonError::into_inner),
+            away.clone(),
+        );
+        for id in before.difference(&away) {
+            *self.came().entry(id.clone()).or_default() += 1;
+            let mut board = self.board();
+            board.triggers.remove(id);
+            board.heard.is_seen(id);
+        }
+    }
+
     fn is_away(&self, id: &TriggerId) -> bool {
         self.away.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     fn composite(&self, condition: &str) -> Looked {
-        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        away.extend(self.just_came());
         let states: BTreeMap<TriggerId, State> = self
             .rules
             .keys()

@@ -174,8 +174,10 @@ async fn look_on(
     let rules = watcher.rules().clone();
     let board = watcher.end().await?;
     let fresh = machine::Watched::new(board.began);
+    let brought = brought(plan);
     let standing = rules
         .iter()
+        .filter(|(id, _)| !brought.contains(*id))
         .map(|(id, rule)| (rule, board.triggers.get(id).map_or(&fresh, |known| &known.watched)));
     let verdict = machine::verdict(standing);
     if json {
@@ -192,9 +194,7 @@ async fn look_on(
         );
     } else {
         if !live {
-            for line in
-                standing_lines(plan, &rules, &board, &BTreeSet::new(), None, true, app.now())
-            {
+            for line in standing_lines(plan, &rules, &board, &brought, None, true, app.now()) {
                 anstream::println!("{line}");
             }
         }
@@ -205,6 +205,12 @@ async fn look_on(
         Verdict::Failed => Exit::Failed,
         Verdict::Inconclusive | Verdict::Accepted | Verdict::Unwatched => Exit::Waiting,
     })
+}
+
+/// The triggers about what a stage brings: where nothing is deployed, it is not there.
+fn brought(plan: &Plan) -> BTreeSet<TriggerId> {
+    let brought = plan.triggers.iter().filter(|(_, trigger)| trigger.from.is_some());
+    brought.map(|(id, _)| id.clone()).collect()
 }
 
 /// Whether anybody still reads what is said.

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use backout_core::choice::Numbers;
-use backout_core::decision::is_there;
+use backout_core::decision::{is_there, objections};
 use backout_core::duration::Estimate;
 use backout_core::ids::TriggerId;
 use backout_core::plan::Plan;
@@ -145,7 +145,7 @@ pub(crate) fn lines(state: &RunState, now: Timestamp) -> Vec<String> {
     }
     if let Some(open) = &release.open {
         lines.push(String::new());
-        lines.extend(question(open, now, &zone));
+        lines.extend(question(state, open, now, &zone));
     }
     lines
 }
@@ -159,7 +159,8 @@ fn sign(state: State, meaning: Meaning) -> &'static str {
     }
 }
 
-fn question(open: &Open, now: Timestamp, zone: &TimeZone) -> Vec<String> {
+fn question(state: &RunState, open: &Open, now: Timestamp, zone: &TimeZone) -> Vec<String> {
+    let objections = objections(state, open);
     let left = |until: Timestamp| match until > now {
         true => format!("{} left", length(words::between(now, until))),
         false => "over".to_owned(),
@@ -171,7 +172,7 @@ fn question(open: &Open, now: Timestamp, zone: &TimeZone) -> Vec<String> {
         open.why
     )];
     if let Some(until) = open.fix_until {
-        let then = match open.guards.is_empty() {
+        let then = match objections.is_empty() {
             true => "then it is backed out",
             false => "then whoever is asked decides",
         };
@@ -181,7 +182,7 @@ fn question(open: &Open, now: Timestamp, zone: &TimeZone) -> Vec<String> {
     if let Some(until) = open.until {
         lines.push(format!("  an answer is due by {} ({})", clock(until, zone), left(until)));
     }
-    lines.extend(open.guards.iter().map(|guard| format!("  not by itself: {guard}")));
+    lines.extend(objections.iter().map(|guard| format!("  not by itself: {guard}")));
     lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, now, zone)));
     lines
 }

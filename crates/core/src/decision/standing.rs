@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::ids::TriggerId;
 use crate::plan::{Condition, DecisionAction, Plan, Severity, Trigger};
-use crate::release::{Seen, took_place};
+use crate::release::{Open, Seen, took_place};
 use crate::state::RunState;
 use crate::watch::{Meaning, State, Verdict};
 
@@ -23,8 +23,11 @@ pub(super) fn only_logged(plan: &Plan, id: &TriggerId) -> bool {
 pub fn is_there(state: &RunState, id: &TriggerId) -> bool {
     let trigger = state.planned.plan.triggers.get(id);
     let Some(stage) = trigger.and_then(|trigger| trigger.from.as_ref()) else { return true };
-    let is_done = state.step(stage).is_some_and(|(_, known)| known.status.is_settled());
-    is_done && (state.release.goes_forward() || state.left_standing().any(|left| left == stage))
+    if !state.release.goes_forward() {
+        return state.left_standing().any(|left| left == stage);
+    }
+    // What was left out brings nothing.
+    state.step(stage).is_some_and(|(_, known)| known.status.is_settled() && took_place(known))
 }
 
 /// The triggers a machine watches.
@@ -114,6 +117,12 @@ pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<String> {
         guards.push("nobody sees that anything is wrong: there is no data".to_owned());
     }
     guards
+}
+
+/// What keeps the plan from acting by itself on an open question, as far as it still does.
+#[must_use]
+pub fn objections(state: &RunState, open: &Open) -> Vec<String> {
+    if open.guards.is_empty() { Vec::new() } else { guards(state, &open.because) }
 }
 
 /// The stages behind which there is no way back, as far as they took place.

@@ -24,6 +24,19 @@ impl RunState {
             Ok(())
         };
         match event {
+            // It goes back: what goes forward is over.
+            Event::StepRetried { step: id, .. } if self.release.back.is_some() => {
+                match self.position(id)? < self.release.stages {
+                    true => Err(Illegal::Release("the run does not go forward")),
+                    false => Ok(()),
+                }
+            }
+            Event::StepReplaced { step, .. } if self.release.back.is_some() => {
+                match self.position(&step.id)? < self.release.stages {
+                    true => Err(Illegal::Release("the run does not go forward")),
+                    false => Ok(()),
+                }
+            }
             Event::BackoutBegun { option: Some(option), .. }
                 if !self.planned.plan.options.contains_key(option) =>
             {
@@ -86,8 +99,13 @@ impl RunState {
             let Some((stage, _)) = self.step(id) else { return false };
             let done = |undo: &StepId| {
                 let Ok(index) = self.position(undo) else { return false };
-                let left_out = self.states[index].status == Status::Skipped;
-                self.selected[index] && (!left_out || self.steps[index].optional)
+                let status = self.states[index].status;
+                // Once the run is over, what it did not come to was not done.
+                let done = match self.finished.is_some() {
+                    true => status == Status::Succeeded,
+                    false => status != Status::Skipped,
+                };
+                self.selected[index] && (done || self.steps[index].optional)
             };
             let undone = !stage.undone_by.0.is_empty() && stage.undone_by.iter().all(done);
             stage.effect() != Effect::Read && !undone
@@ -133,6 +151,6 @@ impl RunState {
         self.held = None;
         let option = option.or_else(|| self.planned.plan.default_option()).cloned();
         self.option.clone_from(&option);
-        self.select_way(option.as_ref())
+        self.select_way(option.as_ref(), false)
     }
 }

@@ -21,6 +21,9 @@ impl RunState {
         state.took = took(state, event);
         match event {
             Event::StepIntent { attempt, key, .. } => {
+                if index < self.release.stages {
+                    self.release.is_new(&self.planned.plan, &id);
+                }
                 if state.status == Status::Pending && state.doubt.is_some() {
                     state.recoveries += 1;
                 }
@@ -166,7 +169,7 @@ impl RunState {
             _ => return Ok(()),
         }
         let option = self.option.clone();
-        self.select_way(option.as_ref())
+        self.select_way(option.as_ref(), true)
     }
 }
 

@@ -48,11 +48,16 @@ impl RunState {
 
     pub(super) fn choose(&mut self, option: &OptionId) -> Result<(), Illegal> {
         self.option = Some(option.clone());
-        self.select_way(Some(option))
+        self.select_way(Some(option), false)
     }
 
-    /// Selects the steps of the way back: those of the option that are needed.
-    pub(super) fn select_way(&mut self, option: Option<&OptionId>) -> Result<(), Illegal> {
+    /// Selects the steps of the way back: those of the option that are needed. Another option
+    /// may do without a step that failed; the same one has to see to what it may have changed.
+    pub(super) fn select_way(
+        &mut self,
+        option: Option<&OptionId>,
+        failed_stays: bool,
+    ) -> Result<(), Illegal> {
         let stages = self.release.stages;
         let wanted = selection(&self.planned, option)?;
         let undoes = self.release.back.as_ref().map(|back| &back.undoes);
@@ -74,7 +79,8 @@ impl RunState {
             // What is done stays done, and what is under way is never forgotten.
             // A step that failed is over, unless the new way needs it too.
             let status = self.states[index].status;
-            let touched = !matches!(status, Status::Pending | Status::Failed);
+            let failed = status == Status::Failed && !(failed_stays && self.states[index].took);
+            let touched = status != Status::Pending && !failed;
             let added = self.planned.plan.step(&self.steps[index].id).is_none();
             self.selected[index] = touched || added || wanted.contains(&self.steps[index].id);
         }
@@ -87,11 +93,8 @@ impl RunState {
         behind: Option<&StepId>,
         before: &[StepId],
     ) -> Result<(), Illegal> {
-        // Without a place it comes first: of the way that is being gone.
-        let first = if self.release.back.is_some() { self.release.stages } else { 0 };
-        let at = behind.map_or(Ok(first), |step| self.position(step).map(|index| index + 1))?;
+        let (at, is_stage) = self.place(behind, before)?;
         let forward = self.release.goes_forward();
-        let is_stage = forward && at <= self.release.stages;
         if is_stage {
             self.release.stages += 1;
             // There is something new to watch.
@@ -120,6 +123,23 @@ impl RunState {
         }
         self.extra.extend(before.iter().map(|waits| (step.id.clone(), waits.clone())));
         self.rebuild()
+    }
+}
+
+impl RunState {
+    /// Where a new step stands, and whether it is a stage. Without a place it comes first: of
+    /// the way that is being gone, or of that back where it stands before a step of it. Once
+    /// the run goes back nothing new goes forward.
+    fn place(&self, behind: Option<&StepId>, before: &[StepId]) -> Result<(usize, bool), Illegal> {
+        let (stages, forward) = (self.release.stages, self.release.goes_forward());
+        if let Some(behind) = behind {
+            let at = self.position(behind)? + 1;
+            return Ok(if forward { (at, at <= stages) } else { (at.max(stages), false) });
+        }
+        let places: Vec<usize> =
+            before.iter().map(|waits| self.position(waits)).collect::<Result<_, _>>()?;
+        let of_the_way_back = places.iter().any(|place| *place >= stages);
+        Ok(if forward && !of_the_way_back { (0, true) } else { (stages, false) })
     }
 }
 

@@ -190,6 +190,7 @@ fn the_point_of_no_return_ends_a_fix_window() {
         because: Vec::new(),
         sources: Vec::new(),
         readings: Default::default(),
+        own_fix: false,
         why: String::new(),
         option: None,
         asked: Vec::new(),

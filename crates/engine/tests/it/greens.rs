@@ -144,6 +144,7 @@ fn continue_answers_the_question_that_is_open() {
         automatic: false,
         question: None,
         readings: Default::default(),
+        agreed: Vec::new(),
     };
     assert!(night.0.allows(&early).is_err());
     night.moves(2, "logins", State::Firing, Meaning::Breach);

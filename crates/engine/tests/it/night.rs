@@ -112,10 +112,9 @@ impl Night {
                     vec![Event::DecisionPassedOn { number, to, until }]
                 }
                 Intent::Decide { choice, reason, known } => {
-                    let number = known.as_ref().map(|known| known.number);
+                    let (about, readings) = (known.as_deref(), Default::default());
+                    let decided = decided(&self.0.release, choice, reason, true, about, readings);
                     let known = known.map(Event::DecisionAsked);
-                    let decided =
-                        decided(&self.0.release, choice, reason, true, number, Default::default());
                     known.into_iter().chain(decided).collect()
                 }
                 Intent::Bake { step, verdict } => {

@@ -22,12 +22,16 @@ fn automatic() -> Value {
 }
 
 fn added(name: &str, behind: &str) -> Event {
+    added_between(name, Some(behind), &[])
+}
+
+fn added_between(name: &str, behind: Option<&str>, before: &[&str]) -> Event {
     let made = plans::automatic(name, Effect::Verifiable, &[]);
     let made: Step = serde_json::from_value(made).expect("a step");
     Event::StepAdded {
         step: Box::new(made),
-        behind: Some(step(behind)),
-        before: Vec::new(),
+        behind: behind.map(step),
+        before: before.iter().copied().map(step).collect(),
         not_before: None,
         reason: "so".to_owned(),
     }
@@ -55,6 +59,36 @@ fn a_step_added_to_the_way_back_waits_for_it() {
     night.says(4, Choice::BackOut { option: None });
     assert_eq!(starts(&mut night, 4), ["undo-a"]);
     assert!(night.0.selected.iter().skip(1).all(|selected| *selected), "it is on the way now");
+}
+
+/// So does what stands before a step of it; and nothing is added to what goes forward once
+/// the run goes back.
+#[test]
+fn what_is_added_stands_on_its_side_of_the_turn() {
+    let stages = json!({"stages": [
+        {"id": "a", "owner": "ann", "run": {"argv": ["true"]}, "undone_by": ["undo-a"]},
+        {"id": "drop", "owner": "ann", "run": {"argv": ["true"]}, "irreversible": "It is gone"},
+    ]});
+    let mut night = Night::new(plan(&automatic(), &stages));
+    night.stage_is_done(1);
+    night.happens(2, vec![added_between("first", None, &["undo-a"])]);
+    assert_eq!(night.0.release.stages, 2);
+    assert!(starts(&mut night, 2).is_empty(), "`drop` waits for two people, `first` for the turn");
+    night.says(3, Choice::BackOut { option: None });
+    assert_eq!(starts(&mut night, 3), ["first"]);
+    night.happens(4, vec![added("late", "a")]);
+    let drop = night.0.position(&step("drop")).expect("it is there");
+    assert!(drop < night.0.release.stages && !night.0.selected[drop], "it is a stage as before");
+    let done = |name: &str| {
+        let evidence = Default::default();
+        vec![intent(name, 1), Event::StepSucceeded { step: step(name), attempt: 1, evidence }]
+    };
+    for name in ["late", "first", "undo-a"] {
+        night.happens(5, done(name));
+    }
+    assert!(starts(&mut night, 6).is_empty(), "nothing goes forward");
+    let again = Event::StepRetried { step: step("a"), reason: "oops".to_owned() };
+    assert!(night.0.allows(&again).is_err());
 }
 
 /// A stage that is run again, or added, once the watch is over is watched.
@@ -203,6 +237,155 @@ fn what_never_began_is_not_undone() {
         assert!(starts(&mut night, 2).is_empty(), "it is still at work");
         night.happens(3, vec![ended(effect)]);
         assert_eq!(starts(&mut night, 3) == ["undo-a"], undone, "{effect:?}");
+    }
+}
+
+/// An undo that failed half-way is seen to, whatever becomes known of its stage.
+#[test]
+fn a_failed_undo_does_not_vanish() {
+    let mut night = Night::new(plan(&automatic(), &json!({})));
+    let evidence = Default::default;
+    let doubt = Event::StepInDoubt {
+        step: step("a"),
+        attempt: 1,
+        cause: backout_core::event::DoubtCause::SupervisorLost,
+        evidence: evidence(),
+    };
+    night.happens(1, vec![intent("a", 1), doubt]);
+    night.says(2, Choice::BackOut { option: None });
+    let failed = Event::StepFailed {
+        step: step("undo-a"),
+        attempt: 1,
+        error: "half".to_owned(),
+        effect: FailureEffect::Unknown,
+        evidence: evidence(),
+    };
+    night.happens(3, vec![intent("undo-a", 1), failed]);
+    let resolved = Event::StepResolved {
+        step: step("a"),
+        attempt: 1,
+        answer: backout_core::act::Answer::DidNotHappen,
+        by: backout_core::event::ResolvedBy::Person,
+        reason: "so".to_owned(),
+    };
+    night.happens(4, vec![resolved]);
+    night.due(5);
+    assert!(night.0.finished.is_none());
+    let undo = night.0.position(&step("undo-a")).expect("it is there");
+    assert!(night.0.selected[undo], "it has changed something");
+}
+
+/// What a stage brings is another after another try: nothing said about the first counts.
+#[test]
+fn another_try_brings_something_else() {
+    let more = json!({"triggers": {
+        "base": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+        "new": {"severity": "minor", "from": "a", "gauge": {"url": "http://x", "limit": "> 5"}},
+    }});
+    let rules = json!({"minor": {"action": "ask", "by": "lead"}});
+    let mut night = Night::new(plan(&rules, &more));
+    night.stage_is_done(1);
+    night.moves(1, "base", State::Ok, Meaning::Well);
+    night.moves(2, "new", State::Firing, Meaning::Breach);
+    night.due(2);
+    night.happens(3, vec![Event::StepRetried { step: step("a"), reason: "again".to_owned() }]);
+    night.says(4, Choice::Continue);
+    let done = Event::StepSucceeded { step: step("a"), attempt: 2, evidence: Default::default() };
+    night.happens(5, vec![intent("a", 2), done]);
+    let seen = &night.0.release.triggers[&id("new")];
+    assert_eq!((seen.state, seen.answered, seen.alarm), (State::Insufficient, false, false));
+    assert!(seen.fired.is_some(), "it fired, which nothing unsays");
+    night.moves(6, "new", State::Pending, Meaning::Open);
+    night.moves(7, "new", State::Firing, Meaning::Breach);
+    night.due(15);
+    assert!(night.open().is_some(), "nobody was asked about this try");
+    // What was left out brings nothing.
+    let mut night = Night::new(plan(&rules, &more));
+    let skipped = Event::StepSkipped { step: step("a"), reason: "tomorrow".to_owned() };
+    night.happens(1, vec![skipped]);
+    assert!(!backout_core::decision::is_there(&night.0, &id("new")));
+}
+
+/// What the plan decides by itself is about what it decides on, whatever was open before.
+#[test]
+fn the_plan_goes_the_way_its_own_alarm_calls_for() {
+    let more = json!({
+        "options": {"light": {"title": "Flag off", "steps": []}, "full": {"title": "All", "default": true}},
+        "triggers": {
+            "slow": {"severity": "minor", "option": "light", "gauge": {"url": "http://x", "limit": "> 5"}},
+            "data": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+        },
+    });
+    let mut rules = automatic();
+    rules["minor"] = json!({"action": "ask", "by": "lead"});
+    let mut night = Night::new(plan(&rules, &more));
+    night.stage_is_done(1);
+    night.moves(2, "slow", State::Firing, Meaning::Breach);
+    night.due(2);
+    night.moves(3, "data", State::Firing, Meaning::Breach);
+    night.due(3);
+    assert_eq!(night.0.option.as_ref().map(ToString::to_string), Some("full".to_owned()));
+    let decided = night.0.release.decided.last().expect("a decision");
+    let about = decided.question.as_ref().map(|open| (open.number, open.because.clone()));
+    assert_eq!(about, Some((2, vec![id("data")])));
+}
+
+/// A hold stops what the plan does by itself, and does not unsay it.
+#[test]
+fn what_was_held_goes_on_where_it_was() {
+    let held = || Event::RunHeld { reason: "evidence".to_owned() };
+    let released = || Event::RunReleased { reason: "go on".to_owned() };
+    let mut night = Night::new(plan(&automatic(), &json!({})));
+    night.stage_is_done(1);
+    night.happens(2, vec![held()]);
+    night.moves(3, "logins", State::Firing, Meaning::Breach);
+    night.due(3);
+    assert!(night.open().is_some());
+    night.happens(4, vec![released()]);
+    night.due(4);
+    assert!(night.goes_back(), "nothing keeps the plan from it any more");
+    let rules = json!({"critical": {"action": "back-out", "by": "boss", "within": "5m", "if_unanswered": "back-out"}});
+    let mut night = Night::new(plan(&rules, &json!({})));
+    night.stage_is_done(1);
+    night.moves(2, "logins", State::Firing, Meaning::Breach);
+    night.due(2);
+    night.happens(3, vec![held()]);
+    night.due(20);
+    assert!(night.open().is_some_and(|open| open.until.is_some() && open.passed_on == 0));
+    night.happens(21, vec![released()]);
+    night.due(21);
+    assert!(night.goes_back(), "nobody answered in time");
+}
+
+/// Who was asked has had their time, and who fixes something of their own has theirs.
+#[test]
+fn more_alarms_ask_whoever_is_next() {
+    let more = json!({"triggers": {
+        "a": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+        "b": {"severity": "critical", "gauge": {"url": "http://x", "limit": "> 5"}},
+    }});
+    let rules = json!({"critical": {"action": "back-out", "by": "lead", "within": "5m", "escalate": ["boss"], "if_unanswered": "back-out"}});
+    let mut night = Night::new(plan(&rules, &more));
+    night.stage_is_done(1);
+    night.moves(2, "a", State::Firing, Meaning::Breach);
+    for minutes in 2..=7 {
+        night.due(minutes);
+    }
+    assert_eq!(night.open().map(|open| open.asked.len()), Some(2), "the deputy, too");
+    night.moves(8, "b", State::Firing, Meaning::Breach);
+    night.due(8);
+    assert_eq!(night.open().map(|open| (open.asked.len(), open.until)), Some((2, Some(at(12)))));
+    for minutes in 9..=17 {
+        night.due(minutes);
+    }
+    assert!(night.goes_back(), "5 minutes each, however many alarms");
+    let mut night = Night::new(plan(&automatic(), &more));
+    night.stage_is_done(1);
+    night.says(2, Choice::FixForward { until: at(60) });
+    for (minutes, trigger) in [(3, "a"), (4, "b")] {
+        night.moves(minutes, trigger, State::Firing, Meaning::Breach);
+        night.due(minutes);
+        assert!(!night.goes_back(), "somebody is at work on a fix of their own: {trigger}");
     }
 }
 

@@ -38,6 +38,11 @@ impl Named {
         fires.then(|| vec![State::Ok, State::Firing])
     }
 
+    /// Whether it asks how a trigger stands, and not only whether it fires.
+    pub(super) fn asks_how_stands(&self, id: &str) -> bool {
+        self.state.contains(id) || self.whole.contains("state")
+    }
+
     fn walk(&mut self, node: &mut IdedExpr, unseen: &BTreeMap<String, String>) {
         if let Expr::Call(call) = &node.expr
             && let Some(answer) = told(call, unseen)
