@@ -235,8 +235,13 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
         let reason = reason.to_owned();
         return vec![Intent::Decide { choice: Choice::Continue, reason, known: None }];
     }
-    if let Some(call) = call.filter(|_| !open.guards.is_empty() && open.fix_until.is_none()) {
-        // What kept the plan from acting by itself is over.
+    let is_bad = |call: &&Call| {
+        let seen = call.because.iter().filter_map(|id| state.release.triggers.get(id));
+        seen.into_iter().any(|seen| seen.meaning == Meaning::Breach)
+    };
+    let was_kept = !open.guards.is_empty() && open.fix_until.is_none();
+    if let Some(call) = call.filter(|_| was_kept).filter(is_bad) {
+        // What kept the plan from acting by itself is over, and what it would act on is not.
         let (asked, automatic) = question(state, call, now);
         if automatic {
             return by_itself(asked, format!("the plan backs out by itself: {}", call.why));

@@ -357,6 +357,8 @@ impl Release {
                         && (*to != State::Firing || *from == State::Recovering)
                 });
                 let alarm = *to == State::Firing && !same;
+                let open = self.open.as_ref();
+                let is_asked = open.is_some_and(|open| open.because.contains(trigger));
                 let seen = Seen {
                     alarm: alarm || known.is_some_and(|seen| seen.alarm),
                     state: *to,
@@ -370,7 +372,8 @@ impl Release {
                             || from.is_blind() && known.is_some_and(|seen| seen.hidden)),
                     // It was well since: what comes now is new.
                     before: match to {
-                        State::Ok => false,
+                        // Unless somebody is asked what it was.
+                        State::Ok if !is_asked => false,
                         State::Firing if *before => true,
                         _ => known.is_some_and(|seen| seen.before),
                     },
@@ -452,6 +455,7 @@ impl Release {
             let asked = open.because.contains(id);
             seen.answered |= seen.meaning != Meaning::Well && asked;
             seen.alarm &= !asked;
+            seen.before &= !(asked && seen.state == State::Ok);
         }
         if !open.certain {
             self.baked.values_mut().chain(&mut self.watched).for_each(|b| b.accepted = true);

@@ -63,6 +63,7 @@ pub async fn act<J: Journal>(
         let wanted = events(state)?;
         if let Some(first) = wanted.first() {
             state.allows(first)?;
+            goes_on(state, first)?;
         }
         let verdict = authority::may(&state.planned.plan, Some(state), person, act);
         let (write, outcome) = match verdict {
@@ -86,6 +87,17 @@ pub async fn act<J: Journal>(
             Err(WriteError::Append(AppendError::Moved)) => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Once the run goes back no stage is done again: what is undone would be there anew.
+fn goes_on(state: &RunState, event: &Event) -> Result<(), Illegal> {
+    let (Event::StepRetried { .. } | Event::StepReplaced { .. }) = event else { return Ok(()) };
+    let place = event.step().map(|step| state.position(step)).transpose()?;
+    let is_stage = place.is_some_and(|place| place < state.release.stages);
+    match is_stage && state.release.back.is_some() {
+        true => Err(Illegal::Release("the run does not go forward")),
+        false => Ok(()),
     }
 }
 

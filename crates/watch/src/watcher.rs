@@ -16,6 +16,7 @@ use std::time::Duration;
 use backout_core::event::Event;
 use backout_core::ids::{OptionId, SourceId, TriggerId};
 use backout_core::plan::{Condition, Plan, Trigger};
+use backout_core::release::Seen;
 use backout_core::watch::{Meaning, State};
 use backout_engine::Sight;
 use backout_engine::hands::World;
@@ -131,7 +132,12 @@ impl Watcher {
     /// Begins to watch.
     #[must_use]
     pub fn begin(setting: Setting<'_>) -> (Self, News) {
-        let Setting { plan, world, board, file, told, away } = setting;
+        let Setting { plan, world, mut board, file, told, away } = setting;
+        // What is not there shows nothing; what it showed was about something else.
+        for id in &away {
+            board.triggers.remove(id);
+            board.heard.is_seen(id);
+        }
         let (tell, news) = mpsc::channel(256);
         let fresh = Measured::default();
         let rules: BTreeMap<TriggerId, Rule> = plan
@@ -409,18 +415,33 @@ impl Shared {
         self.came().get(id).copied().unwrap_or_default()
     }
 
-    /// From now on these are not there. What they showed before is forgotten: it was about
-    /// something else.
-    fn are_away(&self, away: BTreeSet<TriggerId>) {
+    /// From now on these are not there. What the others showed before that is forgotten: it
+    /// was about something else. Whoever judges by the log is told so.
+    fn are_away(&self, away: BTreeSet<TriggerId>, known: &BTreeMap<TriggerId, Seen>) {
         let before = std::mem::replace(
             &mut *self.away.lock().unwrap_or_else(PoisonError::into_inner),
             away.clone(),
         );
         for id in before.difference(&away) {
             *self.came().entry(id.clone()).or_default() += 1;
-            let mut board = self.board();
-            board.triggers.remove(id);
-            board.heard.is_seen(id);
+            {
+                let mut board = self.board();
+                board.triggers.remove(id);
+                board.heard.is_seen(id);
+            }
+            let Some(seen) = known.get(id).filter(|seen| seen.state != State::Insufficient) else {
+                continue;
+            };
+            let forgotten = Event::TriggerMoved {
+                trigger: id.clone(),
+                from: seen.state,
+                to: State::Insufficient,
+                meaning: Meaning::Open,
+                before: false,
+                reading: seen.reading.clone(),
+            };
+            // Full only where nobody has listened for very long: the next look tells more.
+            let _ = self.tell.try_send(vec![forgotten]);
         }
     }
 

@@ -95,3 +95,42 @@ fn a_state_folder_that_cannot_be_read_is_not_empty() {
         assert!(!told.err.contains("there are no runs"), "{told:?}");
     }
 }
+
+/// What a stage brings is another after another try, also for a coordinator that takes over
+/// in the middle of it; and once the run goes back no stage is tried again.
+#[test]
+fn another_try_is_looked_at_anew_whoever_watches() {
+    let stage = Stage::new();
+    let stages = "stages:\n  - {id: open, title: Open it, owner: ann, takes: 5m, run: {shell: until test -e go; do sleep 0.05; done; rm go; echo o >> opened}, effect: opaque, verify: {file: {path: opened}}, undone_by: [close], bake: 500ms}\n";
+    let watched = "watch: {window: 500ms, grace: 1s}\ntriggers:\n  new: {severity: major, from: open, every: 100ms, recovers_after: 200ms, probe: {file: {path: good}}}\ndecision:\n  major: {action: ask, by: lead, within: 30m}\n";
+    let steps = "  - {id: close, title: Close it, owner: ann, takes: 2m, run: {shell: echo c >> closed}, effect: opaque, verify: {file: {path: closed}}}\n";
+    stage.plan_with(steps, &format!("{stages}{watched}"));
+    stage.write("go", "");
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
+    stage.until("it is asked", |stage| stage.say("status").out.contains("to decide"));
+    stage.say("retry CHG7 open --reason fixed --as lead").expect(0);
+    stage.say("decide CHG7 continue --question 1 --reason retried --as lead").expect(0);
+    stage.until_step("open", "running");
+    running.kill_9();
+    stage.write("good", "");
+    let mut running = stage.start(&["resume", "CHG7", "--as", "lead"]);
+    stage.until("it is taken over", |stage| stage.say("log CHG7").out.contains("took over"));
+    stage.write("go", "");
+    assert_eq!(running.code(), Some(10), "it fired once, and stays");
+    let log = stage.say("log CHG7").out;
+    assert_eq!(log.matches("→ FIRING").count(), 1, "{log}");
+    assert_eq!(stage.lines("opened"), 2);
+    // Another run, which goes back by hand.
+    let by_hand = steps.replace("run: {shell: echo c >> closed}", "manual: Close it by hand");
+    let by_hand = by_hand
+        .replace("effect: opaque, verify: {file: {path: closed}}", "verify: {confirm: Closed}");
+    stage.plan_with(&by_hand, &format!("{stages}{watched}"));
+    stage.write("go", "");
+    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead", "--wait"]);
+    stage.until("the second run", |stage| stage.say("status CHG7-2").code == Some(0));
+    stage.until("it is done", |stage| stage.step("open")["state"] == "succeeded");
+    stage.say("decide CHG7 back-out --reason enough --as lead").expect(0);
+    stage.say("retry CHG7 open --reason oops --as lead").expect(1).says("does not go forward");
+    stage.say("ack CHG7 close --as ann").expect(0);
+    assert_eq!(running.code(), Some(11));
+}

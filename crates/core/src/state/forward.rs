@@ -24,19 +24,6 @@ impl RunState {
             Ok(())
         };
         match event {
-            // It goes back: what goes forward is over.
-            Event::StepRetried { step: id, .. } if self.release.back.is_some() => {
-                match self.position(id)? < self.release.stages {
-                    true => Err(Illegal::Release("the run does not go forward")),
-                    false => Ok(()),
-                }
-            }
-            Event::StepReplaced { step, .. } if self.release.back.is_some() => {
-                match self.position(&step.id)? < self.release.stages {
-                    true => Err(Illegal::Release("the run does not go forward")),
-                    false => Ok(()),
-                }
-            }
             Event::BackoutBegun { option: Some(option), .. }
                 if !self.planned.plan.options.contains_key(option) =>
             {
@@ -100,12 +87,10 @@ impl RunState {
             let done = |undo: &StepId| {
                 let Ok(index) = self.position(undo) else { return false };
                 let status = self.states[index].status;
+                let left_out = status == Status::Skipped && !self.steps[index].optional;
                 // Once the run is over, what it did not come to was not done.
-                let done = match self.finished.is_some() {
-                    true => status == Status::Succeeded,
-                    false => status != Status::Skipped,
-                };
-                self.selected[index] && (done || self.steps[index].optional)
+                let never = self.finished.is_some() && !status.is_settled();
+                self.selected[index] && !left_out && !never
             };
             let undone = !stage.undone_by.0.is_empty() && stage.undone_by.iter().all(done);
             stage.effect() != Effect::Read && !undone

@@ -79,7 +79,9 @@ impl RunState {
             // What is done stays done, and what is under way is never forgotten.
             // A step that failed is over, unless the new way needs it too.
             let status = self.states[index].status;
-            let failed = status == Status::Failed && !(failed_stays && self.states[index].took);
+            // Of the way that is gone: what another one has left behind stays left.
+            let seen_to = failed_stays && self.states[index].took && self.selected[index];
+            let failed = status == Status::Failed && !seen_to;
             let touched = status != Status::Pending && !failed;
             let added = self.planned.plan.step(&self.steps[index].id).is_none();
             self.selected[index] = touched || added || wanted.contains(&self.steps[index].id);
@@ -138,7 +140,8 @@ impl RunState {
         }
         let places: Vec<usize> =
             before.iter().map(|waits| self.position(waits)).collect::<Result<_, _>>()?;
-        let of_the_way_back = places.iter().any(|place| *place >= stages);
+        // A stage that is told to wait for it waits.
+        let of_the_way_back = !places.is_empty() && places.iter().all(|place| *place >= stages);
         Ok(if forward && !of_the_way_back { (0, true) } else { (stages, false) })
     }
 }

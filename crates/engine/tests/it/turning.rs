@@ -87,8 +87,6 @@ fn what_is_added_stands_on_its_side_of_the_turn() {
         night.happens(5, done(name));
     }
     assert!(starts(&mut night, 6).is_empty(), "nothing goes forward");
-    let again = Event::StepRetried { step: step("a"), reason: "oops".to_owned() };
-    assert!(night.0.allows(&again).is_err());
 }
 
 /// A stage that is run again, or added, once the watch is over is watched.
@@ -238,6 +236,45 @@ fn what_never_began_is_not_undone() {
         night.happens(3, vec![ended(effect)]);
         assert_eq!(starts(&mut night, 3) == ["undo-a"], undone, "{effect:?}");
     }
+}
+
+/// What stands before a stage holds that stage up, whatever else it stands before.
+#[test]
+fn a_step_before_a_stage_is_one() {
+    let mut night = Night::new(plan(&automatic(), &json!({})));
+    night.happens(1, vec![added_between("gate", None, &["a", "undo-a"])]);
+    assert_eq!((night.0.release.stages, starts(&mut night, 1)), (2, vec!["gate".to_owned()]));
+}
+
+/// An alarm that is over calls for nobody but those who are asked about it already.
+#[test]
+fn getting_well_is_no_reason_to_go_back() {
+    let mut night = Night::new(plan(&automatic(), &json!({})));
+    let reading = backout_core::watch::Reading::default;
+    let fired = Event::TriggerMoved {
+        trigger: id("logins"),
+        from: State::Insufficient,
+        to: State::Firing,
+        meaning: Meaning::Breach,
+        before: true,
+        reading: reading(),
+    };
+    night.happens(0, vec![fired]);
+    night.stage_is_done(1);
+    night.due(1);
+    assert!(night.open().is_some_and(|open| !open.guards.is_empty()));
+    night.moves(2, "logins", State::Recovering, Meaning::Breach);
+    night.moves(3, "logins", State::Ok, Meaning::Well);
+    night.due(3);
+    assert!(!night.goes_back() && night.open().is_some());
+    night.moves(4, "logins", State::Firing, Meaning::Breach);
+    night.due(4);
+    assert!(!night.goes_back(), "nobody has said what it was");
+    night.moves(5, "logins", State::Ok, Meaning::Well);
+    night.says(6, Choice::Continue);
+    night.moves(7, "logins", State::Firing, Meaning::Breach);
+    night.due(7);
+    assert!(night.goes_back(), "this one is new");
 }
 
 /// An undo that failed half-way is seen to, whatever becomes known of its stage.

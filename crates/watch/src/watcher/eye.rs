@@ -64,7 +64,7 @@ impl Sight for Eye {
     fn stands(&self, state: &RunState, now: Timestamp) {
         let ways = ways(state, now);
         *self.0.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
-        self.0.are_away(away(state));
+        self.0.are_away(away(state), &state.release.triggers);
     }
 }
 
