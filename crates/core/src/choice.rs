@@ -153,6 +153,15 @@ impl Numbers {
     pub fn latest(&self) -> Option<Timestamp> {
         [self.give_up_fixing, self.point_of_no_return].into_iter().flatten().min()
     }
+
+    /// A deadline, but no later than going back is still in time, if it is now.
+    #[must_use]
+    pub fn in_time(&self, until: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        match (until, self.latest()) {
+            (Some(until), Some(latest)) if latest > now => Some(until.min(latest)),
+            (until, _) => until,
+        }
+    }
 }
 
 impl DecisionAsked {
@@ -182,12 +191,10 @@ impl DecisionAsked {
     /// even now, the plan's own times hold, and it is said.
     #[must_use]
     pub fn with(mut self, numbers: Option<Numbers>, now: Timestamp) -> Self {
-        let latest = numbers.as_ref().and_then(Numbers::latest);
-        let in_time = |until: Option<Timestamp>| match (until, latest) {
-            (Some(until), Some(latest)) if latest > now => Some(until.min(latest)),
-            (until, _) => until,
-        };
-        (self.until, self.fix_until) = (in_time(self.until), in_time(self.fix_until));
+        if let Some(numbers) = &numbers {
+            self.until = numbers.in_time(self.until, now);
+            self.fix_until = numbers.in_time(self.fix_until, now);
+        }
         self.numbers = numbers;
         self
     }

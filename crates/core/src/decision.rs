@@ -145,8 +145,8 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
             asked.why = format!("{}; and {}", asked.why, said.join("; "));
             asked.because.extend(also);
         }
-        asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
-    } else if goes_back {
+    }
+    if goes_back || open.certain && call.certain {
         asked.fix_until = [asked.fix_until, open.fix_until].into_iter().flatten().min();
     }
     asked.until = [asked.until, open.until].into_iter().flatten().min();
@@ -236,8 +236,8 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
         return vec![Intent::Decide { choice: Choice::Continue, reason, known: None }];
     }
     let is_bad = |call: &&Call| {
-        let seen = call.because.iter().filter_map(|id| state.release.triggers.get(id));
-        seen.into_iter().any(|seen| seen.meaning == Meaning::Breach)
+        let mut seen = call.because.iter().filter_map(|id| state.release.triggers.get(id));
+        seen.any(|seen| seen.meaning == Meaning::Breach)
     };
     let was_kept = !open.guards.is_empty() && open.fix_until.is_none();
     if let Some(call) = call.filter(|_| was_kept).filter(is_bad) {
@@ -297,9 +297,9 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
     let too_late = goes_back && latest.is_some_and(|latest| latest <= now);
     if !next.is_empty() && !too_late {
         let until = now.checked_add(within.signed()).ok();
-        let until = match (until, latest) {
-            (Some(until), Some(latest)) if latest > now => Some(until.min(latest)),
-            (until, _) => until,
+        let until = match &open.numbers {
+            Some(numbers) => numbers.in_time(until, now),
+            None => until,
         };
         return Intent::PassOn { number: open.number, to: next, until };
     }

@@ -85,15 +85,13 @@ impl<'a> Setting<'a> {
     /// A watch that begins now and leaves nothing behind.
     #[must_use]
     pub fn new(plan: &'a Plan, world: Arc<World>) -> Self {
-        // There is no stage that could bring anything.
-        let brought = plan.triggers.iter().filter(|(_, trigger)| trigger.from.is_some());
         Self {
             plan,
             world,
             board: Board::new(Timestamp::now()),
             file: None,
             told: BTreeMap::new(),
-            away: brought.map(|(id, _)| id.clone()).collect(),
+            away: brought(plan),
         }
     }
 }
@@ -278,6 +276,13 @@ impl Watcher {
         }
         Ok(board)
     }
+}
+
+/// The triggers about what a stage brings: where nothing is deployed, it is not there.
+#[must_use]
+pub fn brought(plan: &Plan) -> BTreeSet<TriggerId> {
+    let brought = plan.triggers.iter().filter(|(_, trigger)| trigger.from.is_some());
+    brought.map(|(id, _)| id.clone()).collect()
 }
 
 /// Hears messages of other systems.

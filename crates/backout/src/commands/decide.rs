@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use backout_core::act::Act;
-use backout_core::choice::{Choice, Verb};
+use backout_core::choice::Choice;
 use backout_core::decision::{self, decided};
 use backout_core::duration::{BadDuration, Span};
 use backout_core::event::Event;
@@ -52,12 +52,6 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         Choice::BackOut { option } => option.clone(),
         _ => None,
     };
-    let verb = match verb {
-        DecideVerb::BackOut => Verb::BackOut,
-        DecideVerb::FixForward => Verb::FixForward,
-        DecideVerb::Continue => Verb::Continue,
-        DecideVerb::NotFixable => Verb::NotFixable,
-    };
     // What the log knows may be old: who decides decides by what is measured now.
     let board = super::watch::kept(app, log.state()).unwrap_or(None);
     let readings: BTreeMap<_, _> = board
@@ -65,7 +59,7 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         .flat_map(|board| board.triggers)
         .map(|(id, standing)| (id, standing.reading))
         .collect();
-    let act = Act::Decide { verb, option, lasting };
+    let act = Act::Decide { verb: choice.verb(), option, lasting };
     let done = say(app, &mut log, args.who.who.as_deref(), &act, reason, |state| {
         is_asked(state, args.question)?;
         Ok(decided(&state.release, choice.clone(), reason.clone(), false, None, readings.clone()))

@@ -22,7 +22,7 @@ use backout_engine::hands::World;
 use backout_trigger::machine;
 use backout_trigger::rule::{self, Kind, Measured, Rule};
 use backout_watch::receive::Receiver;
-use backout_watch::watcher::{Told, away};
+use backout_watch::watcher::{Told, away, brought};
 use backout_watch::{Board, News, Setting, Watcher, measure};
 
 use super::Done;
@@ -207,12 +207,6 @@ async fn look_on(
     })
 }
 
-/// The triggers about what a stage brings: where nothing is deployed, it is not there.
-fn brought(plan: &Plan) -> BTreeSet<TriggerId> {
-    let brought = plan.triggers.iter().filter(|(_, trigger)| trigger.from.is_some());
-    brought.map(|(id, _)| id.clone()).collect()
-}
-
 /// Whether anybody still reads what is said.
 fn tell(line: &dyn std::fmt::Display) -> bool {
     use std::io::Write;
@@ -221,15 +215,7 @@ fn tell(line: &dyn std::fmt::Display) -> bool {
 }
 
 fn table(app: &App, plan: &Plan, watcher: &Watcher) -> Vec<String> {
-    standing_lines(
-        plan,
-        watcher.rules(),
-        &watcher.board(),
-        &BTreeSet::new(),
-        None,
-        false,
-        app.now(),
-    )
+    standing_lines(plan, watcher.rules(), &watcher.board(), &brought(plan), None, false, app.now())
 }
 
 fn standing_lines(
