@@ -370,3 +370,25 @@ pub(crate) fn open_json(open: &Open) -> Value {
         "passed_on": open.passed_on,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was in time when it was asked is not said to be so once it is too late.
+    #[test]
+    fn figures_grow_old() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let latest = Some(at("2026-06-06T02:10:00Z"));
+        let numbers = Numbers {
+            in_time: Some(0.994),
+            point_of_no_return: latest,
+            give_up_fixing: latest,
+            ..Numbers::default()
+        };
+        let said = |now: &str| figures(&numbers, at(now), &TimeZone::UTC).join("\n");
+        assert!(said("2026-06-06T02:09:59Z").contains("it ends in time with 99 %"));
+        let late = said("2026-06-06T02:10:00Z");
+        assert!(late.contains("LATE: it had to be begun by 02:10:00") && !late.contains("99 %"));
+    }
+}

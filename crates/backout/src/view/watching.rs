@@ -263,6 +263,38 @@ pub(crate) fn rule_lines(id: &str, trigger: &Trigger, rule: &Rule) -> Vec<String
 mod tests {
     use super::*;
 
+    /// A watch that nobody keeps shows nothing as well, whatever it showed last.
+    #[test]
+    fn what_nobody_looks_at_is_not_well() {
+        let plan = "backout: 1\nchange: {id: C1, title: T}\nsteps: [{id: a, run: {argv: ['true']}}]\ntriggers: {up: {severity: critical, every: 15s, probe: {file: {path: up}}}}\n";
+        let plan: Plan = backout_plan::read::read_bytes(plan.as_bytes()).expect("a plan").plan;
+        let (id, trigger) = plan.triggers.first().expect("one");
+        let rule = rule::of(&plan, trigger, &Default::default()).expect("a rule");
+        let began: Timestamp = "2026-06-06T02:00:00Z".parse().expect("a time");
+        let mut watched = Watched::new(began);
+        let sample = backout_trigger::machine::Sample::Value { value: 0.0, beyond: false };
+        watched.look(&rule, began, &sample);
+        let standing = Standing {
+            watched,
+            reading: Default::default(),
+            recent: Vec::new(),
+            memory: Default::default(),
+        };
+        let later = |seconds| began + jiff::SignedDuration::from_secs(seconds);
+        let shown = |over, at| {
+            let all = std::iter::once((id.as_str(), &rule, Some(&standing)));
+            let lines = lines(&plan, all, over, at).join("\n");
+            (json(id.as_str(), trigger, &rule, Some(&standing), over, at), lines)
+        };
+        for (over, seconds, stale) in [(false, 30, false), (false, 41, true), (true, 9999, false)] {
+            let (json, lines) = shown(over, later(seconds));
+            assert_eq!(json["stale"], stale, "{json}");
+            assert_eq!(json["meaning"] == "inconclusive", stale, "{json}");
+            assert_eq!(lines.contains("NOT LOOKED AT since 02:00:00"), stale, "{lines}");
+            assert_eq!(lines.contains('✓'), !stale, "{lines}");
+        }
+    }
+
     #[test]
     fn values_as_blocks() {
         assert_eq!(sparkline(&[]), "");
