@@ -1,5 +1,6 @@
 //! Deployments as people live through them: forward, watched, decided, back.
 
+use crate::messages::{free_port, send};
 use crate::stage::{Stage, told};
 
 /// Two stages and their way back. The second stage breaks what is watched, by taking
@@ -507,30 +508,9 @@ fn a_crash_at_every_point_of_the_decision_loses_and_repeats_nothing() {
     }
 }
 
-/// Sends a signed message; what the coordinator answers.
-fn send(port: u16, path: &str, secret: &str, body: &str) -> String {
-    use std::io::{Read, Write};
-    let at = jiff::Timestamp::now().as_second();
-    let signature = backout_watch::receive::sign(secret, at, body.as_bytes());
-    let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else {
-        return String::new();
-    };
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\nX-Backout-Timestamp: {at}\r\nX-Backout-Signature: {signature}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    let _ = stream.read_to_string(&mut answer);
-    answer
-}
-
 #[test]
 fn other_systems_report_stages_and_alerts() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a port")
-        .port();
+    let port = free_port();
     let stages = STAGES.replace(
         "run: {shell: mv up down}, effect: opaque, verify: {file: {path: down}}",
         "external: Jenkins job open-portal, verify: {file: {path: up}}",
@@ -577,34 +557,4 @@ fn other_systems_report_stages_and_alerts() {
     // A secret in the plan itself is refused.
     stage.plan_with(STEPS, &more.replace("file:secret", "correct horse"));
     stage.say("check plan.backout.yaml").expect(1).says("a secret does not stand in a plan");
-}
-
-/// What another system said before a stage is not about what that stage brings.
-#[test]
-fn an_alert_from_before_is_about_something_else() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a port")
-        .port();
-    let stages = "stages:\n  - {id: wait, title: Wait, owner: ann, takes: 1m, run: {shell: until test -e go; do sleep 0.05; done}, effect: idempotent}\n  - {id: open, title: Open, owner: ann, takes: 1m, run: {shell: mv up down}, effect: opaque, bake: 1s, verify: {file: {path: down}}, undone_by: [close]}\n";
-    let more = format!(
-        "{stages}watch: {{window: 1s, receive: {{listen: \"127.0.0.1:{port}\", secret: \"file:secret\"}}}}\ntriggers:\n  pager: {{severity: critical, every: 100ms, from: open, webhook: {{alert: PortalDown}}}}\n  new: {{severity: critical, every: 100ms, from: open, probe: {{file: {{path: down}}}}}}\ndecision:\n  critical: {{action: back-out, by: lead, automatic: true}}\n"
-    );
-    let close = STEPS.lines().find(|line| line.contains("id: close")).expect("a step");
-    let stage = Stage::new();
-    stage.plan_with(&format!("{close}\n"), &more);
-    stage.write("up", "");
-    stage.write("secret", "correct horse\n");
-    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
-    stage.until("the first stage", |stage| {
-        stage.say("status --json").code == Some(0) && stage.step("wait")["state"] == "running"
-    });
-    for firing in ["true", "false"] {
-        let said = format!("{{\"alert\": \"PortalDown\", \"firing\": {firing}}}");
-        let answer = send(port, "/alert", "correct horse", &said);
-        assert!(answer.contains("200"), "{answer}");
-    }
-    stage.write("go", "");
-    assert_eq!(running.code(), Some(0));
-    assert!(!stage.say("log CHG7").out.contains("FIRING"));
 }
