@@ -124,6 +124,8 @@ fn another_try_is_looked_at_anew_whoever_watches() {
     let by_hand = steps.replace("run: {shell: echo c >> closed}", "manual: Close it by hand");
     let by_hand = by_hand
         .replace("effect: opaque, verify: {file: {path: closed}}", "verify: {confirm: Closed}");
+    // It is under watch until somebody decides.
+    let stages = stages.replace("bake: 500ms", "bake: 1h");
     stage.plan_with(&by_hand, &format!("{stages}{watched}"));
     stage.write("go", "");
     let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead", "--wait"]);
@@ -131,6 +133,7 @@ fn another_try_is_looked_at_anew_whoever_watches() {
     stage.until("it is done", |stage| stage.step("open")["state"] == "succeeded");
     stage.say("decide CHG7 back-out --reason enough --as lead").expect(0);
     stage.say("retry CHG7 open --reason oops --as lead").expect(1).says("does not go forward");
+    stage.until_step("close", "running");
     stage.say("ack CHG7 close --as ann").expect(0);
     assert_eq!(running.code(), Some(11));
 }
