@@ -132,7 +132,7 @@ async fn soon(address: &str, load: &AtomicU64) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let (_watcher, mut news) = Watcher::begin(setting(&plan));
-        let wait = |wanted: State| move |event: &Event| matches!(event, Event::TriggerMoved { to, .. } if *to == wanted);
+        let wait = |wanted: State| move |event: &Event| matches!(event, Event::TriggerChanged { to, .. } if *to == wanted);
         hear(&mut news, wait(State::Ok)).await;
         load.store(9, Ordering::Relaxed);
         while asked.value("load") != Ok(Some(9.0)) {

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backout_core::authority::{self, Person};
+use backout_core::authority;
 use backout_core::ids::RunId;
+use backout_core::people::Account;
 use backout_core::plan::Plan;
+use backout_core::policy::Policy;
 use backout_core::record::Actor;
 use backout_engine::RunLog;
 use backout_engine::clock::{Clock, SystemClock};
@@ -88,6 +90,11 @@ impl App {
         Ok(RunLog::open(self.existing_journal()?, run).await?)
     }
 
+    /// What the organisation asks for on this machine.
+    pub(crate) fn policy(&self) -> Result<Policy, Failure> {
+        Ok(Policy::default())
+    }
+
     pub(crate) fn now(&self) -> jiff::Timestamp {
         self.clock.now()
     }
@@ -109,25 +116,25 @@ pub(crate) fn coordinator_id() -> String {
     format!("process {} on {host}", std::process::id())
 }
 
-/// The account this process runs under, by name where it has one.
-pub(crate) fn account() -> String {
+/// The account this process runs under, as the system's name service knows it.
+pub(crate) fn account() -> Account {
     let uid = rustix::process::getuid().as_raw();
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let found = lines.find(|fields| fields.get(2).is_some_and(|id| *id == uid.to_string()));
-    found
-        .and_then(|fields| fields.first().map(ToString::to_string))
-        .unwrap_or_else(|| format!("uid {uid}"))
+    let name = found.and_then(|fields| fields.first().map(ToString::to_string));
+    Account { uid: Some(uid), name }
 }
 
-/// Who acts, and how they stand in the log.
-pub(crate) fn who(plan: &Plan, as_who: Option<&str>) -> Result<(Person, Actor), Failure> {
+/// Who sends a command: how they stand in the log, and their account.
+pub(crate) fn who(plan: &Plan, as_who: Option<&str>) -> Result<(Actor, Account), Failure> {
     let account = account();
-    let person = authority::identify(plan, as_who, &account)
-        .map_err(|why| Failure::refused(why).hint("say who you are: `--as ROLE` or `--as NAME`"))?;
+    let person = authority::identify(plan, as_who, &account).map_err(|why| {
+        Failure::refused(why.to_string()).hint("say who you are: `--as ROLE` or `--as NAME`")
+    })?;
     let said = as_who.map(|who| who.split('/').next().unwrap_or(who).trim());
     let role = said.and_then(|said| person.roles.iter().find(|role| role.as_str() == said));
     let role = role.or_else(|| person.roles.first()).cloned();
-    let actor = Actor::Person { name: person.name.clone(), role, account };
-    Ok((person, actor))
+    let actor = Actor::Person { id: person.id, role, account: account.clone() };
+    Ok((actor, account))
 }

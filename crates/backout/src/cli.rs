@@ -110,8 +110,9 @@ pub(crate) enum Command {
     Deploy(DeployArgs),
     /// Decide how a deployment goes on: back out, fix forward, continue.
     ///
-    /// Whoever is asked decides, or their deputy; to go back, any lead may. Without
-    /// being asked it is a decision too: a person's judgement. --explain shows
+    /// The roles that are asked decide, and their deputies; to back out, any lead may.
+    /// Without a question it is a decision too: a person's own judgement. What has to be
+    /// confirmed first is asked with exit code 20, and --yes confirms it. --explain shows
     /// every decision with all that was known.
     Decide(DecideArgs),
     /// Say what became of a stage that another system carries out, or agree to one.
@@ -128,16 +129,17 @@ pub(crate) enum Command {
     /// recorded data: when each would have fired, and how often without a cause; exit
     /// code 20 when nothing fires and one was not seen to be well, or is not in the record.
     Watch(WatchArgs),
-    /// Start the way back, and stay with it.
+    /// Start the backout, and stay with it.
     ///
     /// On a terminal this shows the run live. Elsewhere it prints a line per
     /// event and ends with exit code 20 when only a person can go on; --wait
-    /// stays instead. The first Ctrl-C holds: what runs is finished, nothing
-    /// starts. The second detaches; `backout resume` comes back.
+    /// stays instead. The first Ctrl-C pauses: running steps finish, no new ones
+    /// start. The second detaches; `backout resume` comes back.
     Invoke(InvokeArgs),
-    /// Go on with a run: after a hold, a detach, or any crash.
+    /// Go on with a run: after a hold, a detach, or any crash. RUN may be left out where
+    /// only one is open.
     Resume(ResumeArgs),
-    /// Show where a run stands, and who is waited for.
+    /// Show where a run stands and what it waits for; without RUN, every open run.
     Status(StatusArgs),
     /// Show everything that happened in a run, in order.
     Log(LogArgs),
@@ -157,14 +159,28 @@ pub(crate) enum Command {
     Add(AddArgs),
     /// Do a step another way, read from a YAML file. It keeps its name.
     Replace(ReplaceArgs),
-    /// Say what happened to a step in doubt, or vouch for a failed one.
+    /// Say what happened to a step in doubt, or attest a failed one.
     Resolve(ResolveArgs),
-    /// Hand a step, or all open steps of a role, to somebody else.
+    /// Ask the verifications of a failed step, or of one in doubt, again.
+    ///
+    /// If they hold now, the step is done and verified. If they do not, it stays as it is.
+    /// Nothing is run a second time.
+    CheckAgain(StepArgs),
+    /// Hand a step, or all open steps of a role, to another person.
     Assign(AssignArgs),
-    /// Start nothing new; what runs is finished.
+    /// Start nothing new; running steps finish.
     Hold(RunActArgs),
-    /// Move to a heavier option of the plan. What is done stays done.
-    Escalate(EscalateArgs),
+    /// Switch to another option of the plan. What is done stays done.
+    ///
+    /// A run whose option ends with users kept out (exit code 12) goes on this way.
+    SwitchOption(OptionArgs),
+    /// The former name of switch-option.
+    #[command(hide = true)]
+    Escalate {
+        /// What followed it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Give the run up. This cannot be undone.
     Abandon(RunActArgs),
     /// Show what a step printed.

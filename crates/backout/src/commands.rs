@@ -15,6 +15,7 @@ mod plans;
 mod reference;
 mod render;
 mod results;
+mod submit;
 mod watch;
 
 use crate::app::App;
@@ -63,9 +64,14 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
             Command::Add(args) => people::add(&app()?, &args).await,
             Command::Replace(args) => people::replace(&app()?, &args).await,
             Command::Resolve(args) => people::resolve(&app()?, &args).await,
+            Command::CheckAgain(args) => people::check_again(&app()?, &args).await,
             Command::Assign(args) => people::assign(&app()?, &args).await,
             Command::Hold(args) => people::hold(&app()?, &args).await,
-            Command::Escalate(args) => people::escalate(&app()?, &args).await,
+            Command::SwitchOption(args) => people::switch_option(&app()?, &args).await,
+            Command::Escalate { rest } => Err(Failure::usage(
+                "`escalate` is called `switch-option` now",
+            )
+            .hint(format!("`backout switch-option {}`", rest.join(" ")))),
             Command::Abandon(args) => people::abandon(&app()?, &args).await,
             Command::Demo(args) => demo::demo(&app()?, args).await,
             Command::Completions { shell } => reference::completions(shell),

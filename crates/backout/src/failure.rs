@@ -12,10 +12,12 @@ pub(crate) enum Exit {
     Done,
     /// Findings, or it failed.
     Failed,
-    /// It ended, but something that matters was left out or was not found well.
+    /// It ended, but something that matters was left out, has no check, or is not healthy.
     Partial,
     /// A release was backed out, wholly.
     BackedOut,
+    /// The option is done and keeps users out; another option goes on from there.
+    Holding,
     /// Only a person can go on.
     Waiting,
     /// Refused: by authority, or because something that must come first has not.
@@ -33,6 +35,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Partial => 10,
             Self::BackedOut => 11,
+            Self::Holding => 12,
             Self::Waiting => 20,
             Self::Refused => 30,
             Self::Usage => 64,

@@ -3,15 +3,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use backout_core::choice::Numbers;
+use backout_core::choice::ForecastSummary;
 use backout_core::duration::Span;
-use backout_core::event::Event;
 use backout_core::graph::Graph;
 use backout_core::ids::{RunId, Seq, StepId};
 use backout_core::plan::Plan;
 use backout_core::record::{Chain, Record};
 use backout_core::state::RunState;
-use backout_engine::Journal;
+use backout_engine::{Forecaster, Journal};
 use backout_engine::log::OpenError;
 use backout_forecast::outlook::{History, Outlook, Settings, Situation, look};
 use backout_plan::times;
@@ -47,7 +46,7 @@ pub(crate) fn glance(
 
 /// What whoever decides should know: how long going back takes, and until when it can
 /// be begun; nothing where the plan does not say enough for a forecast.
-pub(crate) fn numbers(state: &RunState, history: &History, now: Timestamp) -> Option<Numbers> {
+fn numbers(state: &RunState, history: &History, now: Timestamp) -> Option<ForecastSummary> {
     let back = state.if_backed_out(now)?;
     let settings =
         Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
@@ -68,28 +67,47 @@ pub(crate) fn numbers(state: &RunState, history: &History, now: Timestamp) -> Op
             now.checked_add(spare).unwrap_or(now)
         }
     });
-    Some(Numbers {
+    Some(ForecastSummary {
         likely: span(outlook.finish.quantile(0.5).high),
         high: span(outlook.finish.quantile(0.95).high),
         in_time: outlook.in_time.map(|figure| figure.low),
         point_of_no_return: latest,
-        give_up_fixing: latest,
+        fix_deadline: latest,
     })
 }
 
-/// The order made anew for what is left of a run, after a departure from the plan;
-/// nothing where the run follows the plan's own order, or nothing can be said.
-pub(crate) fn order_anew(state: &RunState, history: &History, at: Timestamp) -> Option<Event> {
-    if state.planned.order.is_empty() {
-        return None;
+/// A forecaster that learns from the runs of this state folder.
+#[derive(Default)]
+pub(crate) struct HistoryForecaster(History);
+
+impl HistoryForecaster {
+    /// The forecaster of a state folder.
+    pub(crate) async fn of_state(app: &App) -> Result<Self, Failure> {
+        Ok(Self(history_of_state(app).await?))
     }
-    let mut situation = Situation::of_run(state, at);
-    situation.order = None;
-    let settings =
-        Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
-    let outlook = look(&situation, &history.without(&state.run), settings).ok()?;
-    let order = outlook.order.iter().map(|&step| state.steps[step].id.clone()).collect();
-    Some(Event::OrderFrozen { order })
+
+    /// What it has learned from.
+    pub(crate) fn history(&self) -> &History {
+        &self.0
+    }
+}
+
+impl Forecaster for HistoryForecaster {
+    fn summary(&self, state: &RunState, now: Timestamp) -> Option<ForecastSummary> {
+        numbers(state, &self.0, now)
+    }
+
+    fn order(&self, state: &RunState, now: Timestamp) -> Option<Vec<StepId>> {
+        if state.planned.order.is_empty() {
+            return None;
+        }
+        let mut situation = Situation::of_run(state, now);
+        situation.order = None;
+        let settings =
+            Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
+        let outlook = look(&situation, &self.0.without(&state.run), settings).ok()?;
+        Some(outlook.order.iter().map(|&step| state.steps[step].id.clone()).collect())
+    }
 }
 
 /// The order in which people and lanes take up the steps of a new run.

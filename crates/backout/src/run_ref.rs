@@ -1,10 +1,52 @@
 //! Which run is meant.
 
 use backout_core::ids::RunId;
+use backout_core::state::RunState;
 use backout_engine::{Journal, RunLog};
 
 use crate::app::App;
 use crate::failure::Failure;
+
+/// The open runs that may be meant.
+pub(crate) enum Open {
+    /// Just this one; it may be finished where it was named.
+    One(RunId),
+    /// None is open.
+    None,
+    /// Several are open.
+    Several(Vec<RunState>),
+}
+
+/// Every open run, newest first. A log that cannot be read is an error: it may be the one that
+/// matters.
+pub(crate) async fn open_runs(app: &App) -> Result<Vec<RunState>, Failure> {
+    let journal = app.existing_journal()?;
+    let mut open = Vec::new();
+    for (run, _) in journal.runs().await? {
+        if run.is_baselines() {
+            continue;
+        }
+        let log = RunLog::open(std::sync::Arc::clone(&journal), &run).await?;
+        if log.state().finished.is_none() {
+            open.push(log.state().clone());
+        }
+    }
+    open.sort_by_key(|state| std::cmp::Reverse((state.started, state.run.clone())));
+    Ok(open)
+}
+
+/// The run that is named, else the one that is open.
+pub(crate) async fn find_open(app: &App, said: Option<&str>) -> Result<Open, Failure> {
+    if said.is_some() {
+        return Ok(Open::One(find(app, said).await?));
+    }
+    let mut open = open_runs(app).await?;
+    Ok(match open.len() {
+        0 => Open::None,
+        1 => Open::One(open.remove(0).run),
+        _ => Open::Several(open),
+    })
+}
 
 /// Finds a run by its id, by its change (the newest run of it), or, with
 /// nothing said, the newest run of all.

@@ -1,10 +1,11 @@
-//! What people can do to a run, as data.
+//! What people can ask for, reduced to what two people have to mean alike.
 
 use serde::{Deserialize, Serialize};
 
 use crate::choice::Verb;
 use crate::duration::Span;
 use crate::ids::{Digest, OptionId, StepId};
+use crate::people::PersonId;
 use crate::plan::Permission;
 
 /// The answer to a doubt.
@@ -65,6 +66,11 @@ pub enum Act {
         /// The step.
         step: StepId,
     },
+    /// Ask the verifications of a step again.
+    CheckAgain {
+        /// The step.
+        step: StepId,
+    },
     /// Leave a step out.
     Skip {
         /// The step.
@@ -109,14 +115,14 @@ pub enum Act {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         also: Vec<StepId>,
         /// To whom.
-        to: String,
+        to: PersonId,
     },
     /// Start nothing new.
     Hold,
     /// Go on.
-    Release,
-    /// Move to a heavier option.
-    Escalate {
+    Resume,
+    /// Move to another option.
+    SwitchOption {
         /// The option.
         option: OptionId,
     },
@@ -133,6 +139,7 @@ impl Act {
             | Self::Fail { step }
             | Self::Stop { step }
             | Self::Retry { step }
+            | Self::CheckAgain { step }
             | Self::Skip { step }
             | Self::Add { step, .. }
             | Self::Replace { step, .. }
@@ -145,8 +152,8 @@ impl Act {
             | Self::Decide { .. }
             | Self::LogDefect
             | Self::Hold
-            | Self::Release
-            | Self::Escalate { .. }
+            | Self::Resume
+            | Self::SwitchOption { .. }
             | Self::Abandon => None,
         }
     }
@@ -162,15 +169,15 @@ impl Act {
             Self::Approve { .. } => Permission::Approve,
             Self::LogDefect => Permission::Hold,
             Self::Retry { .. } => Permission::Retry,
-            // Stopping must be cheap: no plan makes it harder.
-            Self::Stop { .. } => Permission::Hold,
+            // Stopping and looking must be cheap: no plan makes them harder.
+            Self::Stop { .. } | Self::CheckAgain { .. } => Permission::Hold,
             Self::Skip { .. } => Permission::Skip,
             Self::Add { .. } => Permission::Add,
             Self::Replace { .. } => Permission::Replace,
             Self::Resolve { .. } | Self::Attest { .. } => Permission::Resolve,
             Self::Assign { .. } => Permission::Assign,
-            Self::Hold | Self::Release => Permission::Hold,
-            Self::Escalate { .. } => Permission::Escalate,
+            Self::Hold | Self::Resume => Permission::Hold,
+            Self::SwitchOption { .. } => Permission::SwitchOption,
             Self::Abandon => Permission::Abandon,
         })
     }
@@ -180,7 +187,7 @@ impl Act {
     pub fn shown(&self) -> String {
         match self {
             Self::Invoke => "invoke the backout".to_owned(),
-            Self::Deploy => "begin the deployment".to_owned(),
+            Self::Deploy => "start the deployment".to_owned(),
             Self::Approve { stage } => format!("approve {stage}"),
             Self::Decide { verb, option, lasting } => {
                 let option = option.as_ref().map(|option| format!(" ({option})"));
@@ -188,11 +195,12 @@ impl Act {
                 let more = option.or(lasting).unwrap_or_default();
                 format!("decide to {}{more}", verb.shown())
             }
-            Self::LogDefect => "write down a defect".to_owned(),
+            Self::LogDefect => "log a defect".to_owned(),
             Self::Acknowledge { step } => format!("acknowledge {step}"),
             Self::Fail { step } => format!("fail {step}"),
             Self::Stop { step } => format!("stop {step}"),
             Self::Retry { step } => format!("retry {step}"),
+            Self::CheckAgain { step } => format!("check {step} again"),
             Self::Skip { step } => format!("skip {step}"),
             Self::Add { step, .. } => format!("add {step}"),
             Self::Replace { step, .. } => format!("replace {step}"),
@@ -201,10 +209,10 @@ impl Act {
             Self::Attest { step, also, .. } => {
                 format!("attest {step} and {} more", also.len())
             }
-            Self::Assign { step, to, .. } => format!("hand {step} to {to}"),
+            Self::Assign { step, to, .. } => format!("assign {step} to {to}"),
             Self::Hold => "hold the run".to_owned(),
-            Self::Release => "go on with the run".to_owned(),
-            Self::Escalate { option } => format!("move to option {option}"),
+            Self::Resume => "resume the run".to_owned(),
+            Self::SwitchOption { option } => format!("switch to option {option}"),
             Self::Abandon => "abandon the run".to_owned(),
         }
     }

@@ -1,152 +1,150 @@
 //! Who may do what.
 //!
-//! [`may`] is a pure function of the plan, the run so far and the person. Its
-//! answer always carries a sentence; the sentence goes to the screen and to the
-//! log. The defaults, which a plan's `authority` section can replace act by act:
+//! [`check_authority`] is a pure function of the plan, the run so far and the person. The
+//! defaults, which a plan's `authority` section can replace permission by permission:
 //!
-//! | act | who |
+//! | command | who |
 //! |---|---|
-//! | acknowledge, fail | the step's owner, their deputies, or whoever it was handed to |
-//! | stop, retry, resolve | the same, and the leads |
-//! | invoke, deploy, escalate, skip, add, replace, assign, abandon | the leads |
-//! | decide | whoever is asked, and their deputies; to go back, the leads too |
-//! | approve | whom the stage names, else the leads; two where there is no way back |
-//! | hold, go on, write down a defect | anyone with a role: stopping must be cheap |
+//! | acknowledge, fail | the step's owner, their deputies, or the person it was handed to |
+//! | stop, retry, resolve, check again | the same, and the leads |
+//! | invoke, deploy, switch option, skip, add, replace, assign, abandon | the leads |
+//! | decide | the roles that are asked, and their deputies; to back out, the leads too |
+//! | approve | the roles the stage names, else the leads; two where it is irreversible |
+//! | hold, resume, log a defect | anyone with a role: stopping must be cheap |
 //!
-//! The leads are the plan's owner, everybody named in its decision section, and
-//! their deputies. A plan that names neither has no leads; then anyone with a
-//! role may act, because a plan for two people must not lock both out. In a plan
-//! without roles anyone may do anything, and the log says who did.
+//! The leads are the plan's owner, every role its decision section names, and their deputies.
+//! A plan that names neither has no leads; then anyone with a role may act, because a plan for
+//! two people must not lock both out. In a plan without roles anyone may do anything, and the
+//! log says who did.
+//!
+//! A policy of the organisation may ask for more people, never for fewer.
 
 use std::collections::BTreeSet;
 
 use crate::act::Act;
+use crate::cause::Denial;
 use crate::ids::{RoleId, StepId};
-use crate::plan::{Plan, Severity};
+use crate::people::{Account, PersonId};
+use crate::plan::{Grant, Plan, Severity};
+use crate::policy::Policy;
 use crate::state::RunState;
 
 /// A person who wants to do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// Their name.
-    pub name: String,
+    /// What they are known by.
+    pub id: PersonId,
     /// Every role they hold in the plan.
     pub roles: BTreeSet<RoleId>,
 }
 
-/// The answer to "may they?".
+/// Whether a person may do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Authority {
     /// Yes.
-    Allowed {
-        /// Why.
-        because: String,
-    },
+    Allowed,
     /// Yes, but not alone.
-    Needs {
-        /// Whose word counts, for people.
-        who: String,
+    NeedsMore {
+        /// The roles whose holders count.
+        roles: Vec<RoleId>,
         /// How many more people must ask for the same.
         more: u32,
-        /// Who has asked already.
-        have: Vec<String>,
     },
     /// No.
-    Denied {
-        /// Why.
-        why: String,
-    },
+    Denied(Denial),
 }
 
 /// Whether `person` may do `act`, given the plan and, if there is one, the run.
 #[must_use]
-pub fn may(plan: &Plan, run: Option<&RunState>, person: &Person, act: &Act) -> Verdict {
+pub fn check_authority(
+    plan: &Plan,
+    run: Option<&RunState>,
+    policy: &Policy,
+    person: &Person,
+    act: &Act,
+) -> Authority {
+    let is_cheap = is_cheap(act);
+    let permission = act.permission().filter(|_| !is_cheap);
+    let least = permission.map_or(1, |permission| policy.least_people(permission));
     if plan.roles.is_empty() {
-        return Verdict::Allowed { because: "the plan names no roles".to_owned() };
+        return check_quorum(run, person, act, least, &BTreeSet::new());
     }
-    if let Some((allowed, quorum)) = of_the_release(plan, run, act) {
-        if allowed.is_disjoint(&person.roles) {
-            return Verdict::Denied {
-                why: format!(
-                    "only {} may {} now; {} is {}",
-                    list(plan, &allowed),
-                    act.shown(),
-                    person.name,
-                    roles(person)
-                ),
-            };
-        }
-        return self::quorum(plan, run, person, act, quorum, &allowed);
+    if let Some((allowed, quorum)) = release_authority(plan, run, act) {
+        return check_roles(run, person, act, quorum.max(least), &allowed);
     }
-    let grant = act.permission().filter(|_| !matches!(act, Act::Stop { .. } | Act::LogDefect));
-    let grant = grant.and_then(|permission| plan.authority.0.get(&permission));
+    let grant = permission.and_then(|permission| plan.authority.0.get(&permission));
     if let Some(grant) = grant {
         let allowed = with_deputies(plan, grant.by.iter());
-        if allowed.is_disjoint(&person.roles) {
-            return Verdict::Denied {
-                why: format!(
-                    "the plan lets only {} {}; {} is {}",
-                    list(plan, &allowed),
-                    act.shown(),
-                    person.name,
-                    roles(person)
-                ),
-            };
-        }
-        return quorum(plan, run, person, act, grant.quorum, &allowed);
+        return check_roles(run, person, act, grant.quorum.max(least), &allowed);
     }
     if let Some(step) = act.step()
-        && let Some(because) = owns(plan, run, person, step)
+        && owns_step(plan, run, person, step)
+        && is_owners(act)
     {
-        let owner_is_enough = matches!(
-            act,
-            Act::Stop { .. }
-                | Act::Acknowledge { .. }
-                | Act::Fail { .. }
-                | Act::Retry { .. }
-                | Act::Resolve { .. }
-        );
-        if owner_is_enough {
-            return Verdict::Allowed { because };
-        }
+        return check_quorum(run, person, act, least, &owner_roles(plan, run, step));
     }
     if act.permission().is_none() {
-        let owner = act.step().map_or_else(String::new, |step| owner_shown(plan, run, step));
-        return Verdict::Denied {
-            why: format!("{} is for {owner}; {} is {}", act.shown(), person.name, roles(person)),
-        };
+        let step = act.step().cloned();
+        return Authority::Denied(match step {
+            Some(step) => Denial::OnlyOwner { step },
+            None => Denial::NoRole,
+        });
     }
     if person.roles.is_empty() {
-        return Verdict::Denied { why: format!("{} holds no role in this plan", person.name) };
+        return Authority::Denied(Denial::NoRole);
     }
     let leads = leads(plan);
-    let anyone = matches!(act, Act::Hold | Act::Release | Act::LogDefect) || leads.is_empty();
-    match person.roles.iter().find(|role| anyone || leads.contains(*role)) {
-        Some(role) => {
-            Verdict::Allowed { because: format!("{} holds the role {role}", person.name) }
+    let anyone = matches!(act, Act::Hold | Act::Resume | Act::LogDefect) || leads.is_empty();
+    let allowed = if anyone { plan.roles.keys().cloned().collect() } else { leads };
+    check_roles(run, person, act, least, &allowed)
+}
+
+/// Stopping a step, looking at it and logging a defect must be cheap: neither a plan nor a
+/// policy makes them harder.
+fn is_cheap(act: &Act) -> bool {
+    matches!(act, Act::Stop { .. } | Act::CheckAgain { .. } | Act::LogDefect)
+}
+
+/// Whether the owner of a step may do this to it without being a lead.
+fn is_owners(act: &Act) -> bool {
+    matches!(
+        act,
+        Act::Stop { .. }
+            | Act::Acknowledge { .. }
+            | Act::Fail { .. }
+            | Act::Retry { .. }
+            | Act::Resolve { .. }
+            | Act::CheckAgain { .. }
+    )
+}
+
+/// The roles one of which allows `act`, and the quorum; empty where anyone may.
+#[must_use]
+pub fn allowed_roles(plan: &Plan, run: Option<&RunState>, act: &Act) -> Vec<RoleId> {
+    let mut roles = BTreeSet::new();
+    for role in plan.roles.keys() {
+        let id = PersonId::of_role(plan, role);
+        let held = plan.roles.keys().filter(|other| id.holds(plan, other));
+        let held = held.chain(std::iter::once(role)).cloned().collect();
+        let person = Person { id, roles: held };
+        let may = check_authority(plan, run, &Policy::default(), &person, act);
+        if !matches!(may, Authority::Denied(_)) {
+            roles.insert(role.clone());
         }
-        None => Verdict::Denied {
-            why: format!(
-                "only {} may {}; {} is {}",
-                list(plan, &leads),
-                act.shown(),
-                person.name,
-                roles(person)
-            ),
-        },
     }
+    roles.into_iter().collect()
 }
 
 /// Who may decide about a deployment, and how many of them it takes.
 ///
-/// Whoever is asked decides; to go back, any lead may: stopping must be cheap. What
-/// there is no way back from takes two people.
-fn of_the_release(
+/// The roles that are asked decide; to back out, any lead may: stopping must be cheap. What is
+/// irreversible takes two people.
+fn release_authority(
     plan: &Plan,
     run: Option<&RunState>,
     act: &Act,
 ) -> Option<(BTreeSet<RoleId>, u32)> {
-    let granted = |grant: &crate::plan::Grant| (with_deputies(plan, grant.by.iter()), grant.quorum);
+    let granted = |grant: &Grant| (with_deputies(plan, grant.by.iter()), grant.quorum);
     let leads_or_anyone = || match leads(plan) {
         leads if leads.is_empty() => plan.roles.keys().cloned().collect(),
         leads => leads,
@@ -180,69 +178,73 @@ fn of_the_release(
 
 /// How many people have to agree to what is done with the release.
 #[must_use]
-pub fn agreeing(state: &RunState, act: &Act) -> u32 {
-    let plan = &state.planned.plan;
-    if plan.roles.is_empty() {
-        return 1;
-    }
-    of_the_release(plan, Some(state), act).map_or(1, |(_, quorum)| quorum)
+pub fn release_quorum(state: &RunState, act: &Act) -> u32 {
+    release_authority(&state.planned.plan, Some(state), act).map_or(1, |(_, quorum)| quorum)
 }
 
-fn quorum(
-    plan: &Plan,
+fn check_roles(
     run: Option<&RunState>,
     person: &Person,
     act: &Act,
     quorum: u32,
     allowed: &BTreeSet<RoleId>,
-) -> Verdict {
-    let mut have: Vec<String> = Vec::new();
-    for (proposed, by) in run.map_or(&[][..], |run| &run.proposals) {
-        let new = |name: &String| name.to_lowercase() != by.to_lowercase();
-        if proposed == act && new(&person.name) && have.iter().all(new) {
-            have.push(by.clone());
+) -> Authority {
+    if allowed.is_disjoint(&person.roles) {
+        return Authority::Denied(match person.roles.is_empty() {
+            true => Denial::NoRole,
+            false => Denial::OnlyRoles { roles: allowed.iter().cloned().collect() },
+        });
+    }
+    check_quorum(run, person, act, quorum, allowed)
+}
+
+/// Whether enough people ask for the very same, this one included.
+fn check_quorum(
+    run: Option<&RunState>,
+    person: &Person,
+    act: &Act,
+    quorum: u32,
+    allowed: &BTreeSet<RoleId>,
+) -> Authority {
+    let others = run.map_or_else(Vec::new, |run| agreed_before(run, person, act));
+    let all = u32::try_from(others.len()).unwrap_or(u32::MAX).saturating_add(1);
+    match quorum.saturating_sub(all) {
+        0 => Authority::Allowed,
+        more => Authority::NeedsMore { roles: allowed.iter().cloned().collect(), more },
+    }
+}
+
+/// Who else has asked for the very same.
+#[must_use]
+pub fn agreed_before(run: &RunState, person: &Person, act: &Act) -> Vec<PersonId> {
+    let others = run.proposals.iter().filter(|(proposed, by)| proposed == act && *by != person.id);
+    others.map(|(_, by)| by.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether the step is this person's to do.
+fn owns_step(plan: &Plan, run: Option<&RunState>, person: &Person, step: &StepId) -> bool {
+    let found = run.and_then(|run| run.step(step));
+    if found.is_some_and(|(_, known)| known.assigned.as_ref() == Some(&person.id)) {
+        return true;
+    }
+    let Some(step) = found.map(|(step, _)| step).or_else(|| plan.step(step)) else { return false };
+    match &step.owner {
+        // A step without an owner: anyone with a role may.
+        None => !person.roles.is_empty(),
+        Some(owner) => {
+            !with_deputies(plan, std::iter::once(owner)).is_disjoint(&person.roles)
         }
     }
-    let with_this_one = u32::try_from(have.len()).unwrap_or(u32::MAX).saturating_add(1);
-    if with_this_one >= quorum {
-        have.push(person.name.clone());
-        Verdict::Allowed { because: format!("asked for by {}", have.join(" and ")) }
-    } else {
-        Verdict::Needs { who: list(plan, allowed), more: quorum - with_this_one, have }
-    }
 }
 
-/// Whether the step is this person's to do, and why.
-fn owns(plan: &Plan, run: Option<&RunState>, person: &Person, step: &StepId) -> Option<String> {
-    let found = run.and_then(|run| run.step(step));
-    if let Some(assigned) = found.and_then(|(_, known)| known.assigned.clone())
-        && assigned == person.name
-    {
-        return Some(format!("{step} was handed to {assigned}"));
-    }
-    let owner = found.map(|(step, _)| step).or_else(|| plan.step(step))?.owner.as_ref();
-    let Some(owner) = owner else {
-        // Nobody owns it: anyone with a role may.
-        let role = person.roles.first()?;
-        return Some(format!("{step} has no owner; {} holds the role {role}", person.name));
-    };
-    if person.roles.contains(owner) {
-        return Some(format!("{} owns {step} as {owner}", person.name));
-    }
-    let deputies = with_deputies(plan, std::iter::once(owner));
-    let deputy = person.roles.iter().find(|role| deputies.contains(*role))?;
-    Some(format!("{} is {deputy}, deputy of {owner}", person.name))
-}
-
-fn owner_shown(plan: &Plan, run: Option<&RunState>, step: &StepId) -> String {
-    let found = run.and_then(|run| run.step(step));
-    let assigned = found.and_then(|(_, known)| known.assigned.clone());
-    let owner =
-        found.map(|(step, _)| step).or_else(|| plan.step(step)).and_then(|s| s.owner.clone());
-    match (assigned, owner) {
-        (Some(assigned), _) => format!("{assigned}, to whom the step was handed"),
-        (None, Some(owner)) => list(plan, &with_deputies(plan, std::iter::once(&owner))),
-        (None, None) => "anyone with a role in the plan".to_owned(),
+/// The roles to which a step belongs: its owner's, and their deputies'.
+#[must_use]
+pub fn owner_roles(plan: &Plan, run: Option<&RunState>, step: &StepId) -> BTreeSet<RoleId> {
+    let found = run.and_then(|run| run.step(step)).map(|(step, _)| step);
+    let owner = found.or_else(|| plan.step(step)).and_then(|step| step.owner.as_ref());
+    match owner {
+        Some(owner) => with_deputies(plan, std::iter::once(owner)),
+        None => plan.roles.keys().cloned().collect(),
     }
 }
 
@@ -264,75 +266,95 @@ fn with_deputies<'a>(plan: &Plan, roles: impl Iterator<Item = &'a RoleId>) -> BT
     all
 }
 
-fn list(plan: &Plan, roles: &BTreeSet<RoleId>) -> String {
-    let shown = |role: &RoleId| match plan.person(role) {
-        name if name == role.as_str() => name,
-        name => format!("{name} ({role})"),
-    };
-    let mut names: Vec<String> = roles.iter().map(shown).collect();
-    match names.pop() {
-        None => "nobody".to_owned(),
-        Some(last) if names.is_empty() => last,
-        Some(last) => format!("{} or {last}", names.join(", ")),
-    }
+/// Why it is not known which person of the plan is meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unidentified {
+    /// No role of the plan belongs to the account, and none was named.
+    #[error("no role of the plan belongs to the account `{account}`; {roles}", roles = known_roles(.roles))]
+    NoRoleOfAccount {
+        /// The account.
+        account: Account,
+        /// The plan's roles.
+        roles: Vec<RoleId>,
+    },
+    /// What was named is neither a role nor a person of the plan.
+    #[error("`{claimed}` is neither a role nor a person of the plan; {roles}", roles = known_roles(.roles))]
+    NotInPlan {
+        /// What was named.
+        claimed: String,
+        /// The plan's roles.
+        roles: Vec<RoleId>,
+    },
+    /// The role belongs to another account.
+    #[error("the plan gives {role} to the account `{bound}`, and this is `{account}`")]
+    OtherAccount {
+        /// The role.
+        role: RoleId,
+        /// Its account.
+        bound: String,
+        /// The account of the sender.
+        account: Account,
+    },
 }
 
-fn roles(person: &Person) -> String {
-    match person.roles.iter().map(RoleId::as_str).collect::<Vec<_>>() {
-        none if none.is_empty() => "nobody in this plan".to_owned(),
-        some => some.join(" and "),
+fn known_roles(roles: &[RoleId]) -> String {
+    match roles.is_empty() {
+        true => "the plan has no roles".to_owned(),
+        false => {
+            let roles: Vec<&str> = roles.iter().map(RoleId::as_str).collect();
+            format!("the plan's roles are {}", roles.join(", "))
+        }
     }
 }
 
 /// Who a person is in a plan, from what they gave as `--as` and their account.
 ///
-/// `as_who` is a role (`dba`), a name (`Mike Brown`), or both (`dba/Ann Other`).
+/// `claimed` is a role (`dba`), a name (`Mike Brown`), or both (`dba/Ann Other`).
 ///
 /// # Errors
-/// A sentence that says why nobody in the plan is meant.
-pub fn identify(plan: &Plan, as_who: Option<&str>, account: &str) -> Result<Person, String> {
+/// [`Unidentified`].
+pub fn identify(
+    plan: &Plan,
+    claimed: Option<&str>,
+    account: &Account,
+) -> Result<Person, Unidentified> {
     let held_by = |name: &str| -> BTreeSet<RoleId> {
         let holds = |role: &crate::plan::Role| role.name.as_deref() == Some(name);
         plan.roles.iter().filter(|(_, role)| holds(role)).map(|(id, _)| id.clone()).collect()
     };
-    let known = || {
-        let roles: Vec<&str> = plan.roles.keys().map(RoleId::as_str).collect();
-        if roles.is_empty() {
-            "the plan has no roles".to_owned()
-        } else {
-            format!("the plan's roles are {}", roles.join(", "))
-        }
+    let known = || plan.roles.keys().cloned().collect::<Vec<_>>();
+    let person = |name: &str, roles: BTreeSet<RoleId>| Person {
+        id: PersonId::of_name(plan, name),
+        roles,
     };
     if plan.roles.is_empty() {
-        let name = as_who.unwrap_or(account).to_owned();
-        return Ok(Person { name, roles: BTreeSet::new() });
+        let name = claimed.map_or_else(|| account.to_string(), str::to_owned);
+        return Ok(person(&name, BTreeSet::new()));
     }
-    let Some(as_who) = as_who else {
-        let mine = plan.roles.iter().filter(|(_, role)| role.user.as_deref() == Some(account));
+    let Some(claimed) = claimed else {
+        let mine = plan
+            .roles
+            .iter()
+            .filter(|(_, role)| role.user.as_deref().is_some_and(|user| account.is_called(user)));
         let mut roles: BTreeSet<RoleId> = mine.map(|(id, _)| id.clone()).collect();
         let Some(first) = roles.first() else {
-            return Err(format!(
-                "who are you? no role of the plan belongs to the account `{account}`; {}",
-                known()
-            ));
+            let (account, roles) = (account.clone(), known());
+            return Err(Unidentified::NoRoleOfAccount { account, roles });
         };
         let name = plan.person(first);
         roles.extend(held_by(&name));
-        return Ok(Person { name, roles });
+        return Ok(person(&name, roles));
     };
-    let (role, name) = match as_who.split_once('/') {
+    let (role, name) = match claimed.split_once('/') {
         Some((role, name)) => (role.trim(), Some(name.trim())),
-        None => (as_who.trim(), None),
+        None => (claimed.trim(), None),
     };
     let role_id = RoleId::new(role).ok().filter(|id| plan.roles.contains_key(id));
     // A role that belongs to an account belongs to no other account.
-    let claimed = role_id.iter().cloned().chain(held_by(name.unwrap_or(role)));
-    for id in claimed {
-        let bound = plan.roles.get(&id).and_then(|role| role.user.as_deref());
-        if let Some(user) = bound.filter(|user| *user != account) {
-            return Err(format!(
-                "the plan gives {id} to the account `{user}`, and this is `{account}`"
-            ));
+    for role in role_id.iter().cloned().chain(held_by(name.unwrap_or(role))) {
+        let bound = plan.roles.get(&role).and_then(|role| role.user.clone());
+        if let Some(bound) = bound.filter(|bound| !account.is_called(bound)) {
+            return Err(Unidentified::OtherAccount { role, bound, account: account.clone() });
         }
     }
     match (role_id, name) {
@@ -340,7 +362,7 @@ pub fn identify(plan: &Plan, as_who: Option<&str>, account: &str) -> Result<Pers
             let name = plan.person(&id);
             let mut roles = held_by(&name);
             roles.insert(id);
-            Ok(Person { name, roles })
+            Ok(person(&name, roles))
         }
         // A named person acts in the role only if the plan gives it to them;
         // otherwise they are that person and nothing else.
@@ -349,11 +371,9 @@ pub fn identify(plan: &Plan, as_who: Option<&str>, account: &str) -> Result<Pers
             if plan.roles.get(&id).is_some_and(|role| role.name.is_none() || role.team.is_some()) {
                 roles.insert(id);
             }
-            Ok(Person { name: name.to_owned(), roles })
+            Ok(person(name, roles))
         }
-        (None, None) if !held_by(role).is_empty() => {
-            Ok(Person { name: role.to_owned(), roles: held_by(role) })
-        }
-        _ => Err(format!("`{as_who}` is neither a role nor a person of the plan; {}", known())),
+        (None, None) if !held_by(role).is_empty() => Ok(person(role, held_by(role))),
+        _ => Err(Unidentified::NotInPlan { claimed: claimed.to_owned(), roles: known() }),
     }
 }

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::Span;
 use crate::ids::{OptionId, RoleId, SourceId, TriggerId};
+use crate::cause::{DecisionCause, Guard};
 use crate::plan::Severity;
 use crate::watch::Reading;
 
 /// A decision, as it is put to somebody.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DecisionAsked {
+pub struct DecisionRequested {
     /// Its number, from 1.
     pub number: u32,
     /// How bad it is.
@@ -25,8 +26,9 @@ pub struct DecisionAsked {
     /// The sources nobody can read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceId>,
-    /// Why it is asked, for people.
-    pub why: String,
+    /// Why it is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<DecisionCause>,
     /// The way back it calls for, if not the default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub option: Option<OptionId>,
@@ -39,16 +41,16 @@ pub struct DecisionAsked {
     /// Until when a fix may be tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix_until: Option<Timestamp>,
-    /// Why it is not done by itself although the plan would.
+    /// Why it is not done automatically although the plan would.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub guards: Vec<String>,
+    pub guards: Vec<Guard>,
     /// What the forecast says now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub numbers: Option<Numbers>,
+    pub numbers: Option<ForecastSummary>,
     /// What these triggers measure now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub readings: BTreeMap<TriggerId, Reading>,
-    /// Whether somebody is at work on a fix of their own, which nobody had asked for.
+    /// Whether a person is at work on a fix that was not asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub own_fix: bool,
 }
@@ -134,24 +136,24 @@ impl Choice {
 
 /// What the forecast says at the moment of a decision.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Numbers {
-    /// How long the way back takes on one night of two.
+pub struct ForecastSummary {
+    /// How long the backout takes, P50.
     pub likely: Option<Span>,
-    /// How long it takes on nineteen nights of twenty.
+    /// How long it takes, P95.
     pub high: Option<Span>,
     /// The probability that going back now ends in time, 0 to 1.
     pub in_time: Option<f64>,
     /// Until when going back can be begun.
     pub point_of_no_return: Option<Timestamp>,
     /// The latest moment to give up fixing.
-    pub give_up_fixing: Option<Timestamp>,
+    pub fix_deadline: Option<Timestamp>,
 }
 
-impl Numbers {
+impl ForecastSummary {
     /// Until when going back, or giving up a fix for it, is still in time.
     #[must_use]
     pub fn latest(&self) -> Option<Timestamp> {
-        [self.give_up_fixing, self.point_of_no_return].into_iter().flatten().min()
+        [self.fix_deadline, self.point_of_no_return].into_iter().flatten().min()
     }
 
     /// A deadline, but no later than going back is still in time, if it is now.
@@ -164,17 +166,17 @@ impl Numbers {
     }
 }
 
-impl DecisionAsked {
-    /// A question nobody asked: somebody acts on what they saw themselves.
+impl DecisionRequested {
+    /// A question that was not asked: a person acts on what they saw themselves.
     #[must_use]
-    pub fn discretionary(number: u32, why: &str) -> Self {
+    pub fn discretionary(number: u32, reason: &str) -> Self {
         Self {
             number,
             severity: Severity::Discretionary,
             certain: true,
             because: Vec::new(),
             sources: Vec::new(),
-            why: why.to_owned(),
+            causes: vec![DecisionCause::OwnJudgement { reason: reason.to_owned() }],
             option: None,
             asked: Vec::new(),
             until: None,
@@ -186,11 +188,10 @@ impl DecisionAsked {
         }
     }
 
-    /// The same question with what the forecast says at this moment: nobody may think it
-    /// over, or try a fix, for longer than going back still ends in time. Where it does not
-    /// even now, the plan's own times hold, and it is said.
+    /// The same question with what the forecast says at this moment. No deadline lies behind
+    /// the point of no return. Where that has passed already, the plan's own times hold.
     #[must_use]
-    pub fn with(mut self, numbers: Option<Numbers>, now: Timestamp) -> Self {
+    pub fn with(mut self, numbers: Option<ForecastSummary>, now: Timestamp) -> Self {
         if let Some(numbers) = &numbers {
             self.until = numbers.in_time(self.until, now);
             self.fix_until = numbers.in_time(self.fix_until, now);

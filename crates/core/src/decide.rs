@@ -11,13 +11,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::act::Answer;
+use crate::cause::StepFault;
+use crate::choice::Choice;
 use crate::decision;
 use crate::doubt;
 use crate::event::{Outcome, ResolvedBy};
-use crate::intent::{Intent, Purpose};
+use crate::intent::{Intent, Purpose, Timer};
 use crate::plan::Step;
 use crate::state::RunState;
-use crate::status::Status;
+use crate::status::{Status, StepState, StopCause};
 
 /// What has to happen next. See the module documentation.
 #[must_use]
@@ -26,12 +28,11 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
         return Vec::new();
     }
     let forward = state.release.goes_forward();
-    if !forward && state.unsettled == 0 && state.active.is_empty() {
-        // The way back was gone; it has helped when what fired is well again.
-        return match decision::not_recovered(state).is_empty() {
-            true => vec![Intent::Finish { outcome: outcome(state) }],
-            false => decision::recovery(state, now),
-        };
+    if state.awaits_agreement {
+        return Vec::new();
+    }
+    if !forward && state.is_settled() {
+        return end_of_backout(state, now);
     }
     let mut intents = if forward { decision::next(state, now) } else { Vec::new() };
     // While people decide, nothing goes forward. Nothing goes back while a stage is
@@ -48,9 +49,29 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
     if state.held.is_none() && !state.is_halted() && !waits {
         let (starts, wake) = startable(state, now);
         intents.extend(starts.into_iter().map(|step| Intent::Start { step }));
-        intents.extend(wake.map(|at| Intent::Wake { at }));
+        intents.extend(wake.map(|at| Intent::Wake { at, of: Timer::Step }));
     }
     intents
+}
+
+/// What follows when every step of the option is done. It has helped when what fired is
+/// healthy again; an option that keeps users out waits for the next one.
+fn end_of_backout(state: &RunState, now: Timestamp) -> Vec<Intent> {
+    if let Some(option) = state.holding_option() {
+        let accepted = state.release.decided.last().is_some_and(|decided| {
+            decided.choice == Choice::Continue
+                && state.holding.is_some_and(|since| since <= decided.at)
+        });
+        return match state.holding {
+            None => vec![Intent::Hold { option: option.clone() }],
+            Some(_) if accepted => vec![Intent::Finish { outcome: Outcome::Partial }],
+            Some(_) => Vec::new(),
+        };
+    }
+    match decision::not_recovered(state).is_empty() {
+        true => vec![Intent::Finish { outcome: outcome(state) }],
+        false => decision::recovery(state, now),
+    }
 }
 
 fn outcome(state: &RunState) -> Outcome {
@@ -59,14 +80,18 @@ fn outcome(state: &RunState) -> Outcome {
     });
     let unwell = state.release.triggers.values().any(|seen| seen.accepted);
     let stays = state.left_standing().next().is_some();
-    if left_out || unwell || stays { Outcome::Partial } else { Outcome::Reverted }
+    match () {
+        () if left_out || unwell || stays => Outcome::Partial,
+        () if state.version >= 2 && state.unverified().next().is_some() => Outcome::Unverified,
+        () => Outcome::Reverted,
+    }
 }
 
 fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Intent> {
     let (step, known) = (&state.steps[index], &state.states[index]);
     let checkable = step.machine_checks().next().is_some();
     match known.status {
-        Status::Acted => {
+        Status::Verifying => {
             let confirmed = known.confirmed || step.confirmations().next().is_none();
             if checkable && !known.is_checked() {
                 Some(Intent::Verify { step: index, purpose: Purpose::AfterAction })
@@ -75,6 +100,9 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
             } else {
                 None
             }
+        }
+        Status::InDoubt | Status::Failed if known.recheck => {
+            Some(Intent::Verify { step: index, purpose: Purpose::Probe })
         }
         Status::InDoubt => {
             let cause = known.doubt?;
@@ -86,20 +114,19 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
                 known.recoveries,
             );
             match next {
-                // A person wanted it stopped; running it again is not for us to decide.
+                // A person wanted it stopped: the program does not run it again.
                 doubt::Next::Again if known.stop.is_some() => {
-                    Some(Intent::Fail { step: index, reason: "it was stopped by a person" })
+                    Some(Intent::Fail { step: index, fault: stopped(known) })
                 }
                 doubt::Next::Again => Some(Intent::Resolve {
                     step: index,
                     answer: Answer::DidNotHappen,
                     by: ResolvedBy::Class,
-                    reason: "its effect class allows to run it again",
                 }),
                 doubt::Next::Probe => Some(Intent::Verify { step: index, purpose: Purpose::Probe }),
                 doubt::Next::Fail => Some(Intent::Fail {
                     step: index,
-                    reason: "its outcome is unknown: its time was up, or no answer came",
+                    fault: StepFault::OutcomeUnknown { cause, finding: None },
                 }),
                 doubt::Next::Ask => None,
             }
@@ -115,12 +142,22 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
             Some(if due <= now || now < since {
                 Intent::Start { step: index }
             } else {
-                Intent::Wake { at: due }
+                Intent::Wake { at: due, of: Timer::Step }
             })
         }
         Status::Running | Status::Held | Status::Pending | Status::Succeeded | Status::Skipped => {
             None
         }
+    }
+}
+
+/// The fault of a step that was stopped.
+#[must_use]
+pub fn stopped(known: &StepState) -> StepFault {
+    match &known.stop {
+        Some(StopCause::Person(reason)) => StepFault::Stopped { reason: reason.clone() },
+        Some(StopCause::Backout) => StepFault::StoppedForBackout,
+        Some(StopCause::SeenToFail) | None => StepFault::Stopped { reason: String::new() },
     }
 }
 
@@ -133,7 +170,7 @@ fn lane_is_free(state: &RunState, index: usize) -> bool {
 }
 
 fn occupies_lane(state: &RunState, index: usize) -> bool {
-    matches!(state.states[index].status, Status::Running | Status::Acted | Status::InDoubt)
+    matches!(state.states[index].status, Status::Running | Status::Verifying | Status::InDoubt)
 }
 
 /// Ready steps that may start now, given that people do one manual step at a time

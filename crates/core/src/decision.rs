@@ -25,11 +25,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::choice::{Choice, DecisionAsked, Numbers};
+use crate::cause::{DecisionCause, PlanReason};
+use crate::choice::{Choice, DecisionRequested, ForecastSummary};
 use crate::duration::Span;
-use crate::event::{Event, Outcome};
+use crate::event::{Event, Outcome, Reason};
 use crate::ids::{RoleId, TriggerId};
-use crate::intent::Intent;
+use crate::intent::{Intent, Timer};
 use crate::plan::{DecisionAction, Plan, Unanswered};
 use crate::release::{Open, Release, Seen};
 use crate::state::RunState;
@@ -38,7 +39,7 @@ use crate::watch::{Meaning, Reading, State, Verdict};
 
 pub use standing::{guards, irreversible, is_there, not_recovered, objections, required, verdict};
 
-use call::{Call, call, is_news, said};
+use call::{Call, call, is_news};
 use standing::{is_accepted, measured};
 
 /// A decision as it stands in the log: to go back begins the way back with it. Who names
@@ -48,9 +49,8 @@ use standing::{is_accepted, measured};
 pub fn decided(
     release: &Release,
     choice: Choice,
-    reason: String,
-    automatic: bool,
-    known: Option<&DecisionAsked>,
+    reason: Reason,
+    known: Option<&DecisionRequested>,
     mut readings: BTreeMap<TriggerId, Reading>,
 ) -> Vec<Event> {
     // What the plan decides by itself is asked and answered at once; what was open before is
@@ -66,9 +66,16 @@ pub fn decided(
         Choice::NotFixable => Some(called_for),
         Choice::FixForward { .. } | Choice::Continue => None,
     };
-    let begun = back.map(|option| Event::BackoutBegun { option, reason: reason.clone() });
-    let made =
-        Event::DecisionMade { choice, reason, automatic, question, readings, agreed: Vec::new() };
+    let begun = back.map(|option| Event::BackoutStarted { option, reason: reason.clone() });
+    let made = Event::DecisionMade {
+        choice,
+        reason,
+        question,
+        readings,
+        agreed: Vec::new(),
+        confirmed: Vec::new(),
+        latest: None,
+    };
     std::iter::once(made).chain(begun).collect()
 }
 
@@ -108,7 +115,7 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
     let fixes = open.fix_until.is_some() && (open.is_discretionary() || open.own_fix);
     asked.own_fix = fixes;
     if automatic && !fixes {
-        return by_itself(asked, format!("the plan backs out by itself: {}", call.why));
+        return by_itself(asked, PlanReason::Automatic);
     }
     let rule = state.planned.plan.decision.get(&call.severity);
     let goes_back = rule.is_some_and(|rule| {
@@ -116,7 +123,7 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
     });
     let given_time = open.fix_until.is_some() && open.certain && call.severity < open.severity;
     if given_time && !fixes && goes_back && guards(state, &call.because).is_empty() {
-        return by_itself(asked, format!("it got worse while a fix was tried: {}", call.why));
+        return by_itself(asked, PlanReason::GotWorse);
     }
     // Nothing that comes on top gives anybody more time, or unsays what the plan wanted.
     if open.certain && call.certain {
@@ -133,16 +140,13 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
             if asked.option != open.option {
                 asked.option = None;
             }
-            let said: Vec<String> = also
-                .iter()
-                .map(|id| match release.triggers.get(id) {
-                    Some(seen) if seen.meaning == Meaning::Breach => {
-                        format!("still {}", said(release, id))
-                    }
-                    _ => format!("{id}, which fired and is over"),
-                })
-                .collect();
-            asked.why = format!("{}; and {}", asked.why, said.join("; "));
+            asked.causes.extend(also.iter().map(|id| match release.triggers.get(id) {
+                Some(seen) if seen.meaning == Meaning::Breach => DecisionCause::StillCalling {
+                    trigger: id.clone(),
+                    reading: seen.reading.clone(),
+                },
+                _ => DecisionCause::FiredAndOver { trigger: id.clone() },
+            }));
             asked.because.extend(also);
         }
     }
@@ -163,20 +167,20 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
 
 fn ask(state: &RunState, call: &Call, now: Timestamp) -> Vec<Intent> {
     match question(state, call, now) {
-        (asked, true) => by_itself(asked, format!("the plan backs out by itself: {}", call.why)),
+        (asked, true) => by_itself(asked, PlanReason::Automatic),
         (asked, false) => vec![Intent::Ask(Box::new(asked))],
     }
 }
 
 /// Backing out without asking anybody, with everything that is known.
-fn by_itself(asked: DecisionAsked, reason: String) -> Vec<Intent> {
+fn by_itself(asked: DecisionRequested, reason: PlanReason) -> Vec<Intent> {
     let choice = Choice::BackOut { option: asked.option.clone() };
-    let known = DecisionAsked { asked: Vec::new(), until: None, ..asked };
+    let known = DecisionRequested { asked: Vec::new(), until: None, ..asked };
     vec![Intent::Decide { choice, reason, known: Some(Box::new(known)) }]
 }
 
 /// The question, and whether the plan answers it by itself.
-fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionAsked, bool) {
+fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionRequested, bool) {
     let plan = &state.planned.plan;
     let rule = plan.decision.get(&call.severity);
     let action = match rule.map(|rule| rule.action) {
@@ -193,13 +197,13 @@ fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionAsked, bo
         now.checked_add(window.signed()).unwrap_or(now)
     });
     let by_itself = action == DecisionAction::BackOut && automatic && guards.is_empty();
-    let asked = DecisionAsked {
+    let asked = DecisionRequested {
         number: state.release.asked + 1,
         severity: call.severity,
         certain: call.certain,
         because: call.because.clone(),
         sources: call.sources.clone(),
-        why: call.why.clone(),
+        causes: call.causes.clone(),
         option: call.option.clone(),
         asked: rule
             .and_then(|rule| rule.by.clone())
@@ -226,13 +230,12 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
             state.release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Well)
         };
         let reason = match () {
-            () if open.because.is_empty() && open.sources.is_empty() => "it is watched anew",
-            () if !open.because.is_empty() && open.because.iter().all(well) => {
-                "what could not be seen can be seen again, and is well"
+            () if open.because.is_empty() && open.sources.is_empty() => PlanReason::WatchedAnew,
+            () => {
+                let healthy = !open.because.is_empty() && open.because.iter().all(well);
+                PlanReason::SeenAgain { healthy }
             }
-            () => "what could not be seen can be seen again",
         };
-        let reason = reason.to_owned();
         return vec![Intent::Decide { choice: Choice::Continue, reason, known: None }];
     }
     let is_bad = |call: &&Call| {
@@ -244,14 +247,14 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
         // What kept the plan from acting by itself is over, and what it would act on is not.
         let (asked, automatic) = question(state, call, now);
         if automatic {
-            return by_itself(asked, format!("the plan backs out by itself: {}", call.why));
+            return by_itself(asked, PlanReason::Automatic);
         }
     }
     let mut intents = Vec::new();
     if let Some(end) = open.fix_until {
         // A guard that objects leaves it to the people who are asked.
         if now >= end && guards(state, &open.because).is_empty() {
-            let reason = "the time for a fix is over".to_owned();
+            let reason = PlanReason::FixTimeOver;
             let choice = Choice::BackOut { option: open.option.clone() };
             return vec![Intent::Decide { choice, reason, known: None }];
         }
@@ -259,14 +262,14 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
             return vec![unanswered(state, open, now)];
         }
         if now < end {
-            intents.push(Intent::Wake { at: end });
+            intents.push(Intent::Wake { at: end, of: Timer::Answer });
         }
     }
     match open.until {
         // Who holds the run holds its deadlines, too: they are over when it goes on.
         Some(_) if state.held.is_some() => {}
         Some(until) if now >= until => intents.push(unanswered(state, open, now)),
-        Some(until) => intents.push(Intent::Wake { at: until }),
+        Some(until) => intents.push(Intent::Wake { at: until, of: Timer::Answer }),
         None => {}
     }
     intents
@@ -289,7 +292,7 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
     let escalated = new(rule.map(|rule| rule.escalate.0.clone()).unwrap_or_default());
     let next = if deputies.is_empty() { escalated } else { deputies };
     let within = rule.and_then(|rule| rule.within).unwrap_or(WITHIN);
-    let latest = open.numbers.as_ref().and_then(Numbers::latest);
+    let latest = open.numbers.as_ref().and_then(ForecastSummary::latest);
     // Nobody is asked any more while it becomes too late for what the plan wants then.
     let goes_back = open.certain
         && guards(state, &open.because).is_empty()
@@ -303,7 +306,7 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
         };
         return Intent::PassOn { number: open.number, to: next, until };
     }
-    let reason = "nobody answered in time; the plan says what holds then".to_owned();
+    let reason = PlanReason::Unanswered;
     match goes_back {
         true => Intent::Decide {
             choice: Choice::BackOut { option: open.option.clone() },
@@ -337,7 +340,7 @@ fn bake(state: &RunState, now: Timestamp) -> Vec<Intent> {
         intents.push(if now >= due {
             Intent::Bake { step: index, verdict: verdict(state) }
         } else {
-            Intent::Wake { at: due }
+            Intent::Wake { at: due, of: Timer::Watch }
         });
     }
     intents
@@ -348,7 +351,7 @@ fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
     let plan = &state.planned.plan;
     if state.release.watched.is_some() {
         let found = state.release.triggers.values().any(|seen| seen.fired.is_some())
-            || state.release.decided.iter().any(|decided| !decided.automatic)
+            || state.release.decided.iter().any(|decided| !decided.reason.is_automatic())
             || state.states[..state.release.stages].iter().any(|s| s.status == Status::Skipped);
         let watched = measured(plan).next().is_some();
         let outcome = match found {
@@ -364,7 +367,7 @@ fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
     let window = plan.watch.as_ref().and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW);
     let due = last.map(|last| or_twice(state, last, window, now));
     match due {
-        Some(due) if watches && now < due => vec![Intent::Wake { at: due }],
+        Some(due) if watches && now < due => vec![Intent::Wake { at: due, of: Timer::Watch }],
         _ => vec![Intent::EndWatch { verdict: verdict(state) }],
     }
 }
@@ -386,12 +389,30 @@ fn or_twice(state: &RunState, began: Timestamp, length: Span, now: Timestamp) ->
     if open { ended(due) } else { due }
 }
 
-/// How long what fired may take to be well again before only a person can end the run.
+/// How long what fired may take to be healthy again in runs that began with version 1.
 const RECOVERY: Span = Span::minutes(15);
 
-/// The way back was gone, and what fired is not well yet: it may become so.
+/// When what is not healthy after a backout is known to be so: when the windows of all these
+/// triggers hold only samples from after the last step. Until then they may still be about
+/// what was before. Nothing where no step ended.
+#[must_use]
+pub fn recovery_due(state: &RunState) -> Option<Timestamp> {
+    let last = state.states.iter().filter_map(|known| known.ended).max()?;
+    if state.version < 2 {
+        return last.checked_add(RECOVERY.signed()).ok();
+    }
+    let plan = &state.planned.plan;
+    let window = plan.watch.as_ref().and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW);
+    let clears = not_recovered(state)
+        .into_iter()
+        .filter_map(|id| plan.triggers.get(id))
+        .map(|trigger| trigger.clears_after(window.get()))
+        .max()?;
+    last.checked_add(Span::from(clears).signed()).ok()
+}
+
+/// The backout is done, and what fired is not healthy yet: it may become so by itself.
 pub(crate) fn recovery(state: &RunState, now: Timestamp) -> Vec<Intent> {
-    let last = state.states.iter().filter_map(|known| known.ended).max();
-    let until = last.and_then(|last| last.checked_add(RECOVERY.signed()).ok());
-    until.filter(|until| now < *until).map(|at| Intent::Wake { at }).into_iter().collect()
+    let due = recovery_due(state).filter(|due| now < *due);
+    due.map(|at| Intent::Wake { at, of: Timer::Recovery }).into_iter().collect()
 }

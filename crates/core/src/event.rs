@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
-use crate::choice::{Choice, DecisionAsked};
+use crate::choice::{Choice, DecisionRequested};
+use crate::cause::{Concern, Denial, HoldCause, PlanReason, StepFault};
 pub use crate::evidence::{
     Attachment, Attested, DoubtCause, Evidence, Fact, FailureEffect, ResolvedBy, Verified,
 };
@@ -18,6 +19,7 @@ use crate::ids::{
     BaselineId, ComponentId, Digest, Epoch, OptionId, RoleId, RunId, Seq, SourceId, StepId,
     TriggerId,
 };
+use crate::people::PersonId;
 use crate::plan::{Effect, Plan, Severity, Step};
 use crate::watch::{Meaning, Reading, State, Verdict};
 
@@ -43,18 +45,34 @@ pub enum Event {
         /// Host and process, for people.
         coordinator: String,
     },
+    /// As many people as it takes have agreed that the run may start.
+    StartAgreed {
+        /// Who had asked for it before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        agreed: Vec<PersonId>,
+    },
     /// Nothing new starts from here on.
     RunHeld {
-        /// Why.
-        reason: String,
+        /// What held it.
+        cause: HoldCause,
+        /// Why, in a person's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Steps start again.
-    RunReleased {
-        /// Why.
-        reason: String,
+    RunResumed {
+        /// Why, in a person's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
-    /// The run moved to a heavier option; what is done stays done.
-    OptionChosen {
+    /// Every step of an option that keeps users out is done: the run waits for the next
+    /// option.
+    HoldingReached {
+        /// The option.
+        option: OptionId,
+    },
+    /// The run moved to another option; what is done stays done.
+    OptionSwitched {
         /// The option.
         option: OptionId,
         /// Why.
@@ -86,7 +104,7 @@ pub enum Event {
         effect: Effect,
     },
     /// The action is done; its verifications are not.
-    StepActed {
+    StepExecuted {
         /// The step.
         step: StepId,
         /// Which try.
@@ -130,12 +148,12 @@ pub enum Event {
         attempt: u32,
         /// How much of it happened, as far as is known.
         effect: FailureEffect,
-        /// What went wrong, for people.
-        error: String,
+        /// What went wrong.
+        fault: StepFault,
         /// What was seen.
         evidence: Evidence,
     },
-    /// Nobody knows whether the step happened.
+    /// The outcome of the step is unknown.
     StepInDoubt {
         /// The step.
         step: StepId,
@@ -146,14 +164,27 @@ pub enum Event {
         /// What is known.
         evidence: Evidence,
     },
-    /// The verification was asked about a step in doubt and could not tell.
+    /// A person wants the verifications of a failed step, or of one in doubt, asked again.
+    StepCheckRequested {
+        /// The step.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// Why.
+        reason: String,
+    },
+    /// The verifications were asked about a step that failed or is in doubt, and did not
+    /// settle it.
     StepProbed {
         /// The step.
         step: StepId,
         /// Which try.
         attempt: u32,
-        /// Why it cannot tell.
+        /// What they found.
         finding: String,
+        /// Whether they found that it did not happen; else they cannot tell.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        denied: bool,
     },
     /// A doubt ended, or a person attested a failed step.
     StepResolved {
@@ -165,11 +196,12 @@ pub enum Event {
         answer: Answer,
         /// Who or what gave it.
         by: ResolvedBy,
-        /// Why.
-        reason: String,
+        /// Why, in a person's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// A person wants a running step stopped, with everything it started.
-    StepStopAsked {
+    StepStopRequested {
         /// The step.
         step: StepId,
         /// Which try.
@@ -212,7 +244,7 @@ pub enum Event {
         /// Why it was done by hand.
         reason: String,
     },
-    /// Somebody agreed to a stage that needs it.
+    /// A person agreed to a stage that needs it.
     StageApproved {
         /// The stage.
         stage: StepId,
@@ -227,7 +259,7 @@ pub enum Event {
         verdict: Verdict,
     },
     /// A trigger got from one state to another.
-    TriggerMoved {
+    TriggerChanged {
         /// The trigger.
         trigger: TriggerId,
         /// From.
@@ -242,19 +274,19 @@ pub enum Event {
         /// What was measured.
         reading: Reading,
     },
-    /// A source cannot be read. Its triggers are blind, which is one finding.
-    SourceLost {
+    /// A source cannot be read. Its triggers see nothing, which is one finding.
+    SourceOutageStarted {
         /// The source.
         source: SourceId,
         /// Why.
         error: String,
     },
     /// A source can be read again.
-    SourceFound {
+    SourceOutageEnded {
         /// The source.
         source: SourceId,
     },
-    /// Nobody watched: no coordinator was at work, or it stood still.
+    /// The release was not watched: no coordinator was at work, or it stood still.
     WatchGap {
         /// The last look before.
         from: Timestamp,
@@ -267,9 +299,9 @@ pub enum Event {
         verdict: Verdict,
     },
     /// A decision is asked for.
-    DecisionAsked(Box<DecisionAsked>),
+    DecisionRequested(Box<DecisionRequested>),
     /// It is still open when its time, or that of a fix, is over: others are asked too.
-    DecisionPassedOn {
+    DecisionEscalated {
         /// The decision's number.
         number: u32,
         /// Who is asked too.
@@ -283,10 +315,7 @@ pub enum Event {
         /// What was decided.
         choice: Choice,
         /// Why.
-        reason: String,
-        /// Whether the plan made it and no person.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        automatic: bool,
+        reason: Reason,
         /// The number of the question it answers, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         question: Option<u32>,
@@ -295,15 +324,21 @@ pub enum Event {
         readings: BTreeMap<TriggerId, Reading>,
         /// Who had asked for the very same before, where it takes several.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        agreed: Vec<String>,
+        agreed: Vec<PersonId>,
+        /// What the person was asked to confirm, and confirmed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        confirmed: Vec<Concern>,
+        /// Until when the backout could be started in time, as the forecast said then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        latest: Option<Timestamp>,
     },
     /// The release is being backed out from here on: no stage starts any more.
-    BackoutBegun {
-        /// The way back, if the plan has several.
+    BackoutStarted {
+        /// The option, if the plan has several.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         option: Option<OptionId>,
         /// Why.
-        reason: String,
+        reason: Reason,
     },
     /// Something is wrong with the release, and is written down.
     DefectLogged {
@@ -345,29 +380,48 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A step was handed to somebody else.
+    /// A step was handed to another person.
     StepAssigned {
         /// The step.
         step: StepId,
         /// The person.
-        to: String,
+        to: PersonId,
         /// Why.
         reason: String,
     },
-    /// Somebody asked for something that takes more than one person.
-    ActProposed {
+    /// A person asked for something that takes more than one person.
+    CommandProposed {
         /// What they asked for.
         act: Act,
-        /// Why.
-        reason: String,
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
-    /// Somebody asked for something they may not do.
-    ActRefused {
+    /// A person asked for something they may not do.
+    CommandRefused {
         /// What they asked for.
         act: Act,
         /// Why it was refused.
-        why: String,
+        denial: Denial,
     },
+}
+
+/// Why something was decided or begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// A person decided, in these words; empty where they gave none.
+    Person(String),
+    /// The plan decided.
+    Plan(PlanReason),
+}
+
+impl Reason {
+    /// Whether the plan decided and no person.
+    #[must_use]
+    pub fn is_automatic(&self) -> bool {
+        matches!(self, Self::Plan(_))
+    }
 }
 
 /// The first event of a run.
@@ -386,8 +440,8 @@ pub struct RunPlanned {
     /// Whether this is the real thing.
     pub mode: Mode,
     /// Whether the run begins with the deployment, or with the way back.
-    #[serde(default, skip_serializing_if = "Course::is_back")]
-    pub course: Course,
+    #[serde(default, skip_serializing_if = "Direction::is_back")]
+    pub direction: Direction,
     /// The option that was chosen, if the plan has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub option: Option<OptionId>,
@@ -404,9 +458,12 @@ pub struct RunPlanned {
     /// The facts steps are verified against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baselines: Option<UsedBaselines>,
-    /// Why the way back was invoked.
+    /// Why the run was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How many people must agree before anything starts, if more than the one who began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<u32>,
     /// An earlier run in which the plan backed out of this very release by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<RunId>,
@@ -415,7 +472,7 @@ pub struct RunPlanned {
 /// Where a run begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Course {
+pub enum Direction {
     /// With the way back.
     #[default]
     Back,
@@ -423,7 +480,7 @@ pub enum Course {
     Forward,
 }
 
-impl Course {
+impl Direction {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
     fn is_back(&self) -> bool {
         *self == Self::Back
@@ -477,13 +534,16 @@ pub enum Outcome {
     Deployed,
     /// Every stage is done; the plan has no trigger that a machine watches.
     DeployedUnwatched,
-    /// Every stage is done; somebody went on although not everything was found well.
+    /// Every stage is done; a person went on although not everything was found healthy.
     DeployedWithFindings,
-    /// Every step of the chosen way is done and verified.
+    /// Every step of the option is done, and a check or a person stands for each.
     Reverted,
-    /// The way was gone to its end, but steps that matter were left out.
+    /// Every step of the option is done, but no check and no person stands for some.
+    Unverified,
+    /// The option came to its end, but not everything is as it was: steps that matter were
+    /// left out, a stage stays, or a trigger is not healthy and that was accepted.
     Partial,
-    /// Somebody gave it up.
+    /// A person gave it up.
     Abandoned {
         /// Why.
         reason: String,
@@ -496,14 +556,15 @@ impl Event {
     pub fn step(&self) -> Option<&StepId> {
         match self {
             Self::StepIntent { step, .. }
-            | Self::StepActed { step, .. }
+            | Self::StepExecuted { step, .. }
             | Self::StepVerified { step, .. }
-            | Self::StepStopAsked { step, .. }
+            | Self::StepStopRequested { step, .. }
             | Self::StepConfirmed { step, .. }
             | Self::StepSucceeded { step, .. }
             | Self::StepFailed { step, .. }
             | Self::StepInDoubt { step, .. }
             | Self::StepProbed { step, .. }
+            | Self::StepCheckRequested { step, .. }
             | Self::StepResolved { step, .. }
             | Self::StepRetried { step, .. }
             | Self::StepSkipped { step, .. }
@@ -514,23 +575,25 @@ impl Event {
             Self::RunPlanned(_)
             | Self::BaselinesCaptured { .. }
             | Self::OwnerAcquired { .. }
+            | Self::StartAgreed { .. }
+            | Self::HoldingReached { .. }
             | Self::RunHeld { .. }
-            | Self::RunReleased { .. }
-            | Self::OptionChosen { .. }
+            | Self::RunResumed { .. }
+            | Self::OptionSwitched { .. }
             | Self::OrderFrozen { .. }
             | Self::RunFinished { .. }
-            | Self::TriggerMoved { .. }
-            | Self::SourceLost { .. }
-            | Self::SourceFound { .. }
+            | Self::TriggerChanged { .. }
+            | Self::SourceOutageStarted { .. }
+            | Self::SourceOutageEnded { .. }
             | Self::WatchGap { .. }
             | Self::WatchEnded { .. }
-            | Self::DecisionAsked(_)
-            | Self::DecisionPassedOn { .. }
+            | Self::DecisionRequested(_)
+            | Self::DecisionEscalated { .. }
             | Self::DecisionMade { .. }
-            | Self::BackoutBegun { .. }
+            | Self::BackoutStarted { .. }
             | Self::DefectLogged { .. }
-            | Self::ActProposed { .. }
-            | Self::ActRefused { .. } => None,
+            | Self::CommandProposed { .. }
+            | Self::CommandRefused { .. } => None,
         }
     }
 
@@ -539,14 +602,15 @@ impl Event {
     pub fn attempt(&self) -> Option<u32> {
         match self {
             Self::StepIntent { attempt, .. }
-            | Self::StepActed { attempt, .. }
+            | Self::StepExecuted { attempt, .. }
             | Self::StepVerified { attempt, .. }
-            | Self::StepStopAsked { attempt, .. }
+            | Self::StepStopRequested { attempt, .. }
             | Self::StepConfirmed { attempt, .. }
             | Self::StepSucceeded { attempt, .. }
             | Self::StepFailed { attempt, .. }
             | Self::StepInDoubt { attempt, .. }
             | Self::StepProbed { attempt, .. }
+            | Self::StepCheckRequested { attempt, .. }
             | Self::StepResolved { attempt, .. } => Some(*attempt),
             _ => None,
         }

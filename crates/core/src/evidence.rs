@@ -26,6 +26,9 @@ pub struct Evidence {
     /// Exit code of a command, status of an HTTP answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i64>,
+    /// The last lines it wrote to standard error although it ended well, after masking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
     /// Digest of everything it printed, after masking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Digest>,

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use crate::act::Answer;
-use crate::choice::{Choice, DecisionAsked};
+use crate::choice::{Choice, DecisionRequested};
 use crate::event::{Outcome, ResolvedBy};
-use crate::ids::RoleId;
+use crate::cause::{PlanReason, StepFault};
+use crate::ids::{OptionId, RoleId};
 use crate::watch::Verdict;
 
 /// Something that has to happen.
@@ -36,18 +37,21 @@ pub enum Intent {
         answer: Answer,
         /// What gives it.
         by: ResolvedBy,
-        /// Why, for people.
-        reason: &'static str,
     },
-    /// A step stopped at its deadline counts as failed.
+    /// A step in doubt counts as failed.
     Fail {
         /// The step.
         step: usize,
-        /// Why, for people.
-        reason: &'static str,
+        /// Why.
+        fault: StepFault,
+    },
+    /// Every step of an option that keeps users out is done.
+    Hold {
+        /// The option.
+        option: OptionId,
     },
     /// Ask people for a decision.
-    Ask(Box<DecisionAsked>),
+    Ask(Box<DecisionRequested>),
     /// Nobody answered: ask others too.
     PassOn {
         /// The decision's number.
@@ -62,9 +66,9 @@ pub enum Intent {
         /// What.
         choice: Choice,
         /// Why.
-        reason: String,
+        reason: PlanReason,
         /// What is known, where nobody was asked before.
-        known: Option<Box<DecisionAsked>>,
+        known: Option<Box<DecisionRequested>>,
     },
     /// A stage was watched for as long as the plan says.
     Bake {
@@ -87,7 +91,22 @@ pub enum Intent {
     Wake {
         /// When.
         at: Timestamp,
+        /// What is due then.
+        of: Timer,
     },
+}
+
+/// What something that is due at a time is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Timer {
+    /// A step: its pause or its time of day is over.
+    Step,
+    /// A time under watch is over.
+    Watch,
+    /// The time people have for an answer, or for a fix, is over.
+    Answer,
+    /// What is not healthy after a backout is known to be so.
+    Recovery,
 }
 
 /// Why a step's verifications are asked.

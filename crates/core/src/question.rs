@@ -1,64 +1,143 @@
-//! What waits for a person, and what they can answer.
+//! What waits for a person, and what they can answer. Data: each front end words it.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::act::Act;
+use crate::act::{Act, Answer};
+use crate::authority::{allowed_roles, release_quorum};
+use crate::cause::{HoldCause, StepFault};
 use crate::choice::Verb;
-use crate::decision::{irreversible, objections};
-use crate::ids::{RoleId, StepId};
+use crate::decision::{irreversible, not_recovered, recovery_due};
+use crate::event::Direction;
+use crate::evidence::{DoubtCause, Verified};
+use crate::ids::{OptionId, RoleId, StepId, TriggerId};
+use crate::people::PersonId;
+use crate::plan::Action;
+use crate::record::Actor;
+use crate::reply::{Meaning, Offer, Reply};
 use crate::state::RunState;
 use crate::status::Status;
 
 /// Something only a person can move.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Question {
-    /// The step it is about; `null` for the run itself.
+    /// The step it is about; none for the run itself.
     pub step: Option<StepId>,
-    /// What kind of question it is.
-    pub kind: QuestionKind,
-    /// Who is asked, for people: a name, with the role.
-    pub who: String,
-    /// The role to answer as, if there is but one.
-    pub role: Option<String>,
     /// What is asked.
-    pub text: String,
-    /// What was seen so far, if anything.
-    pub evidence: Vec<String>,
-    /// The answers: the words after `backout`, and what each means.
+    pub asks: Asks,
+    /// The person it is put to; none where anyone with a role may answer.
+    pub person: Option<PersonId>,
+    /// The roles it is put to; empty where anyone with a role may answer.
+    pub roles: Vec<RoleId>,
+    /// Until when an answer is due; after that others are asked, or the plan decides.
+    pub due: Option<Timestamp>,
+    /// What the verifications of the step found so far.
+    pub seen: Vec<Verified>,
+    /// How many people have to agree, and what was said so far, where one is not enough.
+    pub agreement: Option<Agreement>,
+    /// The answers.
     pub answers: Vec<Reply>,
 }
 
-/// One possible answer to a question.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Reply {
-    /// The command, complete but for `--as` and reasons.
-    pub command: String,
-    /// What it means.
-    pub meaning: &'static str,
+/// How many people have to agree to an answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Agreement {
+    /// So many.
+    pub quorum: u32,
+    /// Who asked for what so far.
+    pub so_far: Vec<(Act, PersonId)>,
 }
 
-/// What kind of question it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum QuestionKind {
-    /// A manual step has to be done.
-    Do,
-    /// Something has to be confirmed.
-    Confirm,
-    /// A step failed.
-    Failed,
-    /// A step is in doubt.
-    InDoubt,
-    /// The run is held.
-    Held,
-    /// Another system is at work on a step and reports when it is done.
-    Report,
-    /// A stage needs somebody's approval.
-    Approve,
-    /// It has to be decided how the deployment goes on.
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Asks {
+    /// To carry a manual step out.
+    Do {
+        /// What to do.
+        instruction: String,
+        /// What to confirm afterwards.
+        confirm: Vec<String>,
+    },
+    /// To confirm something.
+    Confirm {
+        /// What.
+        sentences: Vec<String>,
+    },
+    /// What to do about a failed step.
+    Failed {
+        /// What went wrong.
+        fault: Option<StepFault>,
+        /// What its verifications found when they were asked again.
+        finding: Option<String>,
+    },
+    /// Whether a step happened.
+    InDoubt {
+        /// Why it is unknown.
+        cause: DoubtCause,
+        /// What was seen of it.
+        summary: String,
+        /// How to tell, as the plan says.
+        how_to_tell: Option<String>,
+        /// What its verifications found, if they could not tell.
+        finding: Option<String>,
+        /// Whether a person keeps it open.
+        kept_open: bool,
+    },
+    /// Whether a held run goes on.
+    Held {
+        /// Who held it.
+        by: Actor,
+        /// What held it.
+        cause: HoldCause,
+        /// Why, in their words.
+        reason: Option<String>,
+    },
+    /// To report when another system is done.
+    Report {
+        /// The system.
+        system: String,
+    },
+    /// To agree to a stage.
+    Approve {
+        /// Why it cannot be undone, if so.
+        irreversible: Option<String>,
+    },
+    /// To agree that the run starts.
+    Start,
+    /// How the release goes on. What it is about stands in the open decision of the run.
     Decide,
-    /// The way back was gone, and what fired is not well again.
-    NotRecovered,
+    /// Whether it is accepted that triggers are not healthy after the backout. Asked once
+    /// their windows hold only samples from after the last step; an answer is taken earlier.
+    NotRecovered {
+        /// The triggers.
+        triggers: Vec<TriggerId>,
+    },
+    /// With which option a run goes on whose option keeps users out.
+    Holding {
+        /// The option.
+        option: OptionId,
+    },
+}
+
+impl Asks {
+    /// The kind of question, in one word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Do { .. } => "do",
+            Self::Confirm { .. } => "confirm",
+            Self::Failed { .. } => "failed",
+            Self::InDoubt { .. } => "in_doubt",
+            Self::Held { .. } => "held",
+            Self::Report { .. } => "report",
+            Self::Approve { .. } => "approve",
+            Self::Start => "start",
+            Self::Decide => "decide",
+            Self::NotRecovered { .. } => "not_recovered",
+            Self::Holding { .. } => "holding",
+        }
+    }
 }
 
 /// Everything that waits for a person, in plan order.
@@ -67,254 +146,288 @@ pub fn questions(state: &RunState) -> Vec<Question> {
     if state.finished.is_some() {
         return Vec::new();
     }
+    if state.awaits_agreement {
+        return vec![about_start(state)];
+    }
     let mut questions: Vec<Question> =
         state.active().filter_map(|index| about_step(state, index)).collect();
-    questions.extend(about_release(state));
+    questions.extend(about_decision(state));
+    questions.extend(about_approvals(state));
+    questions.extend(about_end(state));
     if let Some(held) = &state.held {
-        questions.push(Question {
-            step: None,
-            kind: QuestionKind::Held,
-            who: "anyone with a role in the plan".to_owned(),
-            role: None,
-            text: format!("{} held the run: {}", held.by, held.reason),
-            evidence: Vec::new(),
-            answers: vec![Reply {
-                command: format!("backout resume {}", state.run),
-                meaning: "go on",
-            }],
-        });
+        let (by, cause, reason) = (held.by.clone(), held.cause, held.reason.clone());
+        let resume = Offer::Resume { run: state.run.clone() };
+        let answers = vec![reply(state, resume, Meaning::GoOn, &[])];
+        questions.push(Question { answers, ..of_run(Asks::Held { by, cause, reason }) });
     }
     questions
 }
 
-/// What the deployment asks of people beside its steps.
-fn about_release(state: &RunState) -> Vec<Question> {
-    let (run, release) = (&state.run, &state.release);
-    let mut questions = Vec::new();
-    let answer = |command: String, meaning| Reply { command, meaning };
-    let reason = "--reason \"…\"";
-    if let Some(open) = &release.open {
-        let mut evidence: Vec<String> = open
-            .because
-            .iter()
-            .filter_map(|id| Some((id, release.triggers.get(id)?)))
-            .map(|(id, seen)| format!("{id}: {}", seen.reading.shown))
-            // What it was when it was asked stands in the question.
-            .filter(|now| !open.why.contains(now.as_str()))
-            .collect();
-        let objections = objections(state, open);
-        evidence.extend(objections.iter().map(|guard| format!("not by itself: {guard}")));
-        evidence.extend(agreed(state, &decides(Verb::BackOut)));
-        evidence.extend(may_answer(&open.asked));
-        // With its number an answer never counts for another question, however late it comes.
-        let decide = |what: &str, meaning| {
-            let number = open.number;
-            answer(format!("backout decide {run} {what} --question {number} {reason}"), meaning)
-        };
-        let option = open.option.as_ref();
-        let option = option.map(|option| format!(" --option {option}")).unwrap_or_default();
-        let fix = decide("fix-forward --for 30m", "repair it in place, for so long");
-        let go_on = decide("continue", "go on as if nothing were");
-        let answers = if irreversible(state).next().is_none() {
-            let repair = match open.fix_until {
-                Some(_) => decide("not-fixable", "it cannot be fixed: go back"),
-                None => fix,
-            };
-            vec![decide(&format!("back-out{option}"), "go back"), repair, go_on]
-        } else {
-            // There is no plain way back any more; one that still makes sense has a name.
-            let ways = state.planned.plan.options.keys();
-            let ways = ways.map(|way| {
-                decide(&format!("back-out --option {way}"), "go back as far as this way goes")
-            });
-            std::iter::once(fix).chain(ways).chain([go_on]).collect()
-        };
-        questions.push(Question {
-            step: None,
-            kind: QuestionKind::Decide,
-            who: names(state, &open.asked),
-            role: only(&open.asked),
-            text: open.why.clone(),
-            evidence,
-            answers,
-        });
+/// A question about the run, put to anyone.
+fn of_run(asks: Asks) -> Question {
+    Question {
+        step: None,
+        asks,
+        person: None,
+        roles: Vec::new(),
+        due: None,
+        seen: Vec::new(),
+        agreement: None,
+        answers: Vec::new(),
     }
-    if release.goes_forward() && release.open.is_none() && state.held.is_none() {
-        for index in state.ready.iter().copied().filter(|index| *index < release.stages) {
-            let stage = &state.steps[index];
-            if !stage.needs_approval() || release.approved.contains(&stage.id) {
-                continue;
-            }
-            let by = stage.approval.as_ref().map(|grant| grant.by.0.clone()).unwrap_or_default();
-            let text = match &stage.irreversible {
-                Some(why) => format!("There is no way back after it: {}", why.trim()),
-                None => "This stage starts only when it is approved.".to_owned(),
-            };
-            questions.push(Question {
-                step: Some(stage.id.clone()),
-                kind: QuestionKind::Approve,
-                who: names(state, &by),
-                role: only(&by),
-                text,
-                evidence: agreed(state, &Act::Approve { stage: stage.id.clone() })
-                    .into_iter()
-                    .chain(may_answer(&by))
-                    .collect(),
-                answers: vec![answer(
-                    format!(
-                        "backout stage approve {run} {} --shown {} {reason}",
-                        stage.id,
-                        stage.digest().short()
-                    ),
-                    "let it start",
-                )]
-                .into_iter()
-                .chain(go_back_instead(state))
-                .collect(),
-            });
+}
+
+/// The act behind an offer, for what a person may be refused.
+#[must_use]
+pub fn act_of(offer: &Offer) -> Option<Act> {
+    Some(match offer {
+        Offer::Acknowledge { step } => Act::Acknowledge { step: step.clone() },
+        Offer::Fail { step } => Act::Fail { step: step.clone() },
+        Offer::Stop { step } => Act::Stop { step: step.clone() },
+        Offer::Retry { step } => Act::Retry { step: step.clone() },
+        Offer::CheckAgain { step } => Act::CheckAgain { step: step.clone() },
+        Offer::Skip { step } => Act::Skip { step: step.clone() },
+        Offer::Replace { step } => {
+            Act::Replace { step: step.clone(), what: crate::ids::Digest::ZERO }
         }
-    }
-    let over = state.unsettled == 0 && state.active.is_empty();
-    let unwell = crate::decision::not_recovered(state);
-    if over && !release.goes_forward() && !unwell.is_empty() {
-        let unwell: Vec<&str> = unwell.into_iter().map(|id| id.as_str()).collect();
-        questions.push(Question {
-            step: None,
-            kind: QuestionKind::NotRecovered,
-            who: "anyone who decides".to_owned(),
-            role: None,
-            text: format!(
-                "Every step of the way back is done, and this is not well again yet: {}",
-                unwell.join(", ")
-            ),
-            evidence: agreed(state, &decides(Verb::Continue)).into_iter().collect(),
-            // No question is open: without a number it is no answer to one.
-            answers: vec![answer(
-                format!("backout decide {run} continue {reason}"),
-                "accept it and end the run",
-            )],
-        });
-    }
-    questions
+        Offer::Resolve { step, answer } => {
+            Act::Resolve { step: step.clone(), answer: *answer }
+        }
+        Offer::Approve { stage, .. } => Act::Approve { stage: stage.clone() },
+        Offer::Decide { verb, option, fix_for, .. } => {
+            Act::Decide { verb: *verb, option: option.clone(), lasting: *fix_for }
+        }
+        Offer::BackOut { .. } => decides(Verb::BackOut),
+        Offer::Resume { .. } => Act::Resume,
+        Offer::Hold => Act::Hold,
+        Offer::LogDefect => Act::LogDefect,
+        Offer::SwitchOption { option } => Act::SwitchOption { option: option.clone() },
+        Offer::Abandon { .. } => Act::Abandon,
+        Offer::Start { direction: Direction::Back, .. } => Act::Invoke,
+        Offer::Start { direction: Direction::Forward, .. } => Act::Deploy,
+        Offer::Add
+        | Offer::Assign { .. }
+        | Offer::CaptureBaselines
+        | Offer::CheckPlan
+        | Offer::Status { .. }
+        | Offer::Explain => return None,
+    })
+}
+
+/// An answer, offered to those of the asked roles that may give it, else to those of others.
+/// What is offered is never refused to the person it is offered to.
+fn reply(state: &RunState, offer: Offer, meaning: Meaning, asked: &[RoleId]) -> Reply {
+    let reply = Reply::new(offer, meaning);
+    let Some(act) = act_of(&reply.command) else { return reply };
+    let plan = &state.planned.plan;
+    let allowed = allowed_roles(plan, Some(state), &act);
+    let of_asked: Vec<RoleId> =
+        asked.iter().filter(|role| allowed.contains(role)).cloned().collect();
+    let anyone = asked.is_empty() && allowed.len() == plan.roles.len();
+    reply.by(match () {
+        () if anyone => Vec::new(),
+        () if of_asked.is_empty() => allowed,
+        () => of_asked,
+    })
 }
 
 fn decides(verb: Verb) -> Act {
     Act::Decide { verb, option: None, lasting: None }
 }
 
-fn names(state: &RunState, roles: &[RoleId]) -> String {
-    let plan = &state.planned.plan;
-    match roles {
-        [] => "anyone with a role in the plan".to_owned(),
-        roles => roles.iter().map(|role| plan.person(role)).collect::<Vec<_>>().join(", "),
+fn decide(verb: Verb, question: Option<u32>) -> Offer {
+    Offer::Decide { verb, option: None, fix_for: None, question, confirmed: false }
+}
+
+fn about_start(state: &RunState) -> Question {
+    let act = match state.planned.direction {
+        Direction::Forward => Act::Deploy,
+        Direction::Back => Act::Invoke,
+    };
+    let roles = allowed_roles(&state.planned.plan, Some(state), &act);
+    let resume = Reply::new(Offer::Resume { run: state.run.clone() }, Meaning::AgreeToStart);
+    let quorum = state.planned.quorum.unwrap_or(1);
+    Question {
+        agreement: Some(Agreement { quorum, so_far: state.proposals.clone() }),
+        answers: vec![resume.by(roles.clone())],
+        roles,
+        ..of_run(Asks::Start)
     }
 }
 
-/// The role to answer as, if there is no choice.
-fn only(roles: &[RoleId]) -> Option<String> {
-    if let [role] = roles { Some(role.to_string()) } else { None }
+/// The decision that is open.
+fn about_decision(state: &RunState) -> Option<Question> {
+    let open = state.release.open.as_ref()?;
+    let number = Some(open.number);
+    let offer = |offer, meaning| reply(state, offer, meaning, &open.asked);
+    let back = |option: Option<OptionId>, confirmed| Offer::Decide {
+        verb: Verb::BackOut,
+        option,
+        fix_for: None,
+        question: number,
+        confirmed,
+    };
+    let fix = || offer(decide(Verb::FixForward, number), Meaning::TryFix);
+    let go_on = offer(decide(Verb::Continue, number), Meaning::Continue);
+    let answers = if irreversible(state).next().is_none() {
+        let repair = match open.fix_until {
+            Some(_) => offer(decide(Verb::NotFixable, number), Meaning::NotFixable),
+            None => fix(),
+        };
+        vec![offer(back(open.option.clone(), false), Meaning::BackOut), repair, go_on]
+    } else {
+        // There is no plain backout any more; an option that still makes sense has a name.
+        let options = state.planned.plan.options.keys();
+        let options: Vec<Reply> = options
+            .map(|option| offer(back(Some(option.clone()), false), Meaning::BackOutByOption))
+            .collect();
+        let rest = offer(back(None, true), Meaning::BackOutRest);
+        std::iter::once(fix()).chain(options).chain([rest, go_on]).collect()
+    };
+    let step = None;
+    let act = decides(Verb::BackOut);
+    Some(Question {
+        step,
+        roles: open.asked.clone(),
+        due: open.until,
+        agreement: agreement(state, &act),
+        answers,
+        ..of_run(Asks::Decide)
+    })
 }
 
-/// To go back instead of going on, where that can be said.
-fn go_back_instead(state: &RunState) -> Option<Reply> {
+/// Stages that wait for people to agree.
+fn about_approvals(state: &RunState) -> Vec<Question> {
+    let release = &state.release;
+    if !release.goes_forward() || release.open.is_some() || state.held.is_some() {
+        return Vec::new();
+    }
+    let waits = |&index: &usize| {
+        let stage = &state.steps[index];
+        state.is_stage(index) && stage.needs_approval() && !release.approved.contains(&stage.id)
+    };
+    let about = |index: usize| {
+        let stage = &state.steps[index];
+        let by = stage.approval.as_ref().map(|grant| grant.by.0.clone()).unwrap_or_default();
+        let approve =
+            Offer::Approve { stage: stage.id.clone(), shown: stage.digest().short() };
+        let approve = reply(state, approve, Meaning::LetStart, &by);
+        Question {
+            step: Some(stage.id.clone()),
+            agreement: agreement(state, &Act::Approve { stage: stage.id.clone() }),
+            answers: std::iter::once(approve).chain(back_out_instead(state)).collect(),
+            roles: by,
+            ..of_run(Asks::Approve { irreversible: stage.irreversible.clone() })
+        }
+    };
+    state.ready.iter().copied().filter(waits).map(about).collect()
+}
+
+/// The backout is done, and something is left to decide about it.
+fn about_end(state: &RunState) -> Option<Question> {
+    if state.release.goes_forward() || !state.is_settled() {
+        return None;
+    }
+    // No question is open: without a number it is no answer to one.
+    let accept = || reply(state, decide(Verb::Continue, None), Meaning::AcceptAndEnd, &[]);
+    if let (Some(option), Some(_)) = (state.holding_option(), state.holding) {
+        let others = state.planned.plan.options.keys().filter(|other| *other != option);
+        let next = others.map(|option| {
+            let switch = Offer::SwitchOption { option: option.clone() };
+            reply(state, switch, Meaning::NextOption, &[])
+        });
+        let answers = next.chain([accept()]).collect();
+        let option = option.clone();
+        return Some(Question { answers, ..of_run(Asks::Holding { option }) });
+    }
+    let triggers: Vec<TriggerId> = not_recovered(state).into_iter().cloned().collect();
+    (!triggers.is_empty()).then(|| Question {
+        due: recovery_due(state),
+        agreement: agreement(state, &decides(Verb::Continue)),
+        answers: vec![accept()],
+        ..of_run(Asks::NotRecovered { triggers })
+    })
+}
+
+/// To back out instead of going on, where that can be said.
+fn back_out_instead(state: &RunState) -> Option<Reply> {
     let can = state.release.goes_forward()
         && state.release.open.is_none()
         && irreversible(state).next().is_none();
-    let command = format!("backout decide {} back-out --reason \"…\"", state.run);
-    can.then_some(Reply { command, meaning: "go back instead" })
-}
-
-/// As whom it can be answered, if there is a choice.
-fn may_answer(roles: &[RoleId]) -> Option<String> {
-    let roles: Vec<String> = roles.iter().map(|role| format!("--as {role}")).collect();
-    (roles.len() > 1).then(|| format!("any of them may answer: {}", roles.join(", ")))
+    can.then(|| reply(state, decide(Verb::BackOut, None), Meaning::BackOutInstead, &[]))
 }
 
 /// How many have to agree, and who has, where one alone is not enough.
-fn agreed(state: &RunState, act: &Act) -> Option<String> {
-    let quorum = crate::authority::agreeing(state, act);
-    if quorum < 2 {
-        return None;
-    }
-    let mut have: Vec<String> = Vec::new();
-    for (proposed, by) in &state.proposals {
-        let said = match (act, proposed) {
-            (Act::Decide { .. }, decided @ Act::Decide { .. }) => {
-                let shown = decided.shown();
-                format!("{by} wants to {}", shown.strip_prefix("decide to ").unwrap_or(&shown))
-            }
-            (act, proposed) if act == proposed => format!("{by} has"),
-            _ => continue,
-        };
-        if !have.contains(&said) {
-            have.push(said);
-        }
-    }
-    if have.is_empty() {
-        have.push("nobody has yet".to_owned());
-    }
-    Some(format!("{quorum} have to agree; {}", have.join(", ")))
+fn agreement(state: &RunState, act: &Act) -> Option<Agreement> {
+    let quorum = release_quorum(state, act);
+    let about = |proposed: &Act| match act {
+        Act::Decide { .. } => matches!(proposed, Act::Decide { .. }),
+        act => act == proposed,
+    };
+    (quorum > 1).then(|| Agreement {
+        quorum,
+        so_far: state.proposals.iter().filter(|(act, _)| about(act)).cloned().collect(),
+    })
 }
 
 fn about_step(state: &RunState, index: usize) -> Option<Question> {
     let (step, known) = (&state.steps[index], &state.states[index]);
-    let run = &state.run;
-    let reply = |verb: &str, rest: &str, meaning: &'static str| Reply {
-        command: format!("backout {verb} {run} {}{rest}", step.id),
-        meaning,
+    let asked: Vec<RoleId> = step.owner.iter().cloned().collect();
+    let id = || step.id.clone();
+    let offer = |offer, meaning| reply(state, offer, meaning, &asked);
+    let resolve = |answer, meaning| offer(Offer::Resolve { step: id(), answer }, meaning);
+    let check_again = || {
+        let can = step.machine_checks().next().is_some();
+        can.then(|| offer(Offer::CheckAgain { step: id() }, Meaning::CheckAgain))
     };
-    let reason = " --reason \"…\"";
-    let (kind, text, answers) = match known.status {
-        Status::Running if step.action.is_manual() => {
-            let crate::plan::Action::Manual(instruction) = &step.action else { return None };
-            let mut text = instruction.trim_end().to_owned();
-            for sentence in step.confirmations() {
-                text.push_str(&format!("\nConfirm: {sentence}"));
-            }
-            let answers =
-                vec![reply("ack", "", "it is done"), reply("fail", reason, "it cannot be done")];
-            (QuestionKind::Do, text, answers)
-        }
-        Status::Running if step.action.is_reported() => {
-            let crate::plan::Action::External(what) = &step.action else { return None };
-            let answers = vec![reply("ack", "", "it is done"), reply("fail", reason, "it failed")];
-            (
-                QuestionKind::Report,
-                format!("{} does it, and reports when it is done.", what.trim()),
-                answers,
-            )
-        }
-        Status::Acted if !known.confirmed && step.confirmations().next().is_some() => {
+    let done = |meaning| offer(Offer::Acknowledge { step: id() }, meaning);
+    let failed = |meaning| offer(Offer::Fail { step: id() }, meaning);
+    let (asks, answers) = match known.status {
+        Status::Running if step.action.is_reported() => match &step.action {
+            Action::Manual(instruction) => (
+                Asks::Do {
+                    instruction: instruction.trim_end().to_owned(),
+                    confirm: step.confirmations().map(str::to_owned).collect(),
+                },
+                vec![done(Meaning::Done), failed(Meaning::CannotBeDone)],
+            ),
+            Action::External(system) => (
+                Asks::Report { system: system.trim().to_owned() },
+                vec![done(Meaning::Done), failed(Meaning::ReportedFailed)],
+            ),
+            _ => return None,
+        },
+        Status::Verifying if !known.confirmed && step.confirmations().next().is_some() => {
             if step.machine_checks().next().is_some() && !known.is_checked() {
                 return None;
             }
-            let sentences: Vec<&str> = step.confirmations().collect();
-            let answers =
-                vec![reply("ack", "", "confirmed"), reply("fail", reason, "it is not so")];
-            (QuestionKind::Confirm, sentences.join("\n"), answers)
+            let sentences = step.confirmations().map(str::to_owned).collect();
+            (
+                Asks::Confirm { sentences },
+                vec![done(Meaning::Confirmed), failed(Meaning::NotSo)],
+            )
         }
         Status::Failed => {
-            if state.will_retry(index) {
+            if state.will_retry(index) || known.recheck {
                 return None;
             }
-            let error = known.note.clone().unwrap_or_default();
-            let mut answers = vec![
-                reply("retry", reason, "run it again"),
-                reply(
-                    "resolve",
-                    &format!(" happened{reason}"),
-                    "it is done after all; I vouch for it",
-                ),
-                reply("skip", reason, "leave it out"),
-                reply("replace", &format!(" STEP.yaml{reason}"), "do it another way"),
-            ];
-            answers.extend(go_back_instead(state).filter(|_| index < state.release.stages));
-            (QuestionKind::Failed, error, answers)
+            let mut answers = vec![offer(Offer::Retry { step: id() }, Meaning::RunAgain)];
+            answers.extend(check_again());
+            answers.push(resolve(Answer::Happened, Meaning::AttestDone));
+            answers.push(offer(Offer::Skip { step: id() }, Meaning::LeaveOut));
+            answers.push(offer(Offer::Replace { step: id() }, Meaning::DoOtherwise));
+            answers.extend(back_out_instead(state).filter(|_| state.is_stage(index)));
+            let (fault, finding) = (known.fault.clone(), known.probed.clone());
+            (Asks::Failed { fault, finding }, answers)
         }
         Status::InDoubt | Status::Held => {
+            if known.recheck {
+                return None;
+            }
+            let cause = known.doubt?;
             let next = crate::doubt::next(
                 step.effect(),
-                known.doubt?,
+                cause,
                 step.machine_checks().next().is_some(),
                 known.probed.is_some(),
                 known.recoveries,
@@ -322,36 +435,33 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
             if known.status == Status::InDoubt && next != crate::doubt::Next::Ask {
                 return None;
             }
-            let mut text = format!("Did this happen? {}", known.note.clone().unwrap_or_default());
-            if let Some(note) = &step.if_in_doubt {
-                text.push_str(&format!("\nHow to tell: {}", note.trim_end()));
-            }
-            if let Some(finding) = &known.probed {
-                text.push_str(&format!("\nIts verification could not tell: {finding}"));
-            }
             let mut answers = vec![
-                reply("resolve", &format!(" happened{reason}"), "it happened: go on behind it"),
-                reply("resolve", &format!(" did-not-happen{reason}"), "it did not: run it now"),
+                resolve(Answer::Happened, Meaning::Happened),
+                resolve(Answer::DidNotHappen, Meaning::DidNotHappen),
             ];
             if known.status == Status::InDoubt {
-                answers.push(reply("resolve", &format!(" hold{reason}"), "leave it open for now"));
+                answers.extend(check_again());
+                answers.push(resolve(Answer::Hold, Meaning::KeepOpen));
             }
-            (QuestionKind::InDoubt, text, answers)
+            let asks = Asks::InDoubt {
+                cause,
+                summary: known.evidence.summary.clone(),
+                how_to_tell: step.if_in_doubt.clone(),
+                finding: known.probed.clone(),
+                kept_open: known.status == Status::Held,
+            };
+            (asks, answers)
         }
         _ => return None,
     };
-    let doer = state.doer(index);
-    let role = step.owner.as_ref().map(ToString::to_string);
-    let who = match (&doer, &role) {
-        (Some(doer), Some(role)) if doer != role => format!("{doer} ({role})"),
-        (Some(doer), _) => doer.clone(),
-        _ => "anyone with a role in the plan".to_owned(),
-    };
-    let evidence = known
-        .evidence
-        .verified
-        .iter()
-        .map(|seen| format!("{}: {}", seen.check, seen.found))
-        .collect();
-    Some(Question { step: Some(step.id.clone()), kind, who, role, text, evidence, answers })
+    Some(Question {
+        step: Some(step.id.clone()),
+        asks,
+        person: state.doer_id(index),
+        roles: asked,
+        due: None,
+        seen: known.evidence.verified.clone(),
+        agreement: None,
+        answers,
+    })
 }

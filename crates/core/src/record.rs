@@ -14,9 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::ids::{Digest, Epoch, RoleId, RunId, Seq};
+use crate::people::{Account, PersonId};
+use crate::plan::Plan;
+use crate::upgrade::Upgrade;
 
-/// Version of the record format.
-pub const FORMAT: u32 = 1;
+/// Version of the record format. Records of earlier versions are upgraded when they are read
+/// ([`crate::upgrade`]).
+pub const FORMAT: u32 = 2;
 
 /// Who did something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,37 +31,53 @@ pub enum Actor {
         /// Host and process.
         id: String,
     },
-    /// A person at the command line.
+    /// A person.
     Person {
-        /// Their name.
-        name: String,
+        /// What they are known by in the plan.
+        id: PersonId,
         /// The role they acted in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         role: Option<RoleId>,
         /// The account they were logged in with.
-        account: String,
+        account: Account,
+    },
+    /// Another system that reports about a step.
+    System {
+        /// What it is.
+        name: String,
+        /// The role it reports for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<RoleId>,
     },
 }
 
 impl Actor {
-    /// For people: a name, with the role if there is one.
+    /// The person, if it is one.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn person(&self) -> Option<&PersonId> {
         match self {
-            Self::Coordinator { .. } => "coordinator".to_owned(),
-            Self::Person { name, role: Some(role), .. } if role.as_str() != name => {
-                format!("{name} ({role})")
-            }
-            Self::Person { name, .. } => name.clone(),
+            Self::Person { id, .. } => Some(id),
+            Self::Coordinator { .. } | Self::System { .. } => None,
         }
     }
 
-    /// The person's name, if it is a person.
+    /// Whether it is the coordinator.
     #[must_use]
-    pub fn person(&self) -> Option<&str> {
+    pub fn is_coordinator(&self) -> bool {
+        matches!(self, Self::Coordinator { .. })
+    }
+
+    /// A name for people: that of the person, with the role if there is one.
+    #[must_use]
+    pub fn name(&self, plan: &Plan) -> String {
+        let with_role = |name: String, role: &Option<RoleId>| match role {
+            Some(role) if role.as_str() != name => format!("{name} ({role})"),
+            _ => name,
+        };
         match self {
-            Self::Coordinator { .. } => None,
-            Self::Person { name, .. } => Some(name),
+            Self::Coordinator { .. } => "coordinator".to_owned(),
+            Self::Person { id, role, .. } => with_role(id.name(plan), role),
+            Self::System { name, role } => with_role(name.clone(), role),
         }
     }
 }
@@ -65,7 +85,8 @@ impl Actor {
 /// One atomic batch of events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Format version; a reader refuses one it does not know.
+    /// The format version it was written with; a reader refuses a newer one. What is legal in
+    /// a record is judged by its version.
     pub v: u32,
     /// The log it belongs to.
     pub run: RunId,
@@ -160,13 +181,14 @@ pub struct Chain {
     run: RunId,
     seq: Seq,
     tail: Digest,
+    upgrade: Upgrade,
 }
 
 impl Chain {
     /// A chain before its first record.
     #[must_use]
     pub fn new(run: RunId) -> Self {
-        Self { run, seq: Seq(0), tail: Digest::ZERO }
+        Self { run, seq: Seq(0), tail: Digest::ZERO, upgrade: Upgrade::default() }
     }
 
     /// Position of the last record read.
@@ -198,19 +220,19 @@ impl Chain {
         }
         let (run, seq) = (self.run.clone(), self.seq.next());
         let unreadable = |source| BrokenChain::Unreadable { run: self.run.clone(), seq, source };
-        // Most records are of our version, so it is only looked at when reading fails.
-        let record: Record = match serde_json::from_slice(bytes) {
-            Ok(record) => record,
-            Err(source) => {
-                return Err(match serde_json::from_slice::<Version>(bytes) {
-                    Ok(Version { v }) if v != FORMAT => BrokenChain::Format { run, seq, found: v },
-                    _ => unreadable(source),
-                });
-            }
+        // Most records are of our version, so the version is only looked at when reading fails.
+        let record: Record = match serde_json::from_slice::<Record>(bytes) {
+            Ok(record) if record.v == FORMAT => record,
+            first => match serde_json::from_slice::<Version>(bytes) {
+                Ok(Version { v }) if v < FORMAT => {
+                    self.upgrade.read(bytes).map_err(unreadable)?
+                }
+                Ok(Version { v }) if v > FORMAT => {
+                    return Err(BrokenChain::Format { run, seq, found: v });
+                }
+                Ok(_) | Err(_) => first.map_err(unreadable)?,
+            },
         };
-        if record.v != FORMAT {
-            return Err(BrokenChain::Format { run, seq, found: record.v });
-        }
         if record.run != run || record.seq != seq {
             return Err(BrokenChain::OutOfPlace {
                 run,

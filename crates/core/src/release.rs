@@ -11,13 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::choice::{Choice, DecisionAsked, Numbers};
+use crate::cause::{Concern, DecisionCause, Guard};
+use crate::choice::{Choice, DecisionRequested, ForecastSummary};
 use crate::duration::Span;
-use crate::event::Event;
+use crate::event::{Event, Reason};
 use crate::graph::Graph;
 use crate::ids::{OptionId, RoleId, SourceId, StepId, TriggerId};
 use crate::plan::{Plan, Severity, Step};
-use crate::record::Record;
+use crate::people::PersonId;
+use crate::record::{Actor, Record};
 use crate::status::{Status, StepState};
 use crate::watch::{Meaning, Reading, State, Verdict};
 
@@ -119,8 +121,8 @@ pub struct Open {
     pub because: Vec<TriggerId>,
     /// The sources nobody can read.
     pub sources: Vec<SourceId>,
-    /// Why it is asked, for people.
-    pub why: String,
+    /// Why it is asked.
+    pub causes: Vec<DecisionCause>,
     /// The way back it calls for.
     pub option: Option<OptionId>,
     /// Who is asked now.
@@ -129,10 +131,10 @@ pub struct Open {
     pub until: Option<Timestamp>,
     /// Until when a fix may be tried; then the release is backed out.
     pub fix_until: Option<Timestamp>,
-    /// Why it is not done by itself although the plan would.
-    pub guards: Vec<String>,
+    /// Why it is not done automatically although the plan would.
+    pub guards: Vec<Guard>,
     /// What the forecast said when it was asked.
-    pub numbers: Option<Numbers>,
+    pub numbers: Option<ForecastSummary>,
     /// Whether somebody is at work on a fix of their own, which nobody had asked for.
     pub own_fix: bool,
     /// When it was asked.
@@ -148,15 +150,27 @@ impl Open {
         self.severity == Severity::Discretionary && self.certain && self.because.is_empty()
     }
 
+    /// Whether a trigger measured just this when the question was asked.
+    #[must_use]
+    pub fn was_told(&self, trigger: &TriggerId, now: &Reading) -> bool {
+        self.causes.iter().any(|cause| match cause {
+            DecisionCause::Trigger { trigger: about, reading }
+            | DecisionCause::StillCalling { trigger: about, reading } => {
+                about == trigger && reading.measured == now.measured && reading.value == now.value
+            }
+            _ => false,
+        })
+    }
+
     /// What is open once it was asked.
-    fn of(asked: &DecisionAsked, at: Timestamp) -> Self {
+    fn of(asked: &DecisionRequested, at: Timestamp) -> Self {
         Self {
             number: asked.number,
             severity: asked.severity,
             certain: asked.certain,
             because: asked.because.clone(),
             sources: asked.sources.clone(),
-            why: asked.why.clone(),
+            causes: asked.causes.clone(),
             option: asked.option.clone(),
             asked: asked.asked.clone(),
             until: asked.until,
@@ -179,20 +193,22 @@ pub struct Decided {
     pub seen: BTreeMap<TriggerId, Seen>,
     /// What was decided.
     pub choice: Choice,
-    /// Who decided, for people.
-    pub by: String,
+    /// Who wrote it down: the person who decided, or the coordinator for the plan.
+    pub by: Actor,
     /// Who had asked for the same before, where it takes several.
-    pub agreed: Vec<String>,
-    /// Whether no person did.
-    pub automatic: bool,
-    /// Why.
-    pub reason: String,
+    pub agreed: Vec<PersonId>,
+    /// Why, and whether a person or the plan decided.
+    pub reason: Reason,
+    /// What the person confirmed.
+    pub confirmed: Vec<Concern>,
+    /// Until when the backout could be started in time, as the forecast said then.
+    pub latest: Option<Timestamp>,
     /// When.
     pub at: Timestamp,
 }
 
 /// Something that is wrong with the release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defect {
     /// What is wrong.
     pub title: String,
@@ -202,8 +218,8 @@ pub struct Defect {
     pub severity: Option<Severity>,
     /// The trigger that showed it.
     pub trigger: Option<TriggerId>,
-    /// Who wrote it down.
-    pub by: String,
+    /// Who logged it.
+    pub by: Actor,
     /// When.
     pub at: Timestamp,
 }
@@ -283,15 +299,15 @@ impl Release {
             event,
             Event::StageApproved { .. }
                 | Event::StageBaked { .. }
-                | Event::TriggerMoved { .. }
-                | Event::SourceLost { .. }
-                | Event::SourceFound { .. }
+                | Event::TriggerChanged { .. }
+                | Event::SourceOutageStarted { .. }
+                | Event::SourceOutageEnded { .. }
                 | Event::WatchGap { .. }
                 | Event::WatchEnded { .. }
-                | Event::DecisionAsked(_)
-                | Event::DecisionPassedOn { .. }
+                | Event::DecisionRequested(_)
+                | Event::DecisionEscalated { .. }
                 | Event::DecisionMade { .. }
-                | Event::BackoutBegun { .. }
+                | Event::BackoutStarted { .. }
                 | Event::DefectLogged { .. }
         )
     }
@@ -343,7 +359,7 @@ impl Release {
 
     pub(crate) fn event(&mut self, event: &Event, record: &Record) {
         match event {
-            Event::TriggerMoved { trigger, from, to, meaning, before, reading } => {
+            Event::TriggerChanged { trigger, from, to, meaning, before, reading } => {
                 let known = self.triggers.get(trigger);
                 let fired = known.and_then(|seen| seen.fired);
                 // A new alarm, or a new kind of one, is a new question; so is one that was
@@ -381,11 +397,11 @@ impl Release {
                 };
                 self.triggers.insert(trigger.clone(), seen);
             }
-            Event::SourceLost { source, error } => {
+            Event::SourceOutageStarted { source, error } => {
                 let lost = Lost { since: record.at, error: error.clone(), answered: false };
                 self.lost.insert(source.clone(), lost);
             }
-            Event::SourceFound { source } => {
+            Event::SourceOutageEnded { source } => {
                 self.lost.remove(source);
             }
             Event::StageBaked { stage, verdict } => {
@@ -398,12 +414,12 @@ impl Release {
                 self.watched = Some(Baked { verdict: *verdict, accepted: false });
             }
             Event::WatchGap { from, to } => self.gaps.push((*from, *to)),
-            Event::DecisionAsked(asked) => {
+            Event::DecisionRequested(asked) => {
                 self.measured(&asked.readings);
                 self.asked = asked.number;
                 self.open = Some(Open::of(asked, record.at));
             }
-            Event::DecisionPassedOn { to, until, .. } => {
+            Event::DecisionEscalated { to, until, .. } => {
                 if let Some(open) = &mut self.open {
                     for role in to {
                         if !open.asked.contains(role) {
@@ -414,11 +430,15 @@ impl Release {
                     open.passed_on += 1;
                 }
             }
-            Event::DecisionMade { choice, reason, automatic, readings, agreed, .. } => {
+            Event::DecisionMade {
+                choice, reason, readings, agreed, confirmed, latest, ..
+            } => {
                 self.measured(readings);
-                self.decide(choice, reason, *automatic, record);
+                self.decide(choice, reason, record);
                 if let Some(decided) = self.decided.last_mut() {
                     decided.agreed.clone_from(agreed);
+                    decided.confirmed.clone_from(confirmed);
+                    decided.latest = *latest;
                 }
             }
             Event::DefectLogged { title, id, severity, trigger } => self.defects.push(Defect {
@@ -426,7 +446,7 @@ impl Release {
                 id: id.clone(),
                 severity: *severity,
                 trigger: trigger.clone(),
-                by: record.actor.shown(),
+                by: record.actor.clone(),
                 at: record.at,
             }),
             _ => {}
@@ -465,8 +485,13 @@ impl Release {
         }
     }
 
-    fn decide(&mut self, choice: &Choice, reason: &str, automatic: bool, record: &Record) {
+    fn decide(&mut self, choice: &Choice, reason: &Reason, record: &Record) {
         let question = self.open.clone();
+        let automatic = reason.is_automatic();
+        let words = match reason {
+            Reason::Person(words) => words.as_str(),
+            Reason::Plan(_) => "",
+        };
         match choice {
             // The question stays open while somebody fixes; its clock is another.
             Choice::FixForward { until } => {
@@ -474,7 +499,7 @@ impl Release {
                 // Nobody was asked: somebody fixes what they saw themselves.
                 let open = self.open.get_or_insert_with(|| {
                     *asked += 1;
-                    Open::of(&DecisionAsked::discretionary(*asked, reason), at)
+                    Open::of(&DecisionRequested::discretionary(*asked, words), at)
                 });
                 open.fix_until = Some(*until);
                 open.until = None;
@@ -490,10 +515,11 @@ impl Release {
             seen: self.triggers.clone(),
             question,
             choice: choice.clone(),
-            by: if automatic { "the plan".to_owned() } else { record.actor.shown() },
+            by: record.actor.clone(),
             agreed: Vec::new(),
-            automatic,
-            reason: reason.to_owned(),
+            confirmed: Vec::new(),
+            latest: None,
+            reason: reason.clone(),
             at: record.at,
         });
     }

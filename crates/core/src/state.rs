@@ -12,13 +12,13 @@ mod way;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use crate::act::Act;
-use crate::event::{Course, Event, Mode, Outcome, RunPlanned};
+use crate::act::{Act, Answer};
+use crate::cause::HoldCause;
+use crate::event::{Direction, Event, Mode, Outcome, RunPlanned};
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
+use crate::people::PersonId;
 use crate::plan::Step;
 use crate::record::{Actor, Record};
 use crate::release::Release;
@@ -30,24 +30,49 @@ use way::selection;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Who held the run.
-    pub by: String,
-    /// Why.
-    pub reason: String,
+    pub by: Actor,
+    /// What held it.
+    pub cause: HoldCause,
+    /// Why, in their words.
+    pub reason: Option<String>,
     /// Since when.
     pub since: Timestamp,
 }
 
 /// A departure from the plan, for the report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deviation {
     /// What was done.
-    pub what: String,
+    pub what: Departure,
     /// Who did it.
-    pub by: String,
+    pub by: Actor,
     /// Why.
     pub reason: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// What departs from the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Departure {
+    /// The run moved to another option.
+    SwitchedOption(OptionId),
+    /// A step was put in.
+    Added(StepId),
+    /// A running step was stopped.
+    Stopped(StepId),
+    /// A person said what happened to a step.
+    Resolved(StepId, Answer),
+    /// A step was run again.
+    RanAgain(StepId),
+    /// A step was left out.
+    Skipped(StepId),
+    /// A step was carried out by hand, and that was attested afterwards.
+    Attested(StepId),
+    /// A step was changed.
+    Replaced(StepId),
+    /// A step was handed to another person.
+    Assigned(StepId, PersonId),
 }
 
 /// What is true of a run.
@@ -89,7 +114,14 @@ pub struct RunState {
     /// Digest of the last record.
     pub tail: Digest,
     /// Open votes: who asked for what.
-    pub proposals: Vec<(Act, String)>,
+    pub proposals: Vec<(Act, PersonId)>,
+    /// Whether people still have to agree before anything starts.
+    pub awaits_agreement: bool,
+    /// Since when every step of an option that keeps users out is done, if so.
+    pub holding: Option<Timestamp>,
+    /// The format version of the record the run began with. What follows from an event, and
+    /// what happens next, is judged by it: an open run goes on as it began.
+    pub version: u32,
     /// Departures from the plan.
     pub deviations: Vec<Deviation>,
     /// The deployment, if the run is one, and what is watched.
@@ -115,9 +147,9 @@ impl RunState {
         let Some(Event::RunPlanned(planned)) = record.events.first() else {
             return Err(Illegal::NotBegun);
         };
-        let stages = match planned.course {
-            Course::Forward => planned.plan.stages.clone(),
-            Course::Back => Vec::new(),
+        let stages = match planned.direction {
+            Direction::Forward => planned.plan.stages.clone(),
+            Direction::Back => Vec::new(),
         };
         let release = Release { stages: stages.len(), ..Release::default() };
         let steps: Vec<Step> = stages.into_iter().chain(planned.plan.steps.clone()).collect();
@@ -140,6 +172,9 @@ impl RunState {
             seq: record.seq,
             tail: digest,
             proposals: Vec::new(),
+            awaits_agreement: planned.quorum.is_some_and(|quorum| quorum > 1),
+            holding: None,
+            version: record.v,
             deviations: Vec::new(),
             release,
             ready: BTreeSet::new(),
@@ -150,9 +185,9 @@ impl RunState {
             index: HashMap::new(),
             planned: planned.clone(),
         };
-        state.selected = match planned.course {
-            Course::Forward => (0..state.steps.len()).map(|i| i < state.release.stages).collect(),
-            Course::Back => selection(planned, state.option.as_ref())?,
+        state.selected = match planned.direction {
+            Direction::Forward => (0..state.steps.len()).map(|i| i < state.release.stages).collect(),
+            Direction::Back => selection(planned, state.option.as_ref())?,
         };
         state.rebuild()?;
         for event in &record.events[1..] {
@@ -204,8 +239,8 @@ impl RunState {
     ///
     /// # Errors
     /// [`Illegal`], saying why not.
-    pub fn allows(&self, event: &Event) -> Result<(), Illegal> {
-        if self.finished.is_some() && !matches!(event, Event::ActRefused { .. }) {
+    pub fn check(&self, event: &Event) -> Result<(), Illegal> {
+        if self.finished.is_some() && !matches!(event, Event::CommandRefused { .. }) {
             return Err(Illegal::Finished);
         }
         match event {
@@ -216,13 +251,19 @@ impl RunState {
             Event::RunHeld { .. } if self.held.is_some() => {
                 Err(Illegal::Hold("the run is held already"))
             }
-            Event::RunReleased { .. } if self.held.is_none() => {
+            Event::RunResumed { .. } if self.held.is_none() => {
                 Err(Illegal::Hold("the run is not held"))
             }
-            Event::OptionChosen { .. } if self.release.goes_forward() => {
+            Event::StartAgreed { .. } if !self.awaits_agreement => {
+                Err(Illegal::Hold("the run waits for no agreement"))
+            }
+            Event::HoldingReached { .. } if self.holding.is_some() || !self.is_settled() => {
+                Err(Illegal::Hold("not every step of this option is done"))
+            }
+            Event::OptionSwitched { .. } if self.release.goes_forward() => {
                 Err(Illegal::Release("the run does not go back yet"))
             }
-            Event::OptionChosen { option, .. } => {
+            Event::OptionSwitched { option, .. } => {
                 match self.planned.plan.options.contains_key(option) {
                     true => Ok(()),
                     false => Err(Illegal::NoOption(option.clone())),
@@ -253,9 +294,72 @@ impl RunState {
     /// Who does a step: the person it was handed to, else its owner's holder.
     #[must_use]
     pub fn doer(&self, index: usize) -> Option<String> {
-        let assigned = self.states[index].assigned.clone();
-        let owner = || self.steps[index].owner.as_ref().map(|role| self.planned.plan.person(role));
-        assigned.or_else(owner)
+        self.doer_id(index).map(|person| person.name(&self.planned.plan))
+    }
+
+    /// The person who does a step: the one it was handed to, else its owner's holder.
+    #[must_use]
+    pub fn doer_id(&self, index: usize) -> Option<PersonId> {
+        let plan = &self.planned.plan;
+        let owner = || self.steps[index].owner.as_ref().map(|role| PersonId::of_role(plan, role));
+        self.states[index].assigned.clone().or_else(owner)
+    }
+
+    /// Whether a step is a stage of the deployment.
+    #[must_use]
+    pub fn is_stage(&self, index: usize) -> bool {
+        index < self.release.stages
+    }
+
+    /// The option in force, if it ends with users kept out and the run waits for another one.
+    #[must_use]
+    pub fn holding_option(&self) -> Option<&OptionId> {
+        let holds = |option: &&OptionId| self.version >= 2 && self.planned.plan.is_holding(option);
+        self.option.as_ref().filter(holds)
+    }
+
+    /// Whether every step that is selected is done or left out, and none is at work.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.unsettled == 0 && self.active.is_empty()
+    }
+
+    /// An event that only the coordinator may write, or that a person may only write where no
+    /// machine is at work on the step: it could end an attempt that is still under way, and
+    /// another could begin beside it.
+    fn check_of_person(&self, event: &Event) -> Result<(), Illegal> {
+        let machine = |index: usize| !self.steps[index].action.is_reported();
+        match event {
+            Event::StepFailed { step, .. } | Event::StepExecuted { step, .. } => {
+                let index = self.position(step)?;
+                let status = self.states[index].status;
+                let at_work = status == Status::Running && machine(index);
+                match at_work || status == Status::InDoubt {
+                    true => Err(Illegal::Status { step: step.clone(), status }),
+                    false => Ok(()),
+                }
+            }
+            Event::RunFinished { .. } => {
+                let running =
+                    self.active().find(|&i| self.states[i].status == Status::Running && machine(i));
+                match running {
+                    Some(index) => Err(Illegal::Status {
+                        step: self.steps[index].id.clone(),
+                        status: Status::Running,
+                    }),
+                    None => Ok(()),
+                }
+            }
+            Event::StepIntent { .. }
+            | Event::StepSucceeded { .. }
+            | Event::StepVerified { .. }
+            | Event::StepInDoubt { .. }
+            | Event::StepProbed { .. }
+            | Event::HoldingReached { .. } => {
+                Err(Illegal::Hold("only a coordinator can say this"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Steps that cannot start because something before them is stuck.
@@ -281,6 +385,7 @@ impl RunState {
         let (step, known) = (&self.steps[index], &self.states[index]);
         known.status == Status::Failed
             && known.stop.is_none()
+            && !known.recheck
             && step.effect().may_repeat()
             && step.retry.is_some_and(|retry| known.failures < retry.attempts)
     }
@@ -336,7 +441,10 @@ impl RunState {
         if matches!(event, Event::RunPlanned(_) | Event::BaselinesCaptured { .. }) {
             return Err(Illegal::Misplaced);
         }
-        self.allows(event)?;
+        self.check(event)?;
+        if record.v >= 2 && !record.actor.is_coordinator() {
+            self.check_of_person(event)?;
+        }
         match event {
             Event::OwnerAcquired { epoch, coordinator } => {
                 if *epoch <= self.epoch || record.epoch != *epoch {
@@ -345,22 +453,29 @@ impl RunState {
                 self.epoch = *epoch;
                 self.coordinator = Some(coordinator.clone());
             }
-            Event::RunHeld { reason } => {
+            Event::StartAgreed { .. } => {
+                self.awaits_agreement = false;
+                self.proposals.clear();
+            }
+            Event::HoldingReached { .. } => self.holding = Some(record.at),
+            Event::RunHeld { cause, reason } => {
                 self.proposals.clear();
                 self.held = Some(Held {
-                    by: record.actor.shown(),
+                    by: record.actor.clone(),
+                    cause: *cause,
                     reason: reason.clone(),
                     since: record.at,
                 });
             }
-            Event::RunReleased { .. } => {
+            Event::RunResumed { .. } => {
                 self.held = None;
                 self.proposals.clear();
             }
             Event::RunFinished { outcome } => self.finished = Some((outcome.clone(), record.at)),
-            Event::OptionChosen { option, reason } => {
+            Event::OptionSwitched { option, reason } => {
                 self.choose(option)?;
-                self.deviates(format!("moved to option {option}"), reason, record);
+                self.holding = None;
+                self.deviates(Departure::SwitchedOption(option.clone()), reason, record);
             }
             Event::OrderFrozen { order } => {
                 self.frozen.clone_from(order);
@@ -369,15 +484,16 @@ impl RunState {
             Event::StepAdded { step, behind, before, not_before, reason } => {
                 self.not_before.extend(not_before.map(|at| (step.id.clone(), at)));
                 self.insert(step, behind.as_ref(), before)?;
-                self.deviates(format!("added step {}", step.id), reason, record);
+                self.holding = None;
+                self.deviates(Departure::Added(step.id.clone()), reason, record);
             }
-            Event::ActProposed { act, .. } => {
+            Event::CommandProposed { act, .. } => {
                 if let Some(person) = record.actor.person() {
-                    self.proposals.push((act.clone(), person.to_owned()));
+                    self.proposals.push((act.clone(), person.clone()));
                 }
             }
-            Event::ActRefused { .. } => {}
-            Event::BackoutBegun { option, reason } => {
+            Event::CommandRefused { .. } => {}
+            Event::BackoutStarted { option, reason } => {
                 self.back_out(option.as_ref(), reason, record)?;
             }
             _ if Release::is_about(event) => {
@@ -386,7 +502,7 @@ impl RunState {
                 let settles = matches!(
                     event,
                     Event::DecisionMade { .. }
-                        | Event::DecisionAsked(_)
+                        | Event::DecisionRequested(_)
                         | Event::StageApproved { .. }
                 );
                 if settles {
@@ -404,8 +520,8 @@ impl RunState {
         Ok(())
     }
 
-    fn deviates(&mut self, what: String, reason: &str, record: &Record) {
-        let (by, at) = (record.actor.shown(), record.at);
+    fn deviates(&mut self, what: Departure, reason: &str, record: &Record) {
+        let (by, at) = (record.actor.clone(), record.at);
         self.proposals.clear();
         self.deviations.push(Deviation { what, by, reason: reason.to_owned(), at });
     }

@@ -1,15 +1,17 @@
 //! Where a step stands, and how it gets from there to somewhere else.
 //!
 //! ```text
-//!            intent          acted            succeeded
-//!   pending ───────► running ─────► acted ───────────────► succeeded
+//!            intent         executed         succeeded
+//!   pending ───────► running ────► verifying ─────────────► succeeded
 //!      ▲  ▲             │  │          │                        ▲
 //!      │  │             │  └─────────┬┘                        │ attested
 //!      │  │ retried     │ in doubt   │ failed                  │
 //!      │  └─────────────┼────────► failed ─────────────────────┤
 //!      │                ▼                                      │
 //!      └─────────── in doubt ──► held                       skipped
-//!   did not happen      └─ happened ─► acted
+//!   did not happen      └─ happened ─► verifying
+//!
+//!   failed, in doubt ── checked again: holds ──► verifying; does not ──► as before
 //!
 //!   pending ─── attested after the fact ───► succeeded, failed
 //! ```
@@ -21,7 +23,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::Answer;
+use crate::cause::StepFault;
 use crate::event::{Attested, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
+use crate::people::PersonId;
+use crate::record::Actor;
 
 /// Where a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,7 +37,7 @@ pub enum Status {
     /// Its intent is in the log, its outcome is not.
     Running,
     /// The action is done; verifications or confirmations are open.
-    Acted,
+    Verifying,
     /// Done and verified.
     Succeeded,
     /// It failed.
@@ -50,7 +55,7 @@ impl Status {
     pub const ALL: [Self; 8] = [
         Self::Pending,
         Self::Running,
-        Self::Acted,
+        Self::Verifying,
         Self::Succeeded,
         Self::Failed,
         Self::InDoubt,
@@ -76,7 +81,7 @@ impl Status {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
-            Self::Acted => "verifying",
+            Self::Verifying => "verifying",
             Self::Succeeded => "done",
             Self::Failed => "failed",
             Self::InDoubt => "in doubt",
@@ -90,22 +95,29 @@ impl Status {
 /// legal in this status. `manual` says whether a person carries the step out.
 #[must_use]
 pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<Status> {
-    use Status::{Acted, Failed, Held, InDoubt, Pending, Running, Skipped, Succeeded};
+    use Status::{Verifying, Failed, Held, InDoubt, Pending, Running, Skipped, Succeeded};
     Some(match (status, event) {
         // A failed step starts again by itself only where its `retry` says so.
         (Pending | Failed, Event::StepIntent { .. }) => Running,
-        (Running, Event::StepActed { .. })
-        | (Acted, Event::StepVerified { .. } | Event::StepConfirmed { .. }) => Acted,
-        (Running, Event::StepStopAsked { .. }) if !manual => Running,
-        (Running | Acted, Event::StepSucceeded { .. }) => Succeeded,
+        (Running, Event::StepExecuted { .. })
+        | (Verifying, Event::StepVerified { .. } | Event::StepConfirmed { .. }) => Verifying,
+        (Running, Event::StepStopRequested { .. }) if !manual => Running,
+        (Running | Verifying, Event::StepSucceeded { .. }) => Succeeded,
         // A doubt that a deadline caused, and that the verification denied, is a failure.
-        (Running | Acted | InDoubt, Event::StepFailed { .. }) => Failed,
-        (Running, Event::StepInDoubt { .. }) | (InDoubt, Event::StepProbed { .. }) => InDoubt,
+        (Running | Verifying | InDoubt, Event::StepFailed { .. }) => Failed,
+        (Running, Event::StepInDoubt { .. })
+        | (InDoubt, Event::StepProbed { .. } | Event::StepCheckRequested { .. }) => InDoubt,
+        (Failed, Event::StepProbed { .. } | Event::StepCheckRequested { .. }) => Failed,
         (InDoubt | Held, Event::StepResolved { answer, .. }) => match answer {
-            Answer::Happened => Acted,
+            Answer::Happened => Verifying,
             Answer::DidNotHappen => Pending,
             Answer::Hold => Held,
         },
+        // Looked at again, and its verifications hold now.
+        (
+            Failed,
+            Event::StepResolved { answer: Answer::Happened, by: ResolvedBy::Verification, .. },
+        ) => Verifying,
         // Attested: a person takes responsibility for a step the machine saw fail.
         (Failed, Event::StepResolved { answer: Answer::Happened, by: ResolvedBy::Person, .. }) => {
             Succeeded
@@ -118,9 +130,20 @@ pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<St
         // A person's work can be called off; a machine's must end first.
         (Running, Event::StepSkipped { .. }) if manual => Skipped,
         (Pending | Failed, Event::StepReplaced { .. }) => Pending,
-        (Pending | Running | Acted | Failed | InDoubt | Held, Event::StepAssigned { .. }) => status,
+        (Pending | Running | Verifying | Failed | InDoubt | Held, Event::StepAssigned { .. }) => status,
         _ => return None,
     })
+}
+
+/// Why a try is stopped, or not repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopCause {
+    /// A person wants it, for this reason.
+    Person(String),
+    /// The plan backs out, and the step is a stage.
+    Backout,
+    /// A person saw it fail.
+    SeenToFail,
 }
 
 /// What is known about one step.
@@ -143,7 +166,7 @@ pub struct StepState {
     /// When it was settled.
     pub ended: Option<Timestamp>,
     /// Who does it, if not its owner.
-    pub assigned: Option<String>,
+    pub assigned: Option<PersonId>,
     /// Whether a person has confirmed what only a person can.
     pub confirmed: bool,
     /// Why it is in doubt.
@@ -156,10 +179,16 @@ pub struct StepState {
     pub note: Option<String>,
     /// What was last seen.
     pub evidence: Evidence,
-    /// Whether a person vouched for it instead of the machine.
+    /// Whether a person attested it instead of the machine.
     pub attested: bool,
-    /// Why a person wants the present try stopped.
-    pub stop: Option<String>,
+    /// The person who carried it out, confirmed or attested it, as far as one did.
+    pub by: Option<Actor>,
+    /// What went wrong, if it failed.
+    pub fault: Option<StepFault>,
+    /// Whether a person wants its verifications asked again.
+    pub recheck: bool,
+    /// Why the present try is to be stopped.
+    pub stop: Option<StopCause>,
     /// Whether any try that is over changed, or may have changed, anything.
     pub took: bool,
     /// The same of the tries before the present one.
@@ -191,6 +220,9 @@ impl StepState {
             note: None,
             evidence: Evidence::default(),
             attested: false,
+            by: None,
+            fault: None,
+            recheck: false,
             stop: None,
             took: false,
             took_earlier: false,

@@ -101,15 +101,42 @@ impl Verdict {
     }
 }
 
+/// What a look at a trigger gave.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "measured", rename_all = "snake_case")]
+pub enum Measured {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// A share of events: now, and since the watch began with its 95 % interval.
+    Share {
+        /// The share of bad events in the short window, 0 to 1; none if it holds no events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        now: Option<f64>,
+        /// The lower end of the interval, 0 to 1.
+        low: f64,
+        /// Its upper end.
+        high: f64,
+    },
+    /// A value; it stands in [`Reading::value`].
+    Value,
+    /// What the source, the probe or the message said.
+    Text {
+        /// The text.
+        text: String,
+    },
+}
+
 /// What a trigger measured.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Reading {
-    /// For people: `8.4 % of 1,204`.
-    pub shown: String,
+    /// What the last look gave.
+    #[serde(default)]
+    pub measured: Measured,
     /// The value, or the share of bad events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
-    /// Its limit, for people.
+    /// Its limit, as the plan writes it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub limit: String,
     /// Bad events since the watch began.

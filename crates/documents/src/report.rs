@@ -207,9 +207,10 @@ fn timeline(log: &Log<'_>, make: &mut Make) {
     let mut rows = Vec::new();
     let mut day = None;
     for record in log.records {
-        let by = record.actor.shown();
+        let plan = &log.state.planned.plan;
+        let by = record.actor.name(plan);
         for event in &record.events {
-            let Some(mut said) = saying::event_at(event, &by, &zone) else { continue };
+            let Some(mut said) = saying::event(event, &by, Some(plan), &zone) else { continue };
             if let Event::StepAttested { started, ended, .. } = event {
                 let written = |at: &Option<Timestamp>| {
                     at.map_or_else(
@@ -244,25 +245,28 @@ fn decisions(log: &Log<'_>, make: &mut Make) {
     make.heading(2, "Decisions");
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for record in log.records {
-        let by = record.actor.shown();
+        let plan = &state.planned.plan;
+        let by = record.actor.name(plan);
         for event in &record.events {
             let decided = matches!(
                 event,
                 Event::RunPlanned(_)
-                    | Event::OptionChosen { .. }
+                    | Event::StartAgreed { .. }
+                    | Event::HoldingReached { .. }
+                    | Event::OptionSwitched { .. }
                     | Event::StageApproved { .. }
-                    | Event::DecisionAsked(_)
-                    | Event::DecisionPassedOn { .. }
+                    | Event::DecisionRequested(_)
+                    | Event::DecisionEscalated { .. }
                     | Event::DecisionMade { .. }
-                    | Event::BackoutBegun { .. }
+                    | Event::BackoutStarted { .. }
                     | Event::DefectLogged { .. }
                     | Event::RunHeld { .. }
-                    | Event::RunReleased { .. }
-                    | Event::ActProposed { .. }
-                    | Event::ActRefused { .. }
+                    | Event::RunResumed { .. }
+                    | Event::CommandProposed { .. }
+                    | Event::CommandRefused { .. }
                     | Event::RunFinished { outcome: Outcome::Abandoned { .. } }
             );
-            if decided && let Some(said) = saying::event_at(event, &by, &zone) {
+            if decided && let Some(said) = saying::event(event, &by, Some(plan), &zone) {
                 rows.push(vec![plain(clock(record.at, &zone)), plain(said)]);
             }
         }
@@ -280,8 +284,8 @@ fn deviations(log: &Log<'_>, make: &mut Make) {
     let rows = state.deviations.iter().map(|deviation| {
         vec![
             plain(clock(deviation.at, &zone)),
-            plain(&deviation.what),
-            plain(&deviation.by),
+            plain(saying::departure(&state.planned.plan, &deviation.what)),
+            plain(deviation.by.name(&state.planned.plan)),
             plain(deviation.reason.trim()),
         ]
     });

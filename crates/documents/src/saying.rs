@@ -1,18 +1,28 @@
 //! What plans and logs say, in words for people: one wording for every document.
 
+mod reasons;
+
 use std::time::Duration;
 
 use backout_core::act::Answer;
 use backout_core::choice::Choice;
 use backout_core::duration::{Estimate, Span};
-use backout_core::event::{Attested, Course, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
+use backout_core::event::{
+    Attested, Direction, Event, Evidence, FailureEffect, Outcome, Reason, ResolvedBy,
+};
+use backout_core::people::PersonId;
 use backout_core::plan::{
-    Action, DataPolicy, DecisionAction, DecisionRule, Effect, Many, Moment, Permission, Severity,
+    Action, DataPolicy, DecisionAction, DecisionRule, Effect, Many, Moment, Permission, Plan, Severity,
     Stdin, Step, Text, Trigger, Unanswered, Watch,
 };
 use backout_core::watch::Verdict;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+pub use reasons::{
+    causes, concern, denial, departure, doubt, fault, figure, guard, hold, plan_reason, proof,
+    reading, reading_with_limit, reason, roles, tally,
+};
 
 /// A length of time: `45 s`, `30 min`, `1 h 42 min`, `2 d`.
 #[must_use]
@@ -138,11 +148,11 @@ pub fn watch(watch: &Watch) -> String {
 #[must_use]
 pub fn permission(permission: Permission) -> &'static str {
     match permission {
-        Permission::Invoke => "Start the way back",
+        Permission::Invoke => "Start the backout",
         Permission::Deploy => "Start the deployment",
         Permission::Approve => "Agree to a stage",
         Permission::Decide => "Decide how a deployment goes on",
-        Permission::Escalate => "Move to a heavier way back",
+        Permission::SwitchOption => "Switch to another option",
         Permission::Retry => "Run a step again",
         Permission::Skip => "Leave a step out",
         Permission::Add => "Put a step in",
@@ -267,23 +277,26 @@ fn deadline(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%-d %b %Y %H:%M:%S %Z").to_string()
 }
 
-/// What an event says, with its times in UTC; `None` for what people need not read.
+/// What an event says, with its times on this clock; `None` for what people need not read.
+/// `plan` is the run's plan, for the names of people; `by` the name of the one who wrote it.
 #[must_use]
-pub fn event(event: &Event, by: &str) -> Option<String> {
-    event_at(event, by, &TimeZone::UTC)
-}
-
-/// The same with its times on this clock.
-#[must_use]
-pub fn event_at(event: &Event, by: &str, zone: &TimeZone) -> Option<String> {
+pub fn event(event: &Event, by: &str, plan: Option<&Plan>, zone: &TimeZone) -> Option<String> {
+    let name = |person: &PersonId| match plan {
+        Some(plan) => person.name(plan),
+        None => person.to_string(),
+    };
+    let with = |agreed: &[PersonId]| match agreed.is_empty() {
+        true => String::new(),
+        false => format!(" with {}", agreed.iter().map(name).collect::<Vec<_>>().join(", ")),
+    };
     Some(match event {
         Event::RunPlanned(planned) => {
             let option =
                 planned.option.as_ref().map(|o| format!(", option {o}")).unwrap_or_default();
             let reason = planned.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
-            match planned.course {
-                Course::Forward => format!("deployment begun by {by}{reason}"),
-                Course::Back => format!("invoked by {by}{option}{reason}"),
+            match planned.direction {
+                Direction::Forward => format!("deployment started by {by}{reason}"),
+                Direction::Back => format!("invoked by {by}{option}{reason}"),
             }
         }
         Event::BaselinesCaptured { facts, .. } => {
@@ -293,27 +306,37 @@ pub fn event_at(event: &Event, by: &str, zone: &TimeZone) -> Option<String> {
             1 => return None,
             _ => format!("{coordinator} took over (term {epoch})"),
         },
-        Event::RunHeld { reason } => format!("held by {by}: {reason}"),
-        Event::RunReleased { reason } => format!("goes on, by {by}: {reason}"),
-        Event::OptionChosen { option, reason } => {
-            format!("moved to option {option} by {by}: {reason}")
+        Event::StartAgreed { agreed } => format!("start agreed by {by}{}", with(agreed)),
+        Event::RunHeld { cause, reason } => {
+            format!("held by {by}: {}", hold(*cause, reason.as_deref()))
         }
-        Event::OrderFrozen { .. } => "the order of work was made anew".to_owned(),
+        Event::RunResumed { reason } => match reason {
+            Some(reason) => format!("resumed by {by}: {reason}"),
+            None => format!("resumed by {by}"),
+        },
+        Event::HoldingReached { option } => {
+            format!("holding: option {option} is done and keeps users out; another option goes on")
+        }
+        Event::OptionSwitched { option, reason } => {
+            format!("switched to option {option} by {by}: {reason}")
+        }
+        Event::OrderFrozen { .. } => "order of work recomputed".to_owned(),
         Event::RunFinished { outcome } => match outcome {
-            Outcome::Deployed => "finished: deployed, watched, and found well".to_owned(),
+            Outcome::Deployed => "finished: deployed, watched, healthy".to_owned(),
             Outcome::DeployedUnwatched => "finished: deployed; no trigger watched it".to_owned(),
-            Outcome::DeployedWithFindings => {
-                "finished: deployed, though not everything was found well".to_owned()
+            Outcome::DeployedWithFindings => "finished: deployed, with findings".to_owned(),
+            Outcome::Reverted => "finished: backed out".to_owned(),
+            Outcome::Unverified => {
+                "finished: every step is done, NOT VERIFIED: some have no check".to_owned()
             }
-            Outcome::Reverted => "finished: everything on this way is done and verified".to_owned(),
             Outcome::Partial => "finished in part: not everything is as it was".to_owned(),
             Outcome::Abandoned { reason } => format!("abandoned by {by}: {reason}"),
         },
         Event::StepIntent { attempt: 1, .. } => "started".to_owned(),
-        Event::StepIntent { attempt, .. } => format!("started again (try {attempt})"),
-        Event::StepActed { evidence, .. } => match by {
+        Event::StepIntent { attempt, .. } => format!("started again (attempt {attempt})"),
+        Event::StepExecuted { evidence, .. } => match by {
             "coordinator" => format!("done, verifying{}", seen(evidence)),
-            by => format!("done, says {by}{}", seen(evidence)),
+            by => format!("done, attested by {by}{}", seen(evidence)),
         },
         Event::StepVerified { evidence, .. } => {
             format!("verified, to be confirmed{}", seen(evidence))
@@ -322,25 +345,36 @@ pub fn event_at(event: &Event, by: &str, zone: &TimeZone) -> Option<String> {
             let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
             format!("confirmed by {by}{note}")
         }
-        Event::StepSucceeded { evidence, .. } => format!("✓ done{}", seen(evidence)),
-        Event::StepFailed { effect, error, .. } => {
+        Event::StepSucceeded { evidence, .. } => {
+            let held = evidence.verified.iter().filter(|seen| seen.holds == Some(true)).count();
+            let verified = held > 0 && held == evidence.verified.len();
+            format!("✓ done{}{}", if verified { ", verified" } else { "" }, seen(evidence))
+        }
+        Event::StepFailed { effect, fault: what, .. } => {
             let effect = match effect {
                 FailureEffect::None => "nothing happened",
                 FailureEffect::Partial => "a part of it happened",
                 FailureEffect::Full => "it was carried out",
                 FailureEffect::Unknown => "how much of it happened is unknown",
             };
-            format!("✗ failed ({effect}): {}", error.trim())
+            format!("✗ failed ({effect}): {}", fault(what))
         }
-        Event::StepInDoubt { evidence, .. } => {
-            format!("! in doubt: {}", evidence.summary.trim())
+        Event::StepInDoubt { cause, evidence, .. } => match evidence.summary.trim() {
+            "" => format!("! in doubt: {}", doubt(*cause)),
+            summary => format!("! in doubt: {summary}"),
+        },
+        Event::StepCheckRequested { reason, .. } => {
+            format!("to be checked again, asked by {by}: {reason}")
+        }
+        Event::StepProbed { finding, denied: true, .. } => {
+            format!("! its verification does not hold: {}", finding.trim())
         }
         Event::StepProbed { finding, .. } => {
             format!("! its verification cannot tell: {}", finding.trim())
         }
         Event::StepResolved { answer, by: source, reason, .. } => {
             let who = match source {
-                ResolvedBy::Ledger => "what was noted",
+                ResolvedBy::Ledger => "the ledger",
                 ResolvedBy::Class => "its effect class",
                 ResolvedBy::Verification => "its verification",
                 ResolvedBy::Person => by,
@@ -351,10 +385,13 @@ pub fn event_at(event: &Event, by: &str, zone: &TimeZone) -> Option<String> {
                 Answer::DidNotHappen => "it did not happen",
                 Answer::Hold => "it is kept open",
             };
-            format!("resolved by {who}: {answer} ({})", reason.trim())
+            match reason {
+                Some(reason) => format!("resolved by {who}: {answer} ({})", reason.trim()),
+                None => format!("resolved by {who}: {answer}"),
+            }
         }
-        Event::StepStopAsked { reason, .. } => format!("to be stopped, says {by}: {reason}"),
-        Event::StepRetried { reason, .. } => format!("to be run again, says {by}: {reason}"),
+        Event::StepStopRequested { reason, .. } => format!("stop requested by {by}: {reason}"),
+        Event::StepRetried { reason, .. } => format!("retry requested by {by}: {reason}"),
         Event::StepSkipped { reason, .. } => format!("- skipped by {by}: {reason}"),
         Event::StepAttested { result, name, reason, evidence, .. } => {
             let result = match result {
@@ -368,67 +405,69 @@ pub fn event_at(event: &Event, by: &str, zone: &TimeZone) -> Option<String> {
             format!("stage {stage} approved by {by}: {reason}")
         }
         Event::StageBaked { verdict: Verdict::Unwatched, .. } => {
-            "waited long enough: no trigger watches it".to_owned()
+            "bake ended: no trigger watches it".to_owned()
         }
-        Event::StageBaked { verdict, .. } => format!("watched long enough: {}", verdict.shown()),
-        Event::TriggerMoved { trigger, from, to, before, reading, .. } => {
+        Event::StageBaked { verdict, .. } => format!("bake ended: {}", verdict.shown()),
+        Event::TriggerChanged { trigger, from, to, before, reading, .. } => {
             let before = if *before { ", before the deployment" } else { "" };
-            let limit = match reading.limit.as_str() {
-                "" => String::new(),
-                limit => format!(" (limit {limit})"),
-            };
             format!(
-                "{trigger}: {} → {}, {}{limit}{before}",
+                "{trigger}: {} → {}, {}{before}",
                 from.shown(),
                 to.shown(),
-                reading.shown
+                reading_with_limit(reading)
             )
         }
-        Event::SourceLost { source, error } => format!("! {source} cannot be read: {error}"),
-        Event::SourceFound { source } => format!("{source} can be read again"),
+        Event::SourceOutageStarted { source, error } => {
+            format!("! source {source} cannot be read: {error}")
+        }
+        Event::SourceOutageEnded { source } => format!("source {source} can be read again"),
         Event::WatchGap { from, to } => {
             let gap = length(to.duration_since(*from).unsigned_abs());
-            format!("! nobody watched for {gap}; what is under watch is watched for as much longer")
+            format!("! not watched for {gap}; times under watch are extended by that")
         }
         Event::WatchEnded { verdict: Verdict::Unwatched } => {
             "every stage is done; no trigger watches the release".to_owned()
         }
-        Event::WatchEnded { verdict } => format!("the watch is over: {}", verdict.shown()),
-        Event::DecisionAsked(asked) => {
+        Event::WatchEnded { verdict } => format!("watch ended: {}", verdict.shown()),
+        Event::DecisionRequested(asked) => {
             let who: Vec<&str> = asked.asked.iter().map(|role| role.as_str()).collect();
             match who.is_empty() {
-                true => format!("! decision {}: {}", asked.number, asked.why),
-                false => {
-                    format!(
-                        "! decision {} is asked of {}: {}",
-                        asked.number,
-                        who.join(", "),
-                        asked.why
-                    )
-                }
+                true => format!("! decision {}: {}", asked.number, causes(&asked.causes)),
+                false => format!(
+                    "! decision {} requested of {}: {}",
+                    asked.number,
+                    who.join(", "),
+                    causes(&asked.causes)
+                ),
             }
         }
-        Event::DecisionPassedOn { number, to, .. } if to.is_empty() => {
-            format!("! decision {number}: everybody was asked, and it is still open")
+        Event::DecisionEscalated { number, to, .. } if to.is_empty() => {
+            format!("! decision {number} is still open; every role the plan names was asked")
         }
-        Event::DecisionPassedOn { number, to, .. } => {
+        Event::DecisionEscalated { number, to, .. } => {
             let who: Vec<&str> = to.iter().map(|role| role.as_str()).collect();
-            // Somebody may have answered: with a fix, whose time is over.
-            let are = if who.len() == 1 { "is" } else { "are" };
-            format!("! decision {number} is still open; {} {are} asked too", who.join(", "))
+            format!("! decision {number} escalated to {}", who.join(", "))
         }
-        Event::DecisionMade { choice, reason, automatic, .. } => {
-            let by = if *automatic { "the plan" } else { by };
+        Event::DecisionMade { choice, reason: why, agreed, confirmed, .. } => {
+            let by = match why {
+                Reason::Plan(_) => "the plan".to_owned(),
+                Reason::Person(_) => format!("{by}{}", with(agreed)),
+            };
+            let asked: Vec<String> = confirmed.iter().map(|asked| concern(asked, zone)).collect();
+            let asked = match asked.is_empty() {
+                true => String::new(),
+                false => format!(" (confirmed: {})", asked.join("; ")),
+            };
             let until = match choice {
                 Choice::FixForward { until } => format!(" until {}", deadline(*until, zone)),
                 Choice::BackOut { option: Some(option) } => format!(" ({option})"),
                 _ => String::new(),
             };
-            format!("decided by {by}: {}{until}: {reason}", choice.shown())
+            format!("decided by {by}: {}{until}: {}{asked}", choice.shown(), reason(why))
         }
-        Event::BackoutBegun { option, .. } => match option {
-            Some(option) => format!("the way back begins: {option}"),
-            None => "the way back begins".to_owned(),
+        Event::BackoutStarted { option, .. } => match option {
+            Some(option) => format!("backout started: option {option}"),
+            None => "backout started".to_owned(),
         },
         Event::DefectLogged { title, id, severity: bad, trigger } => {
             let id = id.as_ref().map(|id| format!("{id}, ")).unwrap_or_default();
@@ -439,12 +478,19 @@ pub fn event_at(event: &Event, by: &str, zone: &TimeZone) -> Option<String> {
                 true => String::new(),
                 false => format!(" ({})", more.join(", ")),
             };
-            format!("defect written down by {by}: {id}{title}{more}")
+            format!("defect logged by {by}: {id}{title}{more}")
         }
         Event::StepAdded { reason, .. } => format!("added by {by}: {reason}"),
         Event::StepReplaced { reason, .. } => format!("replaced by {by}: {reason}"),
-        Event::StepAssigned { to, reason, .. } => format!("handed to {to} by {by}: {reason}"),
-        Event::ActProposed { act, reason } => format!("{by} asks to {}: {reason}", act.shown()),
-        Event::ActRefused { act, why } => format!("{by} may not {}: {why}", act.shown()),
+        Event::StepAssigned { to, reason, .. } => {
+            format!("assigned to {} by {by}: {reason}", name(to))
+        }
+        Event::CommandProposed { act, reason } => match reason {
+            Some(reason) => format!("{by} asks to {}: {reason}", act.shown()),
+            None => format!("{by} asks to {}", act.shown()),
+        },
+        Event::CommandRefused { act, denial: why } => {
+            format!("{by} may not {}: {}", act.shown(), denial(plan, why))
+        }
     })
 }

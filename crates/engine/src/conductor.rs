@@ -20,19 +20,21 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use backout_core::choice::{DecisionAsked, Numbers};
+use backout_core::cause::HoldCause;
+use backout_core::choice::DecisionRequested;
 use backout_core::decide::decide;
 use backout_core::decision::decided;
-use backout_core::event::{Event, FailureEffect, Outcome};
+use backout_core::event::{Event, FailureEffect, Outcome, Reason};
 use backout_core::ids::{Epoch, StepId, TriggerId};
-use backout_core::intent::{Intent, Purpose};
-use backout_core::question::{QuestionKind, questions};
+use backout_core::intent::{Intent, Purpose, Timer};
+use backout_core::question::questions;
 use backout_core::record::{Actor, Record};
 use backout_core::state::RunState;
 use backout_core::status::Status;
 
 use crate::clock::Clock;
 use crate::fault::{self, Point};
+use crate::forecaster::Forecaster;
 use crate::hands::{Hands, Report, Unreadable, Verdict, World};
 use crate::journal::{AppendError, Journal};
 use crate::log::{OpenError, RunLog, WriteError};
@@ -66,6 +68,8 @@ pub enum End {
     Finished(Outcome),
     /// Only a person can go on.
     Waiting,
+    /// The option is done and keeps users out: another one goes on from there.
+    Holding,
     /// The person at the terminal left.
     Detached,
 }
@@ -92,12 +96,7 @@ pub trait Observer {
     /// A record was written, by this coordinator or by somebody else.
     fn record(&mut self, record: &Record, state: &RunState);
 
-    /// What the forecast says about going back now, for whoever has to decide.
-    fn numbers(&mut self, _state: &RunState, _now: Timestamp) -> Option<Numbers> {
-        None
-    }
-
-    /// Nothing is at work: what is asked of people now has to be seen, unless it was already.
+    /// No step is at work: what is asked of people now has to be seen, unless it was already.
     fn waits(&mut self, _state: &RunState) {}
 
     /// Time has passed.
@@ -116,13 +115,14 @@ enum Ended {
 }
 
 /// What people are asked: about which step, and what.
-type Asked = Vec<(Option<StepId>, QuestionKind)>;
+type Asked = Vec<(Option<StepId>, &'static str)>;
 
 /// Owns a run until it ends.
 pub struct Conductor<J, H, C> {
     log: RunLog<J>,
     hands: Arc<H>,
     clock: C,
+    forecaster: Arc<dyn Forecaster>,
     id: String,
     epoch: Epoch,
     world: Arc<World>,
@@ -143,12 +143,19 @@ pub struct Conductor<J, H, C> {
 
 impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// A conductor for a run. `id` names host and process, for people.
-    pub fn new(log: RunLog<J>, hands: Arc<H>, clock: C, id: String) -> Self {
+    pub fn new(
+        log: RunLog<J>,
+        hands: Arc<H>,
+        clock: C,
+        forecaster: Arc<dyn Forecaster>,
+        id: String,
+    ) -> Self {
         let world = World::of(&log.state().planned);
         Self {
             log,
             hands,
             clock,
+            forecaster,
             id,
             epoch: Epoch(0),
             world: Arc::new(world),
@@ -193,32 +200,42 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         self.take_over(observer).await?;
         self.recover(observer).await?;
         loop {
-            let wake = self.turn(observer).await?;
+            let due = self.turn(observer).await?;
             if let Some((outcome, _)) = &self.log.state().finished {
                 return Ok(End::Finished(outcome.clone()));
             }
             let idle = self.tasks.is_empty();
-            let only_people = idle && wake.is_none();
-            // Whoever leaves a deployment does not watch it any more: that has to be said.
+            // A deadline of people leaves the run waiting for people. What may become healthy by
+            // itself is waited for, but no longer than the one who waits wants to.
+            let only_people = idle && due.of_steps.is_none();
+            let asks = idle && !questions(self.log.state()).is_empty();
+            // A deployment that is left is not watched any more: that has to be said.
             let watches = self.news.is_some() && self.log.state().release.goes_forward();
-            if only_people && !watches && patience == Patience::None {
-                return Ok(End::Waiting);
+            let ended = match self.log.state().holding {
+                Some(_) => End::Holding,
+                None => End::Waiting,
+            };
+            let nothing_due = only_people && due.of_people.is_none() && due.recovery.is_none();
+            if nothing_due && !watches && patience == Patience::None {
+                return Ok(ended);
             }
-            if idle && watches || only_people {
+            if asks || only_people {
                 observer.waits(self.log.state());
             }
             let left = self.patience_left(only_people, patience);
             if left.is_some_and(|left| left.is_zero()) {
-                return Ok(End::Waiting);
+                return Ok(ended);
             }
+            let wake = due.first();
             if let Some(end) = self.wait(observer, &mut control, wake, left).await? {
+                let end = if end == End::Waiting { ended } else { end };
                 return Ok(end);
             }
         }
     }
 
     /// Does everything that is due. Returns how long until something else is.
-    async fn turn(&mut self, observer: &mut impl Observer) -> Result<Option<Duration>, Stopped> {
+    async fn turn(&mut self, observer: &mut impl Observer) -> Result<Due, Stopped> {
         loop {
             let now = self.clock.now();
             if let Some(sight) = &self.sight {
@@ -227,7 +244,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             let intents = decide(self.log.state(), now);
             let mut events = Vec::new();
             let mut starts = Vec::new();
-            let mut wake = None;
+            let mut due = Due::default();
             for intent in intents {
                 match intent {
                     Intent::Start { step } => {
@@ -235,9 +252,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         starts.push(self.log.state().steps[step].id.clone());
                     }
                     Intent::Verify { step, purpose } => self.verify(step, purpose),
-                    Intent::Wake { at } => {
+                    Intent::Wake { at, of } => {
                         let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-                        sooner(&mut wake, left);
+                        due.add(of, left);
                     }
                     Intent::Bake { step, verdict } => {
                         match self.judged(About::Stage(step), verdict, now) {
@@ -245,25 +262,26 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                                 let stage = self.log.state().steps[step].id.clone();
                                 events.push(Event::StageBaked { stage, verdict });
                             }
-                            Err(left) => sooner(&mut wake, left),
+                            Err(left) => due.add(Timer::Watch, left),
                         }
                     }
                     Intent::EndWatch { verdict } => {
                         match self.judged(About::Release, verdict, now) {
                             Ok(verdict) => events.push(Event::WatchEnded { verdict }),
-                            Err(left) => sooner(&mut wake, left),
+                            Err(left) => due.add(Timer::Watch, left),
                         }
                     }
                     Intent::Finish {
-                        outcome: outcome @ (Outcome::Reverted | Outcome::Partial),
+                        outcome:
+                            outcome @ (Outcome::Reverted | Outcome::Unverified | Outcome::Partial),
                     } => match self.recovery_is_seen(now) {
                         Ok(()) => events.push(Event::RunFinished { outcome }),
-                        Err(left) => sooner(&mut wake, left),
+                        Err(left) => due.add(Timer::Watch, left),
                     },
                     Intent::Ask(asked) => {
-                        let numbers = observer.numbers(self.log.state(), now);
+                        let numbers = self.forecaster.summary(self.log.state(), now);
                         let asked = self.measured(asked.with(numbers, now));
-                        events.push(Event::DecisionAsked(Box::new(asked)));
+                        events.push(Event::DecisionRequested(Box::new(asked)));
                     }
                     Intent::Decide { choice, reason, known } => {
                         let readings = self.sight.as_ref().map(|sight| sight.readings());
@@ -271,15 +289,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         let made = decided(
                             release,
                             choice,
-                            reason,
-                            true,
+                            Reason::Plan(reason),
                             known.as_deref(),
                             readings.unwrap_or_default(),
                         );
                         if let Some(known) = known {
-                            let numbers = observer.numbers(self.log.state(), now);
+                            let numbers = self.forecaster.summary(self.log.state(), now);
                             let known = self.measured(known.with(numbers, now));
-                            events.push(Event::DecisionAsked(Box::new(known)));
+                            events.push(Event::DecisionRequested(Box::new(known)));
                         }
                         events.extend(made);
                     }
@@ -288,13 +305,13 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             }
             if events.is_empty() {
                 self.stop_what_is_to_stop();
-                return Ok(wake);
+                return Ok(due);
             }
             if let Some(step) = starts.first() {
                 fault::point(Point::Decided, step.as_str());
             }
             let decides = |event: &Event| {
-                matches!(event, Event::DecisionAsked(_) | Event::DecisionMade { .. })
+                matches!(event, Event::DecisionRequested(_) | Event::DecisionMade { .. })
             };
             let decides = events.iter().any(decides);
             if decides {
@@ -315,7 +332,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     }
 
     /// A question, with what its triggers measure now.
-    fn measured(&self, mut asked: DecisionAsked) -> DecisionAsked {
+    fn measured(&self, mut asked: DecisionRequested) -> DecisionRequested {
         let about = |id: &TriggerId| asked.because.contains(id);
         let readings = self.sight.as_ref().map(|sight| sight.readings()).unwrap_or_default();
         asked.readings = readings.into_iter().filter(|(id, _)| about(id)).collect();
@@ -333,22 +350,23 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 let (step, attempt) = about(step);
                 Event::StepSucceeded { step, attempt, evidence }
             }
-            Intent::Resolve { step, answer, by, reason } => {
+            Intent::Resolve { step, answer, by } => {
                 let (step, attempt) = about(step);
-                Event::StepResolved { step, attempt, answer, by, reason: reason.to_owned() }
+                Event::StepResolved { step, attempt, answer, by, reason: None }
             }
-            Intent::Fail { step, reason } => {
+            Intent::Hold { option } => Event::HoldingReached { option },
+            Intent::Fail { step, fault } => {
                 let evidence = state.states[step].evidence.clone();
                 let (step, attempt) = about(step);
                 Event::StepFailed {
                     step,
                     attempt,
                     effect: FailureEffect::Unknown,
-                    error: reason.to_owned(),
+                    fault,
                     evidence,
                 }
             }
-            Intent::PassOn { number, to, until } => Event::DecisionPassedOn { number, to, until },
+            Intent::PassOn { number, to, until } => Event::DecisionEscalated { number, to, until },
             Intent::Finish { outcome } => Event::RunFinished { outcome },
             Intent::Start { .. }
             | Intent::Verify { .. }
@@ -406,7 +424,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         }
         let now = self.clock.now();
         let asked = questions(self.log.state());
-        let asked: Asked = asked.into_iter().map(|asked| (asked.step, asked.kind)).collect();
+        let asked: Asked =
+            asked.into_iter().map(|asked| (asked.step, asked.asks.kind())).collect();
         // Whoever answers is at work; what comes next is waited for as long again.
         let since = match &self.idle {
             Some((since, before)) if *before == asked => *since,
@@ -479,8 +498,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     async fn hold(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
         // Somebody else may write first; the wish must not get lost over that.
         while self.log.state().held.is_none() && self.log.state().finished.is_none() {
-            let reason = "stopped at the coordinator's terminal".to_owned();
-            self.append(observer, vec![Event::RunHeld { reason }]).await?;
+            let held = Event::RunHeld { cause: HoldCause::Terminal, reason: None };
+            self.append(observer, vec![held]).await?;
         }
         Ok(())
     }
@@ -507,7 +526,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             };
             // A person may have settled the step meanwhile; then there is nothing to add.
             let Some(first) = events.first() else { return Ok(()) };
-            if self.log.state().allows(first).is_err() {
+            if self.log.state().check(first).is_err() {
                 return Ok(());
             }
             if self.append(observer, events).await? {
@@ -574,6 +593,28 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     }
 }
 
-fn sooner(wake: &mut Option<Duration>, left: Duration) {
-    *wake = Some(wake.map_or(left, |wake| wake.min(left)));
+/// How long until something is due.
+#[derive(Debug, Clone, Copy, Default)]
+struct Due {
+    /// Of the steps and of what is watched.
+    of_steps: Option<Duration>,
+    /// Of the people: a deadline for an answer.
+    of_people: Option<Duration>,
+    /// Of what may become healthy by itself after a backout.
+    recovery: Option<Duration>,
+}
+
+impl Due {
+    fn add(&mut self, of: Timer, left: Duration) {
+        let known = match of {
+            Timer::Step | Timer::Watch => &mut self.of_steps,
+            Timer::Answer => &mut self.of_people,
+            Timer::Recovery => &mut self.recovery,
+        };
+        *known = Some(known.map_or(left, |known| known.min(left)));
+    }
+
+    fn first(self) -> Option<Duration> {
+        [self.of_steps, self.of_people, self.recovery].into_iter().flatten().min()
+    }
 }

@@ -15,16 +15,18 @@
 //! append, every append names the position it expects, so whoever was there
 //! before finds the log moved, reads who moved it, and stops.
 
-pub mod act;
 pub mod clock;
+pub mod command;
 pub mod conductor;
 pub mod fault;
+pub mod forecaster;
 pub mod hands;
 pub mod journal;
 pub mod log;
 pub mod start;
 
 pub use conductor::{Conductor, Control, End, Patience, Sight, Stopped};
+pub use forecaster::Forecaster;
 pub use hands::{Hands, Report, Task, Verdict};
 pub use journal::{AppendError, Journal, ReadError};
 pub use log::RunLog;

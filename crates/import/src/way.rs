@@ -224,7 +224,15 @@ impl Reading<'_> {
             }
             self.plan.options.insert(
                 id,
-                WayBack { title, steps: Some(steps), default: false, when, by: None, total: None },
+                WayBack {
+                    title,
+                    steps: Some(steps),
+                    default: false,
+                    holding: None,
+                    when,
+                    by: None,
+                    total: None,
+                },
             );
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use backout_core::cause::HoldCause;
 use backout_core::event::Event;
 use backout_core::ids::{Digest, Epoch, RunId, Seq};
 use backout_core::record::{Actor, Chain, FORMAT, Record, Sealed};
@@ -21,7 +22,7 @@ pub fn record(run: &RunId, seq: u64, prev: Digest, reason: &str) -> Sealed {
         epoch: Epoch(1),
         at: jiff::Timestamp::UNIX_EPOCH,
         actor: Actor::Coordinator { id: "test".to_owned() },
-        events: vec![Event::RunHeld { reason: reason.to_owned() }],
+        events: vec![Event::RunHeld { cause: HoldCause::Person, reason: Some(reason.to_owned()) }],
         prev,
     }
     .seal()

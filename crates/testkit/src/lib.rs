@@ -3,12 +3,14 @@
 //! only; nothing here is part of the program.
 
 pub mod conformance;
+pub mod forecast;
 pub mod memory;
 pub mod pace;
 pub mod plans;
 pub mod postgres;
 pub mod sim;
 
+pub use forecast::StatedForecast;
 pub use memory::MemoryJournal;
 pub use pace::Pace;
 pub use sim::{Die, SimClock, SimHands};

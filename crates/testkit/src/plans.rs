@@ -1,6 +1,6 @@
 //! Small plans for tests.
 
-use backout_core::event::{Course, Instants, Mode, RunPlanned};
+use backout_core::event::{Direction, Instants, Mode, RunPlanned};
 use backout_core::ids::Digest;
 use backout_core::plan::{Effect, Plan};
 use serde_json::{Value, json};
@@ -33,9 +33,20 @@ pub fn plan_with(steps: &Value, more: &Value) -> Plan {
     serde_json::from_value(plan).expect("a plan")
 }
 
-/// An automated step of an effect class, with a verification where the class needs one.
+/// An automated step of an effect class, with a verification, so that a run of it ends
+/// verified. A step that only reads has none: there is nothing to verify.
 #[must_use]
 pub fn automatic(id: &str, effect: Effect, after: &[&str]) -> Value {
+    let mut step = unchecked(id, effect, after);
+    if effect != Effect::Read {
+        step["verify"] = json!({"file": {"path": id}});
+    }
+    step
+}
+
+/// The same without a verification, unless its class needs one.
+#[must_use]
+pub fn unchecked(id: &str, effect: Effect, after: &[&str]) -> Value {
     let mut step = json!({
         "id": id, "owner": "ann", "after": after, "run": {"argv": ["true"]}, "effect": effect,
     });
@@ -60,9 +71,10 @@ pub fn planned(plan: Plan) -> RunPlanned {
         order: Vec::new(),
         not_before: Default::default(),
         baselines: None,
-        course: Course::Back,
+        direction: Direction::Back,
         earlier: None,
         reason: None,
+        quorum: None,
         plan,
     }
 }

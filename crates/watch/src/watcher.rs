@@ -358,7 +358,7 @@ fn untold(
             if from == to {
                 return;
             }
-            events.push(Event::TriggerMoved {
+            events.push(Event::TriggerChanged {
                 trigger: id.clone(),
                 from,
                 to,
@@ -437,7 +437,7 @@ impl Shared {
             let Some(seen) = known.get(id).filter(|seen| seen.state != State::Insufficient) else {
                 continue;
             };
-            let forgotten = Event::TriggerMoved {
+            let forgotten = Event::TriggerChanged {
                 trigger: id.clone(),
                 from: seen.state,
                 to: State::Insufficient,
@@ -530,7 +530,7 @@ impl Shared {
                     measured.firing &= change.to != State::Ok;
                     before = measured.firing;
                 }
-                events.push(Event::TriggerMoved {
+                events.push(Event::TriggerChanged {
                     trigger: id.clone(),
                     from: change.from,
                     to: change.to,
@@ -573,7 +573,7 @@ impl Shared {
                 if *failures >= LOST_AFTER && known.lost != Some(true) {
                     known.lost = Some(true);
                     let (source, error) = (source.clone(), error.clone());
-                    return vec![Event::SourceLost { source, error }];
+                    return vec![Event::SourceOutageStarted { source, error }];
                 }
             }
             // The first time it is read, too: an earlier watch may have lost it.
@@ -581,7 +581,7 @@ impl Shared {
                 let known = sources.entry(source.clone()).or_default();
                 known.of.clear();
                 if known.lost.replace(false) != Some(false) {
-                    return vec![Event::SourceFound { source: source.clone() }];
+                    return vec![Event::SourceOutageEnded { source: source.clone() }];
                 }
             }
             (None, _) => {}

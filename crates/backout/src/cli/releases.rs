@@ -32,13 +32,13 @@ pub(crate) struct DeployArgs {
 /// What can be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DecideVerb {
-    /// Go back: undo what took place.
+    /// Back out: undo what took place.
     BackOut,
-    /// Repair it in place, for as long as --for says; then it is backed out.
+    /// Try a fix, for as long as --for says; then it is backed out.
     FixForward,
-    /// Go on as if nothing were.
+    /// Go on with the release.
     Continue,
-    /// What was being fixed cannot be: go back.
+    /// It cannot be fixed: back out.
     NotFixable,
 }
 
@@ -62,8 +62,11 @@ pub(crate) struct DecideArgs {
     /// With fix-forward: for how long, such as 30m. Default: the plan's fix window.
     #[arg(long = "for", value_name = "DURATION")]
     pub(crate) lasting: Option<String>,
+    /// Confirm what this command would otherwise ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Show each decision of the run with everything that was known when it was made.
-    #[arg(long, conflicts_with_all = ["verb", "reason", "question", "option", "lasting"])]
+    #[arg(long, conflicts_with_all = ["verb", "reason", "question", "option", "lasting", "yes"])]
     pub(crate) explain: bool,
     /// Print JSON.
     #[arg(long, requires = "explain")]

@@ -57,7 +57,7 @@ pub(crate) struct InvokeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ResumeArgs {
-    /// The run, or its change. Default: the newest run.
+    /// The run, or its change. Default: the one that is open.
     pub(crate) run: Option<String>,
     #[command(flatten)]
     pub(crate) who: AsArgs,
@@ -67,7 +67,7 @@ pub(crate) struct ResumeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// The run, or its change. Default: the newest run.
+    /// The run, or its change. Default: every open run.
     pub(crate) run: Option<String>,
     /// Print JSON.
     #[arg(long)]
@@ -212,7 +212,7 @@ pub(crate) struct RunActArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct EscalateArgs {
+pub(crate) struct OptionArgs {
     /// The run, or its change.
     pub(crate) run: String,
     /// The option.

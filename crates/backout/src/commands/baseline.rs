@@ -44,7 +44,7 @@ pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
         return Err(Failure::usage("this plan has no baselines")
             .hint("add facts to capture under `baselines`"));
     }
-    let (_, actor) = who(&read.plan, args.who.who.as_deref())?;
+    let (actor, _) = who(&read.plan, args.who.who.as_deref())?;
     let world = Arc::new(world_of(&read.plan, folder_of(&args.plan)?));
     let mut facts: BTreeMap<BaselineId, Fact> = BTreeMap::new();
     let mut failed = Vec::new();

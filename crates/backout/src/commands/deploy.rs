@@ -1,9 +1,7 @@
 //! `deploy`: the way forward, stage by stage, watched.
 
-use backout_core::act::Act;
-use backout_core::authority::{Verdict, may};
 use backout_core::duration::Estimate;
-use backout_core::event::{Course, Mode, RunPlanned};
+use backout_core::event::{Direction, Mode, RunPlanned};
 use backout_core::graph::Graph;
 use backout_core::ids::RunId;
 use backout_core::plan::{Action, Plan, Step};
@@ -14,7 +12,7 @@ use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use super::baseline::folder_of;
-use super::invoke::{begin, coordinate, refuse_a_second_run, require_baselines, warn};
+use super::invoke::{Wanted, begin, coordinate, warn};
 use super::plans::must_read;
 use super::watch;
 use crate::app::{App, who};
@@ -25,26 +23,12 @@ use crate::view::{dry_run, table};
 pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
     let read = must_read(&args.plan)?;
     let plan = &read.plan;
-    if plan.stages.is_empty() {
-        return Err(Failure::refused("this plan has no stages: it says how to go back, not how to go forward")
-            .hint("write them under `stages`, or deploy by your own means and `backout invoke` if it goes wrong"));
-    }
     if args.dry_run {
         return show(plan, args.stay.json);
     }
-    let (person, actor) = who(plan, args.who.who.as_deref())?;
-    if let Verdict::Denied { why } | Verdict::Needs { who: why, .. } =
-        may(plan, None, &person, &Act::Deploy)
-    {
-        return Err(Failure::refused(why));
-    }
+    let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
-    // A demonstration that somebody gave up stands in the way of no other.
-    if !args.again && !args.demo {
-        refuse_a_second_run(&journal, plan).await?;
-    }
     let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
-    require_baselines(plan, &vec![true; plan.steps.len()], baselines.as_ref())?;
     warn(&args.plan, &read, baselines.as_ref(), app.now());
     let planned = RunPlanned {
         plan_digest: read.digest,
@@ -57,13 +41,18 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         order: Vec::new(),
         not_before: times::not_before(plan),
         baselines,
-        course: Course::Forward,
+        direction: Direction::Forward,
         earlier: earlier(&journal, plan).await?,
         reason: args.reason.clone(),
+        quorum: None,
         plan: plan.clone(),
     };
     watch::messages::ready(plan, &planned.folder)?;
-    let log = begin(app, &journal, actor, planned, Vec::new(), args.again || args.demo).await?;
+    let selected = vec![true; plan.steps.len()];
+    // A demonstration that was given up stands in the way of no other.
+    let again = args.again || args.demo;
+    let wanted = Wanted { actor, account, planned, selected, again };
+    let log = begin(app, &journal, wanted, Vec::new()).await?;
     let lease = app.lease(&log.state().run)?;
     coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
 }
@@ -82,7 +71,7 @@ async fn earlier(
         let state = log.state();
         let same = state.planned.plan.change.release == plan.change.release;
         let back = |decided: &backout_core::release::Decided| {
-            decided.automatic
+            decided.reason.is_automatic()
                 && matches!(decided.choice, backout_core::choice::Choice::BackOut { .. })
         };
         if same && state.release.decided.iter().any(back) {
@@ -142,7 +131,7 @@ fn agreed(plan: &Plan, stage: &Step) -> String {
     let least = if stage.irreversible.is_some() { 2 } else { 1 };
     let many = stage.approval.as_ref().map_or(1, |grant| grant.quorum).max(least);
     match (by.is_empty(), many) {
-        (true, many) => format!("{many} of those who lead agree"),
+        (true, many) => format!("{many} of the leads agree"),
         (false, 1) => format!("{} agrees", by.join(" or ")),
         (false, many) => format!("{many} of {} agree", by.join(", ")),
     }

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
-use backout_core::act::Act;
-use backout_core::authority::{Verdict, may};
+use backout_core::command::{Command, Request};
 use backout_core::duration::{Estimate, Span};
-use backout_core::event::{Course, Event, Mode, Outcome, RunPlanned, UsedBaselines};
+use backout_core::event::{Direction, Event, Mode, Outcome, RunPlanned, UsedBaselines};
 use backout_core::graph::Graph;
+use backout_core::handle::{Facts, OpenRun, Start, begin_run, first_vote, missing_baselines};
 use backout_core::ids::{ComponentId, OptionId};
-use backout_core::plan::{Check, Plan};
-use backout_core::record::Actor;
+use backout_core::people::Account;
+use backout_core::plan::Plan;
+use backout_core::record::{Actor, Chain};
 use backout_core::schedule::Schedule;
 use backout_core::state::{RunState, select};
 use backout_engine::conductor::Observer;
@@ -29,16 +30,17 @@ use super::Done;
 use super::answer::answers;
 use super::baseline::folder_of;
 use super::plans::must_read;
+use super::submit::send;
 use super::watch;
 use crate::app::{App, coordinator_id, who};
 use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
 use crate::failure::{Exit, Failure};
-use crate::foresight::{frozen_order, history_of_state};
+use crate::foresight::{HistoryForecaster, frozen_order, history_of_state};
 use crate::run_ref;
 use crate::view::answering::Prompt;
 use crate::view::keyboard::Keyboard;
 use crate::view::live::View;
-use crate::view::{dry_run, events, status, words};
+use crate::view::{dry_run, events, questions, refusals, status, words};
 
 pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     let read = must_read(&args.plan)?;
@@ -46,9 +48,6 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     let option = chosen_option(plan, args.option.as_deref())?;
     let only = chosen_components(plan, &args.only)?;
     let selected = select(plan, option.as_ref(), &only)?;
-    if !selected.iter().any(|selected| *selected) {
-        return Err(Failure::refused("there is nothing to do: no step is on this way back"));
-    }
     let graph = Graph::new(&plan.steps, &selected, &[]).map_err(|cycle| Failure::of(&cycle))?;
     if args.dry_run {
         let schedule = Schedule::new(plan, &plan.steps, &graph, Estimate::likely);
@@ -62,23 +61,15 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         }
         return Ok(Exit::Done);
     }
-    let (person, actor) = who(plan, args.who.who.as_deref())?;
-    match may(plan, None, &person, &Act::Invoke) {
-        Verdict::Allowed { .. } => {}
-        Verdict::Denied { why } => return Err(Failure::refused(why)),
-        Verdict::Needs { who, more, .. } => {
-            return Err(Failure::refused(format!(
-                "{who} have to agree before the backout starts ({more} more), and there is no run yet to agree on"
-            )).hint("give `invoke` to one person in the plan's `authority`; the decision itself may still take two"));
-        }
-    };
+    let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
-    if !args.again {
-        refuse_a_second_run(&journal, plan).await?;
-    }
     let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
-    require_baselines(plan, &selected, baselines.as_ref())?;
     warn(&args.plan, &read, baselines.as_ref(), app.now());
+    warn_of_missing_baselines(plan, &selected, baselines.as_ref());
+    let reason = given_reason(args.reason.as_deref());
+    if reason.is_none() {
+        anstream::eprintln!("warning: no reason given; the review will ask for it");
+    }
     let history = history_of_state(app).await?;
     let planned = RunPlanned {
         plan_digest: read.digest,
@@ -91,33 +82,83 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         order: if args.demo { Vec::new() } else { frozen_order(plan, &graph, app.now(), &history) },
         not_before: times::not_before(plan),
         baselines,
-        course: Course::Back,
+        direction: Direction::Back,
         earlier: None,
-        reason: args.reason.clone(),
+        reason,
+        quorum: None,
         plan: plan.clone(),
     };
-    let log = begin(app, &journal, actor, planned, Vec::new(), args.again).await?;
+    let wanted = Wanted { actor, account, planned, selected, again: args.again };
+    let log = begin(app, &journal, wanted, Vec::new()).await?;
     let lease = app.lease(&log.state().run)?;
     coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
+}
+
+/// A reason that says something.
+pub(super) fn given_reason(reason: Option<&str>) -> Option<String> {
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    reason.map(str::to_owned)
+}
+
+/// Checks that have nothing to compare with are settled by a person: that is no reason to
+/// refuse a backout, and has to be known.
+fn warn_of_missing_baselines(plan: &Plan, selected: &[bool], captured: Option<&UsedBaselines>) {
+    let missing = missing_baselines(plan, selected, captured);
+    if missing.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
+    anstream::eprintln!(
+        "warning: these baselines were never captured: {}; checks against them have nothing to compare with, and a person has to attest those steps",
+        names.join(", ")
+    );
+}
+
+/// A run that a person wants to begin.
+pub(super) struct Wanted {
+    pub(super) actor: Actor,
+    pub(super) account: Account,
+    pub(super) planned: RunPlanned,
+    /// Which steps of the plan it holds, one flag a step.
+    pub(super) selected: Vec<bool>,
+    /// Whether a second run beside an open one is meant.
+    pub(super) again: bool,
 }
 
 /// Begins a run, alone unless another one beside it is really meant.
 pub(super) async fn begin(
     app: &App,
     journal: &Arc<SqliteJournal>,
-    actor: Actor,
-    planned: RunPlanned,
+    wanted: Wanted,
     further: Vec<Event>,
-    again: bool,
 ) -> Result<RunLog<SqliteJournal>, Failure> {
+    let policy = app.policy()?;
     loop {
-        let newest = match again {
-            true => None,
-            false => Some(refuse_a_second_run(journal, &planned.plan).await?),
+        let (open, newest) = open_runs(journal, &wanted.planned.plan).await?;
+        let now = app.now();
+        let planned = &wanted.planned;
+        let facts =
+            Facts { now, forecast: None, policy: &policy, accounts: &wanted.account };
+        let start = Start {
+            plan: &planned.plan,
+            digest: planned.plan_digest,
+            direction: planned.direction,
+            option: planned.option.as_ref(),
+            selected: &wanted.selected,
+            baselines: planned.baselines.as_ref(),
+            reason: planned.reason.as_deref(),
+            again: wanted.again,
         };
-        let (actor, planned, further) = (actor.clone(), planned.clone(), further.clone());
-        match start::begin(journal, actor, app.now(), planned, further, newest).await {
-            // Somebody has begun a run since: what it is decides.
+        let quorum = begin_run(&start, &wanted.actor, &open, &facts)
+            .map_err(|refusal| refusals::failure(&refusal, Some(&planned.plan), None))?;
+        let mut further = further.clone();
+        if quorum.is_some() {
+            further.push(first_vote(planned.direction, planned.reason.as_deref()));
+        }
+        let planned = RunPlanned { quorum, ..planned.clone() };
+        let actor = wanted.actor.clone();
+        match start::begin(journal, actor, now, planned, further, Some(newest)).await {
+            // Another run was begun since: what it is decides.
             Err(WriteError::Append(AppendError::Moved)) => {}
             log => {
                 let log = log?;
@@ -128,39 +169,28 @@ pub(super) async fn begin(
     }
 }
 
-/// On a bad night, invoking again where resuming was meant would run everything twice. The
-/// number of the change's newest run, 0 if there is none.
-pub(super) async fn refuse_a_second_run(
+/// The open runs of a change, and the number of its newest run, 0 if there is none.
+async fn open_runs(
     journal: &Arc<SqliteJournal>,
     plan: &Plan,
-) -> Result<u64, Failure> {
+) -> Result<(Vec<OpenRun>, u64), Failure> {
     use backout_engine::Journal;
-    let mut newest = 0;
+    let (mut open, mut newest) = (Vec::new(), 0);
     for (run, _) in journal.runs().await? {
         let Some(number) = run.number_for(plan.change.name()) else { continue };
         newest = newest.max(number);
         let log = RunLog::open(Arc::clone(journal), &run).await?;
-        if log.state().finished.is_none()
-            && log.state().planned.plan.change.name() == plan.change.name()
-        {
-            if log.state().release.goes_forward() {
-                return Err(Failure::refused(format!(
-                    "{run} deploys the same change and is not finished"
-                ))
-                .hint(format!(
-                    "to go back: `backout decide {run} back-out --reason …`; to go on: `backout resume {run}`"
-                )));
-            }
-            return Err(Failure::refused(format!(
-                "{run} backs out the same change and is not finished"
-            ))
-            .hint(format!(
-                "go on with it: `backout resume {run}`; or give it up: `backout abandon {run}`"
-            ))
-            .hint("`--again` starts a second run beside it, if that is really meant"));
+        let state = log.state();
+        if state.finished.is_none() && state.planned.plan.change.name() == plan.change.name() {
+            let direction = match state.release.goes_forward() {
+                true => Direction::Forward,
+                false => Direction::Back,
+            };
+            let awaits_agreement = state.awaits_agreement;
+            open.push(OpenRun { run, direction, awaits_agreement });
         }
     }
-    Ok(newest)
+    Ok((open, newest))
 }
 
 pub(super) fn chosen_option(plan: &Plan, said: Option<&str>) -> Result<Option<OptionId>, Failure> {
@@ -197,37 +227,7 @@ pub(super) fn chosen_components(plan: &Plan, said: &[String]) -> Result<Vec<Comp
     Ok(only.into_iter().collect())
 }
 
-pub(super) fn require_baselines(
-    plan: &Plan,
-    selected: &[bool],
-    captured: Option<&UsedBaselines>,
-) -> Result<(), Failure> {
-    let steps = plan.steps.iter().zip(selected).filter(|(_, on)| **on).map(|(step, _)| step);
-    let needed: BTreeSet<_> = steps
-        .flat_map(|step| &step.verify)
-        .filter_map(|verification| match &verification.check {
-            Check::SameAsBaseline(name) => Some(name),
-            _ => None,
-        })
-        .collect();
-    let missing: Vec<&str> = needed
-        .into_iter()
-        .filter(|name| !captured.is_some_and(|used| used.facts.contains_key(*name)))
-        .map(|name| name.as_str())
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::refused(format!(
-        "these baselines were never captured for {}: {}",
-        plan.change.name(),
-        missing.join(", ")
-    ))
-    .hint("they have to be captured before the deployment: `backout baseline PLAN`")
-    .hint("if it is too late for that, take `same_as_baseline` out of the plan and verify in another way"))
-}
-
-/// What somebody who invokes should know, on standard error.
+/// What has to be known before a run begins, on standard error.
 pub(super) fn warn(
     file: &Path,
     read: &ReadPlan,
@@ -257,25 +257,35 @@ pub(super) fn warn(
 }
 
 pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
-    let run = run_ref::find(app, args.run.as_deref()).await?;
+    let run = match run_ref::find_open(app, args.run.as_deref()).await? {
+        run_ref::Open::One(run) => run,
+        // The newest run is over: its end is what there is to say.
+        run_ref::Open::None => run_ref::find(app, None).await?,
+        run_ref::Open::Several(runs) => {
+            let mut failure = Failure::usage(format!("{} runs are open: say which", runs.len()));
+            for state in runs {
+                let title = words::one_line(&state.planned.plan.change.title, 60);
+                failure = failure.hint(format!("`backout resume {}`  {title}", state.run));
+            }
+            return Err(failure);
+        }
+    };
     let mut log = app.open(&run).await?;
     if log.state().finished.is_some() {
         anstream::eprintln!("{run} is finished; nothing is left to do.");
         return Ok(exit_of(log.state(), &End::Finished(outcome(log.state()))));
     }
-    if log.state().held.is_some() {
-        let event = Event::RunReleased { reason: "resumed".to_owned() };
-        let said = super::people::say(
-            app,
-            &mut log,
-            args.who.who.as_deref(),
-            &Act::Release,
-            "resumed",
-            |_| Ok(vec![event.clone()]),
-        )
-        .await?;
-        if said != Exit::Done {
-            return Ok(said);
+    let as_who = args.who.who.as_deref();
+    let command = match log.state() {
+        state if state.awaits_agreement => Some(Command::AgreeToStart),
+        state if state.held.is_some() => Some(Command::Resume),
+        _ => None,
+    };
+    if let Some(command) = command {
+        let request = Request { command, reason: None, confirmed: false };
+        let sent = send(app, &mut log, as_who, &request).await?;
+        if sent != Exit::Done {
+            return Ok(sent);
         }
         if let Some(coordinator) = app.coordinator(&run) {
             anstream::println!("{coordinator} goes on with {run}.");
@@ -287,7 +297,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
         // Nothing was ever dispatched, so there is nothing the ledger could have lost.
         app.ledger().begin_run(&run)?;
     }
-    coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
+    coordinate(app, log, lease, &args.stay, as_who).await
 }
 
 /// Coordinates a run until it ends, waits, or is left.
@@ -298,9 +308,8 @@ pub(super) async fn coordinate(
     stay: &StayArgs,
     who: Option<&str>,
 ) -> Done {
-    let zone = words::zone(&log.state().planned.plan);
-    let history = history_of_state(app).await?;
-    let mut view = View::choose(stay.json, stay.plain, zone, history);
+    let forecaster = Arc::new(HistoryForecaster::of_state(app).await?);
+    let mut view = View::choose(stay.json, stay.plain, Arc::clone(&forecaster));
     let patience = patience(stay, view.is_live())?;
     // The executable of this process, also after it was replaced on disk.
     let supervisor = PathBuf::from("/proc/self/exe");
@@ -309,7 +318,8 @@ pub(super) async fn coordinate(
         announce(&log, &mut view).await?;
     }
     let watcher = watch::of_run(app, log.state()).await?;
-    let mut conductor = Conductor::new(log, Arc::new(hands), app.clock, coordinator_id());
+    let mut conductor =
+        Conductor::new(log, Arc::new(hands), app.clock, forecaster, coordinator_id());
     let watcher = match watcher {
         Some((watcher, news, receiver)) => {
             conductor = conductor.watching(news, watcher.sight());
@@ -341,8 +351,9 @@ pub(super) async fn coordinate(
 async fn announce(log: &RunLog<SqliteJournal>, view: &mut View) -> Result<(), Failure> {
     use backout_engine::Journal;
     let stored = log.journal().read(&log.state().run, backout_core::ids::Seq(0)).await?;
+    let mut chain = Chain::new(log.state().run.clone());
     for bytes in stored {
-        view.record(&serde_json::from_slice(&bytes)?, log.state());
+        view.record(&chain.read(&bytes)?, log.state());
     }
     Ok(())
 }
@@ -391,19 +402,27 @@ fn outcome(state: &RunState) -> Outcome {
 fn exit_of(state: &RunState, end: &End) -> Exit {
     match end {
         // `backout deploy PLAN && announce` must not announce what is gone again.
+        End::Finished(Outcome::Reverted) if state.unverified().next().is_some() => Exit::Partial,
         End::Finished(Outcome::Reverted) if state.release.stages > 0 => Exit::BackedOut,
+        // Without a trigger, only the stages' own checks stand for the release.
+        End::Finished(Outcome::DeployedUnwatched) if state.unverified().next().is_some() => {
+            Exit::Partial
+        }
         End::Finished(Outcome::Reverted | Outcome::Deployed | Outcome::DeployedUnwatched) => {
             Exit::Done
         }
-        End::Finished(Outcome::Partial | Outcome::DeployedWithFindings) => Exit::Partial,
+        End::Finished(Outcome::Unverified | Outcome::Partial | Outcome::DeployedWithFindings) => {
+            Exit::Partial
+        }
         End::Finished(Outcome::Abandoned { .. }) => Exit::Failed,
+        End::Holding => Exit::Holding,
         End::Waiting | End::Detached => Exit::Waiting,
     }
 }
 
 fn say_end(state: &RunState, end: &End, json: bool) {
     if json {
-        if *end == End::Waiting {
+        if matches!(end, End::Waiting | End::Holding) {
             anstream::println!("{}", events::waiting(state));
         }
         return;
@@ -414,9 +433,9 @@ fn say_end(state: &RunState, end: &End, json: bool) {
                 anstream::println!("{line}");
             }
         }
-        End::Waiting => {
+        End::Waiting | End::Holding => {
             anstream::println!("\nWaiting for:");
-            for line in events::questions(state) {
+            for line in questions::lines(state) {
                 anstream::println!("{line}");
             }
             anstream::println!("\nThen: backout resume {}", state.run);

@@ -3,16 +3,19 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use backout_core::event::{Attachment, Event};
 use backout_core::ids::{Digest, RunId, Seq, StepId};
+use backout_core::plan::Plan;
 use backout_core::record::{Chain, Record};
 use backout_core::state::RunState;
 use backout_engine::{Journal, RunLog};
 use backout_exec::ledger::Dispatch;
 use backout_exec::terminal::printable;
 use backout_exec::tree;
+use backout_forecast::outlook::History;
+use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use crate::app::App;
@@ -21,61 +24,139 @@ use crate::failure::{Exit, Failure};
 use crate::foresight::{glance, history_of_state};
 use crate::run_ref;
 use crate::view::release::as_it_stands;
-use crate::view::status::{StatusView, Word, footer, lines};
-use crate::view::{events, live, table, words};
+use crate::view::status::{StatusView, Word, footer, lines, tally_json};
+use crate::view::{events, live, questions, table, words};
 
 pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
-    let run = run_ref::find(app, args.run.as_deref()).await?;
-    let log = app.open(&run).await?;
-    let coordinator = app.coordinator(&run);
     let history = history_of_state(app).await?;
-    let outlook = glance(log.state(), &history, app.now());
-    let outlook = outlook.as_ref();
-    // A board that cannot be read hides nothing that is in the log.
-    let board = super::watch::kept(app, log.state()).unwrap_or(None);
-    let standing = board.map(|board| as_it_stands(log.state(), &board, app.now()));
-    let state = standing.as_ref().unwrap_or(log.state());
-    if args.json {
-        let view = StatusView::new(state, coordinator, outlook);
-        anstream::println!("{}", serde_json::to_string_pretty(&view)?);
+    if args.run.is_some() {
+        let run = run_ref::find(app, args.run.as_deref()).await?;
+        let log = app.open(&run).await?;
+        if args.json {
+            let view = status_json(app, log.state(), &history)?;
+            anstream::println!("{}", serde_json::to_string_pretty(&view)?);
+        } else {
+            show_status(app, log.state(), &history);
+        }
         return Ok(Exit::Done);
     }
+    let open = match SqliteJournal::exists(app.state_folder())? {
+        true => run_ref::open_runs(app).await?,
+        false => Vec::new(),
+    };
+    if args.json {
+        let runs: Vec<Value> =
+            open.iter().map(|state| status_json(app, state, &history)).collect::<Result<_, _>>()?;
+        anstream::println!("{}", serde_json::to_string_pretty(&json!({"runs": runs}))?);
+        return Ok(Exit::Done);
+    }
+    match open.as_slice() {
+        [] => {
+            anstream::println!("No run is open in {}.", app.state_folder().display());
+            // The newest that is over is most likely what is looked for.
+            if SqliteJournal::exists(app.state_folder())?
+                && let Ok(run) = run_ref::find(app, None).await
+            {
+                anstream::println!("The newest run:\n");
+                show_status(app, app.open(&run).await?.state(), &history);
+            }
+        }
+        [state] => show_status(app, state, &history),
+        many => {
+            let mut rows =
+                vec![["RUN", "STATE", "STEPS", "STARTED", "TITLE"].map(str::to_owned).to_vec()];
+            rows.extend(many.iter().map(|state| row(app, state)));
+            table::columns(&rows).iter().for_each(|line| anstream::println!("{line}"));
+            for state in many {
+                let asked = backout_core::question::questions(state);
+                for question in &asked {
+                    anstream::println!("{}: {}", state.run, questions::title(state, question));
+                }
+            }
+            anstream::println!("\n`backout status RUN` shows one of them.");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn status_json(app: &App, state: &RunState, history: &History) -> Result<Value, Failure> {
+    let outlook = glance(state, history, app.now());
+    let board = super::watch::kept(app, state).unwrap_or(None);
+    let standing = board.map(|board| as_it_stands(state, &board, app.now()));
+    let state = standing.as_ref().unwrap_or(state);
+    let view = StatusView::new(state, app.coordinator(&state.run), outlook.as_ref());
+    Ok(serde_json::to_value(&view)?)
+}
+
+fn show_status(app: &App, known: &RunState, history: &History) {
+    let run = &known.run;
+    let coordinator = app.coordinator(run);
+    let outlook = glance(known, history, app.now());
+    // A board that cannot be read hides nothing that is in the log.
+    let board = super::watch::kept(app, known).unwrap_or(None);
+    let standing = board.map(|board| as_it_stands(known, &board, app.now()));
+    let state = standing.as_ref().unwrap_or(known);
     let (width, _) = live::size();
-    for line in lines(state, coordinator.as_deref(), app.now(), outlook, width, usize::MAX) {
+    let (coordinator, outlook) = (coordinator.as_deref(), outlook.as_ref());
+    for line in lines(state, coordinator, app.now(), outlook, width, usize::MAX) {
         anstream::println!("{line}");
     }
-    for line in footer(log.state()) {
+    for line in footer(known) {
         anstream::println!("{line}");
     }
     // What only waits for an answer goes on by itself afterwards, unless it is a deployment:
-    // its deadlines run and its triggers are watched only while somebody is at work.
-    let interrupted = Word::of(log.state(), coordinator.is_some()) == Word::Interrupted;
-    let watched = log.state().release.goes_forward() && log.state().finished.is_none();
+    // its deadlines run and its triggers are watched only while a coordinator is at work.
+    let interrupted = Word::of(known, coordinator.is_some()) == Word::Interrupted;
+    let watched = known.release.goes_forward() && known.finished.is_none();
     if coordinator.is_none() && (interrupted || watched) {
-        anstream::println!("\nNobody is at work on this run: backout resume {run}");
+        anstream::println!("\nNo coordinator is at work on this run: backout resume {run}");
         if watched {
             anstream::println!("Until then nothing is watched, and no deadline does anything.");
         }
     }
-    Ok(Exit::Done)
+}
+
+/// A run in a row of a table.
+fn row(app: &App, state: &RunState) -> Vec<String> {
+    let (done, all) = state.progress();
+    let zone = words::zone(&state.planned.plan);
+    let word = Word::of(state, app.coordinator(&state.run).is_some()).shown();
+    let tally = state.tally();
+    let mut steps = format!("{done}/{all}");
+    for (count, what) in [
+        (tally.unverified, "not verified"),
+        (tally.attested, "attested"),
+        (tally.skipped, "skipped"),
+    ] {
+        if count > 0 {
+            steps.push_str(&format!(", {count} {what}"));
+        }
+    }
+    vec![
+        state.run.to_string(),
+        word.split(':').next().unwrap_or(word).to_owned(),
+        steps,
+        words::moment(state.started, &zone),
+        words::one_line(&state.planned.plan.change.title, 50),
+    ]
 }
 
 pub(super) async fn log(app: &App, args: &LogArgs) -> Done {
     let run = run_ref::find(app, args.run.as_deref()).await?;
     let journal = app.existing_journal()?;
     let mut chain = Chain::new(run.clone());
-    let mut zone = jiff::tz::TimeZone::UTC;
+    let mut plan: Option<Plan> = None;
     loop {
         let mut finished = false;
         for bytes in journal.read(&run, chain.seq()).await? {
             let record = chain.read(&bytes)?;
             for event in &record.events {
                 if let Event::RunPlanned(planned) = event {
-                    zone = words::zone(&planned.plan);
+                    plan = Some(planned.plan.clone());
                 }
                 finished |= matches!(event, Event::RunFinished { .. });
             }
-            print_record(&record, args.json, &zone);
+            print_record(&record, args.json, plan.as_ref());
         }
         if !args.follow || finished {
             return Ok(Exit::Done);
@@ -84,18 +165,18 @@ pub(super) async fn log(app: &App, args: &LogArgs) -> Done {
     }
 }
 
-fn print_record(record: &Record, json: bool, zone: &jiff::tz::TimeZone) {
+fn print_record(record: &Record, json: bool, plan: Option<&Plan>) {
     if json {
         events::json(record).iter().for_each(|event| anstream::println!("{event}"));
     } else {
-        events::lines(record, zone).iter().for_each(|line| anstream::println!("{line}"));
+        events::lines(record, plan).iter().for_each(|line| anstream::println!("{line}"));
     }
 }
 
 pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
     let mut found: Vec<RunState> = Vec::new();
     let mut unreadable: Vec<(RunId, String)> = Vec::new();
-    if backout_sqlite::SqliteJournal::exists(app.state_folder())? {
+    if SqliteJournal::exists(app.state_folder())? {
         let journal = app.journal()?;
         for (run, _) in journal.runs().await? {
             if run.is_baselines() {
@@ -108,8 +189,8 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
         }
     }
     found.sort_by_key(|state| std::cmp::Reverse((state.started, state.run.clone())));
-    let word = |state: &RunState| Word::of(state, app.coordinator(&state.run).is_some());
     if args.json {
+        let word = |state: &RunState| Word::of(state, app.coordinator(&state.run).is_some());
         let mut listed: Vec<_> = found
             .iter()
             .map(|state| {
@@ -126,6 +207,7 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
                     "outcome": state.finished.as_ref().map(|(outcome, _)| outcome),
                     "done": done,
                     "steps": all,
+                    "tally": tally_json(state),
                 })
             })
             .collect();
@@ -143,18 +225,7 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
         return Ok(Exit::Done);
     }
     let mut rows = vec![["RUN", "STATE", "STEPS", "STARTED", "TITLE"].map(str::to_owned).to_vec()];
-    for state in &found {
-        let (done, all) = state.progress();
-        let zone = words::zone(&state.planned.plan);
-        let word = word(state).shown();
-        rows.push(vec![
-            state.run.to_string(),
-            word.split(':').next().unwrap_or(word).to_owned(),
-            format!("{done}/{all}"),
-            words::moment(state.started, &zone),
-            words::one_line(&state.planned.plan.change.title, 50),
-        ]);
-    }
+    rows.extend(found.iter().map(|state| row(app, state)));
     for (run, why) in &unreadable {
         rows.push(vec![
             run.to_string(),
@@ -297,10 +368,10 @@ fn check_evidence(app: &App, run: &RunId, event: &Event, checked: &mut Checked) 
         }
         Event::StepSucceeded { step, attempt, evidence }
         | Event::StepFailed { step, attempt, evidence, .. }
-        | Event::StepActed { step, attempt, evidence } => {
+        | Event::StepExecuted { step, attempt, evidence } => {
             // What a person attached stands in their acknowledgement, and again in
             // the outcome that follows from it.
-            if !matches!(event, Event::StepActed { .. }) {
+            if !matches!(event, Event::StepExecuted { .. }) {
                 for kept in &evidence.outputs {
                     check_output(app, run, step, *attempt, kept, checked);
                 }

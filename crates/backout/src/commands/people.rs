@@ -3,97 +3,23 @@
 use std::io::Read;
 use std::path::Path;
 
-use backout_core::act::Act;
 use backout_core::act::Answer;
-use backout_core::event::{Attachment, Event, Evidence, FailureEffect, Outcome, ResolvedBy};
+use backout_core::command::{Command, Request};
+use backout_core::event::{Attachment, Evidence};
 use backout_core::ids::{Digest, OptionId, RoleId, StepId};
+use backout_core::people::PersonId;
 use backout_core::plan::Step;
-use backout_core::state::{Illegal, RunState};
-use backout_core::status::Status;
-use backout_engine::RunLog;
-use backout_engine::act::{Acted, act};
+use backout_core::state::RunState;
 use backout_plan::{read_step, times};
-use backout_sqlite::SqliteJournal;
-
-use backout_forecast::outlook::History;
 
 use super::Done;
-use crate::app::{App, who};
+use super::submit::{open, send, then};
+use crate::app::App;
 use crate::cli::{
-    AckArgs, AddArgs, AssignArgs, EscalateArgs, ReplaceArgs, ResolveArgs, RunActArgs, StepArgs,
+    AckArgs, AddArgs, AssignArgs, OptionArgs, ReplaceArgs, ResolveArgs, RunActArgs, StepArgs,
     Verdict,
 };
 use crate::failure::{Exit, Failure, colour};
-use crate::foresight::{history_of_state, order_anew};
-use crate::run_ref;
-
-/// Carries out an act and says how it ended.
-pub(super) async fn say(
-    app: &App,
-    log: &mut RunLog<SqliteJournal>,
-    as_who: Option<&str>,
-    what: &Act,
-    reason: &str,
-    events: impl Fn(&RunState) -> Result<Vec<Event>, Illegal>,
-) -> Done {
-    if reason.trim().is_empty() {
-        return Err(Failure::usage("the reason is empty").hint("it is what the review will read"));
-    }
-    let (person, actor) = who(&log.state().planned.plan, as_who)?;
-    let now = app.now();
-    let anew = departs(what) && !log.state().planned.order.is_empty();
-    let history = if anew { history_of_state(app).await? } else { History::default() };
-    let events = |state: &RunState| {
-        let mut events = events(state)?;
-        // Whoever departs from the plan gets an order of work for what is left.
-        if anew {
-            let then = state.with(&events, &actor, now)?;
-            events.extend(order_anew(&then, &history, now));
-        }
-        Ok(events)
-    };
-    let acted = act(log, &person, &actor, now, what, reason, events).await?;
-    match acted {
-        Acted::Done { .. } => Ok(Exit::Done),
-        Acted::Needs { who, more } => {
-            anstream::println!(
-                "Noted: {} wants to {}. It takes {more} more of {who}; they give the same command.",
-                person.name,
-                what.shown()
-            );
-            Ok(Exit::Waiting)
-        }
-        Acted::Denied { why } => Err(Failure::refused(why).hint("this was noted in the log")),
-    }
-}
-
-/// Whether an act changes what is left to do, or who does it.
-fn departs(act: &Act) -> bool {
-    matches!(
-        act,
-        Act::Add { .. }
-            | Act::Replace { .. }
-            | Act::Skip { .. }
-            | Act::Retry { .. }
-            | Act::Resolve { .. }
-            | Act::Attest { .. }
-            | Act::Assign { .. }
-            | Act::Escalate { .. }
-    )
-}
-
-/// Tells what happens now that an act is in the log.
-pub(super) fn then(app: &App, state: &RunState, said: &str) {
-    anstream::println!("{said}");
-    if state.finished.is_none() && app.coordinator(&state.run).is_none() {
-        anstream::println!("No coordinator is at work: `backout resume {}` goes on.", state.run);
-    }
-}
-
-pub(super) async fn open(app: &App, run: &str) -> Result<RunLog<SqliteJournal>, Failure> {
-    let run = run_ref::find(app, Some(run)).await?;
-    app.open(&run).await
-}
 
 pub(super) fn step_of(state: &RunState, said: &str) -> Result<StepId, Failure> {
     let found = state.steps.iter().find(|step| step.id.as_str() == said);
@@ -104,49 +30,14 @@ pub(super) fn step_of(state: &RunState, said: &str) -> Result<StepId, Failure> {
     })
 }
 
-fn attempt_of(state: &RunState, step: &StepId) -> Result<u32, Illegal> {
-    state.position(step).map(|index| state.states[index].attempt)
-}
-
 pub(super) async fn ack(app: &App, args: &AckArgs) -> Done {
     let mut log = open(app, &args.run).await?;
     let step = step_of(log.state(), &args.step)?;
     let attached = attach(app, log.state(), &args.attach)?;
-    let done = say(
-        app,
-        &mut log,
-        args.who.who.as_deref(),
-        &Act::Acknowledge { step: step.clone() },
-        "done",
-        |state| {
-            let index = state.position(&step)?;
-            let (found, known) = (&state.steps[index], &state.states[index]);
-            let attempt = known.attempt;
-            let confirmed =
-                Event::StepConfirmed { step: step.clone(), attempt, note: args.note.clone() };
-            let acted = Event::StepActed {
-                step: step.clone(),
-                attempt,
-                evidence: Evidence {
-                    summary: args.note.clone().unwrap_or_default(),
-                    attached: attached.clone(),
-                    ..Evidence::default()
-                },
-            };
-            match known.status {
-                // Whoever does the step confirms what it asks to confirm.
-                Status::Running if found.action.is_reported() => {
-                    let asked = found.confirmations().next().is_some();
-                    Ok(if asked { vec![acted, confirmed] } else { vec![acted] })
-                }
-                Status::Acted if found.confirmations().next().is_some() && !known.confirmed => {
-                    Ok(vec![confirmed])
-                }
-                status => Err(Illegal::Status { step: step.clone(), status }),
-            }
-        },
-    )
-    .await?;
+    let note = args.note.clone();
+    let command = Command::Acknowledge { step: step.clone(), note, attached };
+    let request = Request { command, reason: None, confirmed: false };
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
         then(app, log.state(), &format!("{step} is acknowledged."));
     }
@@ -182,84 +73,46 @@ pub(super) fn attach(
     Ok(attached)
 }
 
-pub(super) async fn fail(app: &App, args: &StepArgs) -> Done {
+/// Sends a command about one step, and says what follows if it was carried out.
+async fn about_step(
+    app: &App,
+    args: &StepArgs,
+    command: impl FnOnce(StepId) -> Command,
+    said: impl FnOnce(&StepId) -> String,
+) -> Done {
     let mut log = open(app, &args.run).await?;
     let step = step_of(log.state(), &args.step)?;
-    let index = log.state().position(&step)?;
-    let running = log.state().states[index].status == Status::Running;
-    if running && !log.state().steps[index].action.is_reported() {
-        return Err(Failure::refused(format!("{step} is running and may still succeed"))
-            .hint(format!("`backout stop {} {step} --reason …` stops it", log.state().run)));
-    }
-    let done = say(
-        app,
-        &mut log,
-        args.who.who.as_deref(),
-        &Act::Fail { step: step.clone() },
-        &args.reason,
-        |state| {
-            let attempt = attempt_of(state, &step)?;
-            Ok(vec![Event::StepFailed {
-                step: step.clone(),
-                attempt,
-                effect: FailureEffect::Unknown,
-                error: args.reason.clone(),
-                evidence: Evidence::default(),
-            }])
-        },
-    )
-    .await?;
+    let request = Request::new(command(step.clone()), &args.reason);
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
-        then(app, log.state(), &format!("{step} has failed."));
+        then(app, log.state(), &said(&step));
     }
     Ok(done)
 }
 
-macro_rules! simple {
-    ($name:ident, $act:ident, $event:ident, $said:literal) => {
-        pub(super) async fn $name(app: &App, args: &StepArgs) -> Done {
-            let mut log = open(app, &args.run).await?;
-            let step = step_of(log.state(), &args.step)?;
-            let what = Act::$act { step: step.clone() };
-            let event = Event::$event { step: step.clone(), reason: args.reason.clone() };
-            let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
-                Ok(vec![event.clone()])
-            })
-            .await?;
-            if done == Exit::Done {
-                then(app, log.state(), &format!(concat!("{} ", $said), step));
-            }
-            Ok(done)
-        }
-    };
+pub(super) async fn fail(app: &App, args: &StepArgs) -> Done {
+    let command = |step| Command::Fail { step, evidence: Evidence::default() };
+    about_step(app, args, command, |step| format!("{step} has failed.")).await
 }
 
-simple!(retry, Retry, StepRetried, "will run again.");
-simple!(skip, Skip, StepSkipped, "is left out.");
+pub(super) async fn retry(app: &App, args: &StepArgs) -> Done {
+    let said = |step: &StepId| format!("{step} will run again.");
+    about_step(app, args, |step| Command::Retry { step }, said).await
+}
+
+pub(super) async fn skip(app: &App, args: &StepArgs) -> Done {
+    let said = |step: &StepId| format!("{step} is left out.");
+    about_step(app, args, |step| Command::Skip { step }, said).await
+}
+
+pub(super) async fn check_again(app: &App, args: &StepArgs) -> Done {
+    let said = |step: &StepId| format!("the verifications of {step} are asked again.");
+    about_step(app, args, |step| Command::CheckAgain { step }, said).await
+}
 
 pub(super) async fn stop(app: &App, args: &StepArgs) -> Done {
-    let mut log = open(app, &args.run).await?;
-    let step = step_of(log.state(), &args.step)?;
-    let done = say(
-        app,
-        &mut log,
-        args.who.who.as_deref(),
-        &Act::Stop { step: step.clone() },
-        &args.reason,
-        |state| {
-            let attempt = attempt_of(state, &step)?;
-            Ok(vec![Event::StepStopAsked {
-                step: step.clone(),
-                attempt,
-                reason: args.reason.clone(),
-            }])
-        },
-    )
-    .await?;
-    if done == Exit::Done {
-        then(app, log.state(), &format!("{step} is being stopped, with everything it started."));
-    }
-    Ok(done)
+    let said = |step: &StepId| format!("{step} is being stopped, with everything it started.");
+    about_step(app, args, |step| Command::Stop { step }, said).await
 }
 
 fn read_step_file(path: &Path, state: &RunState) -> Result<Step, Failure> {
@@ -280,30 +133,17 @@ fn read_step_file(path: &Path, state: &RunState) -> Result<Step, Failure> {
     })
 }
 
-fn digest_of(step: &Step) -> Result<Digest, Failure> {
-    Ok(Digest::of(&serde_json::to_vec(step)?))
-}
-
 pub(super) async fn add(app: &App, args: &AddArgs) -> Done {
     let mut log = open(app, &args.run).await?;
     let step = read_step_file(&args.step, log.state())?;
-    let behind = args.after.as_deref().map(|after| step_of(log.state(), after)).transpose()?;
+    let after = args.after.as_deref().map(|after| step_of(log.state(), after)).transpose()?;
     let before: Vec<StepId> =
         args.before.iter().map(|before| step_of(log.state(), before)).collect::<Result<_, _>>()?;
     let id = step.id.clone();
-    let what = Act::Add { step: id.clone(), what: digest_of(&step)? };
     let not_before = times::release(&step, log.state().planned.plan.window.as_ref());
-    let event = Event::StepAdded {
-        step: Box::new(step),
-        behind,
-        before,
-        not_before,
-        reason: args.reason.clone(),
-    };
-    let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
-        Ok(vec![event.clone()])
-    })
-    .await?;
+    let command = Command::Add { step: Box::new(step), after, before, not_before };
+    let request = Request::new(command, &args.reason);
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
         then(app, log.state(), &format!("{id} is added."));
     }
@@ -315,14 +155,10 @@ pub(super) async fn replace(app: &App, args: &ReplaceArgs) -> Done {
     let old = step_of(log.state(), &args.step)?;
     let mut step = read_step_file(&args.file, log.state())?;
     step.id = old.clone();
-    let what = Act::Replace { step: old.clone(), what: digest_of(&step)? };
     let not_before = times::release(&step, log.state().planned.plan.window.as_ref());
-    let event =
-        Event::StepReplaced { step: Box::new(step), not_before, reason: args.reason.clone() };
-    let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
-        Ok(vec![event.clone()])
-    })
-    .await?;
+    let command = Command::Replace { step: Box::new(step), not_before };
+    let request = Request::new(command, &args.reason);
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
         then(app, log.state(), &format!("{old} is replaced."));
     }
@@ -337,18 +173,8 @@ pub(super) async fn resolve(app: &App, args: &ResolveArgs) -> Done {
         Verdict::DidNotHappen => Answer::DidNotHappen,
         Verdict::Hold => Answer::Hold,
     };
-    let what = Act::Resolve { step: step.clone(), answer };
-    let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |state| {
-        let attempt = attempt_of(state, &step)?;
-        Ok(vec![Event::StepResolved {
-            step: step.clone(),
-            attempt,
-            answer,
-            by: ResolvedBy::Person,
-            reason: args.reason.clone(),
-        }])
-    })
-    .await?;
+    let request = Request::new(Command::Resolve { step: step.clone(), answer }, &args.reason);
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
         then(app, log.state(), &format!("{step} is resolved."));
     }
@@ -358,21 +184,18 @@ pub(super) async fn resolve(app: &App, args: &ResolveArgs) -> Done {
 pub(super) async fn assign(app: &App, args: &AssignArgs) -> Done {
     let mut log = open(app, &args.run).await?;
     let state = log.state();
-    // A role stands for whoever holds it.
-    let as_role = RoleId::new(args.to.as_str())
-        .ok()
-        .filter(|role| state.planned.plan.roles.contains_key(role));
-    let to = as_role.map_or_else(|| args.to.clone(), |role| state.planned.plan.person(&role));
-    let steps: Vec<StepId> = match RoleId::new(args.what.as_str()) {
-        Ok(role)
-            if state.planned.plan.roles.contains_key(&role)
-                && state
-                    .step(
-                        &StepId::new(args.what.as_str())
-                            .map_err(|e| Failure::usage(e.to_string()))?,
-                    )
-                    .is_none() =>
-        {
+    let plan = &state.planned.plan;
+    let role_of = |said: &str| {
+        RoleId::new(said).ok().filter(|role| plan.roles.contains_key(role))
+    };
+    // A role stands for its holder.
+    let to = match role_of(&args.to) {
+        Some(role) => PersonId::of_role(plan, &role),
+        None => PersonId::of_name(plan, &args.to),
+    };
+    let is_step = state.steps.iter().any(|step| step.id.as_str() == args.what);
+    let steps: Vec<StepId> = match role_of(&args.what).filter(|_| !is_step) {
+        Some(role) => {
             let open = |i: &usize| {
                 state.selected[*i]
                     && state.steps[*i].owner.as_ref() == Some(&role)
@@ -380,45 +203,37 @@ pub(super) async fn assign(app: &App, args: &AssignArgs) -> Done {
             };
             (0..state.steps.len()).filter(open).map(|i| state.steps[i].id.clone()).collect()
         }
-        _ => vec![step_of(state, &args.what)?],
+        None => vec![step_of(state, &args.what)?],
     };
-    if steps.is_empty() {
-        return Err(Failure::refused(format!("{} has no open steps", args.what)));
-    }
-    let what = Act::Assign { step: steps[0].clone(), also: steps[1..].to_vec(), to: to.clone() };
-    let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
-        let handed = |step: &StepId| Event::StepAssigned {
-            step: step.clone(),
-            to: to.clone(),
-            reason: args.reason.clone(),
-        };
-        Ok(steps.iter().map(handed).collect())
-    })
-    .await?;
+    let name = to.name(plan);
+    let Some((step, also)) = steps.split_first() else {
+        return Err(Failure::usage(format!("{} has no open steps", args.what))
+            .hint(format!("`backout status {}` shows which are open", state.run)));
+    };
+    let command = Command::Assign { step: step.clone(), also: also.to_vec(), to };
+    let request = Request::new(command, &args.reason);
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
         let names: Vec<&str> = steps.iter().map(StepId::as_str).collect();
-        then(app, log.state(), &format!("{} now has {}.", to, names.join(", ")));
+        then(app, log.state(), &format!("{name} now has {}.", names.join(", ")));
     }
     Ok(done)
 }
 
 pub(super) async fn hold(app: &App, args: &RunActArgs) -> Done {
     let mut log = open(app, &args.run).await?;
-    let event = Event::RunHeld { reason: args.reason.clone() };
-    let done = say(app, &mut log, args.who.who.as_deref(), &Act::Hold, &args.reason, |_| {
-        Ok(vec![event.clone()])
-    })
-    .await?;
+    let request = Request::new(Command::Hold, &args.reason);
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
         anstream::println!(
-            "{0} is held: what runs is finished, nothing starts. `backout resume {0}` goes on.",
+            "{0} is held: running steps finish, no new ones start. `backout resume {0}` goes on.",
             log.state().run
         );
     }
     Ok(done)
 }
 
-pub(super) async fn escalate(app: &App, args: &EscalateArgs) -> Done {
+pub(super) async fn switch_option(app: &App, args: &OptionArgs) -> Done {
     let mut log = open(app, &args.run).await?;
     let options = &log.state().planned.plan.options;
     let option: OptionId =
@@ -427,21 +242,8 @@ pub(super) async fn escalate(app: &App, args: &EscalateArgs) -> Done {
             Failure::usage(format!("the plan has no option `{}`", args.option))
                 .hint(format!("its options are {}", names.join(", ")))
         })?;
-    if log.state().option.as_ref() == Some(&option) {
-        return Err(Failure::refused(format!("the run is on option {option} already")));
-    }
-    if log.state().release.goes_forward() {
-        let run = log.state().run.as_str();
-        return Err(Failure::refused(format!("{run} does not go back yet")).hint(format!(
-            "`backout decide {run} back-out --option {option} --reason …` goes back this way"
-        )));
-    }
-    let event = Event::OptionChosen { option: option.clone(), reason: args.reason.clone() };
-    let what = Act::Escalate { option: option.clone() };
-    let done = say(app, &mut log, args.who.who.as_deref(), &what, &args.reason, |_| {
-        Ok(vec![event.clone()])
-    })
-    .await?;
+    let request = Request::new(Command::SwitchOption { option: option.clone() }, &args.reason);
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
         then(
             app,
@@ -454,26 +256,8 @@ pub(super) async fn escalate(app: &App, args: &EscalateArgs) -> Done {
 
 pub(super) async fn abandon(app: &App, args: &RunActArgs) -> Done {
     let mut log = open(app, &args.run).await?;
-    let running: Vec<String> = log
-        .state()
-        .active()
-        .filter(|&i| {
-            log.state().states[i].status == Status::Running
-                && !log.state().steps[i].action.is_manual()
-        })
-        .map(|i| log.state().steps[i].id.to_string())
-        .collect();
-    if !running.is_empty() {
-        return Err(Failure::refused(format!("{} is still running", running.join(", "))).hint(
-            "stop it first: `backout stop RUN STEP`; an abandoned run is watched by nobody",
-        ));
-    }
-    let outcome = Outcome::Abandoned { reason: args.reason.clone() };
-    let event = Event::RunFinished { outcome };
-    let done = say(app, &mut log, args.who.who.as_deref(), &Act::Abandon, &args.reason, |_| {
-        Ok(vec![event.clone()])
-    })
-    .await?;
+    let request = Request::new(Command::Abandon, &args.reason);
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
         anstream::println!("{} is abandoned. What was done stays as it is.", log.state().run);
     }

@@ -6,13 +6,13 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::json;
 
-use backout_core::act::{Act, Answer};
-use backout_core::event::{
-    Attachment, Attested, Course, Event, Evidence, FailureEffect, Mode, ResolvedBy, RunPlanned,
-};
+use backout_core::act::Answer;
+use backout_core::cause::HoldCause;
+use backout_core::command::{AttestedStep, Command, Request};
+use backout_core::event::{Attachment, Attested, Direction, Event, Evidence, Mode, RunPlanned};
 use backout_core::ids::{Digest, StepId};
 use backout_core::plan::{Plan, Step};
-use backout_core::state::RunState;
+use backout_core::state::{RunState, select};
 use backout_core::status::Status;
 use backout_documents::Document;
 use backout_engine::{RunLog, start};
@@ -22,9 +22,10 @@ use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use super::baseline::folder_of;
-use super::invoke::{begin, chosen_option, refuse_a_second_run};
-use super::people::{attach, say};
+use super::invoke::{Wanted, begin, chosen_option};
+use super::people::attach;
 use super::plans::{count, must_read};
+use super::submit::send;
 use crate::app::{App, who};
 use crate::cli::ImportArgs;
 use crate::failure::{Exit, Failure};
@@ -104,13 +105,8 @@ async fn by_hand(
     read: ReadPlan,
 ) -> Result<RunLog<SqliteJournal>, Failure> {
     let plan = &read.plan;
-    let (person, actor) = who(plan, args.who.who.as_deref())?;
-    let verdict = backout_core::authority::may(plan, None, &person, &Act::Invoke);
-    if let backout_core::authority::Verdict::Denied { why } = verdict {
-        return Err(Failure::refused(why));
-    }
+    let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
-    refuse_a_second_run(&journal, plan).await?;
     let planned = RunPlanned {
         plan_digest: read.digest,
         source: read.source.clone(),
@@ -122,13 +118,16 @@ async fn by_hand(
         order: Vec::new(),
         not_before: times::not_before(plan),
         baselines: start::latest_baselines(&journal, plan.change.name()).await?,
-        course: Course::Back,
+        direction: Direction::Back,
         earlier: None,
         reason: Some(format!("carried out by hand, from {}", args.file.display())),
+        quorum: None,
         plan: plan.clone(),
     };
-    let held = Event::RunHeld { reason: "carried out by hand; the log follows".to_owned() };
-    begin(app, &journal, actor, planned, vec![held], false).await
+    let selected = select(plan, planned.option.as_ref(), &[])?;
+    let held = Event::RunHeld { cause: HoldCause::ByHand, reason: None };
+    let wanted = Wanted { actor, account, planned, selected, again: false };
+    begin(app, &journal, wanted, vec![held]).await
 }
 
 fn same_plan(document: &Document, digest: Digest, what: &str) -> Result<(), Failure> {
@@ -160,20 +159,20 @@ async fn carry_over(
 ) -> Result<Told, Failure> {
     let mut told = Told::default();
     let reason = format!("from the checklist {}", args.file.display());
-    let mut attested: Vec<Event> = Vec::new();
-    let mut single: Vec<(StepId, &'static str, Act, Vec<Event>)> = Vec::new();
+    let mut attested: Vec<AttestedStep> = Vec::new();
+    let mut single: Vec<(StepId, &'static str, Request)> = Vec::new();
     let state = log.state();
     for row in written {
         let named = state.steps.iter().position(|step| step.id.as_str() == row.step);
         // The checklist was held against these very steps.
         let Some(index) = named else { continue };
-        match events(state, index, &row, &reason, sheet) {
-            Taken::Attested(event, said) => {
+        match taken(state, index, &row, &reason, sheet) {
+            Taken::Attested(step, said) => {
                 told.taken.push((state.steps[index].id.clone(), said));
-                attested.push(event);
+                attested.push(*step);
             }
-            Taken::Single(act, events, said) => {
-                single.push((state.steps[index].id.clone(), said, act, events));
+            Taken::Single(request, said) => {
+                single.push((state.steps[index].id.clone(), said, request));
             }
             Taken::Known => told.known.push(state.steps[index].id.clone()),
             Taken::Refused(why) => {
@@ -182,17 +181,16 @@ async fn carry_over(
         }
     }
     let as_who = args.who.who.as_deref();
-    if let Some(first) = attested.first().and_then(Event::step).cloned() {
-        let also = attested.iter().skip(1).filter_map(Event::step).cloned().collect();
-        let what = Digest::of(&serde_json::to_vec(&attested)?);
-        let act = Act::Attest { step: first, also, what };
-        let done = say(app, log, as_who, &act, &reason, |_| Ok(attested.clone())).await?;
+    if let Some((first, also)) = attested.split_first() {
+        let (first, also) = (Box::new(first.clone()), also.to_vec());
+        let request = Request::new(Command::Attest { first, also }, &reason);
+        let done = send(app, log, as_who, &request).await?;
         if done != Exit::Done {
             told.taken.clear();
         }
     }
-    for (step, said, act, events) in single {
-        match say(app, log, as_who, &act, &reason, |_| Ok(events.clone())).await {
+    for (step, said, request) in single {
+        match send(app, log, as_who, &request).await {
             Ok(Exit::Done) => told.taken.push((step, said)),
             Ok(_) => {}
             Err(failure) => told.refused.push((step.to_string(), failure.message().to_owned())),
@@ -203,13 +201,13 @@ async fn carry_over(
 
 /// What a row means for a step as it stands.
 enum Taken {
-    Attested(Event, &'static str),
-    Single(Act, Vec<Event>, &'static str),
+    Attested(Box<AttestedStep>, &'static str),
+    Single(Request, &'static str),
     Known,
     Refused(String),
 }
 
-fn events(
+fn taken(
     state: &RunState,
     index: usize,
     row: &Written,
@@ -217,13 +215,12 @@ fn events(
     sheet: &[Attachment],
 ) -> Taken {
     let (found, known) = (&state.steps[index], &state.states[index]);
-    let (step, attempt) = (found.id.clone(), known.attempt);
+    let step = found.id.clone();
     let name = row.name.as_deref().map(|name| format!("by {name}"));
     let times = [("from", row.started), ("until", row.ended)]
         .into_iter()
         .filter_map(|(word, at)| at.map(|at| format!("{word} {at}")));
     let said: Vec<String> = name.into_iter().chain(times).chain(row.notes.clone()).collect();
-    let source = reason.to_owned();
     let reason = match said.is_empty() {
         true => reason.to_owned(),
         false => format!("{reason}: {}", said.join(", ")),
@@ -233,14 +230,20 @@ fn events(
         attached: sheet.to_vec(),
         ..Evidence::default()
     };
-    let attest = |result| Event::StepAttested {
+    let attest = |result| {
+        Box::new(AttestedStep {
+            step: step.clone(),
+            result,
+            name: row.name.clone(),
+            started: row.started,
+            ended: row.ended,
+            evidence: evidence.clone(),
+        })
+    };
+    let acknowledge = |note: String| Command::Acknowledge {
         step: step.clone(),
-        result,
-        name: row.name.clone(),
-        started: row.started,
-        ended: row.ended,
-        evidence: evidence.clone(),
-        reason: source.clone(),
+        note: Some(note),
+        attached: sheet.to_vec(),
     };
     let manual = found.action.is_manual();
     match (row.status, known.status) {
@@ -254,44 +257,23 @@ fn events(
         | (results::Status::Failed, Status::Failed)
         | (results::Status::Skipped, Status::Skipped) => Taken::Known,
         (results::Status::Done, Status::Running) if manual => {
-            let acted = Event::StepActed { step: step.clone(), attempt, evidence };
-            let confirmed =
-                Event::StepConfirmed { step: step.clone(), attempt, note: Some(reason) };
-            let asked = found.confirmations().next().is_some();
-            let events = if asked { vec![acted, confirmed] } else { vec![acted] };
-            Taken::Single(Act::Acknowledge { step }, events, "acknowledged")
+            Taken::Single(Request::new(acknowledge(reason.clone()), reason), "acknowledged")
         }
-        (results::Status::Done, Status::Acted)
+        (results::Status::Done, Status::Verifying)
             if !known.confirmed && found.confirmations().next().is_some() =>
         {
-            let confirmed =
-                Event::StepConfirmed { step: step.clone(), attempt, note: Some(reason) };
-            Taken::Single(Act::Acknowledge { step }, vec![confirmed], "confirmed")
+            Taken::Single(Request::new(acknowledge(reason.clone()), reason), "confirmed")
         }
         (results::Status::Done, Status::Failed | Status::InDoubt | Status::Held) => {
-            let answer = Answer::Happened;
-            let event = Event::StepResolved {
-                step: step.clone(),
-                attempt,
-                answer,
-                by: ResolvedBy::Person,
-                reason,
-            };
-            Taken::Single(Act::Resolve { step, answer }, vec![event], "resolved as happened")
+            let command = Command::Resolve { step, answer: Answer::Happened };
+            Taken::Single(Request::new(command, reason), "resolved as happened")
         }
         (results::Status::Failed, Status::Running) if manual => {
-            let event = Event::StepFailed {
-                step: step.clone(),
-                attempt,
-                effect: FailureEffect::Unknown,
-                error: reason,
-                evidence,
-            };
-            Taken::Single(Act::Fail { step }, vec![event], "failed")
+            let command = Command::Fail { step, evidence };
+            Taken::Single(Request::new(command, reason), "failed")
         }
         (results::Status::Skipped, Status::Pending | Status::Failed | Status::Held) => {
-            let event = Event::StepSkipped { step: step.clone(), reason };
-            Taken::Single(Act::Skip { step }, vec![event], "left out")
+            Taken::Single(Request::new(Command::Skip { step }, reason), "left out")
         }
         (_, Status::Running) => Taken::Refused("it is being carried out right now".to_owned()),
         (wanted, now) => {

@@ -153,8 +153,8 @@ async fn look_on(
                             value.insert("at".to_owned(), json!(app.now()));
                         }
                         told &= tell(&value);
-                    } else if !live && !matches!(event, Event::SourceFound { .. })
-                        && let Some(said) = backout_documents::saying::event_at(&event, "", &zone)
+                    } else if !live && !matches!(event, Event::SourceOutageEnded { .. })
+                        && let Some(said) = backout_documents::saying::event(&event, "", Some(plan), &zone)
                     {
                         told &= tell(&format_args!("{}  {said}", words::clock(app.now(), &zone)));
                     }

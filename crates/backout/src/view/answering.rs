@@ -3,10 +3,11 @@
 //! Each answer has a number, and keeps it: a number that was on the screen never comes to
 //! mean something else while somebody types it.
 
-use backout_core::question::{Question, Reply};
+use backout_core::question::Question;
+use backout_core::reply::{Needs, Reply};
 
-/// What stands in a command where a reason has to be.
-const REASON: &str = " --reason \"…\"";
+use super::replies::{self, REASON};
+
 /// How much can be typed, in bytes.
 const LONGEST: usize = 4000;
 
@@ -43,10 +44,9 @@ enum Within {
 
 impl Prompt {
     /// Learns what is asked now.
-    pub(crate) fn asked(&mut self, questions: &[Question]) {
+    pub(crate) fn asked(&mut self, questions: &[Question], run: &str) {
         let replies = questions.iter().flat_map(|question| &question.answers);
-        self.open =
-            replies.filter(|reply| fits(reply)).map(|reply| reply.command.clone()).collect();
+        self.open = replies.filter(|reply| fits(reply)).map(|reply| answer(reply, run)).collect();
         for command in &self.open {
             if !self.answers.contains(command) {
                 self.answers.push(command.clone());
@@ -55,8 +55,9 @@ impl Prompt {
     }
 
     /// The number of an answer; nothing if it cannot be given here.
-    pub(crate) fn number(&self, reply: &Reply) -> Option<usize> {
-        let known = self.answers.iter().position(|command| *command == reply.command);
+    pub(crate) fn number(&self, reply: &Reply, run: &str) -> Option<usize> {
+        let wanted = answer(reply, run);
+        let known = self.answers.iter().position(|command| *command == wanted);
         known.filter(|_| fits(reply)).map(|index| index + 1)
     }
 
@@ -133,7 +134,7 @@ impl Prompt {
         let (number, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let index = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
         let Some(command) = index.and_then(|index| self.answers.get(index)) else {
-            return Err(format!("`{number}` is no number of an answer; nothing was done"));
+            return Err(format!("`{number}` is not one of the listed answers; nothing was done"));
         };
         if !self.open.contains(command) {
             return Err(format!("{number} is not asked any more; nothing was done"));
@@ -180,46 +181,71 @@ fn as_whom(text: &str) -> Option<(&str, &str)> {
     apart.then(|| (before.trim(), role))
 }
 
-/// Some answers need a file, or take more than a line.
+/// The command of an answer, without who gives it.
+fn answer(reply: &Reply, run: &str) -> String {
+    let anyone = Reply { by: Vec::new(), ..reply.clone() };
+    replies::command(&anyone, Some(run))
+}
+
+/// Some answers need a file, which cannot be typed.
 fn fits(reply: &Reply) -> bool {
-    let command = reply.command.strip_suffix(REASON).unwrap_or(&reply.command);
-    !command.contains("STEP.yaml") && !command.contains('"')
+    reply.needs != Needs::File
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backout_core::question::QuestionKind;
+    use backout_core::choice::Verb;
+    use backout_core::ids::StepId;
+    use backout_core::question::Asks;
+    use backout_core::reply::{Meaning, Offer};
 
-    fn question(commands: &[&str]) -> Question {
-        let answers = commands
-            .iter()
-            .map(|command| Reply { command: (*command).to_owned(), meaning: "so" })
-            .collect();
+    const RUN: &str = "CHG1-1";
+
+    fn question(answers: &[Reply]) -> Question {
         Question {
             step: None,
-            kind: QuestionKind::Decide,
-            who: "Lena".to_owned(),
-            role: None,
-            text: "Back?".to_owned(),
-            evidence: Vec::new(),
-            answers,
+            asks: Asks::Decide,
+            person: None,
+            roles: Vec::new(),
+            due: None,
+            seen: Vec::new(),
+            agreement: None,
+            answers: answers.to_vec(),
         }
     }
 
-    const BACK: &str = "backout decide CHG1-1 back-out --reason \"…\"";
-    const GO_ON: &str = "backout decide CHG1-1 continue --reason \"…\"";
-    const ACK: &str = "backout ack CHG1-1 tell";
+    fn decide(verb: Verb) -> Reply {
+        let offer =
+            Offer::Decide { verb, option: None, fix_for: None, question: None, confirmed: false };
+        Reply::new(offer, Meaning::BackOut)
+    }
+
+    fn back() -> Reply {
+        decide(Verb::BackOut)
+    }
+
+    fn go_on() -> Reply {
+        decide(Verb::Continue)
+    }
+
+    fn tell() -> StepId {
+        StepId::new("tell").expect("a name")
+    }
+
+    fn ack() -> Reply {
+        Reply::new(Offer::Acknowledge { step: tell() }, Meaning::Done)
+    }
 
     #[test]
     fn a_number_is_a_command_and_stays_it() {
         let mut prompt = Prompt::default();
-        prompt.asked(&[question(&[BACK, GO_ON])]);
+        prompt.asked(&[question(&[back(), go_on()])], RUN);
         let said = prompt.take("1 logins fail\r").expect("a line");
         let words = prompt.command(&said, Some("lead")).expect("a command");
         assert_eq!(words, ["decide", "CHG1-1", "back-out", "--reason=logins fail", "--as=lead"]);
         // Something else is asked first now: nothing changes its number.
-        prompt.asked(&[question(&[ACK]), question(&[GO_ON])]);
+        prompt.asked(&[question(&[ack()]), question(&[go_on()])], RUN);
         assert_eq!(prompt.command("3", None).expect("a command"), ["ack", "CHG1-1", "tell"]);
         assert!(
             prompt.command("2 it is fine --as pm", Some("lead")).expect("a command")[4]
@@ -227,9 +253,9 @@ mod tests {
         );
         assert!(prompt.command("1 again", None).expect_err("gone").contains("not asked any more"));
         for (line, says) in [
-            ("0 x", "is no number"),
-            ("4 x", "is no number"),
-            ("yes", "is no number"),
+            ("0 x", "is not one of"),
+            ("4 x", "is not one of"),
+            ("yes", "is not one of"),
             ("2", "say why"),
             ("2  --as pm", "say why"),
             ("3 because", "takes no reason"),
@@ -241,7 +267,7 @@ mod tests {
     #[test]
     fn a_reason_is_one_word_of_the_command_whatever_is_in_it() {
         let mut prompt = Prompt::default();
-        prompt.asked(&[question(&[BACK])]);
+        prompt.asked(&[question(&[back()])], RUN);
         let words = prompt.command("1 --option all; rm -rf $HOME \"x\"", None).expect("a command");
         assert_eq!(words[3], "--reason=--option all; rm -rf $HOME \"x\"");
         assert_eq!(words.len(), 4);
@@ -295,7 +321,7 @@ mod tests {
     #[test]
     fn only_the_last_two_words_say_who_answers() {
         let mut prompt = Prompt::default();
-        prompt.asked(&[question(&[BACK])]);
+        prompt.asked(&[question(&[back()])], RUN);
         let words = |line| prompt.command(line, Some("lead")).expect("a command");
         let said = words("1 they log in --as admin and it fails");
         assert_eq!(said[3..], ["--reason=they log in --as admin and it fails", "--as=lead"]);
@@ -307,10 +333,9 @@ mod tests {
     #[test]
     fn what_needs_a_file_has_no_number() {
         let mut prompt = Prompt::default();
-        let replace = "backout replace CHG1-1 tell STEP.yaml --reason \"…\"";
-        prompt.asked(&[question(&[replace, ACK])]);
-        let reply = |command: &str| Reply { command: command.to_owned(), meaning: "so" };
-        assert_eq!(prompt.number(&reply(replace)), None);
-        assert_eq!(prompt.number(&reply(ACK)), Some(1));
+        let replace = Reply::new(Offer::Replace { step: tell() }, Meaning::DoOtherwise);
+        prompt.asked(&[question(&[replace.clone(), ack()])], RUN);
+        assert_eq!(prompt.number(&replace, RUN), None);
+        assert_eq!(prompt.number(&ack(), RUN), Some(1));
     }
 }

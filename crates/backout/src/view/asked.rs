@@ -1,10 +1,12 @@
 //! What is asked, as it fits on the screen: the answers first, then all that helps to
 //! give one, then the words for another terminal.
 
-use backout_core::question::{Question, QuestionKind, Reply};
+use backout_core::question::Question;
+use backout_core::reply::Reply;
 use backout_core::state::RunState;
 
-use super::events::{is_decided, title};
+use super::questions::{evidence, is_decision, text, title};
+use super::replies;
 use super::words::one_line;
 
 /// How much is said of a question.
@@ -39,7 +41,7 @@ pub(crate) fn fitting(
     }
     // Somebody waits for a decision, and everything waits for it.
     let mut questions: Vec<&Question> = questions.iter().collect();
-    questions.sort_by_key(|question| question.kind != QuestionKind::Decide);
+    questions.sort_by_key(|question| !is_decision(question));
     for (detail, left) in Detail::ALL {
         let mut lines = match detail {
             Detail::Bare => Vec::new(),
@@ -74,7 +76,7 @@ fn block(
     detail: Detail,
 ) -> Vec<String> {
     let mut lines = wrapped(&title(state, question), width, 0, 2);
-    let text = backout_exec::terminal::printable(&question.text);
+    let text = backout_exec::terminal::printable(&text(state, question));
     let mut words: Vec<String> = text.lines().flat_map(|line| wrapped(line, width, 4, 4)).collect();
     if detail == Detail::Bare && words.len() > FEW {
         words.truncate(FEW);
@@ -82,25 +84,24 @@ fn block(
     }
     lines.append(&mut words);
     if detail != Detail::Bare {
-        let seen = if is_decided(question) { "" } else { "seen: " };
-        for known in &question.evidence {
-            lines.extend(wrapped(&format!("{seen}{}", one_line(known, 200)), width, 4, 6));
+        for known in evidence(state, question) {
+            lines.extend(wrapped(&one_line(&known, 200), width, 4, 6));
         }
     }
-    let role = question.role.as_ref().map(|role| format!(" --as {role}")).unwrap_or_default();
-    let meanings = question.answers.iter().map(|reply| reply.meaning.chars().count());
+    let means = |reply: &Reply| replies::meaning(reply.meaning);
+    let meanings = question.answers.iter().map(|reply| means(reply).chars().count());
     let meaning = meanings.max().unwrap_or(0);
     for reply in &question.answers {
-        let command = format!("{}{role}", reply.command);
+        let command = replies::command(reply, Some(state.run.as_str()));
         let Some(number) = number(reply) else {
-            let mut answer = wrapped(&format!("{command}   {}", reply.meaning), width, 4, 6);
+            let mut answer = wrapped(&format!("{command}   {}", means(reply)), width, 4, 6);
             if let Some(first) = answer.first_mut() {
                 first.replace_range(..4, "  > ");
             }
             lines.append(&mut answer);
             continue;
         };
-        let said = format!("{number:>3}  {:<meaning$}", reply.meaning);
+        let said = format!("{number:>3}  {:<meaning$}", means(reply));
         let indent = said.chars().count() + 2;
         if detail != Detail::Full {
             lines.extend(wrapped(said.trim_end(), width, 0, 5));

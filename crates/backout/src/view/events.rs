@@ -1,27 +1,35 @@
 //! Events, one a line: for people and for scripts.
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use backout_core::event::Event;
-use backout_core::question::{Question, QuestionKind};
+use backout_core::plan::Plan;
 use backout_core::record::Record;
 use backout_core::state::RunState;
+use backout_core::status::Status;
 use backout_documents::saying;
 
+use super::questions;
 use super::words::{self, clock, one_line};
 
-/// A record's events as lines for people: time, step, what happened.
-pub(crate) fn lines(record: &Record, zone: &TimeZone) -> Vec<String> {
+/// A record's events as lines for people: time, step, what happened. `plan` is the run's.
+pub(crate) fn lines(record: &Record, plan: Option<&Plan>) -> Vec<String> {
+    let zone = &plan.map_or(TimeZone::UTC, words::zone);
     let at = clock(record.at, zone);
-    let by = record.actor.shown();
+    let by = match plan {
+        Some(plan) => record.actor.name(plan),
+        None => record.actor.person().map_or_else(String::new, ToString::to_string),
+    };
     let mut lines = Vec::new();
     for event in &record.events {
-        let Some(said) = saying::event_at(event, &by, zone) else { continue };
+        let Some(said) = saying::event(event, &by, plan, zone) else { continue };
         // Reasons, names and findings come from outside: one event is one line.
         let said = one_line(&said.replace(['\n', '\r'], " "), 600);
         let about = event.step().map_or("run", |step| step.as_str());
         lines.push(format!("{at}  {about:<20}  {said}"));
+        lines.extend(stderr(event).map(|line| format!("{at}  {about:<20}  stderr: {line}")));
     }
     lines
 }
@@ -45,7 +53,7 @@ pub(crate) fn json(record: &Record) -> Vec<Value> {
                 "title": planned.plan.change.title,
                 "plan_digest": planned.plan_digest,
                 "mode": planned.mode,
-                "course": planned.course,
+                "direction": planned.direction,
                 "option": planned.option,
                 "only": planned.only,
                 "reason": planned.reason,
@@ -60,74 +68,49 @@ pub(crate) fn json(record: &Record) -> Vec<Value> {
     events
 }
 
-/// What waits for people, with the words that answer it from any terminal.
-pub(crate) fn questions(state: &RunState) -> Vec<String> {
-    let mut lines = Vec::new();
-    for question in &backout_core::question::questions(state) {
-        lines.push(title(state, question));
-        for line in backout_exec::terminal::printable(&question.text).lines() {
-            lines.push(format!("    {line}"));
-        }
-        let seen = if is_decided(question) { "" } else { "seen: " };
-        for known in &question.evidence {
-            lines.push(format!("    {seen}{}", one_line(known, 200)));
-        }
-        let role = question.role.as_ref().map(|role| format!(" --as {role}")).unwrap_or_default();
-        let width =
-            question.answers.iter().map(|reply| reply.command.chars().count()).max().unwrap_or(0);
-        for reply in &question.answers {
-            let command = format!("{}{role}", reply.command);
-            let width = width + role.len();
-            lines.push(format!("  > {command:<width$}   {}", reply.meaning));
-        }
-    }
-    lines
-}
-
 /// What waits for people, for scripts.
 pub(crate) fn waiting(state: &RunState) -> Value {
-    let questions = backout_core::question::questions(state);
-    json!({"run": state.run, "event": "waiting", "questions": questions})
+    json!({"run": state.run, "event": "waiting", "questions": questions::json(state)})
 }
 
-/// Who is asked, and about what.
-pub(super) fn title(state: &RunState, question: &Question) -> String {
-    let about = match &question.step {
-        Some(step) => {
-            let label = state.step(step).map_or_else(String::new, |(step, _)| match &step.title {
-                Some(title) => format!(" ({title})"),
-                None => String::new(),
-            });
-            format!("{step}{label}")
-        }
-        None => "the run".to_owned(),
+/// What goes on while nothing is written: which steps run, and what is waited for until when.
+pub(crate) fn still(state: &RunState, now: Timestamp) -> String {
+    let zone = words::zone(&state.planned.plan);
+    let running: Vec<String> = state
+        .active()
+        .filter(|&index| state.states[index].status == Status::Running)
+        .map(|index| {
+            let since = state.states[index].since.unwrap_or(now);
+            let took = words::length(words::between(since, now));
+            format!("{} runs for {took}", state.steps[index].id)
+        })
+        .collect();
+    let asked = backout_core::question::questions(state);
+    let due = asked.iter().filter_map(|question| question.due).min();
+    let waits = match (asked.len(), due) {
+        (0, _) => None,
+        (_, Some(due)) if due > now => Some(format!(
+            "waiting for an answer, {} left until {}",
+            words::length(words::between(now, due)),
+            clock(due, &zone)
+        )),
+        _ => Some("waiting for an answer".to_owned()),
     };
-    let kind = match question.kind {
-        QuestionKind::Do => "to do",
-        QuestionKind::Confirm => "to confirm",
-        QuestionKind::Failed => "failed",
-        QuestionKind::InDoubt => "in doubt",
-        QuestionKind::Held => "held",
-        QuestionKind::Report => "with another system",
-        QuestionKind::Approve => "to approve",
-        QuestionKind::Decide => "to decide",
-        QuestionKind::NotRecovered => "not well again",
-    };
-    // Whoever is asked has to see by when, however little room there is.
-    let until = state.release.open.as_ref().and_then(|open| open.until);
-    let by = match (question.kind, until) {
-        (QuestionKind::Decide, Some(until)) => {
-            format!(" by {}", clock(until, &words::zone(&state.planned.plan)))
-        }
-        _ => String::new(),
-    };
-    format!("{} — {about}, {kind}{by}:", question.who)
+    let watched = state.release.goes_forward() && running.is_empty() && waits.is_none();
+    let watched = watched.then(|| "the release is watched".to_owned());
+    let said: Vec<String> = running.into_iter().chain(waits).chain(watched).collect();
+    let said = if said.is_empty() { "at work".to_owned() } else { said.join("; ") };
+    format!("{}  {:<20}  {said}", clock(now, &zone), "run")
 }
 
-/// Whether what is known about a question says itself what it is.
-pub(super) fn is_decided(question: &Question) -> bool {
-    matches!(
-        question.kind,
-        QuestionKind::Decide | QuestionKind::Approve | QuestionKind::NotRecovered
-    )
+/// What a step that ended well wrote to its standard error.
+fn stderr(event: &Event) -> impl Iterator<Item = String> {
+    let evidence = match event {
+        Event::StepExecuted { evidence, .. } | Event::StepSucceeded { evidence, .. } => {
+            evidence.stderr.as_deref()
+        }
+        _ => None,
+    };
+    let lines = evidence.unwrap_or_default().lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| one_line(line, 300)).collect::<Vec<_>>().into_iter()
 }

@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-use backout_core::choice::Numbers;
 use backout_core::ids::Seq;
-use backout_core::question::{Reply, questions};
+use backout_core::question::questions;
 use backout_core::record::Record;
+use backout_core::reply::Reply;
 use backout_core::state::RunState;
 use backout_engine::clock::{Clock, SystemClock};
 use backout_engine::conductor::Observer;
@@ -19,16 +18,18 @@ use backout_watch::Board;
 
 use super::answering::Prompt;
 use super::release::as_it_stands;
-use super::{asked, events, status, words};
-use crate::foresight::{glance, numbers};
+use super::{asked, events, questions as wording, replies, status, words};
+use crate::foresight::{HistoryForecaster, glance};
 
 /// A run being watched.
 pub(crate) struct View {
     how: How,
     /// What steps took in earlier runs.
-    history: History,
+    forecaster: Arc<HistoryForecaster>,
     /// What was asked when it was last shown.
     asked: Vec<String>,
+    /// When a line was last printed.
+    printed: Instant,
 }
 
 /// How to show a run.
@@ -36,21 +37,21 @@ enum How {
     /// Redrawn in place.
     Live(Box<Live>),
     /// One line per event.
-    Lines(TimeZone),
+    Lines,
     /// One JSON object per event.
     Json,
 }
 
 impl View {
-    pub(crate) fn choose(json: bool, plain: bool, zone: TimeZone, history: History) -> Self {
+    pub(crate) fn choose(json: bool, plain: bool, forecaster: Arc<HistoryForecaster>) -> Self {
         let terminal = std::io::stdout().is_terminal()
             && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
         let how = match (json, terminal && !plain) {
             (true, _) => How::Json,
             (false, true) => How::Live(Box::default()),
-            (false, false) => How::Lines(zone),
+            (false, false) => How::Lines,
         };
-        Self { how, history, asked: Vec::new() }
+        Self { how, forecaster, asked: Vec::new(), printed: Instant::now() }
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -74,7 +75,7 @@ impl View {
     /// Leaves what was drawn last on the screen.
     pub(crate) fn end(&mut self, state: &RunState) {
         if let How::Live(live) = &mut self.how {
-            live.draw(state, &self.history, false);
+            live.draw(state, self.forecaster.history(), false);
         }
     }
 }
@@ -82,10 +83,11 @@ impl View {
 impl Observer for View {
     fn record(&mut self, record: &Record, state: &RunState) {
         match &mut self.how {
-            How::Live(live) => live.draw(state, &self.history, true),
-            How::Lines(zone) => {
-                for line in events::lines(record, zone) {
+            How::Live(live) => live.draw(state, self.forecaster.history(), true),
+            How::Lines => {
+                for line in events::lines(record, Some(&state.planned.plan)) {
                     print(&format!("{line}\n"));
+                    self.printed = Instant::now();
                 }
             }
             How::Json => {
@@ -96,27 +98,24 @@ impl Observer for View {
         }
     }
 
-    fn numbers(&mut self, state: &RunState, now: Timestamp) -> Option<Numbers> {
-        numbers(state, &self.history, now)
-    }
-
     fn waits(&mut self, state: &RunState) {
         let questions = questions(state);
         // What is measured changes all the time; what is asked does not.
         let asked: Vec<String> = questions
             .iter()
             .flat_map(|question| &question.answers)
-            .map(|reply| reply.command.clone())
+            .map(|reply| replies::command(reply, Some(state.run.as_str())))
             .collect();
         if self.asked == asked {
             return;
         }
         self.asked = asked;
         match &self.how {
-            How::Lines(_) if !questions.is_empty() => {
+            How::Lines if !questions.is_empty() => {
                 print("\nWaiting for:\n");
-                events::questions(state).iter().for_each(|line| print(&format!("{line}\n")));
+                wording::lines(state).iter().for_each(|line| print(&format!("{line}\n")));
                 print("\n");
+                self.printed = Instant::now();
             }
             How::Json if !questions.is_empty() => {
                 print(&format!("{}\n", events::waiting(state)));
@@ -126,8 +125,13 @@ impl Observer for View {
     }
 
     fn tick(&mut self, state: &RunState) {
-        if let How::Live(live) = &mut self.how {
-            live.draw(state, &self.history, true);
+        match &mut self.how {
+            How::Live(live) => live.draw(state, self.forecaster.history(), true),
+            How::Lines if self.printed.elapsed() >= SILENCE => {
+                self.printed = Instant::now();
+                print(&format!("{}\n", events::still(state, SystemClock.now())));
+            }
+            How::Lines | How::Json => {}
         }
     }
 
@@ -138,7 +142,8 @@ impl Observer for View {
                 Some(Duration::from_millis(50))
             }
             How::Live(_) => Some(Duration::from_millis(500)),
-            How::Lines(_) | How::Json => None,
+            How::Lines => Some(SILENCE),
+            How::Json => None,
         }
     }
 }
@@ -172,6 +177,9 @@ struct Ahead {
     outlook: Option<Result<Outlook, String>>,
 }
 
+/// How long lines may be silent before it is said what is waited for.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// How long a forecast is shown before it is made anew.
 const FRESH: Duration = Duration::from_millis(500);
 
@@ -200,11 +208,11 @@ impl Live {
         let mut end = Vec::new();
         if with_questions {
             if let Some(mut prompt) = self.prompt() {
-                prompt.asked(&questions);
+                prompt.asked(&questions, state.run.as_str());
                 end = typed(prompt.lines(), width, rows / 3);
             }
             end.push(match state.held {
-                None => "Ctrl-C holds: what runs is finished, nothing starts".to_owned(),
+                None => "Ctrl-C pauses: running steps finish, no new ones start".to_owned(),
                 Some(_) => "HELD. Ctrl-C again leaves the run; `backout resume` goes on".to_owned(),
             });
         }
@@ -214,7 +222,8 @@ impl Live {
             true => "Waiting for an answer, here or from another terminal:",
             false => "Waiting for (answer from another terminal):",
         };
-        let number = |reply: &Reply| self.prompt().and_then(|prompt| prompt.number(reply));
+        let run = state.run.as_str();
+        let number = |reply: &Reply| self.prompt().and_then(|prompt| prompt.number(reply, run));
         let asked = asked::fitting(state, &questions, &number, heading, (width, rows));
         rows = rows.saturating_sub(asked.len());
         let outlook = self.ahead.as_ref().and_then(|ahead| ahead.outlook.as_ref());

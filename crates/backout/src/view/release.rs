@@ -7,15 +7,16 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use backout_core::choice::Numbers;
+use backout_core::choice::ForecastSummary;
 use backout_core::decision::{is_there, objections};
 use backout_core::duration::Estimate;
 use backout_core::ids::TriggerId;
+use backout_core::people::PersonId;
 use backout_core::plan::Plan;
 use backout_core::release::{Decided, Open, Seen, took_place};
 use backout_core::schedule::Schedule;
 use backout_core::state::RunState;
-use backout_core::watch::{Meaning, State};
+use backout_core::watch::{Meaning, Measured, State};
 use backout_documents::saying;
 use backout_watch::Board;
 
@@ -87,9 +88,10 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
             && is_there(state, id)
             && let Some(looked) = unseen_since(trigger, watched, now)
         {
-            let last = std::mem::take(&mut seen.reading.shown);
+            let last = saying::reading(&seen.reading);
             let at = clock(looked, &zone);
-            seen.reading.shown = format!("NOT LOOKED AT since {at}; then: {last}");
+            let text = format!("NOT LOOKED AT since {at}; then: {last}");
+            seen.reading.measured = Measured::Text { text };
             if seen.meaning == Meaning::Well {
                 (seen.state, seen.meaning) = (State::NoData, Meaning::Inconclusive);
             }
@@ -111,7 +113,7 @@ pub(crate) fn lines(state: &RunState, now: Timestamp) -> Vec<String> {
             .iter()
             .map(|(id, seen)| {
                 if !is_there(state, id) {
-                    let then = format!("then: {} ({})", seen.reading.shown, seen.state.shown());
+                    let then = format!("then: {} ({})", saying::reading(&seen.reading), seen.state.shown());
                     return vec![
                         "·".to_owned(),
                         id.to_string(),
@@ -127,7 +129,7 @@ pub(crate) fn lines(state: &RunState, now: Timestamp) -> Vec<String> {
                     sign(seen.state, seen.meaning).to_owned(),
                     id.to_string(),
                     seen.state.shown().to_owned(),
-                    seen.reading.shown.clone(),
+                    saying::reading(&seen.reading),
                     limit,
                     format!("for {}", length(words::between(seen.since, now))),
                 ]
@@ -169,12 +171,12 @@ fn question(state: &RunState, open: &Open, now: Timestamp, zone: &TimeZone) -> V
         "Decision {} ({}): {}",
         open.number,
         saying::severity(open.severity).to_lowercase(),
-        open.why
+        saying::causes(&open.causes)
     )];
     if let Some(until) = open.fix_until {
         let then = match objections.is_empty() {
             true => "then it is backed out",
-            false => "then whoever is asked decides",
+            false => "then the people who are asked decide",
         };
         let until = format!("{} ({})", clock(until, zone), left(until));
         lines.push(format!("  a fix may be tried until {until}; {then}"));
@@ -182,31 +184,33 @@ fn question(state: &RunState, open: &Open, now: Timestamp, zone: &TimeZone) -> V
     if let Some(until) = open.until {
         lines.push(format!("  an answer is due by {} ({})", clock(until, zone), left(until)));
     }
-    lines.extend(objections.iter().map(|guard| format!("  not by itself: {guard}")));
+    lines.extend(
+        objections.iter().map(|guard| format!("  not automatic: {}", saying::guard(guard))),
+    );
     lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, now, zone)));
     lines
 }
 
 /// What the forecast said when something was asked, as it reads at a moment.
-pub(crate) fn figures(numbers: &Numbers, at: Timestamp, zone: &TimeZone) -> Vec<String> {
+pub(crate) fn figures(numbers: &ForecastSummary, at: Timestamp, zone: &TimeZone) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Some(likely), Some(high)) = (numbers.likely, numbers.high) {
-        lines.push(format!("  going back takes {likely}, on a bad night {high}"));
+        lines.push(format!("  the backout takes P50 {likely}, P95 {high}"));
     }
     let late = numbers.latest().is_some_and(|latest| latest <= at);
     if let Some(in_time) = numbers.in_time.filter(|_| !late) {
         let share = (in_time * 100.0).floor();
-        lines.push(format!("  begun when this was asked it ends in time with {share:.0} %"));
+        lines.push(format!("  {share:.0} % chance to finish in time if started when this was asked"));
     }
-    match (numbers.latest(), numbers.give_up_fixing) {
+    match (numbers.latest(), numbers.fix_deadline) {
         (Some(latest), _) if late => lines.push(format!(
-            "  LATE: it had to be begun by {}, and does not end in time any more",
+            "  LATE: it had to start by {} to finish in time",
             clock(latest, zone)
         )),
         (latest, fixing) => {
-            lines.extend(latest.map(|at| format!("  it can be begun until {}", clock(at, zone))));
+            lines.extend(latest.map(|at| format!("  it must start by {} to finish in time", clock(at, zone))));
             lines.extend(
-                fixing.map(|at| format!("  a fix has to be given up by {}", clock(at, zone))),
+                fixing.map(|at| format!("  give up a fix by {}", clock(at, zone))),
             );
         }
     }
@@ -238,19 +242,25 @@ pub(crate) fn explained(state: &RunState, now: Timestamp, zone: &TimeZone) -> Ve
             "{}  {} — decided by {}",
             moment(decided.at, zone),
             decided.choice.shown(),
-            decided.by
+            decider(state, decided)
         ));
         if !decided.agreed.is_empty() {
             lines.push(format!(
                 "  and by {}, who had asked for the same",
-                decided.agreed.join(", ")
+                names(state, &decided.agreed).join(", ")
             ));
         }
-        lines.push(format!("  because: {}", decided.reason));
+        lines.push(format!("  because: {}", saying::reason(&decided.reason)));
+        lines.extend(
+            decided
+                .confirmed
+                .iter()
+                .map(|asked| format!("  confirmed: {}", saying::concern(asked, zone))),
+        );
         match &decided.question {
             Some(open) => lines.extend(known(state, open, &decided.seen, decided.at, zone)),
-            None if decided.automatic => {}
-            None => lines.push("  nobody had asked: it was their own judgement".to_owned()),
+            None if decided.reason.is_automatic() => {}
+            None => lines.push("  no decision was requested: own judgement".to_owned()),
         }
         lines.push(String::new());
     }
@@ -276,16 +286,13 @@ fn known(
         "  asked at {}{who} ({}): {}",
         clock(open.asked_at, zone),
         saying::severity(open.severity).to_lowercase(),
-        open.why
+        saying::causes(&open.causes)
     )];
     for id in &open.because {
         let Some(seen) = seen.get(id) else { continue };
         let reading = &seen.reading;
-        let limit = match reading.limit.as_str() {
-            "" => String::new(),
-            limit => format!(" (limit {limit})"),
-        };
-        lines.push(format!("  {id}, {}: {}{limit}", seen.state.shown(), reading.shown));
+        let measured = saying::reading_with_limit(reading);
+        lines.push(format!("  {id}, {}: {measured}", seen.state.shown()));
         if let (Some(evidence), Some(needed)) = (reading.evidence, reading.needed) {
             lines.push(format!(
                 "    evidence {evidence:.1} of {needed:.1} needed (natural logarithms)"
@@ -293,7 +300,9 @@ fn known(
         }
         lines.extend(reading.queries.iter().map(|query| format!("    asked: {query}")));
     }
-    lines.extend(open.guards.iter().map(|guard| format!("  not by itself: {guard}")));
+    lines.extend(
+        open.guards.iter().map(|guard| format!("  not automatic: {}", saying::guard(guard))),
+    );
     lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, at, zone)));
     if open.passed_on > 0 {
         let often = if open.passed_on == 1 {
@@ -306,15 +315,28 @@ fn known(
     lines
 }
 
+/// Who decided: a person, or the plan.
+fn decider(state: &RunState, decided: &Decided) -> String {
+    match decided.reason.is_automatic() {
+        true => "the plan".to_owned(),
+        false => decided.by.name(&state.planned.plan),
+    }
+}
+
+fn names(state: &RunState, people: &[PersonId]) -> Vec<String> {
+    people.iter().map(|person| person.name(&state.planned.plan)).collect()
+}
+
 /// A decision for scripts.
-pub(crate) fn record_json(decided: &Decided) -> Value {
+pub(crate) fn record_json(state: &RunState, decided: &Decided) -> Value {
     json!({
         "at": decided.at,
         "choice": decided.choice,
-        "by": decided.by,
-        "agreed": decided.agreed,
-        "automatic": decided.automatic,
-        "reason": decided.reason,
+        "by": decider(state, decided),
+        "agreed": names(state, &decided.agreed),
+        "automatic": decided.reason.is_automatic(),
+        "reason": saying::reason(&decided.reason),
+        "confirmed": decided.confirmed,
         "triggers": decided.seen,
         "question": decided.question.as_ref().map(open_json),
     })
@@ -359,7 +381,8 @@ pub(crate) fn open_json(open: &Open) -> Value {
         "certain": open.certain,
         "because": open.because,
         "sources": open.sources,
-        "why": open.why,
+        "why": saying::causes(&open.causes),
+        "causes": open.causes,
         "option": open.option,
         "asked": open.asked,
         "asked_at": open.asked_at,
@@ -380,15 +403,15 @@ mod tests {
     fn figures_grow_old() {
         let at = |text: &str| text.parse::<Timestamp>().expect("a time");
         let latest = Some(at("2026-06-06T02:10:00Z"));
-        let numbers = Numbers {
+        let numbers = ForecastSummary {
             in_time: Some(0.994),
             point_of_no_return: latest,
-            give_up_fixing: latest,
-            ..Numbers::default()
+            fix_deadline: latest,
+            ..ForecastSummary::default()
         };
         let said = |now: &str| figures(&numbers, at(now), &TimeZone::UTC).join("\n");
-        assert!(said("2026-06-06T02:09:59Z").contains("it ends in time with 99 %"));
+        assert!(said("2026-06-06T02:09:59Z").contains("99 % chance to finish in time"));
         let late = said("2026-06-06T02:10:00Z");
-        assert!(late.contains("LATE: it had to be begun by 02:10:00") && !late.contains("99 %"));
+        assert!(late.contains("LATE: it had to start by 02:10:00") && !late.contains("99 %"));
     }
 }

@@ -10,16 +10,18 @@ use backout_core::duration::Estimate;
 use backout_core::event::{Evidence, Mode, Outcome};
 use backout_core::ids::TriggerId;
 use backout_core::plan::Effect;
-use backout_core::question::{Question, questions};
+use backout_core::question::questions;
 use backout_core::record::Actor;
 use backout_core::schedule::Schedule;
+use backout_core::proof::Proof;
 use backout_core::state::{Deviation, RunState};
-use backout_core::status::Status;
+use backout_core::status::{Status, StepState};
 use backout_core::watch::State;
 use backout_forecast::outlook::Outlook;
 
 use super::words::{between, clock, length, moment, one_line, sign, style, time_left, zone};
-use super::{forecast, release};
+use super::{forecast, questions as asked, release};
+use backout_documents::saying;
 
 /// A run in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,8 +37,12 @@ pub(crate) enum Word {
     Interrupted,
     /// Deployed, and the watch is over.
     Deployed,
-    /// Done.
+    /// An option that keeps users out is done; another one goes on from there.
+    Holding,
+    /// Done, and a check or a person stands for every step.
     Reverted,
+    /// Done, and neither a check nor a person stands for some steps.
+    Unverified,
     /// Done in part.
     Partial,
     /// Given up.
@@ -52,6 +58,7 @@ impl Word {
                 _,
             )) => return Self::Deployed,
             Some((Outcome::Reverted, _)) => return Self::Reverted,
+            Some((Outcome::Unverified, _)) => return Self::Unverified,
             Some((Outcome::Partial, _)) => return Self::Partial,
             Some((Outcome::Abandoned { .. }, _)) => return Self::Abandoned,
             None => {}
@@ -59,10 +66,13 @@ impl Word {
         if state.held.is_some() {
             return Self::Held;
         }
+        if state.holding.is_some() {
+            return Self::Holding;
+        }
         let asked = !questions(state).is_empty();
         let at_work = state.active().any(|i| match state.states[i].status {
             Status::Running => !state.steps[i].action.is_reported(),
-            Status::Acted => !state.states[i].is_checked(),
+            Status::Verifying => !state.states[i].is_checked(),
             _ => false,
         });
         match (coordinated, asked && !at_work) {
@@ -79,7 +89,9 @@ impl Word {
             Self::Held => "held",
             Self::Interrupted => "interrupted: no coordinator is at work",
             Self::Deployed => "deployed",
+            Self::Holding => "holding: users are kept out until another option goes on",
             Self::Reverted => "backed out",
+            Self::Unverified => "backed out, NOT VERIFIED",
             Self::Partial => "backed out in part",
             Self::Abandoned => "abandoned",
         }
@@ -100,7 +112,7 @@ pub(crate) struct StatusView<'a> {
     started: Timestamp,
     started_by: &'a Actor,
     finished: Option<Timestamp>,
-    held: Option<HeldView<'a>>,
+    held: Option<HeldView>,
     coordinator: Option<String>,
     plan_digest: String,
     log: LogView,
@@ -110,8 +122,10 @@ pub(crate) struct StatusView<'a> {
     planned_end: Option<Timestamp>,
     baselines_captured: Option<Timestamp>,
     steps: Vec<StepView<'a>>,
-    questions: Vec<Question>,
-    deviations: &'a [Deviation],
+    questions: Vec<serde_json::Value>,
+    deviations: Vec<serde_json::Value>,
+    /// How many steps stand how.
+    tally: serde_json::Value,
     forecast: Option<serde_json::Value>,
     /// Of a deployment: its triggers and decisions.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,9 +133,9 @@ pub(crate) struct StatusView<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct HeldView<'a> {
-    by: &'a str,
-    reason: &'a str,
+struct HeldView {
+    by: String,
+    reason: String,
     since: Timestamp,
 }
 
@@ -148,8 +162,10 @@ struct StepView<'a> {
     ended: Option<Timestamp>,
     took_seconds: Option<f64>,
     waits_for: Vec<&'a str>,
-    note: Option<&'a str>,
+    note: Option<String>,
     attested: bool,
+    /// What stands for it once it is done.
+    proof: Option<&'static str>,
     evidence: &'a Evidence,
 }
 
@@ -207,8 +223,9 @@ impl<'a> StatusView<'a> {
                     Status::Pending => waits.map(|&first| state.steps[first].id.as_str()).collect(),
                     _ => Vec::new(),
                 },
-                note: known.note.as_deref(),
+                note: note(known),
                 attested: known.attested,
+                proof: state.proof(index).map(proof_word),
                 evidence: &known.evidence,
             }
         };
@@ -226,8 +243,8 @@ impl<'a> StatusView<'a> {
             started_by: &state.started_by,
             finished: state.finished.as_ref().map(|(_, at)| *at),
             held: state.held.as_ref().map(|held| HeldView {
-                by: &held.by,
-                reason: &held.reason,
+                by: held.by.name(&planned.plan),
+                reason: saying::hold(held.cause, held.reason.as_deref()),
                 since: held.since,
             }),
             coordinator,
@@ -239,8 +256,9 @@ impl<'a> StatusView<'a> {
             planned_end: planned_at(state, schedule.total),
             baselines_captured: planned.baselines.as_ref().map(|used| used.captured),
             steps: (0..state.steps.len()).map(step).collect(),
-            questions: questions(state),
-            deviations: &state.deviations,
+            questions: asked::json(state),
+            deviations: state.deviations.iter().map(|known| deviation(state, known)).collect(),
+            tally: tally_json(state),
             forecast: outlook.map(|looked| match looked {
                 Ok(outlook) => forecast::one_line_json(outlook),
                 Err(why) => serde_json::json!({"unknown": why}),
@@ -293,7 +311,8 @@ pub(crate) fn lines(
         None => {}
     }
     if let Some(held) = &state.held {
-        lines.push(format!("held by {}: {}", held.by, held.reason));
+        let reason = saying::hold(held.cause, held.reason.as_deref());
+        lines.push(format!("held by {}: {reason}", held.by.name(plan)));
     }
     lines.push(String::new());
     lines.extend(step_lines(state, &schedule, now, width, rows));
@@ -309,17 +328,23 @@ pub(crate) fn lines(
 pub(crate) fn footer(state: &RunState) -> Vec<String> {
     let mut lines = Vec::new();
     let zone = zone(&state.planned.plan);
-    let asked = super::events::questions(state);
+    let asked = asked::lines(state);
     if !asked.is_empty() {
         lines.push(String::new());
         lines.push("Waiting for:".to_owned());
         lines.extend(asked);
     }
     if state.finished.is_some() {
-        let unwell = unwell(state);
-        if !unwell.is_empty() {
-            lines.push(String::new());
-            lines.push(format!("Not found well: {}", unwell.join(", ")));
+        lines.push(String::new());
+        lines.push(format!("Steps: {}", saying::tally(state.tally())));
+        let bare: Vec<&str> =
+            state.unverified().map(|index| state.steps[index].id.as_str()).collect();
+        if !bare.is_empty() {
+            lines.push(format!("NOT VERIFIED, done without a check: {}", bare.join(", ")));
+        }
+        let unhealthy = unhealthy(state);
+        if !unhealthy.is_empty() {
+            lines.push(format!("Not healthy: {}", unhealthy.join(", ")));
         }
     }
     if !state.deviations.is_empty() {
@@ -327,14 +352,20 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
         lines.push("Departures from the plan:".to_owned());
         for deviation in &state.deviations {
             let at = clock(deviation.at, &zone);
-            let text = format!("{} — {}: {}", deviation.what, deviation.by, deviation.reason);
+            let plan = &state.planned.plan;
+            let text = format!(
+                "{} — {}: {}",
+                saying::departure(plan, &deviation.what),
+                deviation.by.name(plan),
+                deviation.reason
+            );
             lines.push(format!("  {at}  {}", one_line(&text, 200)));
         }
     }
     lines.push(String::new());
     let started = moment(state.started, &zone);
-    let begun = if state.release.stages == 0 { "invoked" } else { "deployment begun" };
-    lines.push(format!("{begun} {started} by {}", state.started_by.shown()));
+    let begun = if state.release.stages == 0 { "invoked" } else { "deployment started" };
+    lines.push(format!("{begun} {started} by {}", state.started_by.name(&state.planned.plan)));
     if let Some(used) = &state.planned.baselines {
         let age = length(between(used.captured, state.started));
         lines.push(format!("baselines captured {age} before"));
@@ -348,8 +379,8 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
     lines
 }
 
-/// The triggers a finished run was not seen to be well by, each with where it stood.
-fn unwell(state: &RunState) -> Vec<String> {
+/// The triggers that were not seen healthy in a finished run, each with where it stood.
+fn unhealthy(state: &RunState) -> Vec<String> {
     let seen = |id: &TriggerId| state.release.triggers.get(id);
     let never =
         required(state).filter(|id| seen(id).is_none()).map(|id| format!("{id} (never seen)"));
@@ -381,13 +412,18 @@ fn step_lines(
         };
         let planned = if takes.is_zero() { String::new() } else { format!("/ {}", length(takes)) };
         let tries =
-            if known.attempt > 1 { format!("try {}", known.attempt) } else { String::new() };
+            if known.attempt > 1 { format!("attempt {}", known.attempt) } else { String::new() };
         let note = match known.status {
             Status::Failed | Status::InDoubt | Status::Held | Status::Skipped => {
-                known.note.clone().unwrap_or_default()
+                note(known).unwrap_or_default()
             }
-            Status::Succeeded if known.attested => "attested by a person".to_owned(),
-            Status::Succeeded => known.evidence.summary.clone(),
+            Status::Succeeded => {
+                let proof = saying::proof(state, index).unwrap_or_default();
+                match known.evidence.summary.trim() {
+                    "" => proof,
+                    summary => format!("{proof}, {summary}"),
+                }
+            }
             Status::Pending => waits_for(state, index),
             _ => String::new(),
         };
@@ -454,5 +490,49 @@ fn waits_for(state: &RunState, index: usize) -> String {
         0 => String::new(),
         1..=3 => format!("after {}", waits.join(", ")),
         more => format!("after {} and {} more", waits[..2].join(", "), more - 2),
+    }
+}
+
+/// What was last said about a step: a fault, a doubt, a person's words.
+fn note(known: &StepState) -> Option<String> {
+    match (known.status, &known.fault, known.doubt) {
+        (Status::Failed, Some(fault), _) => Some(saying::fault(fault)),
+        (Status::InDoubt, _, Some(cause)) => Some(match known.evidence.summary.trim() {
+            "" => saying::doubt(cause).to_owned(),
+            summary => summary.to_owned(),
+        }),
+        _ => known.note.clone(),
+    }
+}
+
+fn deviation(state: &RunState, known: &Deviation) -> serde_json::Value {
+    let plan = &state.planned.plan;
+    serde_json::json!({
+        "what": saying::departure(plan, &known.what),
+        "by": known.by.name(plan),
+        "reason": known.reason,
+        "at": known.at,
+    })
+}
+
+/// How many steps stand how, for scripts.
+pub(crate) fn tally_json(state: &RunState) -> serde_json::Value {
+    let tally = state.tally();
+    serde_json::json!({
+        "verified": tally.verified,
+        "attested": tally.attested,
+        "unverified": tally.unverified,
+        "skipped": tally.skipped,
+    })
+}
+
+fn proof_word(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Verified => "verified",
+        Proof::Confirmed => "confirmed",
+        Proof::Attested => "attested",
+        Proof::ReadOnly => "read_only",
+        Proof::NotVerified => "not_verified",
+        Proof::NoCheck => "no_check",
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn lines<'a>(
         let (state, shown, spark) = match standing {
             Some(known) => (
                 known.watched.state.shown().to_owned(),
-                known.reading.shown.clone(),
+                backout_documents::saying::reading(&known.reading),
                 sparkline(&known.recent),
             ),
             None => ("not looked at yet".to_owned(), String::new(), String::new()),

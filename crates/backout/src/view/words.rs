@@ -86,7 +86,7 @@ pub(crate) fn style(status: Status) -> Style {
     let colour = |colour: AnsiColor| plain.fg_color(Some(colour.into()));
     match status {
         Status::Pending => plain.dimmed(),
-        Status::Running | Status::Acted => colour(AnsiColor::Cyan).bold(),
+        Status::Running | Status::Verifying => colour(AnsiColor::Cyan).bold(),
         Status::Succeeded => colour(AnsiColor::Green),
         Status::Failed => colour(AnsiColor::Red).bold(),
         Status::InDoubt | Status::Held => colour(AnsiColor::Magenta).bold(),
@@ -99,7 +99,7 @@ pub(crate) fn sign(status: Status) -> &'static str {
     match status {
         Status::Pending => "·",
         Status::Running => "▶",
-        Status::Acted => "?",
+        Status::Verifying => "?",
         Status::Succeeded => "✓",
         Status::Failed => "✗",
         Status::InDoubt => "!",

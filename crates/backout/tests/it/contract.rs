@@ -48,6 +48,10 @@ fn the_shape_of_json() {
     assert_eq!(events.last().expect("an event")["event"], "waiting");
     assert_snapshot!("invoke", shape_of(&Value::Array(events)));
     assert_snapshot!("status", shape_of(&stage.status()));
+    // Without a run, every open one, each in the same shape.
+    let all = stage.say("status --json").expect(0).json();
+    assert_eq!(all["runs"].as_array().map(Vec::len), Some(1), "{all}");
+    assert_eq!(shape_of(&all["runs"][0]), shape_of(&stage.status()));
     assert_snapshot!("runs", shape_of(&stage.say("runs --json").expect(0).json()));
     assert_snapshot!("verify", shape_of(&stage.say("verify --json").expect(0).json()));
     assert_snapshot!(
@@ -105,7 +109,7 @@ fn the_shape_of_a_deployment() {
         shape_of(&say("watch plan.backout.yaml --dry-run --json", 0))
     );
     let looks = stage.say("watch plan.backout.yaml --for 1s --json").expect(0).out;
-    assert_snapshot!("watch_plan", events_of(&looks, &["trigger_moved", "watch_ended"]));
+    assert_snapshot!("watch_plan", events_of(&looks, &["trigger_changed", "watch_ended"]));
     let rows: String = (0..9).map(|at| format!("{},portal,0\n", 1_780_000_000 + at)).collect();
     stage.write("record.csv", &format!("time,trigger,value\n{rows}1780000009,portal,1\n"));
     assert_snapshot!(
@@ -115,8 +119,7 @@ fn the_shape_of_a_deployment() {
 
     let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
     stage.until("a question", |stage| {
-        let told = stage.say("status --json");
-        told.code == Some(0) && !told.json()["questions"].as_array().expect("a list").is_empty()
+        !stage.questions().is_empty()
     });
     assert_snapshot!("watch_run", shape_of(&say("watch CHG7 --json", 0)));
     assert_snapshot!("explain_open", shape_of(&say("decide CHG7 --explain --json", 0)));
@@ -129,7 +132,7 @@ fn the_shape_of_a_deployment() {
         "deployment_events",
         events_of(
             &log,
-            &["trigger_moved", "decision_asked", "decision_made", "backout_begun", "run_finished"]
+            &["trigger_changed", "decision_requested", "decision_made", "backout_started", "run_finished"]
         )
     );
 }
@@ -138,7 +141,7 @@ fn the_shape_of_a_deployment() {
 fn runs_are_newest_first() {
     let stage = Stage::new();
     stage.say("runs --json").expect(0);
-    stage.plan("  - {id: a, owner: ann, run: {argv: ['true']}}\n");
+    stage.plan("  - {id: a, owner: ann, run: {argv: ['true']}, verify: {run: {argv: ['true']}}}\n");
     for _ in 0..3 {
         stage.say("invoke plan.backout.yaml --as lead").expect(0);
     }

@@ -188,7 +188,7 @@ fn every_option_stands_beside_the_others_and_parts_can_be_weighed() {
 fn measured_durations_count_and_can_go_into_the_plan() {
     let stage = Stage::new();
     stage.plan_with(
-        "  - id: a\n    owner: ann\n    takes: 50m # a guess\n    run: {argv: [sleep, '0.2']}\n",
+        "  - id: a\n    owner: ann\n    takes: 50m # a guess\n    run: {argv: [sleep, '0.2']}\n    verify: {run: {argv: ['true']}}\n",
         WINDOW,
     );
     let guess = number(&forecast(&stage, "")["planned_s"]);
@@ -273,7 +273,7 @@ fn a_run_under_way_is_forecast_from_where_it_stands() {
         .expect(0)
         .says("longer than was thought possible");
     stage.say("status").expect(0).says("forecast: done by");
-    let status = stage.say("status --json").expect(0).json();
+    let status = stage.status();
     assert!(status["forecast"]["finish"]["p95"]["at"].is_string());
     stage.say("forecast CHG7 --partial").expect(64).says("is a run");
 }
@@ -291,7 +291,7 @@ fn the_run_follows_the_order_that_was_forecast_and_a_departure_makes_it_anew() {
     assert_eq!(told["order"][0], "long");
     stage.say("invoke plan.backout.yaml --as lead").expect(20);
     let running = |stage: &Stage| -> Vec<String> {
-        let status = stage.say("status --json").expect(0).json();
+        let status = stage.status();
         let steps = status["steps"].as_array().expect("a list").clone();
         let running = steps.iter().filter(|step| step["state"] == "running");
         running.filter_map(|step| step["id"].as_str().map(str::to_owned)).collect()
@@ -440,7 +440,7 @@ fn the_end_of_an_unwatched_step_is_no_measurement() {
         let value: Value = serde_json::from_str(line).expect("JSON");
         value["at"].as_str().expect("a time").parse().expect("a time")
     };
-    let expected = at("step_acted", &acted).duration_since(at("step_intent", &acted)).as_secs_f64();
+    let expected = at("step_executed", &acted).duration_since(at("step_intent", &acted)).as_secs_f64();
     stage.say("resume").expect(0);
     let seen = stage.say("history --json").expect(0).json();
     let measured = number(&seen["history"][0]["seconds"]);

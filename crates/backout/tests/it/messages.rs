@@ -74,7 +74,7 @@ fn an_alert_from_before_is_about_something_else() {
     stage.write("secret", "correct horse\n");
     let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
     stage.until("the first stage", |stage| {
-        stage.say("status --json").code == Some(0) && stage.step("wait")["state"] == "running"
+        stage.is_step("wait", "running")
     });
     for firing in ["true", "false"] {
         let said = format!("{{\"alert\": \"PortalDown\", \"firing\": {firing}}}");

@@ -93,20 +93,26 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn baselines_are_compared_and_missing_ones_refused() {
+fn baselines_are_compared_and_a_person_attests_where_none_was_captured() {
     let stage = Stage::new();
     stage.plan_with(
-        "  - {id: restore, owner: ann, copy: {from: old, to: live}, verify: {same_as_baseline: live}}\n",
+        "  - {id: restore, owner: ann, copy: {from: old, to: live}, verify: {same_as_baseline: live, within: 1s}}\n",
         "baselines: {live: {file: live}, all: {tree: data}}\n",
     );
     stage.write("old", "v1.9");
     stage.write("live", "v1.9");
     stage.write("data/a", "x");
+    // On the night a missing baseline stops nothing: what it would have told, a person says.
     stage
-        .say("invoke plan.backout.yaml --as lead")
-        .expect(30)
-        .says("never captured")
-        .says("backout baseline");
+        .say("invoke plan.backout.yaml --as lead --reason broken")
+        .expect(20)
+        .says("warning: these baselines were never captured: live;")
+        .says("done, but it cannot be verified: live as before: it was never captured")
+        .says("backout resolve CHG7-1 restore happened");
+    assert_eq!(stage.status()["outcome"], serde_json::Value::Null, "nothing is called verified");
+    stage.say("resolve CHG7 restore happened --as ann --reason looked").expect(0);
+    stage.say("resume").expect(0).says("1 attested");
+    assert_eq!(stage.step("restore")["proof"], "attested");
     stage.say("baseline plan.backout.yaml --as ann").expect(0).says("1 files");
     stage.write("live", "v2.0");
     stage.say("invoke plan.backout.yaml --as lead").expect(0).says("captured");
@@ -137,10 +143,10 @@ fn half_a_capture_is_not_kept() {
 fn a_partial_backout_and_an_option() {
     let stage = Stage::new();
     let steps = "
-  - {id: announce, owner: lead, run: {shell: echo announce >> effects}}
-  - {id: db, component: database, owner: ann, run: {shell: echo db >> effects}}
-  - {id: web, component: web, owner: ann, run: {shell: echo web >> effects}}
-  - {id: traffic, owner: ann, run: {shell: echo traffic >> effects}}
+  - {id: announce, owner: lead, run: {shell: echo announce >> effects}, verify: {file: {path: effects, contains: announce}}}
+  - {id: db, component: database, owner: ann, run: {shell: echo db >> effects}, verify: {file: {path: effects, contains: db}}}
+  - {id: web, component: web, owner: ann, run: {shell: echo web >> effects}, verify: {file: {path: effects, contains: web}}}
+  - {id: traffic, owner: ann, run: {shell: echo traffic >> effects}, verify: {file: {path: effects, contains: traffic}}}
 ";
     stage.plan_with(steps, "components: {database: {}, web: {}}\noptions:\n  light: {title: Light, steps: [announce, traffic]}\n  full: {title: Full}\n");
     stage.say("invoke plan.backout.yaml --as lead --only web").expect(0);

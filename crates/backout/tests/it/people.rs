@@ -11,7 +11,7 @@ fn a_failed_step_can_be_retried_attested_or_left_out() {
     ] {
         let stage = Stage::new();
         stage.plan(
-            "  - {id: flaky, owner: ann, run: {shell: 'test -e ok || { echo broken >&2; touch ok; exit 7; }'}}\n  - {id: behind, owner: ann, run: {shell: echo x >> effects}}\n",
+            "  - {id: flaky, owner: ann, run: {shell: 'test -e ok || { echo broken >&2; touch ok; exit 7; }'}, verify: {file: {path: ok}}}\n  - {id: behind, owner: ann, run: {shell: echo x >> effects}, verify: {file: {path: effects}}}\n",
         );
         stage.say("invoke plan.backout.yaml --as lead").expect(20).says("exit 7: broken");
         assert_eq!(stage.lines("effects"), 0);
@@ -49,14 +49,18 @@ fn of_two_coordinators_one_is_refused() {
 fn authority_is_checked_and_refusals_are_noted() {
     let stage = Stage::new();
     stage.plan("  - {id: a, owner: ann, manual: Do it.}\n");
-    stage.say("invoke plan.backout.yaml").expect(30).says("who are you?");
+    stage
+        .say("invoke plan.backout.yaml")
+        .expect(30)
+        .says("no role of the plan belongs to the account")
+        .says("say who you are: `--as ROLE`");
     stage
         .say("invoke plan.backout.yaml --as bob")
         .expect(30)
-        .says("only Lena Lead (lead) may invoke");
+        .says("you may not invoke the backout: only Lena Lead (lead) may");
     stage.say("invoke plan.backout.yaml --as nobody").expect(30).says("lead, ann, bob");
     stage.say("invoke plan.backout.yaml --as lead").expect(20);
-    stage.say("skip CHG7 a --as bob --reason because").expect(30).says("this was noted");
+    stage.say("skip CHG7 a --as bob --reason because").expect(30).says("this was logged");
     stage.say("ack CHG7 a --as lead").expect(30).says("ack");
     stage.say("log").expect(0).says("Bob (bob) may not skip a");
     // A deputy may.
@@ -78,13 +82,13 @@ fn a_step_is_handed_over() {
     stage.say("resume").expect(20);
     stage.say("ack CHG7 b --as lead").expect(0);
     stage.say("resume").expect(0);
-    stage.say("status").expect(0).says("handed a to Lena Lead").says("Ann is asleep");
+    stage.say("status").expect(0).says("assigned a to Lena Lead").says("Ann is asleep");
 }
 
 #[test]
 fn hold_resume_and_both_signals() {
     let stage = Stage::new();
-    stage.plan("  - {id: a, owner: ann, run: {shell: 'touch began; while [ ! -e go ]; do sleep 0.02; done; echo a >> effects'}}\n  - {id: b, owner: ann, run: {shell: echo b >> effects}}\n");
+    stage.plan("  - {id: a, owner: ann, run: {shell: 'touch began; while [ ! -e go ]; do sleep 0.02; done; echo a >> effects'}, verify: {file: {path: effects, contains: a}}}\n  - {id: b, owner: ann, run: {shell: echo b >> effects}, verify: {file: {path: effects, contains: b}}}\n");
     let mut coordinator = stage.start(&["invoke", "plan.backout.yaml", "--as", "lead", "--wait"]);
     stage.until("a to begin", |stage| stage.path("began").exists());
     // The first Ctrl-C: what runs is finished, nothing starts.
@@ -103,7 +107,7 @@ fn hold_resume_and_both_signals() {
 #[test]
 fn a_step_outlives_its_coordinator() {
     let stage = Stage::new();
-    stage.plan("  - {id: a, owner: ann, run: {shell: 'touch began; while [ ! -e go ]; do sleep 0.02; done; echo a >> effects'}}\n");
+    stage.plan("  - {id: a, owner: ann, run: {shell: 'touch began; while [ ! -e go ]; do sleep 0.02; done; echo a >> effects'}, verify: {file: {path: effects}}}\n");
     let mut coordinator = stage.start(&["invoke", "plan.backout.yaml", "--as", "lead", "--wait"]);
     stage.until("a to begin", |stage| stage.path("began").exists());
     coordinator.kill_9();
@@ -145,8 +149,8 @@ fn steps_are_added_and_replaced() {
     let stage = Stage::new();
     stage.plan("  - {id: a, owner: ann, manual: Do it.}\n  - {id: b, owner: ann, run: {argv: ['false']}}\n");
     stage.say("invoke plan.backout.yaml --as lead").expect(20);
-    stage.write("x.yaml", "id: x\nowner: bob\nrun: {shell: echo x >> effects}\n");
-    stage.write("b.yaml", "id: whatever\nowner: bob\nrun: {shell: echo b >> effects}\n");
+    stage.write("x.yaml", "id: x\nowner: bob\nrun: {shell: echo x >> effects}\nverify: {file: {path: effects, contains: x}}\n");
+    stage.write("b.yaml", "id: whatever\nowner: bob\nrun: {shell: echo b >> effects}\nverify: {file: {path: effects, contains: b}}\n");
     stage.write("bad.yaml", "id: y\nownr: bob\nrun: {argv: [x]}\n");
     stage
         .say("add CHG7 bad.yaml --after a --as lead --reason x")
@@ -158,7 +162,7 @@ fn steps_are_added_and_replaced() {
     stage.say("ack CHG7 a --as ann").expect(0);
     stage.say("resume").expect(0);
     assert_eq!(stage.read("effects"), "x\nb\n");
-    stage.say("status").expect(0).says("added step x").says("replaced b");
+    stage.say("status").expect(0).says("added x").says("replaced b");
 }
 
 #[test]
@@ -180,12 +184,16 @@ fn evidence_is_attached_and_guarded() {
 fn moving_to_a_heavier_option() {
     let stage = Stage::new();
     stage.plan_with(
-        "  - {id: flag, owner: ann, run: {shell: echo flag >> effects}}\n  - {id: look, owner: ann, manual: Look.}\n  - {id: restore, owner: ann, after: [flag], run: {shell: echo restore >> effects}}\n",
+        "  - {id: flag, owner: ann, run: {shell: echo flag >> effects}, verify: {file: {path: effects, contains: flag}}}\n  - {id: look, owner: ann, manual: Look.}\n  - {id: restore, owner: ann, after: [flag], run: {shell: echo restore >> effects}, verify: {file: {path: effects, contains: restore}}}\n",
         "options:\n  light: {title: Light, default: true, steps: [flag, look]}\n  full: {title: Full, steps: [flag, restore]}\n",
     );
     stage.say("invoke plan.backout.yaml --as lead").expect(20);
-    stage.say("escalate CHG7 light --as lead --reason x").expect(30);
-    stage.say("escalate CHG7 full --as lead --reason worse").expect(0);
+    stage
+        .say("escalate CHG7 full --as lead --reason worse")
+        .expect(64)
+        .says("backout switch-option CHG7 full --as lead --reason worse");
+    stage.say("switch-option CHG7 light --as lead --reason x").expect(30);
+    stage.say("switch-option CHG7 full --as lead --reason worse").expect(0);
     stage.say("skip CHG7 look --as lead --reason no-time").expect(0);
     stage.say("resume").expect(10);
     assert_eq!(stage.read("effects"), "flag\nrestore\n");

@@ -123,15 +123,39 @@ impl Stage {
         self.tell(&line.split_whitespace().collect::<Vec<_>>())
     }
 
+    /// The newest run, open or over; none where nothing has begun yet.
+    pub(crate) fn newest_run(&self) -> Option<String> {
+        let runs = self.tell(&["runs", "--json"]).expect(0).json();
+        runs["runs"][0]["id"].as_str().map(str::to_owned)
+    }
+
+    /// The status of the newest run; none where nothing has begun yet.
+    pub(crate) fn known_status(&self) -> Option<Value> {
+        let run = self.newest_run()?;
+        Some(self.tell(&["status", &run, "--json"]).expect(0).json())
+    }
+
+    /// The status of the newest run.
+    #[track_caller]
     pub(crate) fn status(&self) -> Value {
-        self.say("status --json").expect(0).json()
+        self.known_status().expect("a run")
+    }
+
+    /// What the newest run asks of people.
+    pub(crate) fn questions(&self) -> Vec<Value> {
+        let status = self.known_status().unwrap_or_default();
+        status["questions"].as_array().cloned().unwrap_or_default()
     }
 
     /// What a step's status is.
+    #[track_caller]
     pub(crate) fn step(&self, id: &str) -> Value {
-        let status = self.status();
-        let steps = status["steps"].as_array().expect("steps").clone();
-        steps.into_iter().find(|step| step["id"] == id).unwrap_or_else(|| panic!("no step {id}"))
+        step_of(&self.status(), id)
+    }
+
+    /// Whether a step of the newest run is in this state; not where nothing has begun yet.
+    pub(crate) fn is_step(&self, id: &str, state: &str) -> bool {
+        self.known_status().is_some_and(|status| step_of(&status, id)["state"] == state)
     }
 
     /// A coordinator in the background.
@@ -151,11 +175,17 @@ impl Stage {
         }
     }
 
+    #[track_caller]
     pub(crate) fn until_step(&self, id: &str, state: &str) {
-        self.until(&format!("{id} {state}"), |stage| {
-            stage.say("status --json").code == Some(0) && stage.step(id)["state"] == state
-        });
+        self.until(&format!("{id} {state}"), |stage| stage.is_step(id, state));
     }
+}
+
+#[track_caller]
+fn step_of(status: &Value, id: &str) -> Value {
+    let steps = status["steps"].as_array().expect("steps");
+    let found = steps.iter().find(|step| step["id"] == id);
+    found.cloned().unwrap_or_else(|| panic!("no step {id}"))
 }
 
 pub(crate) fn told(mut command: Command) -> Told {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::standing::{is_accepted, is_there, only_logged, required};
+use crate::cause::{DecisionCause, UnseenTrigger};
 use crate::ids::{OptionId, SourceId, TriggerId};
 use crate::plan::Severity;
 use crate::release::{Open, Release};
@@ -15,7 +16,7 @@ pub(super) struct Call {
     pub(super) because: Vec<TriggerId>,
     /// The sources nobody can read.
     pub(super) sources: Vec<SourceId>,
-    pub(super) why: String,
+    pub(super) causes: Vec<DecisionCause>,
     pub(super) option: Option<OptionId>,
     /// Whether it is known that something is wrong; else nobody knows.
     pub(super) certain: bool,
@@ -61,7 +62,7 @@ pub(super) fn call(state: &RunState) -> Option<Call> {
     if let Some(worst) = calling.iter().map(|id| severity(id)).min() {
         let because: Vec<TriggerId> =
             calling.into_iter().filter(|id| severity(id) == worst).cloned().collect();
-        let said: Vec<String> = because.iter().map(|id| said(release, id)).collect();
+        let causes = because.iter().map(|id| of_trigger(release, id)).collect();
         // Several options at once: the plan's default, which is the heaviest.
         let mut options: Vec<Option<&OptionId>> = because
             .iter()
@@ -73,7 +74,7 @@ pub(super) fn call(state: &RunState) -> Option<Call> {
             severity: worst,
             because,
             sources: Vec::new(),
-            why: said.join("; "),
+            causes,
             option,
             certain: true,
         });
@@ -98,14 +99,14 @@ pub(super) fn call(state: &RunState) -> Option<Call> {
     });
     let because: BTreeSet<&TriggerId> =
         blind.iter().copied().chain(hidden.map(|(id, _)| id)).collect();
-    let mut why: Vec<String> = lost()
+    let mut causes: Vec<DecisionCause> = lost()
         .map(|(source, lost)| {
             let hidden = plan.triggers.values().filter(|t| t.condition.source() == Some(source));
-            format!(
-                "{source} cannot be read ({}), which {} triggers need",
-                lost.error,
-                hidden.count()
-            )
+            DecisionCause::SourceOutage {
+                source: source.clone(),
+                error: lost.error.clone(),
+                triggers: u32::try_from(hidden.count()).unwrap_or(u32::MAX),
+            }
         })
         .collect();
     // One dead source is one finding: its triggers are not listed again.
@@ -113,21 +114,16 @@ pub(super) fn call(state: &RunState) -> Option<Call> {
         let source = plan.triggers.get(id).and_then(|trigger| trigger.condition.source());
         source.is_some_and(|source| release.lost.contains_key(source))
     };
-    why.extend(blind.iter().filter(|id| !of_lost(id)).map(|id| said(release, id)));
+    causes.extend(blind.iter().filter(|id| !of_lost(id)).map(|id| of_trigger(release, id)));
     let open_bake = release.baked.iter().find(|(_, baked)| !baked.is_passed());
     if let Some((stage, _)) = open_bake {
-        why.push(format!(
-            "{stage} was watched, and nobody can say that it went well{}",
-            unseen(state)
-        ));
+        let (stage, unseen) = (stage.clone(), unseen(state));
+        causes.push(DecisionCause::BakeInconclusive { stage, unseen });
     }
     if release.watched.is_some_and(|watched| !watched.is_passed()) {
-        why.push(format!(
-            "the watch is over, and nobody can say that it went well{}",
-            unseen(state)
-        ));
+        causes.push(DecisionCause::WatchInconclusive { unseen: unseen(state) });
     }
-    if why.is_empty() {
+    if causes.is_empty() {
         return None;
     }
     let worst = because.iter().map(|id| severity(id)).min();
@@ -135,38 +131,30 @@ pub(super) fn call(state: &RunState) -> Option<Call> {
         severity: worst.unwrap_or(Severity::Discretionary),
         because: because.into_iter().cloned().collect(),
         sources: lost().map(|(source, _)| source.clone()).collect(),
-        why: why.join("; "),
+        causes,
         option: None,
         certain: false,
     })
 }
 
-pub(super) fn said(release: &Release, id: &TriggerId) -> String {
-    release.triggers.get(id).map_or_else(
-        || id.to_string(),
-        |seen| match seen.reading.limit.as_str() {
-            "" => format!("{id}: {}", seen.reading.shown),
-            limit => format!("{id}: {} ({limit})", seen.reading.shown),
-        },
-    )
+/// A trigger that calls for a decision, with what it measured.
+fn of_trigger(release: &Release, id: &TriggerId) -> DecisionCause {
+    let reading = release.triggers.get(id).map(|seen| seen.reading.clone()).unwrap_or_default();
+    DecisionCause::Trigger { trigger: id.clone(), reading }
 }
 
-/// The required triggers that were not seen to be well, for people.
-fn unseen(state: &RunState) -> String {
-    let names: Vec<String> = required(state)
+/// The required triggers that were not seen healthy.
+fn unseen(state: &RunState) -> Vec<UnseenTrigger> {
+    required(state)
         .filter(|id| {
             let seen = state.release.triggers.get(*id);
             seen.is_none_or(|seen| !seen.answered && seen.meaning != Meaning::Well)
         })
         .map(|id| {
-            // Nothing is written down before anything changes.
+            // Before anything changes nothing is written down.
             let seen = state.release.triggers.get(id);
-            let stands = seen.map_or(State::Insufficient, |seen| seen.state);
-            format!("{id} ({})", stands.shown())
+            let state = seen.map_or(State::Insufficient, |seen| seen.state);
+            UnseenTrigger { trigger: id.clone(), state }
         })
-        .collect();
-    match names.is_empty() {
-        true => ", because nobody has looked at the triggers since".to_owned(),
-        false => format!(": {}", names.join(", ")),
-    }
+        .collect()
 }

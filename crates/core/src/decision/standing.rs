@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::TriggerId;
+use crate::cause::Guard;
+use crate::ids::{StepId, TriggerId};
 use crate::plan::{Condition, DecisionAction, Plan, Severity, Trigger};
 use crate::release::{Open, Seen, took_place};
 use crate::state::RunState;
@@ -95,42 +96,42 @@ pub fn verdict(state: &RunState) -> Verdict {
 
 /// Why the plan does not back out by itself although it would.
 #[must_use]
-pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<String> {
+pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<Guard> {
     let mut guards = Vec::new();
-    if let Some(held) = &state.held {
-        guards.push(format!("{} held the run: {}", held.by, held.reason));
+    if state.held.is_some() {
+        guards.push(Guard::Held);
     }
     for (stage, why) in irreversible(state) {
-        guards.push(format!("{stage} cannot be undone: {why}"));
+        guards.push(Guard::Irreversible { stage: stage.clone(), why: why.to_owned() });
     }
     if let Some(earlier) = &state.planned.earlier {
-        guards.push(format!("{earlier} was backed out of the same release by the plan already"));
+        guards.push(Guard::EarlierBackout { run: earlier.clone() });
     }
     let before = |id: &TriggerId| state.release.triggers.get(id).is_some_and(|seen| seen.before);
     if !because.is_empty() && because.iter().all(before) {
-        guards.push("it fired before the deployment, too".to_owned());
+        guards.push(Guard::FiredBefore);
     }
     let blind = |id: &TriggerId| {
         state.release.triggers.get(id).is_some_and(|seen| seen.state.is_blind() && !seen.hidden)
     };
     if !because.is_empty() && because.iter().all(blind) {
-        guards.push("nobody sees that anything is wrong: there is no data".to_owned());
+        guards.push(Guard::NoData);
     }
     guards
 }
 
 /// What keeps the plan from acting by itself on an open question, as far as it still does.
 #[must_use]
-pub fn objections(state: &RunState, open: &Open) -> Vec<String> {
+pub fn objections(state: &RunState, open: &Open) -> Vec<Guard> {
     if open.guards.is_empty() { Vec::new() } else { guards(state, &open.because) }
 }
 
 /// The stages behind which there is no way back, as far as they took place.
-pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&str, &str)> {
+pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&StepId, &str)> {
     let stages = state.steps.iter().zip(&state.states).take(state.release.stages);
     stages
         .filter(|(_, known)| took_place(known))
-        .filter_map(|(stage, _)| Some((stage.id.as_str(), stage.irreversible.as_deref()?.trim())))
+        .filter_map(|(stage, _)| Some((&stage.id, stage.irreversible.as_deref()?.trim())))
 }
 
 /// What fired, was decided about, or stands beyond its limit or cannot be seen now, and was

@@ -35,6 +35,7 @@ macro_rules! written_as_text {
 
 mod action;
 mod context;
+mod holding;
 mod many;
 mod people;
 mod promises;
@@ -63,7 +64,7 @@ pub use secret::{BadSecret, Secret, Text};
 pub use step::{Effect, OnFailure, Retry, Step};
 pub use trigger::{
     BadOutOf, BadShare, Condition, Gauge, Latency, Missing, OutOf, Probe, Ratio, Receive, Relative,
-    Semantics, Share, Trigger, Watch, Webhook,
+    EVERY, Semantics, Share, Trigger, Watch, Webhook, short_window,
 };
 pub use verification::{
     Check, FileState, HttpProbe, Port, Scalar, SqlProbe, TreeState, Verification,
@@ -262,6 +263,11 @@ pub struct WayBack {
     /// Runs when no option is named.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub default: bool,
+    /// Whether it ends with users kept out, so that the run stays open until another option
+    /// goes on from there. Left out: as its steps say, such as taking traffic off without
+    /// putting it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holding: Option<bool>,
     /// When to choose it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,

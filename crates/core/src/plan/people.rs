@@ -194,8 +194,8 @@ pub enum Permission {
     Approve,
     /// Decide how a deployment goes on.
     Decide,
-    /// Move to a heavier option.
-    Escalate,
+    /// Move to another option.
+    SwitchOption,
     /// Run a step again.
     Retry,
     /// Leave a step out.

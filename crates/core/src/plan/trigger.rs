@@ -1,11 +1,40 @@
 //! Conditions that call for a decision, and how a release is watched.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Limit, Percent, Severity, Text, Verification};
 use crate::duration::Span;
 use crate::ids::{OptionId, RoleId, SourceId, StepId};
+
+/// How often a trigger is looked at, if the plan does not say.
+pub const EVERY: Span = Span::seconds(15);
+
+/// The length of the short window: a twelfth of the watch as in the SRE workbook's
+/// burn-rate alerts, but at least one interval and at most five minutes, so that a backout is
+/// seen to help while people wait for it.
+#[must_use]
+pub fn short_window(window: Duration, every: Duration) -> Duration {
+    (window / 12).min(Duration::from_secs(300)).max(every)
+}
+
+/// The ranges a PromQL query looks back over: `[5m]`, `[1h:1m]`, `offset 10m`.
+fn query_ranges(query: &str) -> impl Iterator<Item = Duration> {
+    let bracketed = query.split('[').skip(1).filter_map(|rest| {
+        let inside = rest.split(']').next()?;
+        inside.split(':').next()?.trim().parse::<Span>().ok()
+    });
+    let words: Vec<&str> = query.split(|c: char| c.is_whitespace() || c == ')').collect();
+    let offsets: Vec<Span> = words
+        .windows(2)
+        .filter(|pair| pair[0] == "offset")
+        .filter_map(|pair| pair[1].parse::<Span>().ok())
+        .collect();
+    let bracketed: Vec<Span> = bracketed.collect();
+    bracketed.into_iter().chain(offsets).map(Span::get)
+}
 
 /// How the release is watched. All of it may be left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -330,6 +359,36 @@ impl Trigger {
             on_error: None,
             semantics: None,
         }
+    }
+
+    /// How often it is looked at.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        self.every.unwrap_or(EVERY).get().max(Duration::from_millis(100))
+    }
+
+    /// For how long after a change its answers may still be about what was before: the
+    /// longest range its queries look back over, or the short window over which a share is
+    /// judged, and the looks it takes to be healthy again.
+    ///
+    /// `window` is how long the release is watched after its last stage.
+    #[must_use]
+    pub fn clears_after(&self, window: Duration) -> Duration {
+        let every = self.period();
+        let queries: Vec<&str> = match &self.condition {
+            Condition::Ratio(ratio) => vec![&ratio.bad, &ratio.total],
+            Condition::Relative(relative) => vec![&relative.value],
+            Condition::Gauge(gauge) => gauge.query.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let ranges = queries.into_iter().flat_map(query_ranges);
+        let short = match &self.condition {
+            Condition::Ratio(_) | Condition::Latency(_) => short_window(window, every),
+            _ => every,
+        };
+        let range = ranges.max().unwrap_or_default().max(short);
+        let healthy = self.recovers_after.map_or(every * 2, Span::get);
+        range.saturating_add(healthy).saturating_add(every)
     }
 
     /// What it is called, for people.

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 
 use super::RunState;
 use crate::choice::Choice;
-use crate::event::Event;
+use crate::event::{Event, Reason};
 use crate::ids::{OptionId, StepId};
 use crate::illegal::Illegal;
+use crate::people::{Account, PersonId};
 use crate::plan::Effect;
 use crate::record::{Actor, Record};
 use crate::release::{Back, reversed, took_place};
-use crate::status::Status;
+use crate::status::{Status, StopCause};
 
 impl RunState {
     pub(super) fn release_allows(&self, event: &Event) -> Result<(), Illegal> {
@@ -24,7 +25,7 @@ impl RunState {
             Ok(())
         };
         match event {
-            Event::BackoutBegun { option: Some(option), .. }
+            Event::BackoutStarted { option: Some(option), .. }
                 if !self.planned.plan.options.contains_key(option) =>
             {
                 Err(Illegal::NoOption(option.clone()))
@@ -32,9 +33,9 @@ impl RunState {
             Event::StageApproved { .. }
             | Event::StageBaked { .. }
             | Event::WatchEnded { .. }
-            | Event::DecisionAsked(_)
-            | Event::DecisionPassedOn { .. }
-            | Event::BackoutBegun { .. }
+            | Event::DecisionRequested(_)
+            | Event::DecisionEscalated { .. }
+            | Event::BackoutStarted { .. }
                 if !forward =>
             {
                 Err(Illegal::Release("the run does not go forward"))
@@ -51,7 +52,7 @@ impl RunState {
             Event::WatchEnded { .. } if self.unsettled > 0 => {
                 Err(Illegal::Release("not every stage is done"))
             }
-            Event::DecisionPassedOn { number, .. }
+            Event::DecisionEscalated { number, .. }
                 if self.release.open.as_ref().is_none_or(|open| open.number != *number) =>
             {
                 Err(Illegal::Release("this decision is not open"))
@@ -105,18 +106,22 @@ impl RunState {
             return None;
         }
         let option = self.release.open.as_ref().and_then(|open| open.option.clone());
-        let event = Event::BackoutBegun { option, reason: String::new() };
-        // Written by nobody: only to see what it would be.
-        let nobody =
-            Actor::Person { name: "nobody".to_owned(), role: None, account: String::new() };
-        self.with(&[event], &nobody, now).ok()
+        let reason = Reason::Person(String::new());
+        let event = Event::BackoutStarted { option, reason };
+        // Only to see what it would be: nothing of it is written.
+        let preview = Actor::Person {
+            id: PersonId::Name("preview".to_owned()),
+            role: None,
+            account: Account::default(),
+        };
+        self.with(&[event], &preview, now).ok()
     }
 
     /// Turns round: of the way back, what undoes the stages that took place.
     pub(super) fn back_out(
         &mut self,
         option: Option<&OptionId>,
-        reason: &str,
+        reason: &Reason,
         record: &Record,
     ) -> Result<(), Illegal> {
         let stages = self.release.stages;
@@ -125,7 +130,10 @@ impl RunState {
         for index in 0..stages {
             let running = self.states[index].status == Status::Running;
             if running && !self.steps[index].action.is_reported() {
-                self.states[index].stop = Some(reason.to_owned());
+                self.states[index].stop = Some(match reason {
+                    Reason::Person(words) => StopCause::Person(words.clone()),
+                    Reason::Plan(_) => StopCause::Backout,
+                });
             }
         }
         self.extra.extend(reversed(&self.steps[..stages], &self.planned.plan.steps));

@@ -1,12 +1,12 @@
 //! What happens to one step, applied to what is known about it.
 
-use super::RunState;
+use super::{Departure, RunState};
 use crate::act::Answer;
 use crate::event::{Attested, Event, Evidence, FailureEffect, ResolvedBy};
 use crate::illegal::Illegal;
 use crate::record::Record;
 use crate::release::took_place;
-use crate::status::{Status, StepState};
+use crate::status::{Status, StepState, StopCause};
 
 impl RunState {
     pub(super) fn step_event(
@@ -38,26 +38,36 @@ impl RunState {
                 state.stop = None;
                 state.note = None;
                 state.evidence = Evidence::default();
+                state.recheck = false;
+                state.fault = None;
+                state.by = None;
             }
-            Event::StepActed { evidence, .. } | Event::StepVerified { evidence, .. } => {
+            Event::StepExecuted { evidence, .. } => {
                 state.evidence = evidence.clone();
+                if record.actor.person().is_some() {
+                    state.by = Some(record.actor.clone());
+                }
             }
-            Event::StepStopAsked { reason, .. } => {
-                state.stop = Some(reason.clone());
-                self.deviates(format!("stopped {id}"), reason, record);
+            Event::StepVerified { evidence, .. } => state.evidence = evidence.clone(),
+            Event::StepStopRequested { reason, .. } => {
+                state.stop = Some(StopCause::Person(reason.clone()));
+                self.deviates(Departure::Stopped(id), reason, record);
             }
             Event::StepConfirmed { note, .. } => {
                 state.confirmed = true;
+                state.by = Some(record.actor.clone());
                 state.note.clone_from(note);
             }
             Event::StepSucceeded { evidence, .. } => {
                 state.evidence = evidence.clone();
                 state.doubt = None;
             }
-            Event::StepFailed { effect, error, evidence, .. } => {
+            Event::StepFailed { effect, fault, evidence, .. } => {
                 state.failure = Some(*effect);
                 state.failures += 1;
-                state.note = Some(error.clone());
+                state.fault = Some(fault.clone());
+                state.note = None;
+                state.recheck = false;
                 state.evidence = evidence.clone();
                 state.doubt = None;
             }
@@ -66,20 +76,30 @@ impl RunState {
                 state.note = Some(evidence.summary.clone());
                 state.evidence = evidence.clone();
             }
-            Event::StepProbed { finding, .. } => state.probed = Some(finding.clone()),
+            Event::StepCheckRequested { .. } => {
+                state.recheck = true;
+                state.probed = None;
+            }
+            Event::StepProbed { finding, .. } => {
+                state.probed = Some(finding.clone());
+                state.recheck = false;
+            }
             Event::StepResolved { answer, by, reason, .. } => {
-                state.note = Some(reason.clone());
+                state.note.clone_from(reason);
+                state.recheck = false;
                 if *by == ResolvedBy::Person {
                     state.recoveries = 0;
                     state.attested = *answer == Answer::Happened;
-                    // Whoever says that it happened has confirmed it.
+                    // The person who says that it happened has confirmed it.
                     state.confirmed |= *answer == Answer::Happened;
-                    let said = match answer {
-                        Answer::Happened => "resolved as happened:",
-                        Answer::DidNotHappen => "resolved as not happened:",
-                        Answer::Hold => "kept on hold:",
-                    };
-                    self.deviates(format!("{said} {id}"), reason, record);
+                    if *answer == Answer::Happened {
+                        state.by = Some(record.actor.clone());
+                    }
+                    let (what, reason) =
+                        (Departure::Resolved(id, *answer), reason.clone().unwrap_or_default());
+                    self.deviates(what, &reason, record);
+                } else {
+                    state.attested = false;
                 }
             }
             Event::StepRetried { reason, .. } => {
@@ -88,19 +108,21 @@ impl RunState {
                 state.doubt = None;
                 state.attested = false;
                 state.ended = None;
+                state.recheck = false;
                 // What was watched and agreed to was the other try.
                 if index < self.release.stages {
                     self.release.begins_again(&id);
                 }
-                self.deviates(format!("ran {id} again"), reason, record);
+                self.deviates(Departure::RanAgain(id), reason, record);
             }
             Event::StepSkipped { reason, .. } => {
                 state.note = Some(reason.clone());
-                self.deviates(format!("skipped {id}"), reason, record);
+                self.deviates(Departure::Skipped(id), reason, record);
             }
             Event::StepAttested { started, ended, evidence, reason, result, .. } => {
                 state.attested = true;
                 state.confirmed = true;
+                state.by = Some(record.actor.clone());
                 state.note = Some(reason.clone());
                 state.evidence = evidence.clone();
                 // Written down or not known: the moment of entry is neither.
@@ -109,10 +131,10 @@ impl RunState {
                     state.failure = Some(FailureEffect::Unknown);
                     state.failures += 1;
                     // What a person saw fail is not tried again by itself.
-                    state.stop = Some(reason.clone());
+                    state.stop = Some(StopCause::SeenToFail);
                 }
                 let ended = *ended;
-                self.deviates(format!("attested after the fact: {id}"), reason, record);
+                self.deviates(Departure::Attested(id), reason, record);
                 self.set_status(index, status, record.at);
                 let known = &mut self.states[index];
                 known.ended = ended;
@@ -140,12 +162,12 @@ impl RunState {
                 known.doubt = None;
                 known.stop = None;
                 (known.failures, known.recoveries) = (0, 0);
-                self.deviates(format!("replaced {id}"), reason, record);
+                self.deviates(Departure::Replaced(id), reason, record);
                 self.rebuild()?;
             }
             Event::StepAssigned { to, reason, .. } => {
                 state.assigned = Some(to.clone());
-                self.deviates(format!("handed {id} to {to}"), reason, record);
+                self.deviates(Departure::Assigned(id, to.clone()), reason, record);
             }
             _ => {}
         }
@@ -177,7 +199,7 @@ impl RunState {
 /// may have done is not unsaid by a later one that did nothing.
 fn took(known: &StepState, event: &Event) -> bool {
     match event {
-        Event::StepActed { .. }
+        Event::StepExecuted { .. }
         | Event::StepSucceeded { .. }
         | Event::StepInDoubt { .. }
         | Event::StepAttested { .. }

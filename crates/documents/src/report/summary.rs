@@ -51,7 +51,7 @@ pub(super) fn findings(state: &RunState) -> String {
             .filter(|&i| state.states[i].status == Status::Skipped)
             .map(|i| &state.steps[i].id),
     );
-    let decided = release.decided.iter().filter(|decided| !decided.automatic).count();
+    let decided = release.decided.iter().filter(|decided| !decided.reason.is_automatic()).count();
     let mut parts = Vec::new();
     if !fired.is_empty() {
         parts.push(format!("fired: {fired}"));
@@ -75,7 +75,7 @@ fn stays(state: &RunState) -> String {
 }
 
 /// The first sentence of the report.
-fn headline(log: &Log<'_>, attested: usize, chosen: usize) -> (Tone, String) {
+fn headline(log: &Log<'_>, chosen: usize) -> (Tone, String) {
     let state = log.state;
     let course = course(state);
     match &state.finished {
@@ -90,17 +90,17 @@ fn headline(log: &Log<'_>, attested: usize, chosen: usize) -> (Tone, String) {
             Tone::Warning,
             format!("The release was deployed, but not all was well: {}.", findings(state)),
         ),
-        Some((Outcome::Reverted, _)) if attested > 0 => (
-            Tone::Warning,
-            format!(
-                "{} Every step of the chosen way is done: {attested} of {chosen} on a person's word alone, not on a verification.",
-                backed_out(state)
-            ),
-        ),
-        Some((Outcome::Reverted, _)) => (
-            Tone::Note,
-            format!("{} Every step of the chosen way is done and verified.", backed_out(state)),
-        ),
+        Some((Outcome::Reverted | Outcome::Unverified, _)) => {
+            let tally = state.tally();
+            let (tone, how) = match (tally.attested, tally.unverified) {
+                (0, 0) => (Tone::Note, format!("Every one of {chosen} steps is done and verified.")),
+                _ => (
+                    Tone::Warning,
+                    format!("Every one of {chosen} steps is done: {}.", saying::tally(tally)),
+                ),
+            };
+            (tone, format!("{} {how}", backed_out(state)))
+        }
         Some((Outcome::Partial, _)) => (Tone::Warning, in_part(state)),
         Some((Outcome::Abandoned { reason }, _)) => {
             let stays = if course == Course::Forward { stays(state) } else { String::new() };
@@ -155,12 +155,11 @@ pub(super) fn summary(log: &Log<'_>, make: &mut Make) {
     let count = |status: Status| chosen().filter(|(known, _)| known.status == status).count();
     let attested = chosen().filter(|(known, _)| known.attested).count();
     make.heading(2, "What happened");
-    let (tone, said) = headline(log, attested, chosen().count());
+    let (tone, said) = headline(log, chosen().count());
     let mut lines = vec![Inline::strong(said)];
-    if attested > 0 && !matches!(state.finished, Some((Outcome::Reverted, _))) {
-        lines.push(Inline::plain(format!(
-            " {attested} of the steps stand on a person's word alone, not on a verification."
-        )));
+    let proven = matches!(state.finished, Some((Outcome::Reverted | Outcome::Unverified, _)));
+    if !proven && (attested > 0 || state.tally().unverified > 0) {
+        lines.push(Inline::plain(format!(" Steps: {}.", saying::tally(state.tally()))));
     }
     make.notice(tone, lines);
     let mut rows = Rows(Vec::new());
@@ -171,7 +170,7 @@ pub(super) fn summary(log: &Log<'_>, make: &mut Make) {
         rows.add("Way back", maybe(state.option.as_ref()));
     }
     rows.add("Only these components", plain(names(state.planned.only.iter())));
-    let begun = plain(format!("{} by {}", clock(state.started, &zone), state.started_by.shown()));
+    let begun = plain(format!("{} by {}", clock(state.started, &zone), state.started_by.name(plan)));
     if course == Course::Invoked {
         rows.add("Invoked", begun);
         rows.add("Reason", maybe(state.planned.reason.as_ref()));
@@ -180,7 +179,10 @@ pub(super) fn summary(log: &Log<'_>, make: &mut Make) {
         rows.add("Reason of the deployment", maybe(state.planned.reason.as_ref()));
     }
     if let Some(back) = &state.release.back {
-        let by = turned(state).map(|decided| format!(", decided by {}", decided.by));
+        let by = turned(state).map(|decided| match decided.reason.is_automatic() {
+            true => ", decided by the plan".to_owned(),
+            false => format!(", decided by {}", decided.by.name(plan)),
+        });
         let by = by.unwrap_or_default();
         rows.add("Turned round", plain(format!("{}{by}", clock(back.since, &zone))));
         rows.add("What triggered the backout", maybe(trigger(log)));
@@ -193,7 +195,7 @@ pub(super) fn summary(log: &Log<'_>, make: &mut Make) {
         count(Status::Skipped),
         count(Status::Failed),
         count(Status::InDoubt) + count(Status::Held),
-        count(Status::Pending) + count(Status::Running) + count(Status::Acted),
+        count(Status::Pending) + count(Status::Running) + count(Status::Verifying),
     );
     match course {
         Course::Invoked => rows.add("Steps", plain(steps)),

@@ -112,7 +112,7 @@ fn is_undone(state: &RunState, index: usize) -> bool {
 fn hands(log: &Log<'_>) -> BTreeMap<StepId, String> {
     let mut hands = BTreeMap::new();
     for record in log.records {
-        let person = record.actor.person().map(|_| record.actor.shown());
+        let person = record.actor.person().map(|_| record.actor.name(&log.state.planned.plan));
         for event in &record.events {
             let Some(step) = event.step() else { continue };
             let who = match event {
@@ -123,7 +123,7 @@ fn hands(log: &Log<'_>) -> BTreeMap<StepId, String> {
                         .is_ok_and(|index| !log.state.steps[index].action.is_reported());
                     machine.then(|| "the machine".to_owned())
                 }
-                Event::StepActed { .. } | Event::StepConfirmed { .. } => person.clone(),
+                Event::StepExecuted { .. } | Event::StepConfirmed { .. } => person.clone(),
                 Event::StepAttested { name, .. } => name.clone().or_else(|| person.clone()),
                 Event::StepResolved { .. } => {
                     person.as_ref().map(|person| format!("{person}, who resolved it"))
@@ -172,7 +172,7 @@ pub(super) fn commands(log: &Log<'_>, make: &mut Make) {
                         ],
                     ));
                 }
-                Event::StepActed { step, attempt, evidence, .. }
+                Event::StepExecuted { step, attempt, evidence, .. }
                 | Event::StepSucceeded { step, attempt, evidence, .. }
                 | Event::StepFailed { step, attempt, evidence, .. } => {
                     let row = rows
@@ -202,7 +202,9 @@ pub(super) fn commands(log: &Log<'_>, make: &mut Make) {
 pub(super) fn outcome(event: &Event, evidence: &Evidence) -> String {
     let mut parts = Vec::new();
     match event {
-        Event::StepFailed { error, .. } => parts.push(format!("failed: {}", error.trim())),
+        Event::StepFailed { fault, .. } => {
+            parts.push(format!("failed: {}", saying::fault(fault)));
+        }
         _ => parts.push(if evidence.summary.is_empty() {
             "done".to_owned()
         } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backout_core::event::{Course, Event, Instants, Mode, RunPlanned};
+use backout_core::event::{Direction, Event, Instants, Mode, RunPlanned};
 use backout_core::ids::{Digest, Epoch, RunId, Seq};
 use backout_core::record::{Actor, FORMAT, Record};
 use backout_core::state::RunState;
@@ -61,7 +61,7 @@ pub(crate) fn person(name: &str, role: &str) -> Actor {
     Actor::Person { name: name.to_owned(), role, account: name.to_lowercase() }
 }
 
-fn begun(course: Course, reason: &str, plan: &str) -> Event {
+fn begun(course: Direction, reason: &str, plan: &str) -> Event {
     let read = backout_plan::read_bytes(plan.as_bytes()).expect("a plan");
     let window = read.plan.window.as_ref();
     Event::RunPlanned(Box::new(RunPlanned {
@@ -83,11 +83,11 @@ fn begun(course: Course, reason: &str, plan: &str) -> Event {
 }
 
 impl Night {
-    pub(crate) fn new(course: Course, reason: &str) -> Self {
+    pub(crate) fn new(course: Direction, reason: &str) -> Self {
         Self::of(PLAN, course, reason)
     }
 
-    pub(crate) fn of(plan: &str, course: Course, reason: &str) -> Self {
+    pub(crate) fn of(plan: &str, course: Direction, reason: &str) -> Self {
         let at: Timestamp = "2026-06-06T01:00:00Z".parse().expect("a time");
         let record = Record {
             v: FORMAT,
@@ -172,7 +172,7 @@ impl Night {
 
     pub(crate) fn moved(&mut self, from: &str, to: &str, meaning: &str, shown: &str) -> &mut Self {
         self.write(&[json!({
-            "event": "trigger_moved", "trigger": "portal", "from": from, "to": to,
+            "event": "trigger_changed", "trigger": "portal", "from": from, "to": to,
             "meaning": meaning, "reading": {"shown": shown},
         })])
     }
@@ -180,7 +180,7 @@ impl Night {
     /// The trigger fires, and the lead is asked.
     pub(crate) fn asked(&mut self) -> &mut Self {
         self.moved("ok", "firing", "breach", "up is not there").write(&[json!({
-            "event": "decision_asked", "number": 1, "severity": "critical", "certain": true,
+            "event": "decision_requested", "number": 1, "severity": "critical", "certain": true,
             "because": ["portal"], "why": "portal: up is not there", "asked": ["lead"],
             "until": "2026-06-06T02:00:00Z",
         })])
@@ -216,6 +216,6 @@ pub(crate) fn decided(choice: &Value, reason: &str, automatic: bool) -> Vec<Valu
         made["automatic"] = json!(true);
     }
     let back = ["back-out", "not-fixable"].iter().any(|word| choice["choice"] == *word);
-    let begun = json!({"event": "backout_begun", "reason": reason});
+    let begun = json!({"event": "backout_started", "reason": reason});
     if back { vec![made, begun] } else { vec![made] }
 }

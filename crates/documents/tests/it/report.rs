@@ -1,6 +1,6 @@
 //! What the report of a run says is what happened: no backout where there was none.
 
-use backout_core::event::Course;
+use backout_core::event::Direction;
 use backout_documents::report::{Section, is_report};
 use backout_documents::write::{Page, html};
 use insta::assert_snapshot;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::night::{Night, PLAN, decided};
 
 fn deployed() -> Night {
-    let mut night = Night::new(Course::Forward, "v2.0 goes live");
+    let mut night = Night::new(Direction::Forward, "v2.0 goes live");
     night.step("schema", 240).approved().step("open", 60);
     night
 }
@@ -41,14 +41,14 @@ fn says_nothing_of_a_backout(night: &Night) {
 
 #[test]
 fn of_a_way_back_that_was_invoked() {
-    let mut night = Night::new(Course::Back, "logins fail");
+    let mut night = Night::new(Direction::Back, "logins fail");
     night.later(5).step("close", 60).step("old-schema", 400).finished(&json!("reverted"));
     assert_snapshot!(night.told());
 }
 
 #[test]
 fn of_a_way_back_that_was_given_up() {
-    let mut night = Night::new(Course::Back, "logins fail");
+    let mut night = Night::new(Direction::Back, "logins fail");
     night.step("close", 60).says(
         "Lena Lead",
         "lead",
@@ -74,11 +74,11 @@ fn of_a_deployment_that_the_plan_took_back() {
 
 #[test]
 fn of_a_deployment_that_a_person_took_back() {
-    let mut night = Night::new(Course::Forward, "v2.0 goes live");
+    let mut night = Night::new(Direction::Forward, "v2.0 goes live");
     night.step("schema", 240).approved().fails("open", 30).asked();
     // It takes two: the first word counts as well.
     let act = json!({"act": "decide", "verb": "back-out"});
-    let proposed = json!({"event": "act_proposed", "act": act, "reason": "customers call"});
+    let proposed = json!({"event": "command_proposed", "act": act, "reason": "customers call"});
     night.says("Bob Fox", "pm", &[proposed]).later(30);
     night.says("Lena Lead", "lead", &decided(&back_out(), "Too many calls.", false));
     night.step("close", 60).step("old-schema", 900);
@@ -102,7 +102,7 @@ fn of_a_deployment_that_a_person_took_back_without_being_asked() {
 #[test]
 fn of_a_deployment_that_went_back_in_part() {
     let plan = PLAN.replace("undone_by: [old-schema]", "irreversible: The old columns are gone");
-    let mut night = Night::of(&plan, Course::Forward, "v2.0 goes live");
+    let mut night = Night::of(&plan, Direction::Forward, "v2.0 goes live");
     night.says(
         "Bob Fox",
         "pm",
@@ -177,7 +177,7 @@ fn of_a_deployment_that_nothing_watched() {
 
 #[test]
 fn of_a_deployment_that_is_not_over() {
-    let mut night = Night::new(Course::Forward, "v2.0 goes live");
+    let mut night = Night::new(Direction::Forward, "v2.0 goes live");
     night.step("schema", 240).asked();
     says_nothing_of_a_backout(&night);
     let told = night.told();
@@ -190,7 +190,7 @@ fn of_a_deployment_that_is_not_over() {
 
 #[test]
 fn of_a_deployment_that_was_given_up() {
-    let mut night = Night::new(Course::Forward, "v2.0 goes live");
+    let mut night = Night::new(Direction::Forward, "v2.0 goes live");
     night.step("schema", 240);
     night.finished(&json!({"abandoned": {"reason": "another night"}}));
     says_nothing_of_a_backout(&night);
@@ -202,7 +202,7 @@ fn of_a_deployment_that_was_given_up() {
 
 #[test]
 fn every_report_is_known_as_one() {
-    let titles = [Course::Back, Course::Forward].map(|course| {
+    let titles = [Direction::Back, Direction::Forward].map(|course| {
         Night::new(course, "so").report(&[Section::Summary]).title.unwrap_or_default()
     });
     assert_eq!(titles, ["Backout report: A change", "Deployment report: A change"]);

@@ -52,7 +52,7 @@ fn a_fix_says_until_when_and_a_way_back_which() {
 /// A question is passed on also when a fix ran out, which was an answer.
 #[test]
 fn passing_on_does_not_say_that_nobody_answered() {
-    let passed = |to: Value| json!({"event": "decision_passed_on", "number": 3, "to": to});
+    let passed = |to: Value| json!({"event": "decision_escalated", "number": 3, "to": to});
     assert_eq!(said(passed(json!(["lead"]))), "! decision 3 is still open; lead is asked too");
     assert_eq!(
         said(passed(json!(["lead", "pm"]))),

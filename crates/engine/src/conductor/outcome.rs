@@ -1,6 +1,8 @@
 //! Reports as events. Pure.
 
 use backout_core::act::Answer;
+use backout_core::cause::StepFault;
+use backout_core::decide::stopped;
 use backout_core::doubt;
 use backout_core::event::{DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 use backout_core::ids::StepId;
@@ -31,16 +33,16 @@ pub(super) fn performed(
             let confirmed = step.confirmations().next().is_none();
             vec![match verified && confirmed {
                 true => Event::StepSucceeded { step: id, attempt, evidence },
-                false => Event::StepActed { step: id, attempt, evidence },
+                false => Event::StepExecuted { step: id, attempt, evidence },
             }]
         }
         Report::Failed { effect, error, evidence } => vec![Event::StepFailed {
             step: id,
             attempt,
             effect: *effect,
-            error: match &known.stop {
-                Some(reason) => format!("stopped by a person: {reason}"),
-                None => error.clone(),
+            fault: match &known.stop {
+                Some(_) => stopped(known),
+                None => StepFault::Action { error: error.clone() },
             },
             evidence: evidence.clone(),
         }],
@@ -61,10 +63,12 @@ pub(super) fn verified(
     verdict: &Verdict,
 ) -> Vec<Event> {
     let expected = match purpose {
-        Purpose::AfterAction => Status::Acted,
-        Purpose::Probe => Status::InDoubt,
+        Purpose::AfterAction => known.status == Status::Verifying,
+        Purpose::Probe => {
+            known.status == Status::InDoubt || known.status == Status::Failed && known.recheck
+        }
     };
-    if known.status != expected {
+    if !expected {
         return Vec::new();
     }
     let (id, attempt) = (step.id.clone(), known.attempt);
@@ -75,72 +79,62 @@ pub(super) fn verified(
         true => Event::StepSucceeded { step: id.clone(), attempt, evidence },
         false => Event::StepVerified { step: id.clone(), attempt, evidence },
     };
-    let failed = |effect, error: String, evidence: Evidence| Event::StepFailed {
+    let failed = |effect, fault: StepFault, evidence: Evidence| Event::StepFailed {
         step: id.clone(),
         attempt,
         effect,
-        error,
+        fault,
         evidence,
     };
-    let resolved = |answer, reason: &str| Event::StepResolved {
+    let resolved = |answer| Event::StepResolved {
         step: id.clone(),
         attempt,
         answer,
         by: ResolvedBy::Verification,
-        reason: reason.to_owned(),
+        reason: None,
+    };
+    let probed = |denied| Event::StepProbed {
+        step: id.clone(),
+        attempt,
+        finding: verdict.complaint(),
+        denied,
     };
     match (purpose, verdict.holds()) {
         (Purpose::AfterAction, Some(true)) => vec![settled(evidence)],
         (Purpose::AfterAction, Some(false)) => {
-            let error =
-                format!("done, but its verification does not hold: {}", verdict.complaint());
-            vec![failed(FailureEffect::Full, error, evidence)]
+            let fault = StepFault::NotVerified { finding: verdict.complaint() };
+            vec![failed(FailureEffect::Full, fault, evidence)]
         }
         (Purpose::AfterAction, None) => {
-            let error = format!("done, but it cannot be verified: {}", verdict.complaint());
-            vec![failed(FailureEffect::Unknown, error, evidence)]
+            let fault = StepFault::Unverifiable { finding: verdict.complaint() };
+            vec![failed(FailureEffect::Unknown, fault, evidence)]
         }
-        (Purpose::Probe, Some(true)) => {
-            let reason = "its verification holds";
-            vec![resolved(Answer::Happened, reason), settled(evidence)]
-        }
+        (Purpose::Probe, Some(true)) => vec![resolved(Answer::Happened), settled(evidence)],
+        // A person wanted to look; what follows from it is for them to say.
+        (Purpose::Probe, Some(false)) if known.recheck => vec![probed(true)],
         (Purpose::Probe, Some(false))
             if matches!(known.doubt, Some(DoubtCause::Deadline | DoubtCause::NoAnswer)) =>
         {
-            let error = format!("{}: {}", known.evidence.summary, verdict.complaint());
-            vec![failed(FailureEffect::Unknown, error, evidence)]
+            let cause = known.doubt.unwrap_or(DoubtCause::Deadline);
+            let finding = Some(verdict.complaint());
+            let fault = StepFault::OutcomeUnknown { cause, finding };
+            vec![failed(FailureEffect::Unknown, fault, evidence)]
         }
         // A step that dies every time it is run must not be run for ever.
         (Purpose::Probe, Some(false)) if known.recoveries >= doubt::MOST_RECOVERIES => {
-            let finding = format!(
-                "it does not hold, but the step was already run again {} times: {}",
-                known.recoveries,
-                verdict.complaint()
-            );
-            vec![Event::StepProbed { step: id, attempt, finding }]
+            vec![probed(true)]
         }
-        (Purpose::Probe, Some(false)) => {
-            vec![resolved(Answer::DidNotHappen, "its verification does not hold")]
-        }
-        (Purpose::Probe, None) => {
-            vec![Event::StepProbed { step: id, attempt, finding: verdict.complaint() }]
-        }
+        (Purpose::Probe, Some(false)) => vec![resolved(Answer::DidNotHappen)],
+        (Purpose::Probe, None) => vec![probed(false)],
     }
 }
 
 /// Nothing of an attempt is alive, and nothing says how it ended.
 pub(super) fn in_doubt(step: &StepId, attempt: u32, cause: DoubtCause) -> Vec<Event> {
-    let said = match cause {
-        DoubtCause::CoordinatorLost => "the coordinator died while it ran",
-        DoubtCause::SupervisorLost => "it was running when everything stopped, and left no result",
-        DoubtCause::LedgerLost => "what was noted about it is gone or cannot be read",
-        DoubtCause::Deadline => "it was stopped because its time was up",
-        DoubtCause::NoAnswer => "it was asked for, and no answer came back",
-    };
     vec![Event::StepInDoubt {
         step: step.clone(),
         attempt,
         cause,
-        evidence: Evidence::saying(said),
+        evidence: Evidence::default(),
     }]
 }

@@ -1,5 +1,6 @@
 //! Taking a run over: becoming its owner, and finding out about what the last one left.
 
+use backout_core::cause::StepFault;
 use backout_core::doubt::{self, Recovery};
 use backout_core::event::{Event, FailureEffect};
 use backout_core::ids::{Epoch, StepId};
@@ -49,9 +50,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             match doubt::on_recovery(observation) {
                 // A stage nobody has begun is not begun any more once the run goes back.
                 Recovery::Dispatch if self.is_left_behind(&step) => {
-                    let error = "not begun: the run goes back".to_owned();
                     let (effect, evidence) = (FailureEffect::None, Default::default());
-                    let failed = Event::StepFailed { step, attempt, effect, error, evidence };
+                    let fault = StepFault::NotStarted;
+                    let failed = Event::StepFailed { step, attempt, effect, fault, evidence };
                     self.append(observer, vec![failed]).await?;
                 }
                 Recovery::Dispatch => self.dispatch(&step),
@@ -69,6 +70,6 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     fn is_left_behind(&self, step: &StepId) -> bool {
         let state = self.log.state();
         state.release.back.is_some()
-            && state.position(step).is_ok_and(|index| index < state.release.stages)
+            && state.position(step).is_ok_and(|index| state.is_stage(index))
     }
 }

@@ -146,7 +146,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         events: Vec<Event>,
     ) -> Result<(), Stopped> {
         let about = events.iter().find_map(|event| match event {
-            Event::TriggerMoved { to, .. } => Some(to.shown()),
+            Event::TriggerChanged { to, .. } => Some(to.shown()),
             _ => None,
         });
         fault::point(Point::Heard, about.unwrap_or_default());
@@ -156,17 +156,17 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             let new: Vec<Event> = events
                 .iter()
                 .filter(|event| match event {
-                    Event::SourceFound { source } => state.release.lost.contains_key(source),
-                    Event::SourceLost { source, .. } => !state.release.lost.contains_key(source),
+                    Event::SourceOutageEnded { source } => state.release.lost.contains_key(source),
+                    Event::SourceOutageStarted { source, .. } => !state.release.lost.contains_key(source),
                     Event::WatchGap { .. } => state.release.goes_forward(),
                     _ => true,
                 })
                 .cloned()
                 .map(|event| match event {
-                    Event::TriggerMoved { trigger, from, to, meaning, before, reading } => {
+                    Event::TriggerChanged { trigger, from, to, meaning, before, reading } => {
                         let fired = to == State::Firing && !begun && state.release.stages > 0;
                         let before = before || fired;
-                        Event::TriggerMoved { trigger, from, to, meaning, before, reading }
+                        Event::TriggerChanged { trigger, from, to, meaning, before, reading }
                     }
                     event => event,
                 })

@@ -1,15 +1,22 @@
 //! What once slipped through: a green light nobody had earned, an alarm nobody heard, an
 //! answer to something else.
 
+use backout_core::act::Act;
+use backout_core::cause::Guard;
 use backout_core::choice::Choice;
+use backout_core::command::Command;
 use backout_core::decision::{not_recovered, verdict};
 use backout_core::event::Event;
-use backout_core::ids::{SourceId, StepId};
+use backout_core::ids::{RoleId, SourceId, StepId};
 use backout_core::plan::Severity;
+use backout_core::record::Actor;
+use backout_core::refusal::Refusal;
+use backout_core::state::Illegal;
 use backout_core::watch::{Meaning, Reading, State, Verdict};
 use serde_json::{Value, json};
 
 use crate::night::{Night, at, id, intent, plan};
+use crate::stage::holder;
 
 fn automatic() -> Value {
     json!({
@@ -19,7 +26,7 @@ fn automatic() -> Value {
 }
 
 fn moved(name: &str, from: State, to: State, meaning: Meaning, before: bool) -> Event {
-    Event::TriggerMoved {
+    Event::TriggerChanged {
         trigger: id(name),
         from,
         to,
@@ -64,7 +71,7 @@ fn no_data_is_asked_about() {
     night.moves(2, "logins", State::NoData, Meaning::Breach);
     (2..90).for_each(|minute| drop(night.due(minute)));
     assert!(!night.goes_back());
-    assert!(night.open().is_some_and(|open| open.guards[0].contains("no data")));
+    assert_eq!(night.open().map(|open| open.guards.clone()), Some(vec![Guard::NoData]));
     let mut night = Night::new(plan(&rules, &json!({})));
     night.stage_is_done(1);
     night.moves(2, "logins", State::Error, Meaning::Inconclusive);
@@ -119,7 +126,10 @@ fn a_lost_source_asks_those_whom_its_triggers_would() {
         "critical": {"action": "back-out", "by": "boss", "automatic": true},
         "minor": {"action": "ask", "by": "ann"},
     });
-    let lost = |name: &str| Event::SourceLost { source: source(name), error: "gone".to_owned() };
+    let lost = |name: &str| Event::SourceOutageStarted {
+        source: source(name),
+        error: "gone".to_owned(),
+    };
     let mut night = Night::new(plan(&rules, &more));
     night.stage_is_done(1);
     night.happens(2, vec![lost("m")]);
@@ -286,21 +296,25 @@ fn replacing_a_stage_replaces_no_promise() {
     ]});
     let mut night = Night::new(plan(&automatic(), &more));
     let stage = StepId::new("drop").expect("a name");
-    night.happens(1, vec![Event::StageApproved { stage: stage.clone(), reason: "yes".to_owned() }]);
+    let approve = || Command::Approve { stage: stage.clone(), shown: None };
+    let both_approve = |night: &mut Night, minutes: i64| {
+        for role in ["lead", "ann"] {
+            let approved = night.sends_as(minutes, &holder(role, role), approve());
+            let proposed = matches!(approved.as_deref(), Ok([Event::CommandProposed { .. }]));
+            assert_eq!(proposed, role == "lead", "{approved:?}");
+        }
+    };
+    both_approve(&mut night, 1);
+    assert!(night.0.release.approved.contains(&stage));
     let mut other = night.0.steps[0].clone();
     (other.irreversible, other.approval) = (None, None);
-    let replaced = |step| Event::StepReplaced {
-        step: Box::new(step),
-        not_before: None,
-        reason: "so".to_owned(),
-    };
-    night.happens(2, vec![replaced(other)]);
+    night.sends(2, Command::Replace { step: Box::new(other), not_before: None });
     assert!(night.0.steps[0].needs_approval() && night.0.steps[0].irreversible.is_some());
     assert!(!night.0.release.approved.contains(&stage), "they agreed to something else");
-    let approve = Event::StageApproved { stage, reason: "yes".to_owned() };
-    assert!(night.0.allows(&approve).is_ok());
-    night.happens(3, vec![approve.clone()]);
-    assert!(night.0.allows(&approve).is_err(), "nobody is asked for it any more");
+    both_approve(&mut night, 3);
+    let error = Illegal::Release("this stage waits for nobody's approval");
+    let refusal = Refusal::NotPossible { act: Act::Approve { stage: stage.clone() }, error };
+    assert_eq!(night.refuses(3, approve()), refusal, "nobody is asked for it any more");
 }
 
 /// Nothing goes back while somebody, or another system, is still at work going forward.
@@ -310,7 +324,6 @@ fn the_way_back_waits_for_what_is_still_at_work() {
         {"id": "a", "owner": "ann", "external": "Jenkins job open", "undone_by": ["undo-a"]},
     ]});
     let mut night = Night::new(plan(&automatic(), &more));
-    let step = StepId::new("a").expect("a name");
     night.happens(1, vec![intent("a", 1)]);
     night.says(2, Choice::BackOut { option: None });
     let starts = |night: &mut Night| {
@@ -319,8 +332,11 @@ fn the_way_back_waits_for_what_is_still_at_work() {
     };
     assert!(!starts(&mut night));
     assert!(night.0.finished.is_none());
-    let done = Event::StepActed { step, attempt: 1, evidence: Default::default() };
-    night.happens(4, vec![done]);
+    let role = Some(RoleId::new("ann").expect("a name"));
+    let jenkins = Actor::System { name: "jenkins".to_owned(), role };
+    let step = StepId::new("a").expect("a name");
+    let done = Command::Acknowledge { step, note: None, attached: Vec::new() };
+    night.sends_as(4, &jenkins, done).expect("it is its step");
     assert!(starts(&mut night), "what Jenkins did is undone");
 }
 
@@ -373,9 +389,7 @@ fn another_try_is_another_watch() {
     night.all_well(1);
     night.due(10);
     assert_eq!(night.0.release.baked.len(), 1);
-    let again =
-        Event::StepRetried { step: StepId::new("a").expect("a name"), reason: "again".to_owned() };
-    night.happens(11, vec![again]);
+    night.sends(11, Command::Retry { step: StepId::new("a").expect("a name") });
     assert!(night.0.release.baked.is_empty());
 }
 

@@ -7,6 +7,7 @@
 use backout_core::event::Outcome;
 use backout_core::ids::StepId;
 use backout_core::plan::Effect;
+use backout_core::proof::Tally;
 use backout_testkit::memory::Failing;
 use backout_testkit::{Die, plans};
 use proptest::prelude::{Strategy, any, prop, prop_assert_eq, proptest};
@@ -109,6 +110,47 @@ async fn every_small_graph_dies_everywhere_and_comes_back() {
         assert_eq!(asked > 0, may_ask, "{die:?} {class}");
     }
     println!("{stories} runs");
+}
+
+/// Steps that nothing verifies: what nobody stands for is not called backed out, whatever
+/// died on the way.
+#[tokio::test]
+async fn a_run_without_checks_is_not_called_verified() {
+    for class in Effect::ALL {
+        for size in 1..=3 {
+            let names = || NAMES.iter().take(size);
+            let steps: Vec<Value> =
+                names().map(|name| plans::unchecked(name, class, &[])).collect();
+            let deaths = Die::ALL.into_iter().flat_map(|die| names().map(move |at| Some((die, at))));
+            for death in deaths.chain([None]) {
+                let mut stage = Stage::new(plans::plan(&json!(steps))).await;
+                if let Some((die, name)) = death {
+                    stage.hands.die(&id(name), die);
+                }
+                let story = format!("{size} steps, {death:?}, {class}");
+                let outcome = stage.run_to_end().await;
+                // The person who was asked says that it happened, and stands for that step.
+                let asked = class == Effect::Opaque && matches!(death, Some((Die::AfterEffect, _)));
+                let proven = match class {
+                    Effect::Read | Effect::Verifiable => size,
+                    Effect::Idempotent | Effect::Keyed | Effect::Opaque => usize::from(asked),
+                };
+                let expected = match proven == size {
+                    true => Outcome::Reverted,
+                    false => Outcome::Unverified,
+                };
+                assert_eq!(outcome, expected, "{story}");
+                let log = stage.log().await;
+                let tally = log.state().tally();
+                let attested = usize::from(asked);
+                let verified = proven - attested;
+                let unverified = size - proven;
+                let wanted = Tally { verified, attested, unverified, skipped: 0 };
+                assert_eq!(tally, wanted, "{story}");
+                judge(&stage, size, |_| class, &story);
+            }
+        }
+    }
 }
 
 /// Every append of a run fails in every way, once.
@@ -249,6 +291,7 @@ async fn an_older_coordinator_is_fenced() {
         log,
         std::sync::Arc::clone(&stage.hands),
         stage.clock.clone(),
+        crate::stage::no_forecast(),
         "old".to_owned(),
     );
     let (_keep, control) = tokio::sync::mpsc::channel(1);

@@ -1,16 +1,17 @@
 //! The decision, on a simulated clock: exhaustive where the space is small.
 
-use backout_core::choice::{Choice, DecisionAsked, Numbers};
-use backout_core::decision::verdict;
+use backout_core::cause::{DecisionCause, UnseenTrigger};
+use backout_core::choice::{Choice, DecisionRequested, ForecastSummary};
+use backout_core::decision::{recovery_due, verdict};
 use backout_core::event::{Event, Outcome};
 use backout_core::ids::StepId;
-use backout_core::intent::Intent;
-use backout_core::plan::{DecisionAction, Effect, Severity};
-use backout_core::question::{QuestionKind, questions};
+use backout_core::intent::{Intent, Timer};
+use backout_core::plan::{DecisionAction, Severity};
+use backout_core::question::{Asks, questions};
 use backout_core::watch::{Meaning, Reading, State, Verdict};
 use serde_json::json;
 
-use crate::night::{Night, at, id, plan, role};
+use crate::night::{Night, at, id, intent, plan, role, succeeded, wake};
 
 /// Severity × action × automatic × what is known × each guard: what happens at once.
 #[test]
@@ -44,7 +45,7 @@ fn the_matrix_is_what_it_says() {
                         let reading = Reading::default();
                         night.happens(
                             2,
-                            vec![Event::TriggerMoved {
+                            vec![Event::TriggerChanged {
                                 trigger: id(trigger),
                                 from: State::Insufficient,
                                 to: state,
@@ -183,7 +184,7 @@ fn a_fix_window_ends_in_one_of_five_ways() {
 /// A fix may not be tried for longer than going back still ends in time.
 #[test]
 fn the_point_of_no_return_ends_a_fix_window() {
-    let asked = DecisionAsked {
+    let asked = DecisionRequested {
         number: 1,
         severity: Severity::Major,
         certain: true,
@@ -191,7 +192,7 @@ fn the_point_of_no_return_ends_a_fix_window() {
         sources: Vec::new(),
         readings: Default::default(),
         own_fix: false,
-        why: String::new(),
+        causes: Vec::new(),
         option: None,
         asked: Vec::new(),
         until: None,
@@ -199,14 +200,16 @@ fn the_point_of_no_return_ends_a_fix_window() {
         guards: Vec::new(),
         numbers: None,
     };
-    let numbers =
-        |minutes| Some(Numbers { point_of_no_return: Some(at(minutes)), ..Numbers::default() });
+    let numbers = |minutes| {
+        let point_of_no_return = Some(at(minutes));
+        Some(ForecastSummary { point_of_no_return, ..ForecastSummary::default() })
+    };
     assert_eq!(asked.clone().with(numbers(10), at(2)).fix_until, Some(at(10)));
     assert_eq!(asked.clone().with(numbers(50), at(2)).fix_until, Some(at(30)));
     assert_eq!(asked.clone().with(None, at(2)).fix_until, Some(at(30)));
     // It has passed already: then the plan's own window holds.
     assert_eq!(asked.clone().with(numbers(2), at(2)).fix_until, Some(at(30)));
-    let without = DecisionAsked { fix_until: None, ..asked };
+    let without = DecisionRequested { fix_until: None, ..asked };
     assert_eq!(without.with(numbers(10), at(2)).fix_until, None);
 }
 
@@ -246,14 +249,18 @@ fn a_dead_source_is_one_finding() {
     let source = backout_core::ids::SourceId::new("metrics").expect("a name");
     night.happens(
         2,
-        vec![Event::SourceLost { source: source.clone(), error: "refused".to_owned() }],
+        vec![Event::SourceOutageStarted { source: source.clone(), error: "refused".to_owned() }],
     );
     night.moves(2, "logins", State::Error, Meaning::Inconclusive);
     night.moves(2, "slow", State::Error, Meaning::Inconclusive);
     night.due(2);
-    let why = night.open().map(|open| open.why.clone()).expect("a question");
-    assert_eq!(why, "metrics cannot be read (refused), which 2 triggers need");
-    night.happens(3, vec![Event::SourceFound { source }]);
+    let causes = night.open().map(|open| open.causes.clone()).expect("a question");
+    let error = "refused".to_owned();
+    assert_eq!(
+        causes,
+        [DecisionCause::SourceOutage { source: source.clone(), error, triggers: 2 }]
+    );
+    night.happens(3, vec![Event::SourceOutageEnded { source }]);
     night.moves(3, "logins", State::Ok, Meaning::Well);
     night.moves(3, "slow", State::Ok, Meaning::Well);
     night.due(3);
@@ -268,9 +275,9 @@ fn a_release_is_deployed_when_it_was_watched_and_found_well() {
     night.stage_is_done(0);
     night.all_well(1);
     assert_eq!(verdict(&night.0), Verdict::Passed);
-    assert_eq!(night.due(9), [Intent::Wake { at: at(10) }]);
+    assert_eq!(night.due(9), [wake(10, Timer::Watch)]);
     night.due(10);
-    assert_eq!(night.due(59), [Intent::Wake { at: at(60) }]);
+    assert_eq!(night.due(59), [wake(60, Timer::Watch)]);
     night.due(60);
     night.due(60);
     assert_eq!(night.0.finished.as_ref().map(|(outcome, _)| outcome), Some(&Outcome::Deployed));
@@ -283,12 +290,16 @@ fn a_release_is_deployed_when_it_was_watched_and_found_well() {
     night.due(20);
     night.due(20);
     let asked = questions(&night.0);
-    assert_eq!(asked[0].kind, QuestionKind::Decide);
-    assert!(asked[0].text.contains("slow (too little data)"), "{}", asked[0].text);
+    assert_eq!(asked[0].asks, Asks::Decide);
+    let unseen = |name: &str| UnseenTrigger { trigger: id(name), state: State::Insufficient };
+    let (stage, unseen) = (StepId::new("a").expect("a name"), vec![unseen("slow"), unseen("odd")]);
+    let causes = |night: &Night| night.open().map(|open| open.causes.clone());
+    let inconclusive = DecisionCause::BakeInconclusive { stage, unseen: unseen.clone() };
+    assert_eq!(causes(&night), Some(vec![inconclusive]));
     night.says(21, Choice::Continue);
     (21..122).for_each(|minute| drop(night.due(minute)));
     // At the end of the watch it is asked again: nobody has looked in the meantime.
-    assert!(night.open().is_some_and(|open| open.why.contains("the watch is over")));
+    assert_eq!(causes(&night), Some(vec![DecisionCause::WatchInconclusive { unseen }]));
     night.says(122, Choice::Continue);
     night.due(123);
     let outcome = night.0.finished.as_ref().map(|(outcome, _)| outcome);
@@ -305,18 +316,14 @@ fn a_way_back_that_does_not_help_is_no_success() {
         night.moves(2, "logins", State::Firing, Meaning::Breach);
         night.due(2);
         assert!(night.goes_back());
-        let step = StepId::new("undo-a").expect("a name");
-        let intent = Event::StepIntent {
-            step: step.clone(),
-            attempt: 1,
-            key: "k".to_owned(),
-            action: backout_core::ids::Digest::ZERO,
-            effect: Effect::Verifiable,
-        };
-        let done = Event::StepSucceeded { step, attempt: 1, evidence: Default::default() };
-        night.happens(3, vec![intent, done]);
-        assert_eq!(night.due(4), [Intent::Wake { at: at(18) }], "it is not over");
-        assert_eq!(questions(&night.0)[0].kind, QuestionKind::NotRecovered);
+        night.happens(3, vec![intent("undo-a", 1), succeeded("undo-a", 1)]);
+        // Three looks, 15 s each, and the range of the first: from then on it sees what is.
+        assert_eq!(recovery_due(&night.0), Some(at(4)));
+        assert_eq!(night.due(3), [wake(4, Timer::Recovery)], "it is not over");
+        assert_eq!(night.due(4), [], "it is asked about until somebody answers");
+        let question = questions(&night.0).swap_remove(0);
+        assert_eq!(question.asks, Asks::NotRecovered { triggers: vec![id("logins")] });
+        assert_eq!(question.due, Some(at(4)));
         let outcome = if recovers {
             night.moves(5, "logins", State::Recovering, Meaning::Breach);
             night.due(5);

@@ -1,19 +1,22 @@
 //! Deployments: what took place is undone, once, last first, whatever dies when.
 
-use backout_core::act::Act;
-use backout_core::choice::{Choice, Verb};
-use backout_core::decision::decided;
-use backout_core::event::{Course, Event, Outcome, RunPlanned};
+use backout_core::cause::Denial;
+use backout_core::choice::Verb;
+use backout_core::command::Command;
+use backout_core::event::{Direction, Event, Outcome, RunPlanned};
 use backout_core::ids::{RoleId, StepId};
+use backout_core::people::{Account, PersonId};
 use backout_core::plan::{Effect, Plan};
-use backout_core::question::{QuestionKind, questions};
+use backout_core::question::{Asks, questions};
+use backout_core::record::Actor;
+use backout_core::refusal::Refusal;
 use backout_core::status::Status;
 use backout_engine::End;
-use backout_engine::act::{Acted, act};
+use backout_engine::command::Submitted;
 use backout_testkit::{Die, plans};
 use serde_json::{Value, json};
 
-use crate::stage::{Died, Stage, lead};
+use crate::stage::{Died, Stage, say, say_as};
 
 fn id(name: &str) -> StepId {
     StepId::new(name).expect("a name")
@@ -42,31 +45,16 @@ fn plan(effect: Effect, more: &Value) -> Plan {
 }
 
 pub(crate) fn forward(plan: Plan) -> RunPlanned {
-    RunPlanned { course: Course::Forward, option: None, ..plans::planned(plan) }
+    RunPlanned { direction: Direction::Forward, option: None, ..plans::planned(plan) }
 }
 
 /// The lead decides to back out; `false` if the run was over already.
 async fn back_out(stage: &Stage) -> bool {
     let mut log = stage.log().await;
-    let person = backout_core::authority::Person {
-        name: "Lena Lead".to_owned(),
-        roles: [RoleId::new("lead").expect("a name")].into(),
-    };
-    let at = "2026-06-06T03:00:00Z".parse().expect("a time");
-    let what = Act::Decide { verb: Verb::BackOut, option: None, lasting: None };
-    let choice = Choice::BackOut { option: None };
-    let done = act(&mut log, &person, &lead(), at, &what, "it fails", |state| {
-        Ok(decided(
-            &state.release,
-            choice.clone(),
-            "it fails".to_owned(),
-            false,
-            None,
-            Default::default(),
-        ))
-    })
-    .await;
-    matches!(done, Ok(Acted::Done { .. }))
+    let (option, fix_for, question, readings) = (None, None, None, Default::default());
+    let verb = Verb::BackOut;
+    let command = Command::Decide { verb, option, fix_for, question, readings };
+    matches!(say(&mut log, command).await, Submitted::Done(_))
 }
 
 /// Which steps were started, in order, with how often.
@@ -108,7 +96,7 @@ async fn nothing_is_left(stage: &Stage, story: &str) {
     let records = stage.records().await;
     let begun = records
         .iter()
-        .position(|r| r.events.iter().any(|e| matches!(e, Event::BackoutBegun { .. })))
+        .position(|r| r.events.iter().any(|e| matches!(e, Event::BackoutStarted { .. })))
         .expect("begun");
     let late = records[begun + 1..].iter().flat_map(|record| &record.events).find(
         |event| matches!(event, Event::StepIntent { step, .. } if STAGES.contains(&step.as_str())),
@@ -201,7 +189,7 @@ async fn going_back_before_anything_took_place_undoes_nothing() {
     let mut stage = Stage::of(forward(plan)).await;
     while !matches!(stage.coordinate().await, Died::Ended(End::Waiting)) {}
     let log = stage.log().await;
-    assert_eq!(questions(log.state())[0].kind, QuestionKind::Approve);
+    assert_eq!(questions(log.state())[0].asks, Asks::Approve { irreversible: None });
     assert!(back_out(&stage).await);
     assert_eq!(stage.run_to_end().await, Outcome::Reverted);
     assert_eq!(started(&stage).await, [id("tell")]);
@@ -211,27 +199,37 @@ async fn going_back_before_anything_took_place_undoes_nothing() {
 async fn where_there_is_no_way_back_two_people_have_to_agree() {
     let mut plan = plan(Effect::Opaque, &json!({}));
     plan.stages[1].irreversible = Some("The old columns are gone.".to_owned());
+    // One would do for the plan.
+    plan.stages[1].approval =
+        Some(serde_json::from_value(json!({"by": ["lead", "bob"]})).expect("a grant"));
     let mut stage = Stage::of(forward(plan)).await;
     while !matches!(stage.coordinate().await, Died::Ended(End::Waiting)) {}
     let mut log = stage.log().await;
     assert_eq!(log.state().states[1].status, Status::Pending);
-    let what = Act::Approve { stage: id("b") };
-    let event = Event::StageApproved { stage: id("b"), reason: "tested".to_owned() };
-    let at = "2026-06-06T03:00:00Z".parse().expect("a time");
-    let lead_role: std::collections::BTreeSet<RoleId> =
-        [RoleId::new("lead").expect("a name")].into();
-    for (name, expected) in [("Lena Lead", false), ("lena lead", false), ("Max", true)] {
-        let person =
-            backout_core::authority::Person { name: name.to_owned(), roles: lead_role.clone() };
-        let actor = backout_core::record::Actor::Person {
-            name: name.to_owned(),
-            role: None,
-            account: String::new(),
-        };
-        let said = act(&mut log, &person, &actor, at, &what, "tested", |_| Ok(vec![event.clone()]))
-            .await
-            .expect("written");
-        assert_eq!(matches!(said, Acted::Done { .. }), expected, "{name}: {said:?}");
+    let person = |name: &str, account: &str| Actor::Person {
+        id: PersonId::of_name(&log.state().planned.plan, name),
+        role: Some(RoleId::new("lead").expect("a name")),
+        account: Account::named(account),
+    };
+    // A role that one person holds is not another's because they say so.
+    let stranger = person("Max", "max");
+    // The same person twice is one person, however the name is written.
+    let people = [
+        (person("Lena Lead", "lena"), false),
+        (person("lena lead", "lena"), false),
+        (person("Bob", "bob"), true),
+    ];
+    let approve = || Command::Approve { stage: id("b"), shown: None };
+    let denied = say_as(&mut log, &stranger, approve()).await;
+    assert!(
+        matches!(denied, Submitted::Refused(Refusal::Denied { denial: Denial::NoRole, .. })),
+        "{denied:?}"
+    );
+    for (actor, expected) in people {
+        let said = say_as(&mut log, &actor, approve()).await;
+        let done = matches!(said, Submitted::Done(_));
+        let proposed = matches!(said, Submitted::Proposed { more: 1, .. });
+        assert_eq!((done, proposed), (expected, !expected), "{actor:?}: {said:?}");
     }
     assert_eq!(stage.run_to_end().await, Outcome::DeployedUnwatched);
 }

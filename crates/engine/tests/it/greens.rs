@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backout_core::act::{Act, Answer};
+use backout_core::cause::{DecisionCause, Guard, PlanReason, StepFault, UnseenTrigger};
 use backout_core::choice::{Choice, Verb};
+use backout_core::command::Command;
 use backout_core::decide::decide;
 use backout_core::decision::verdict;
-use backout_core::event::{Event, FailureEffect, Outcome, ResolvedBy};
+use backout_core::event::{Event, FailureEffect, Outcome, Reason, ResolvedBy};
 use backout_core::ids::{OptionId, StepId, TriggerId};
 use backout_core::intent::Intent;
+use backout_core::people::PersonId;
 use backout_core::plan::{Effect, Severity};
 use backout_core::record::Record;
+use backout_core::refusal::Refusal;
 use backout_core::release::took_place;
-use backout_core::state::RunState;
+use backout_core::state::{Illegal, RunState};
 use backout_core::status::Status;
 use backout_core::watch::{Meaning, Reading, State, Verdict};
 use backout_engine::conductor::Observer;
@@ -23,8 +27,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::night::{Night, at, id, intent, plan};
-use crate::stage::{Stage, lead};
+use crate::night::{Night, at, id, intent, plan, role, succeeded};
+use crate::stage::{Stage, holder, no_forecast};
 
 fn step(name: &str) -> StepId {
     StepId::new(name).expect("a name")
@@ -35,13 +39,15 @@ fn failed(name: &str, attempt: u32, effect: FailureEffect) -> Event {
         step: step(name),
         attempt,
         effect,
-        error: "no".to_owned(),
+        fault: StepFault::Action { error: "no".to_owned() },
         evidence: Default::default(),
     }
 }
 
-fn succeeded(name: &str, attempt: u32) -> Event {
-    Event::StepSucceeded { step: step(name), attempt, evidence: Default::default() }
+/// To decide without further particulars.
+fn decide_to(verb: Verb) -> Command {
+    let (option, fix_for, question, readings) = (None, None, None, Default::default());
+    Command::Decide { verb, option, fix_for, question, readings }
 }
 
 fn critical() -> Value {
@@ -54,81 +60,89 @@ fn critical() -> Value {
 #[test]
 fn the_way_back_is_chosen_with_the_decision_and_not_before() {
     let options = json!({"options": {"full": {"title": "All", "default": true}}});
-    let night = Night::new(plan(&critical(), &options));
+    let mut night = Night::new(plan(&critical(), &options));
     let option = OptionId::new("full").expect("a name");
-    let chosen = Event::OptionChosen { option, reason: "heavier".to_owned() };
-    assert!(night.0.allows(&chosen).is_err(), "a run that goes forward has no way back to change");
+    let switch = Command::SwitchOption { option: option.clone() };
+    assert_eq!(
+        night.refuses(1, switch),
+        Refusal::GoesForward { option: option.clone() },
+        "a run that goes forward has no way back to change"
+    );
+    let switched = Event::OptionSwitched { option, reason: "heavier".to_owned() };
+    assert_eq!(
+        night.0.check(&switched),
+        Err(Illegal::Release("the run does not go back yet"))
+    );
+}
+
+/// What happens in a story: a fact of the coordinator, or a command of the lead.
+#[derive(Debug, Clone)]
+enum Told {
+    Happens(Event),
+    Sends(Command),
 }
 
 /// Each story of a stage's tries: whether it took place.
 #[test]
 fn what_one_try_did_is_not_unsaid_by_another() {
-    let unknown = || failed("a", 1, FailureEffect::Unknown);
-    let nothing = |attempt| failed("a", attempt, FailureEffect::None);
-    let again = || Event::StepRetried { step: step("a"), reason: "again".to_owned() };
-    let skipped = || Event::StepSkipped { step: step("a"), reason: "no".to_owned() };
-    let doubt = |attempt| Event::StepInDoubt {
-        step: step("a"),
-        attempt,
-        cause: backout_core::event::DoubtCause::SupervisorLost,
-        evidence: Default::default(),
+    let begins = |attempt| Told::Happens(intent("a", attempt));
+    let unknown = || Told::Happens(failed("a", 1, FailureEffect::Unknown));
+    let nothing = |attempt| Told::Happens(failed("a", attempt, FailureEffect::None));
+    let done = |attempt| Told::Happens(succeeded("a", attempt));
+    let again = || Told::Sends(Command::Retry { step: step("a") });
+    let skipped = || Told::Sends(Command::Skip { step: step("a") });
+    let doubt = |attempt| {
+        Told::Happens(Event::StepInDoubt {
+            step: step("a"),
+            attempt,
+            cause: backout_core::event::DoubtCause::SupervisorLost,
+            evidence: Default::default(),
+        })
     };
-    let resolved = |attempt, by| Event::StepResolved {
-        step: step("a"),
-        attempt,
-        answer: Answer::DidNotHappen,
-        by,
-        reason: "I looked".to_owned(),
+    // That it did not happen: the lead has looked, or its class lets it be run again.
+    let answer = Answer::DidNotHappen;
+    let denied = || Told::Sends(Command::Resolve { step: step("a"), answer });
+    let repeats = |attempt| {
+        Told::Happens(Event::StepResolved {
+            step: step("a"),
+            attempt,
+            answer,
+            by: ResolvedBy::Class,
+            reason: None,
+        })
     };
-    let stories: Vec<(Vec<Event>, bool)> = vec![
+    let stories: Vec<(Vec<Told>, bool)> = vec![
         (vec![], false),
         (vec![skipped()], false),
-        (vec![intent("a", 1)], true),
-        (vec![intent("a", 1), nothing(1)], false),
-        (vec![intent("a", 1), nothing(1), skipped()], false),
-        (vec![intent("a", 1), unknown()], true),
-        (vec![intent("a", 1), unknown(), skipped()], true),
-        (vec![intent("a", 1), unknown(), again()], true),
-        (vec![intent("a", 1), unknown(), again(), intent("a", 2), nothing(2)], true),
-        (vec![intent("a", 1), nothing(1), again(), intent("a", 2), nothing(2)], false),
-        (vec![intent("a", 1), doubt(1)], true),
-        (vec![intent("a", 1), doubt(1), resolved(1, ResolvedBy::Person)], false),
-        (vec![intent("a", 1), doubt(1), resolved(1, ResolvedBy::Person), skipped()], false),
+        (vec![begins(1)], true),
+        (vec![begins(1), nothing(1)], false),
+        (vec![begins(1), nothing(1), skipped()], false),
+        (vec![begins(1), unknown()], true),
+        (vec![begins(1), unknown(), skipped()], true),
+        (vec![begins(1), unknown(), again()], true),
+        (vec![begins(1), unknown(), again(), begins(2), nothing(2)], true),
+        (vec![begins(1), nothing(1), again(), begins(2), nothing(2)], false),
+        (vec![begins(1), doubt(1)], true),
+        (vec![begins(1), doubt(1), denied()], false),
+        (vec![begins(1), doubt(1), denied(), skipped()], false),
         // That it may be run again does not say that it did not happen.
-        (vec![intent("a", 1), doubt(1), resolved(1, ResolvedBy::Class)], true),
-        (
-            vec![
-                intent("a", 1),
-                doubt(1),
-                resolved(1, ResolvedBy::Class),
-                intent("a", 2),
-                nothing(2),
-            ],
-            true,
-        ),
-        (
-            vec![
-                intent("a", 1),
-                unknown(),
-                again(),
-                intent("a", 2),
-                doubt(2),
-                resolved(2, ResolvedBy::Person),
-            ],
-            true,
-        ),
-        (vec![intent("a", 1), succeeded("a", 1), again(), intent("a", 2), nothing(2)], true),
+        (vec![begins(1), doubt(1), repeats(1)], true),
+        (vec![begins(1), doubt(1), repeats(1), begins(2), nothing(2)], true),
+        (vec![begins(1), unknown(), again(), begins(2), doubt(2), denied()], true),
+        (vec![begins(1), done(1), again(), begins(2), nothing(2)], true),
     ];
-    for (events, wanted) in stories {
+    for (story, wanted) in stories {
         let mut night = Night::new(plan(&critical(), &json!({})));
-        let story = format!("{events:?}");
-        for event in events {
-            night.happens(1, vec![event]);
+        for told in story.clone() {
+            match told {
+                Told::Happens(event) => night.happens(1, vec![event]),
+                Told::Sends(command) => night.sends(1, command),
+            }
         }
-        assert_eq!(took_place(&night.0.states[0]), wanted, "{story}");
+        assert_eq!(took_place(&night.0.states[0]), wanted, "{story:?}");
         night.says(2, Choice::BackOut { option: None });
         let undoes = night.0.release.back.as_ref().map(|back| back.undoes.len());
-        assert_eq!(undoes, Some(usize::from(wanted)), "{story}");
+        assert_eq!(undoes, Some(usize::from(wanted)), "{story:?}");
     }
 }
 
@@ -138,15 +152,20 @@ fn continue_answers_the_question_that_is_open() {
     let mut night = Night::new(plan(&critical(), &json!({})));
     night.stage_is_done(1);
     // Nothing is asked: there is nothing to answer.
+    let act = Act::Decide { verb: Verb::Continue, option: None, lasting: None };
+    let error = Illegal::Release("nothing is asked");
+    let refusal = night.refuses(1, decide_to(Verb::Continue));
+    assert_eq!(refusal, Refusal::NotPossible { act, error: error.clone() });
     let early = Event::DecisionMade {
         choice: Choice::Continue,
-        reason: "fine".to_owned(),
-        automatic: false,
+        reason: Reason::Person("fine".to_owned()),
         question: None,
         readings: Default::default(),
         agreed: Vec::new(),
+        confirmed: Vec::new(),
+        latest: None,
     };
-    assert!(night.0.allows(&early).is_err());
+    assert_eq!(night.0.check(&early), Err(error));
     night.moves(2, "logins", State::Firing, Meaning::Breach);
     night.moves(2, "slow", State::Firing, Meaning::Breach);
     night.due(2);
@@ -171,11 +190,15 @@ fn what_can_be_seen_again_is_not_therefore_well() {
     night.due(3);
     assert!(night.open().is_none());
     let reason = night.0.release.decided[0].reason.clone();
-    assert_eq!(reason, "what could not be seen can be seen again", "it is not said to be well");
+    let seen_again = PlanReason::SeenAgain { healthy: false };
+    assert_eq!(reason, Reason::Plan(seen_again), "it is not said to be well");
     assert_eq!(verdict(&night.0), Verdict::Inconclusive);
     night.due(20);
     night.due(20);
-    assert!(night.open().is_some_and(|open| open.why.contains("logins (too little data)")));
+    let causes = night.open().map(|open| open.causes.clone());
+    let unseen = vec![UnseenTrigger { trigger: id("logins"), state: State::Insufficient }];
+    let stage = step("a");
+    assert_eq!(causes, Some(vec![DecisionCause::BakeInconclusive { stage, unseen }]));
 }
 
 #[test]
@@ -253,7 +276,7 @@ fn worse_takes_the_time_from_a_fix() {
         night.due(5);
         assert!(night.goes_back(), "{action}");
         let record = night.0.release.decided.last().expect("decided");
-        assert!(record.automatic && record.reason.contains("while a fix was tried"), "{record:?}");
+        assert_eq!(record.reason, Reason::Plan(PlanReason::GotWorse), "{record:?}");
     }
     // The plan wants to be asked about it.
     let mut night = begin(json!({"action": "ask", "by": "lead"}));
@@ -266,7 +289,7 @@ fn worse_takes_the_time_from_a_fix() {
         begin(json!({"action": "back-out-unless-fixable", "by": "lead", "fix_window": "2h"}));
     night.happens(
         5,
-        vec![Event::TriggerMoved {
+        vec![Event::TriggerChanged {
             trigger: id("logins"),
             from: State::Insufficient,
             to: State::Firing,
@@ -360,7 +383,7 @@ fn nobody_is_asked_what_will_be_known_at_once() {
 fn what_fired_before_the_first_stage_stays_so() {
     let decision = json!({"critical": {"action": "back-out", "by": "lead", "automatic": true}});
     let mut night = Night::new(plan(&decision, &json!({})));
-    let moved = |from, to, meaning, before| Event::TriggerMoved {
+    let moved = |from, to, meaning, before| Event::TriggerChanged {
         trigger: id("logins"),
         from,
         to,
@@ -374,7 +397,7 @@ fn what_fired_before_the_first_stage_stays_so() {
     night.happens(3, vec![moved(State::Recovering, State::Firing, Meaning::Breach, false)]);
     night.due(3);
     assert!(!night.goes_back(), "it fired before, too");
-    assert!(night.open().is_some_and(|open| !open.guards.is_empty()));
+    assert_eq!(night.open().map(|open| open.guards.clone()), Some(vec![Guard::FiredBefore]));
 }
 
 #[test]
@@ -400,18 +423,21 @@ fn nothing_is_tried_again_while_people_decide() {
 /// What is measured between two people's words takes neither away.
 #[test]
 fn a_vote_outlives_the_news() {
-    let mut night = Night::new(plan(&critical(), &json!({})));
+    let rules = json!({"critical": {"action": "back-out", "by": "lead", "quorum": 2}});
+    let mut night = Night::new(plan(&rules, &json!({})));
     night.stage_is_done(1);
     night.moves(2, "logins", State::Firing, Meaning::Breach);
     night.due(2);
-    let act = Act::Decide { verb: Verb::Continue, option: None, lasting: None };
-    let vote = Event::ActProposed { act, reason: "it is a test".to_owned() };
-    night.0 = night.0.with(&[vote], &lead(), at(3)).expect("legal");
+    let vote = || decide_to(Verb::Continue);
+    let proposed = night.sends_as(3, &holder("lead", "lena"), vote()).expect("it counts");
+    assert!(matches!(proposed[..], [Event::CommandProposed { .. }]), "{proposed:?}");
     assert_eq!(night.0.proposals.len(), 1);
     night.moves(4, "odd", State::Ok, Meaning::Well);
     assert_eq!(night.0.proposals.len(), 1, "a trigger moved, and the vote is gone");
+    let made = night.sends_as(5, &holder("deputy", "dee"), vote()).expect("it counts");
+    let [Event::DecisionMade { agreed, .. }] = &made[..] else { panic!("{made:?}") };
+    assert_eq!(*agreed, [PersonId::Role(role("lead"))]);
     // Another question is another vote.
-    night.says(5, Choice::Continue);
     assert_eq!(night.0.proposals.len(), 0);
 }
 
@@ -496,7 +522,7 @@ struct Leaves(mpsc::Sender<Control>);
 
 impl Observer for Leaves {
     fn record(&mut self, record: &Record, _: &RunState) {
-        if record.events.iter().any(|event| matches!(event, Event::DecisionAsked(_))) {
+        if record.events.iter().any(|event| matches!(event, Event::DecisionRequested(_))) {
             self.0.try_send(Control::Detach).expect("somebody listens");
         }
     }
@@ -513,7 +539,7 @@ async fn old_news_lets_nothing_pass() {
         let stage = Stage::of(plan(&critical(), &more)).await;
         let (tell, news) = mpsc::channel(4);
         let reading = Reading::default();
-        tell.try_send(vec![Event::TriggerMoved {
+        tell.try_send(vec![Event::TriggerChanged {
             trigger: id("logins"),
             from: State::Insufficient,
             to: State::Ok,
@@ -524,9 +550,9 @@ async fn old_news_lets_nothing_pass() {
         .expect("room");
         let (leave, control) = mpsc::channel(4);
         let log = stage.log().await;
-        let mut conductor =
-            Conductor::new(log, Arc::clone(&stage.hands), stage.clock.clone(), "test".to_owned())
-                .watching(news, Arc::new(Looks(looks)));
+        let (hands, clock) = (Arc::clone(&stage.hands), stage.clock.clone());
+        let mut conductor = Conductor::new(log, hands, clock, no_forecast(), "test".to_owned())
+            .watching(news, Arc::new(Looks(looks)));
         let end = conductor.run(&mut Leaves(leave), control, Patience::None).await.expect("an end");
         let state = conductor.state();
         match looks {

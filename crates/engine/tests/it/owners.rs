@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::crashes::{graph, id, judge};
-use crate::stage::{Count, Stage};
+use crate::stage::{Count, Stage, no_forecast};
 
 /// What one coordinator comes to.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ async fn coordinate(
     let mut count = Count::default();
     let work = async {
         let log = RunLog::open(journal, &run).await.expect("a whole log");
-        Conductor::new(log, hands, clock, name).run(&mut count, control, Patience::None).await
+        let mut conductor = Conductor::new(log, hands, clock, no_forecast(), name);
+        conductor.run(&mut count, control, Patience::None).await
     };
     let death = async {
         for _ in 0..life {

@@ -1,20 +1,45 @@
 //! What people do to a run.
 
-use backout_core::act::Act;
-use backout_core::authority::{Person, Verdict, identify, may};
-use backout_core::event::{Event, Outcome};
-use backout_core::ids::{RoleId, StepId};
-use backout_core::plan::Effect;
-use backout_core::question::{QuestionKind, questions};
+use backout_core::act::{Act, Answer};
+use backout_core::authority::{Authority, Person, check_authority, identify};
+use backout_core::cause::{HoldCause, StepFault};
+use backout_core::choice::Verb;
+use backout_core::command::Command;
+use backout_core::event::{DoubtCause, Evidence, Outcome};
+use backout_core::ids::{Digest, OptionId, RoleId, StepId};
+use backout_core::people::{Account, PersonId};
+use backout_core::plan::{Effect, Step};
+use backout_core::policy::Policy;
+use backout_core::proof::Proof;
+use backout_core::question::{Asks, questions};
+use backout_core::refusal::Refusal;
 use backout_core::status::Status;
-use backout_engine::act::Acted;
-use backout_testkit::plans;
+use backout_engine::command::Submitted;
+use backout_testkit::{Die, plans};
 use serde_json::json;
 
-use crate::stage::{Stage, say};
+use crate::stage::{Died, Stage, holder, lead, say, say_as};
 
 fn id(name: &str) -> StepId {
     StepId::new(name).expect("a name")
+}
+
+fn role(name: &str) -> RoleId {
+    RoleId::new(name).expect("a name")
+}
+
+fn option(name: &str) -> OptionId {
+    OptionId::new(name).expect("a name")
+}
+
+fn assign(step: &str, to: &str) -> Command {
+    Command::Assign { step: id(step), also: Vec::new(), to: PersonId::Role(role(to)) }
+}
+
+fn add(step: serde_json::Value, after: &str) -> Command {
+    let step: Step = serde_json::from_value(step).expect("a step");
+    let (step, after) = (Box::new(step), Some(id(after)));
+    Command::Add { step, after, before: Vec::new(), not_before: None }
 }
 
 fn manual(id: &str, owner: &str, after: &[&str]) -> serde_json::Value {
@@ -30,21 +55,12 @@ async fn running(stage: &Stage) -> Vec<String> {
 
 async fn done(stage: &Stage, step: &str) {
     let mut log = stage.log().await;
-    let step = id(step);
-    let acted =
-        |attempt| Event::StepActed { step: step.clone(), attempt, evidence: Default::default() };
     // The lead hands it to themselves first: only its owner may acknowledge a step.
-    let to = "Lena Lead".to_owned();
-    say(&mut log, &Act::Assign { step: step.clone(), also: Vec::new(), to: to.clone() }, |_| {
-        Event::StepAssigned {
-            step: step.clone(),
-            to: to.clone(),
-            reason: "they are asleep".to_owned(),
-        }
-    })
-    .await;
-    let said = say(&mut log, &Act::Acknowledge { step: step.clone() }, acted).await;
-    assert!(matches!(said, Acted::Done { .. }), "{said:?}");
+    let said = say(&mut log, assign(step, "lead")).await;
+    assert!(matches!(said, Submitted::Done(_)), "{said:?}");
+    let acknowledge = Command::Acknowledge { step: id(step), note: None, attached: Vec::new() };
+    let said = say(&mut log, acknowledge).await;
+    assert!(matches!(said, Submitted::Done(_)), "{said:?}");
 }
 
 #[tokio::test]
@@ -83,14 +99,8 @@ async fn whoever_a_step_is_handed_to_does_as_many_as_they_can() {
     stage.coordinate().await;
     let mut log = stage.log().await;
     for step in ["a", "b", "c"] {
-        let (step, to) = (id(step), "Bob".to_owned());
-        let act = Act::Assign { step: step.clone(), also: Vec::new(), to: to.clone() };
-        say(&mut log, &act, |_| Event::StepAssigned {
-            step: step.clone(),
-            to: to.clone(),
-            reason: "ops are asleep".to_owned(),
-        })
-        .await;
+        let said = say(&mut log, assign(step, "bob")).await;
+        assert!(matches!(said, Submitted::Done(_)), "{said:?}");
     }
     done(&stage, "gate").await;
     stage.coordinate().await;
@@ -154,11 +164,7 @@ async fn a_skipped_step_makes_the_run_partial_unless_it_is_optional() {
         let mut stage = Stage::new(plans::plan(&json!([step]))).await;
         stage.coordinate().await;
         let mut log = stage.log().await;
-        say(&mut log, &Act::Skip { step: id("a") }, |_| Event::StepSkipped {
-            step: id("a"),
-            reason: "nobody to tell".to_owned(),
-        })
-        .await;
+        say(&mut log, Command::Skip { step: id("a") }).await;
         assert_eq!(stage.run_to_end().await, outcome);
     }
 }
@@ -166,26 +172,14 @@ async fn a_skipped_step_makes_the_run_partial_unless_it_is_optional() {
 #[tokio::test]
 async fn an_added_step_runs_between_its_neighbours() {
     let steps = json!([
-        {"id": "a", "owner": "ann", "run": {"argv": ["true"]}},
+        {"id": "a", "owner": "ann", "run": {"argv": ["true"]}, "verify": {"file": {"path": "a"}}},
         {"id": "b", "owner": "ann", "manual": "Do it."},
-        {"id": "c", "owner": "ann", "run": {"argv": ["true"]}},
+        {"id": "c", "owner": "ann", "run": {"argv": ["true"]}, "verify": {"file": {"path": "c"}}},
     ]);
     let mut stage = Stage::new(plans::plan(&steps)).await;
     stage.coordinate().await;
-    let added: backout_core::plan::Step =
-        serde_json::from_value(json!({"id": "x", "owner": "bob", "manual": "Look."}))
-            .expect("a step");
     let mut log = stage.log().await;
-    say(&mut log, &Act::Add { step: id("x"), what: backout_core::ids::Digest::ZERO }, |_| {
-        Event::StepAdded {
-            not_before: None,
-            step: Box::new(added.clone()),
-            behind: Some(id("b")),
-            before: Vec::new(),
-            reason: "to be sure".to_owned(),
-        }
-    })
-    .await;
+    say(&mut log, add(json!({"id": "x", "owner": "bob", "manual": "Look."}), "b")).await;
     done(&stage, "b").await;
     stage.coordinate().await;
     assert_eq!(running(&stage).await, ["x"]);
@@ -210,12 +204,7 @@ async fn escalating_keeps_what_is_done() {
     stage.coordinate().await;
     assert_eq!(stage.hands.effects(&id("restore")), 0);
     let mut log = stage.log().await;
-    let full = backout_core::ids::OptionId::new("full").expect("a name");
-    say(&mut log, &Act::Escalate { option: full.clone() }, |_| Event::OptionChosen {
-        option: full.clone(),
-        reason: "the flag does not help".to_owned(),
-    })
-    .await;
+    say(&mut log, Command::SwitchOption { option: option("full") }).await;
     stage.coordinate().await;
     assert_eq!(stage.hands.effects(&id("announce")), 1);
     assert_eq!(stage.hands.effects(&id("restore")), 1);
@@ -229,82 +218,79 @@ async fn nothing_starts_while_the_run_is_held() {
     let mut stage = Stage::new(plans::plan(&steps)).await;
     stage.coordinate().await;
     let mut log = stage.log().await;
-    say(&mut log, &Act::Hold, |_| Event::RunHeld { reason: "wait".to_owned() }).await;
+    say(&mut log, Command::Hold).await;
     done(&stage, "a").await;
     stage.coordinate().await;
     assert_eq!(stage.hands.effects(&id("b")), 0);
-    assert!(questions(stage.log().await.state()).iter().any(|q| q.kind == QuestionKind::Held));
-    say(&mut log, &Act::Release, |_| Event::RunReleased { reason: "go".to_owned() }).await;
+    let (by, cause, reason) = (lead(), HoldCause::Person, Some("because".to_owned()));
+    let held = Asks::Held { by, cause, reason };
+    assert!(questions(stage.log().await.state()).iter().any(|question| question.asks == held));
+    say(&mut log, Command::Resume).await;
     assert_eq!(stage.run_to_end().await, Outcome::Reverted);
 }
 
 #[tokio::test]
-async fn an_act_that_makes_no_sense_writes_nothing() {
+async fn a_command_that_makes_no_sense_writes_nothing() {
     let mut stage = Stage::new(plans::plan(&json!([manual("a", "ann", &[])]))).await;
     stage.coordinate().await;
     done(&stage, "a").await;
     stage.run_to_end().await;
     let before = stage.journal.appends();
     let mut log = stage.log().await;
-    let lead = Person {
-        name: "Lena Lead".to_owned(),
-        roles: [RoleId::new("lead").expect("a name")].into(),
-    };
-    let refused = backout_engine::act::act(
-        &mut log,
-        &lead,
-        &crate::stage::lead(),
-        jiff_now(),
-        &Act::Skip { step: id("a") },
-        "x",
-        |_| Ok(vec![Event::StepSkipped { step: id("a"), reason: "x".to_owned() }]),
-    )
-    .await;
-    assert!(refused.is_err());
+    let refused = say(&mut log, Command::Skip { step: id("a") }).await;
+    assert!(matches!(refused, Submitted::Refused(Refusal::Finished)), "{refused:?}");
     assert_eq!(stage.journal.appends(), before);
-}
-
-fn jiff_now() -> jiff::Timestamp {
-    "2026-06-06T03:00:00Z".parse().expect("a time")
 }
 
 /// Who may do what by default: every role against every act.
 #[test]
 fn the_default_authority_is_the_table_in_its_documentation() {
     let plan = plans::plan(&json!([manual("a", "ann", &[])]));
-    let answer = backout_core::act::Answer::Happened;
-    let option = backout_core::ids::OptionId::new("full").expect("a name");
-    let step = id("a");
+    let (answer, what, step) = (Answer::Happened, Digest::ZERO, id("a"));
     let owner = ["ann", "bob"];
     let all = ["lead", "ann", "bob"];
+    let decide = Act::Decide { verb: Verb::BackOut, option: None, lasting: None };
     let table: Vec<(Act, Vec<&str>)> = vec![
         (Act::Acknowledge { step: step.clone() }, owner.to_vec()),
         (Act::Fail { step: step.clone() }, owner.to_vec()),
         (Act::Stop { step: step.clone() }, all.to_vec()),
         (Act::Retry { step: step.clone() }, all.to_vec()),
+        (Act::CheckAgain { step: step.clone() }, all.to_vec()),
         (Act::Resolve { step: step.clone(), answer }, all.to_vec()),
+        (Act::Attest { step: step.clone(), also: Vec::new(), what }, vec!["lead"]),
         (Act::Skip { step: step.clone() }, vec!["lead"]),
-        (Act::Add { step: step.clone(), what: backout_core::ids::Digest::ZERO }, vec!["lead"]),
-        (Act::Replace { step: step.clone(), what: backout_core::ids::Digest::ZERO }, vec!["lead"]),
-        (Act::Assign { step, also: Vec::new(), to: "Bob".to_owned() }, vec!["lead"]),
-        (Act::Escalate { option }, vec!["lead"]),
+        (Act::Add { step: step.clone(), what }, vec!["lead"]),
+        (Act::Replace { step: step.clone(), what }, vec!["lead"]),
+        (
+            Act::Assign { step: step.clone(), also: Vec::new(), to: PersonId::Role(role("bob")) },
+            vec!["lead"],
+        ),
+        (Act::SwitchOption { option: option("full") }, vec!["lead"]),
         (Act::Invoke, vec!["lead"]),
+        (Act::Deploy, vec!["lead"]),
+        (Act::Approve { stage: step }, vec!["lead"]),
+        (decide, vec!["lead"]),
         (Act::Abandon, vec!["lead"]),
         (Act::Hold, all.to_vec()),
-        (Act::Release, all.to_vec()),
+        (Act::Resume, all.to_vec()),
+        (Act::LogDefect, all.to_vec()),
     ];
+    let policy = Policy::default();
     for (act, allowed) in table {
         for role in all {
-            let person = identify(&plan, Some(role), "lena").expect("a role of the plan");
-            let verdict = may(&plan, None, &person, &act);
+            let account = Account::named("lena");
+            let person = identify(&plan, Some(role), &account).expect("a role of the plan");
+            let authority = check_authority(&plan, None, &policy, &person, &act);
             assert_eq!(
-                matches!(verdict, Verdict::Allowed { .. }),
+                authority == Authority::Allowed,
                 allowed.contains(&role),
-                "{role} {act:?}: {verdict:?}"
+                "{role} {act:?}: {authority:?}"
             );
         }
-        let stranger = Person { name: "Mallory".to_owned(), roles: Default::default() };
-        assert!(matches!(may(&plan, None, &stranger, &act), Verdict::Denied { .. }), "{act:?}");
+        let stranger =
+            Person { id: PersonId::Name("Mallory".to_owned()), roles: Default::default() };
+        let authority = check_authority(&plan, None, &policy, &stranger, &act);
+        assert!(matches!(authority, Authority::Denied(_)), "{act:?}");
     }
 }
 
@@ -315,40 +301,59 @@ async fn what_takes_two_people_takes_two_people() {
     });
     let stage = Stage::new(plans::plan_with(&json!([manual("a", "ann", &[])]), &more)).await;
     let mut log = stage.log().await;
-    let skip = Act::Skip { step: id("a") };
-    let event = || Event::StepSkipped { step: id("a"), reason: "why".to_owned() };
-    // The same person twice is one person, however it is written.
+    let skip = || Command::Skip { step: id("a") };
+    // The same person twice is one person.
     for _ in 0..2 {
-        let said = say(&mut log, &skip, |_| event()).await;
-        assert!(matches!(said, Acted::Needs { more: 1, .. }), "{said:?}");
+        let said = say(&mut log, skip()).await;
+        let Submitted::Proposed { roles, more: 1, .. } = said else { panic!("{said:?}") };
+        // Who stands in for a role that may also may.
+        assert_eq!(roles, [role("ann"), role("bob"), role("lead")]);
     }
-    let ann =
-        Person { name: "Ann".to_owned(), roles: [RoleId::new("ann").expect("a name")].into() };
-    let actor = backout_core::record::Actor::Person {
-        name: "Ann".to_owned(),
-        role: None,
-        account: "ann".to_owned(),
-    };
-    let said = backout_engine::act::act(&mut log, &ann, &actor, jiff_now(), &skip, "why", |_| {
-        Ok(vec![event()])
-    })
-    .await;
-    assert!(matches!(said, Ok(Acted::Done { .. })), "{said:?}");
+    let said = say_as(&mut log, &holder("ann", "ann"), skip()).await;
+    assert!(matches!(said, Submitted::Done(_)), "{said:?}");
     assert_eq!(log.state().step(&id("a")).expect("there").1.status, Status::Skipped);
+}
+
+/// A policy of the organisation asks for more people than the plan, and never for fewer; what
+/// has to be cheap stays cheap.
+#[test]
+fn a_policy_only_tightens() {
+    use backout_core::plan::Permission;
+    let plan = plans::plan_with(
+        &json!([manual("a", "ann", &[])]),
+        &json!({"authority": {"abandon": {"by": "lead", "quorum": 3}}}),
+    );
+    let quorum = [Permission::Skip, Permission::Hold, Permission::Abandon].map(|p| (p, 2));
+    let policy = Policy { quorum: quorum.into(), ..Policy::default() };
+    let lead = identify(&plan, None, &Account::named("lena")).expect("mapped");
+    let more = |act: &Act| match check_authority(&plan, None, &policy, &lead, act) {
+        Authority::Allowed => 0,
+        Authority::NeedsMore { more, .. } => more,
+        Authority::Denied(denial) => panic!("{denial:?}"),
+    };
+    assert_eq!(more(&Act::Skip { step: id("a") }), 1);
+    assert_eq!(more(&Act::Abandon), 2, "the plan asks for more");
+    assert_eq!(more(&Act::Hold), 1);
+    assert_eq!(more(&Act::Stop { step: id("a") }), 0);
+    assert_eq!(more(&Act::LogDefect), 0);
 }
 
 #[test]
 fn who_acts_is_never_guessed() {
     let plan = plans::plan(&json!([manual("a", "ann", &[])]));
-    assert_eq!(identify(&plan, None, "lena").expect("mapped").name, "Lena Lead");
-    assert!(identify(&plan, None, "mallory").is_err());
-    assert!(identify(&plan, Some("nobody"), "lena").is_err());
-    assert_eq!(identify(&plan, Some("Ann"), "x").expect("a person").roles.len(), 1);
+    let person = |claimed: Option<&str>, account: &str| {
+        identify(&plan, claimed, &Account::named(account))
+    };
+    let lead = person(None, "lena").expect("mapped");
+    assert_eq!((lead.id.clone(), lead.id.name(&plan)), (PersonId::Role(role("lead")), "Lena Lead".to_owned()));
+    assert!(person(None, "mallory").is_err());
+    assert!(person(Some("nobody"), "lena").is_err());
+    assert_eq!(person(Some("Ann"), "x").expect("a person").roles.len(), 1);
     // Naming a role does not give it to somebody the plan does not give it to.
-    assert!(identify(&plan, Some("lead/Mallory"), "lena").expect("a name").roles.is_empty());
+    assert!(person(Some("lead/Mallory"), "lena").expect("a name").roles.is_empty());
     // A role that belongs to an account is not acted in from another.
     for who in ["lead", "Lena Lead", "lead/Lena Lead", "ann/Lena Lead"] {
-        assert!(identify(&plan, Some(who), "mallory").is_err(), "{who}");
+        assert!(person(Some(who), "mallory").is_err(), "{who}");
     }
 }
 
@@ -371,20 +376,17 @@ async fn automatic_repeats_know_their_limits() {
     assert_eq!((halting.hands.effects(&id("a")), halting.failures_asked), (2, 0));
 
     let mut stopped = Stage::new(plans::plan(&json!([flaky(json!({}))]))).await;
-    stopped.hands.die(&id("a"), backout_testkit::Die::LeavingItRunning);
+    stopped.hands.die(&id("a"), Die::LeavingItRunning);
     stopped.coordinate().await;
     let mut log = stopped.log().await;
-    say(&mut log, &Act::Stop { step: id("a") }, |attempt| Event::StepStopAsked {
-        step: id("a"),
-        attempt,
-        reason: "it is wrong".to_owned(),
-    })
-    .await;
+    say(&mut log, Command::Stop { step: id("a") }).await;
     stopped.hands.fail(&id("a"));
     stopped.coordinate().await;
     let log = stopped.log().await;
     assert_eq!(log.state().step(&id("a")).expect("there").1.status, Status::Failed);
-    assert!(questions(log.state()).iter().any(|question| question.kind == QuestionKind::Failed));
+    let fault = Some(StepFault::Stopped { reason: "because".to_owned() });
+    let failed = Asks::Failed { fault, finding: None };
+    assert!(questions(log.state()).iter().any(|question| question.asks == failed));
 
     let lane = json!({"exclusive": "restore"});
     let other = json!({"id": "b", "owner": "bob", "after": [], "manual": "Use the lane.", "exclusive": "restore"});
@@ -400,24 +402,13 @@ async fn automatic_repeats_know_their_limits() {
 async fn an_added_step_never_lets_its_follower_go_early() {
     let steps = json!([
         {"id": "a", "owner": "ann", "manual": "Do it."},
-        {"id": "b", "owner": "ann", "run": {"argv": ["true"]}},
+        {"id": "b", "owner": "ann", "run": {"argv": ["true"]}, "verify": {"file": {"path": "b"}}},
     ]);
     let mut stage = Stage::new(plans::plan(&steps)).await;
     stage.coordinate().await;
-    let added: backout_core::plan::Step = serde_json::from_value(
-        json!({"id": "n", "owner": "ann", "after": [], "run": {"argv": ["true"]}}),
-    )
-    .expect("a step");
+    let added = plans::automatic("n", Effect::Opaque, &[]);
     let mut log = stage.log().await;
-    let what = backout_core::ids::Digest::ZERO;
-    say(&mut log, &Act::Add { step: id("n"), what }, |_| Event::StepAdded {
-        not_before: None,
-        step: Box::new(added.clone()),
-        behind: Some(id("a")),
-        before: Vec::new(),
-        reason: "to be sure".to_owned(),
-    })
-    .await;
+    say(&mut log, add(added, "a")).await;
     stage.coordinate().await;
     assert_eq!((stage.hands.effects(&id("n")), stage.hands.effects(&id("b"))), (0, 0));
     done(&stage, "a").await;
@@ -434,7 +425,7 @@ async fn a_clock_that_goes_backwards_holds_nothing_up() {
     let mut stage = Stage::new(plans::plan(&steps)).await;
     stage.hands.fail(&id("a"));
     stage.clock.set("2026-06-06T02:30:00Z".parse().expect("a time"));
-    stage.hands.die(&id("c"), backout_testkit::Die::AfterNoting);
+    stage.hands.die(&id("c"), Die::AfterNoting);
     stage.coordinate().await;
     stage.clock.set("2026-06-05T02:30:00Z".parse().expect("a time"));
     stage.coordinate().await;
@@ -460,12 +451,86 @@ async fn escalating_leaves_a_failed_step_behind() {
     stage.hands.fail(&id("flag"));
     stage.coordinate().await;
     let mut log = stage.log().await;
-    let full = backout_core::ids::OptionId::new("full").expect("a name");
-    say(&mut log, &Act::Escalate { option: full.clone() }, |_| Event::OptionChosen {
-        option: full.clone(),
-        reason: "the flag cannot be turned off".to_owned(),
-    })
-    .await;
+    say(&mut log, Command::SwitchOption { option: option("full") }).await;
     assert_eq!(stage.run_to_end().await, Outcome::Reverted);
     assert_eq!((stage.hands.effects(&id("restore")), stage.failures_asked), (1, 0));
+}
+
+/// What a machine still works on ends by itself: a person's word does not end it, or a second
+/// copy could run beside the first.
+#[tokio::test]
+async fn a_step_at_work_is_neither_failed_nor_left_behind() {
+    let steps = json!([plans::automatic("a", Effect::Opaque, &[])]);
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.hands.die(&id("a"), Die::LeavingItRunning);
+    stage.coordinate().await;
+    let mut log = stage.log().await;
+    let before = stage.journal.appends();
+    let fail = Command::Fail { step: id("a"), evidence: Evidence::default() };
+    let refused = say_as(&mut log, &holder("ann", "ann"), fail.clone()).await;
+    let running = Refusal::StepRunning { step: id("a") };
+    assert!(matches!(&refused, Submitted::Refused(refusal) if *refusal == running), "{refused:?}");
+    let refused = say(&mut log, Command::Abandon).await;
+    let running = Refusal::StepsRunning { steps: vec![id("a")] };
+    assert!(matches!(&refused, Submitted::Refused(refusal) if *refusal == running), "{refused:?}");
+    assert_eq!(stage.journal.appends(), before);
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
+    assert_eq!(stage.hands.effects(&id("a")), 1);
+    // What is in doubt is settled and not failed.
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.hands.die(&id("a"), Die::AfterEffect);
+    assert!(matches!(stage.coordinate().await, Died::Crashed));
+    stage.coordinate().await;
+    let mut log = stage.log().await;
+    let refused = say_as(&mut log, &holder("ann", "ann"), fail).await;
+    let doubt = Refusal::StepInDoubt { step: id("a") };
+    assert!(matches!(&refused, Submitted::Refused(refusal) if *refusal == doubt), "{refused:?}");
+}
+
+/// The verification of a step that failed, or is in doubt, is asked again: what it finds is
+/// taken where it holds, and put to the person where it does not.
+#[tokio::test]
+async fn a_person_can_have_a_step_checked_again() {
+    let again = || Command::CheckAgain { step: id("a") };
+    let steps = json!([plans::automatic("a", Effect::Opaque, &[])]);
+    // It failed after its effect.
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.hands.fail(&id("a"));
+    stage.coordinate().await;
+    let mut log = stage.log().await;
+    assert!(matches!(say(&mut log, again()).await, Submitted::Done(_)));
+    assert!(questions(log.state()).is_empty(), "it is looked at first");
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
+    assert_eq!((stage.hands.effects(&id("a")), stage.failures_asked), (1, 0));
+    assert_eq!(stage.log().await.state().proof(0), Some(Proof::Verified));
+    // It is in doubt, and did not happen: that is for the person to say.
+    let mut stage = Stage::new(plans::plan(&steps)).await;
+    stage.hands.die(&id("a"), Die::BeforeEffect);
+    assert!(matches!(stage.coordinate().await, Died::Crashed));
+    stage.coordinate().await;
+    let mut log = stage.log().await;
+    assert!(matches!(say(&mut log, again()).await, Submitted::Done(_)));
+    assert!(questions(log.state()).is_empty(), "it is looked at first");
+    stage.coordinate().await;
+    let asked = questions(stage.log().await.state()).swap_remove(0);
+    assert_eq!(
+        asked.asks,
+        Asks::InDoubt {
+            cause: DoubtCause::SupervisorLost,
+            summary: String::new(),
+            how_to_tell: None,
+            finding: Some("file: not applied".to_owned()),
+            kept_open: false,
+        }
+    );
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
+    assert_eq!(stage.hands.effects(&id("a")), 1);
+    // There is nothing to ask.
+    let unchecked = json!([plans::unchecked("a", Effect::Opaque, &[])]);
+    let mut stage = Stage::new(plans::plan(&unchecked)).await;
+    stage.hands.fail(&id("a"));
+    stage.coordinate().await;
+    let refused = say(&mut stage.log().await, again()).await;
+    let nothing = Refusal::NothingToCheck { step: id("a") };
+    assert!(matches!(&refused, Submitted::Refused(refusal) if *refusal == nothing), "{refused:?}");
 }

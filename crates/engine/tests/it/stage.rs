@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use backout_core::act::Act;
 use backout_core::act::Answer;
-use backout_core::event::{Event, Outcome, ResolvedBy, RunPlanned};
-use backout_core::ids::{RunId, StepId};
+use backout_core::command::{Command, Request};
+use backout_core::event::{Outcome, RunPlanned};
+use backout_core::ids::{RoleId, RunId, StepId};
+use backout_core::people::{Account, PersonId};
 use backout_core::plan::Plan;
-use backout_core::question::{QuestionKind, questions};
+use backout_core::policy::Policy;
+use backout_core::question::{Asks, questions};
 use backout_core::record::{Actor, Chain, Record};
 use backout_core::state::RunState;
-use backout_engine::act::{Acted, act};
+use backout_engine::command::{Sender, Submitted, submit};
 use backout_engine::conductor::Observer;
 use backout_engine::{Conductor, Control, End, Patience, RunLog, Stopped, start};
 use backout_testkit::Pace;
-use backout_testkit::{MemoryJournal, SimClock, SimHands, plans};
+use backout_testkit::{MemoryJournal, SimClock, SimHands, StatedForecast, plans};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -50,7 +52,18 @@ pub(crate) enum Died {
 }
 
 pub(crate) fn lead() -> Actor {
-    Actor::Person { name: "Lena Lead".to_owned(), role: None, account: "lena".to_owned() }
+    holder("lead", "lena")
+}
+
+/// The holder of a role, logged in with this account.
+pub(crate) fn holder(role: &str, account: &str) -> Actor {
+    let id = PersonId::Role(RoleId::new(role).expect("a name"));
+    Actor::Person { id, role: None, account: Account::named(account) }
+}
+
+/// A forecast that knows nothing.
+pub(crate) fn no_forecast() -> Arc<StatedForecast> {
+    Arc::default()
 }
 
 impl Stage {
@@ -106,7 +119,7 @@ impl Stage {
         let log = self.log().await;
         let hands = Arc::clone(&self.hands);
         let id = format!("coordinator {}", self.coordinators);
-        let mut conductor = Conductor::new(log, hands, self.clock.clone(), id);
+        let mut conductor = Conductor::new(log, hands, self.clock.clone(), no_forecast(), id);
         let (_keep, control) = mpsc::channel::<Control>(1);
         let mut count = Count::default();
         tokio::select! {
@@ -126,6 +139,7 @@ impl Stage {
                 Died::Ended(End::Finished(outcome)) => return outcome,
                 Died::Ended(End::Waiting) => self.answer().await,
                 Died::Ended(End::Detached) => panic!("nobody detached"),
+                Died::Ended(End::Holding) => panic!("no option keeps users out"),
                 Died::Crashed => {}
                 Died::Stopped(stopped) => {
                     assert!(!matches!(stopped, Stopped::Fenced(_)), "{stopped}");
@@ -142,59 +156,44 @@ impl Stage {
         assert!(!asked.is_empty(), "nothing runs, and nobody is asked");
         for question in asked {
             let step = question.step.expect("about a step");
-            match question.kind {
-                QuestionKind::InDoubt => {
+            let answer = match question.asks {
+                Asks::InDoubt { .. } => {
                     self.doubts_asked += 1;
-                    let happened = self.hands.effects(&step) > 0;
-                    let answer = if happened { Answer::Happened } else { Answer::DidNotHappen };
-                    say(&mut log, &Act::Resolve { step: step.clone(), answer }, |attempt| {
-                        Event::StepResolved {
-                            step: step.clone(),
-                            attempt,
-                            answer,
-                            by: ResolvedBy::Person,
-                            reason: "I looked".to_owned(),
-                        }
-                    })
-                    .await;
+                    match self.hands.effects(&step) > 0 {
+                        true => Answer::Happened,
+                        false => Answer::DidNotHappen,
+                    }
                 }
-                QuestionKind::Failed => {
+                Asks::Failed { .. } => {
                     self.failures_asked += 1;
                     // It failed after its effect: attest it rather than repeat it.
-                    let answer = Answer::Happened;
-                    say(&mut log, &Act::Resolve { step: step.clone(), answer }, |attempt| {
-                        Event::StepResolved {
-                            step: step.clone(),
-                            attempt,
-                            answer,
-                            by: ResolvedBy::Person,
-                            reason: "it is done after all".to_owned(),
-                        }
-                    })
-                    .await;
+                    Answer::Happened
                 }
                 other => panic!("unexpected question {other:?}"),
-            }
+            };
+            let said = say(&mut log, Command::Resolve { step, answer }).await;
+            assert!(matches!(said, Submitted::Done(_)), "{said:?}");
         }
     }
 }
 
-/// Carries out an act of the lead.
-pub(crate) async fn say(
+/// The lead sends a command.
+pub(crate) async fn say(log: &mut RunLog<MemoryJournal>, command: Command) -> Submitted {
+    say_as(log, &lead(), command).await
+}
+
+/// A person, or another system, sends a command.
+pub(crate) async fn say_as(
     log: &mut RunLog<MemoryJournal>,
-    what: &Act,
-    event: impl Fn(u32) -> Event,
-) -> Acted {
-    let person = backout_core::authority::Person {
-        name: "Lena Lead".to_owned(),
-        roles: [backout_core::ids::RoleId::new("lead").expect("a name")].into(),
-    };
+    actor: &Actor,
+    command: Command,
+) -> Submitted {
     let at = "2026-06-06T03:00:00Z".parse().expect("a time");
-    act(log, &person, &lead(), at, what, "because", |state: &RunState| {
-        let attempt =
-            what.step().and_then(|step: &StepId| state.step(step)).map_or(0, |(_, k)| k.attempt);
-        Ok(vec![event(attempt)])
-    })
-    .await
-    .expect("written")
+    let unknown = Account::default();
+    let account = match actor {
+        Actor::Person { account, .. } => account,
+        Actor::Coordinator { .. } | Actor::System { .. } => &unknown,
+    };
+    let (sender, request) = (Sender { actor, account, at }, Request::new(command, "because"));
+    submit(log, sender, &request, &*no_forecast(), &Policy::default()).await.expect("written")
 }

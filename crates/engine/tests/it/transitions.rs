@@ -1,8 +1,10 @@
 //! Every legal transition of a step, and every other one refused: the whole table.
 
 use backout_core::act::Answer;
+use backout_core::cause::StepFault;
 use backout_core::event::{Attested, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 use backout_core::ids::{Digest, StepId};
+use backout_core::people::PersonId;
 use backout_core::plan::Effect;
 use backout_core::status::{Status, step_transition};
 
@@ -15,7 +17,13 @@ fn events() -> Vec<(&'static str, Event)> {
         attempt: 1,
         answer,
         by,
-        reason: reason(),
+        reason: (by == ResolvedBy::Person).then(reason),
+    };
+    let probed = |denied| Event::StepProbed {
+        step: step.clone(),
+        attempt: 1,
+        finding: "not there".to_owned(),
+        denied,
     };
     let replaced: backout_core::plan::Step =
         serde_json::from_value(serde_json::json!({"id": "a", "manual": "x"})).expect("a step");
@@ -39,7 +47,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 effect: Effect::Opaque,
             },
         ),
-        ("acted", Event::StepActed { step: step.clone(), attempt: 1, evidence: evidence() }),
+        ("executed", Event::StepExecuted { step: step.clone(), attempt: 1, evidence: evidence() }),
         ("verified", Event::StepVerified { step: step.clone(), attempt: 1, evidence: evidence() }),
         ("confirmed", Event::StepConfirmed { step: step.clone(), attempt: 1, note: None }),
         (
@@ -52,7 +60,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 step: step.clone(),
                 attempt: 1,
                 effect: FailureEffect::Unknown,
-                error: reason(),
+                fault: StepFault::Action { error: "exit 3".to_owned() },
                 evidence: evidence(),
             },
         ),
@@ -65,12 +73,21 @@ fn events() -> Vec<(&'static str, Event)> {
                 evidence: evidence(),
             },
         ),
-        ("probed", Event::StepProbed { step: step.clone(), attempt: 1, finding: reason() }),
+        (
+            "check requested",
+            Event::StepCheckRequested { step: step.clone(), attempt: 1, reason: reason() },
+        ),
+        ("probed", probed(false)),
+        ("probed, denied", probed(true)),
         ("happened", resolved(Answer::Happened, ResolvedBy::Person)),
         ("happened (verification)", resolved(Answer::Happened, ResolvedBy::Verification)),
+        ("happened (ledger)", resolved(Answer::Happened, ResolvedBy::Ledger)),
         ("did not happen", resolved(Answer::DidNotHappen, ResolvedBy::Person)),
         ("hold", resolved(Answer::Hold, ResolvedBy::Person)),
-        ("stop asked", Event::StepStopAsked { step: step.clone(), attempt: 1, reason: reason() }),
+        (
+            "stop requested",
+            Event::StepStopRequested { step: step.clone(), attempt: 1, reason: reason() },
+        ),
         ("retried", Event::StepRetried { step: step.clone(), reason: reason() }),
         ("attested done", attested(Attested::Done)),
         ("attested failed", attested(Attested::Failed)),
@@ -79,7 +96,10 @@ fn events() -> Vec<(&'static str, Event)> {
             "replaced",
             Event::StepReplaced { step: Box::new(replaced), not_before: None, reason: reason() },
         ),
-        ("assigned", Event::StepAssigned { step, to: "Bob".to_owned(), reason: reason() }),
+        (
+            "assigned",
+            Event::StepAssigned { step, to: PersonId::Name("Bob".to_owned()), reason: reason() },
+        ),
     ]
 }
 
@@ -91,33 +111,41 @@ const LEGAL: &[(Status, &str, Status)] = &[
     (Status::Pending, "attested failed", Status::Failed),
     (Status::Pending, "replaced", Status::Pending),
     (Status::Pending, "assigned", Status::Pending),
-    (Status::Running, "acted", Status::Acted),
+    (Status::Running, "executed", Status::Verifying),
     (Status::Running, "succeeded", Status::Succeeded),
     (Status::Running, "failed", Status::Failed),
     (Status::Running, "in doubt", Status::InDoubt),
-    (Status::Running, "stop asked", Status::Running),
+    (Status::Running, "stop requested", Status::Running),
     (Status::Running, "assigned", Status::Running),
-    (Status::Acted, "verified", Status::Acted),
-    (Status::Acted, "confirmed", Status::Acted),
-    (Status::Acted, "succeeded", Status::Succeeded),
-    (Status::Acted, "failed", Status::Failed),
-    (Status::Acted, "assigned", Status::Acted),
+    (Status::Verifying, "verified", Status::Verifying),
+    (Status::Verifying, "confirmed", Status::Verifying),
+    (Status::Verifying, "succeeded", Status::Succeeded),
+    (Status::Verifying, "failed", Status::Failed),
+    (Status::Verifying, "assigned", Status::Verifying),
     (Status::Succeeded, "retried", Status::Pending),
     (Status::Failed, "intent", Status::Running),
+    (Status::Failed, "check requested", Status::Failed),
+    (Status::Failed, "probed", Status::Failed),
+    (Status::Failed, "probed, denied", Status::Failed),
     (Status::Failed, "happened", Status::Succeeded),
+    (Status::Failed, "happened (verification)", Status::Verifying),
     (Status::Failed, "retried", Status::Pending),
     (Status::Failed, "skipped", Status::Skipped),
     (Status::Failed, "replaced", Status::Pending),
     (Status::Failed, "assigned", Status::Failed),
     (Status::InDoubt, "failed", Status::Failed),
+    (Status::InDoubt, "check requested", Status::InDoubt),
     (Status::InDoubt, "probed", Status::InDoubt),
-    (Status::InDoubt, "happened", Status::Acted),
-    (Status::InDoubt, "happened (verification)", Status::Acted),
+    (Status::InDoubt, "probed, denied", Status::InDoubt),
+    (Status::InDoubt, "happened", Status::Verifying),
+    (Status::InDoubt, "happened (verification)", Status::Verifying),
+    (Status::InDoubt, "happened (ledger)", Status::Verifying),
     (Status::InDoubt, "did not happen", Status::Pending),
     (Status::InDoubt, "hold", Status::Held),
     (Status::InDoubt, "assigned", Status::InDoubt),
-    (Status::Held, "happened", Status::Acted),
-    (Status::Held, "happened (verification)", Status::Acted),
+    (Status::Held, "happened", Status::Verifying),
+    (Status::Held, "happened (verification)", Status::Verifying),
+    (Status::Held, "happened (ledger)", Status::Verifying),
     (Status::Held, "did not happen", Status::Pending),
     (Status::Held, "hold", Status::Held),
     (Status::Held, "skipped", Status::Skipped),
@@ -148,7 +176,7 @@ fn only_a_persons_work_can_be_skipped_while_it_runs_and_only_a_machines_be_stopp
         );
         match name {
             "skipped" => assert_eq!((manual, machine), (Some(Status::Skipped), None)),
-            "stop asked" => assert_eq!((manual, machine), (None, Some(Status::Running))),
+            "stop requested" => assert_eq!((manual, machine), (None, Some(Status::Running))),
             _ => assert_eq!(manual, machine, "{name}"),
         }
     }

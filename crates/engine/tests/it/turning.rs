@@ -1,17 +1,23 @@
 //! What people change about a release under way, and what a run knows when it turns round.
 
-use backout_core::choice::Choice;
+use backout_core::act::{Act, Answer};
+use backout_core::cause::{DecisionCause, Guard, PlanReason, StepFault};
+use backout_core::choice::{Choice, Verb};
+use backout_core::command::Command;
 use backout_core::decision::not_recovered;
-use backout_core::event::{Event, FailureEffect, Outcome};
-use backout_core::ids::StepId;
+use backout_core::event::{Event, FailureEffect, Outcome, Reason};
+use backout_core::ids::{OptionId, StepId};
 use backout_core::intent::Intent;
 use backout_core::plan::{Effect, Step};
-use backout_core::question::questions;
+use backout_core::question::{Asks, questions};
+use backout_core::refusal::Refusal;
+use backout_core::reply::{Meaning as Means, Offer};
+use backout_core::state::Illegal;
 use backout_core::watch::{Meaning, State, Verdict};
 use backout_testkit::plans;
 use serde_json::{Value, json};
 
-use crate::night::{Night, at, id, intent, plan};
+use crate::night::{Night, at, id, intent, plan, succeeded};
 
 fn step(name: &str) -> StepId {
     StepId::new(name).expect("a name")
@@ -21,19 +27,28 @@ fn automatic() -> Value {
     json!({"critical": {"action": "back-out", "by": "lead", "within": "5m", "automatic": true}})
 }
 
-fn added(name: &str, behind: &str) -> Event {
-    added_between(name, Some(behind), &[])
+fn add(name: &str, after: &str) -> Command {
+    add_between(name, Some(after), &[])
 }
 
-fn added_between(name: &str, behind: Option<&str>, before: &[&str]) -> Event {
+fn add_between(name: &str, after: Option<&str>, before: &[&str]) -> Command {
     let made = plans::automatic(name, Effect::Verifiable, &[]);
     let made: Step = serde_json::from_value(made).expect("a step");
-    Event::StepAdded {
+    Command::Add {
         step: Box::new(made),
-        behind: behind.map(step),
+        after: after.map(step),
         before: before.iter().copied().map(step).collect(),
         not_before: None,
-        reason: "so".to_owned(),
+    }
+}
+
+fn failed(name: &str, attempt: u32, effect: FailureEffect) -> Event {
+    Event::StepFailed {
+        step: step(name),
+        attempt,
+        fault: StepFault::Action { error: "exit 1".to_owned() },
+        effect,
+        evidence: Default::default(),
     }
 }
 
@@ -51,10 +66,9 @@ fn starts(night: &mut Night, minutes: i64) -> Vec<String> {
 fn a_step_added_to_the_way_back_waits_for_it() {
     let mut night = Night::new(plan(&automatic(), &json!({})));
     night.happens(1, vec![intent("a", 1)]);
-    night.happens(2, vec![added("extra", "undo-a")]);
+    night.sends(2, add("extra", "undo-a"));
     assert!(starts(&mut night, 2).is_empty());
-    let done = Event::StepSucceeded { step: step("a"), attempt: 1, evidence: Default::default() };
-    night.happens(3, vec![done]);
+    night.happens(3, vec![succeeded("a", 1)]);
     assert!(starts(&mut night, 3).is_empty(), "the run still goes forward");
     night.says(4, Choice::BackOut { option: None });
     assert_eq!(starts(&mut night, 4), ["undo-a"]);
@@ -71,20 +85,25 @@ fn what_is_added_stands_on_its_side_of_the_turn() {
     ]});
     let mut night = Night::new(plan(&automatic(), &stages));
     night.stage_is_done(1);
-    night.happens(2, vec![added_between("first", None, &["undo-a"])]);
+    night.sends(2, add_between("first", None, &["undo-a"]));
     assert_eq!(night.0.release.stages, 2);
     assert!(starts(&mut night, 2).is_empty(), "`drop` waits for two people, `first` for the turn");
     night.says(3, Choice::BackOut { option: None });
     assert_eq!(starts(&mut night, 3), ["first"]);
-    night.happens(4, vec![added("late", "a")]);
+    night.sends(4, add("late", "a"));
     let drop = night.0.position(&step("drop")).expect("it is there");
     assert!(drop < night.0.release.stages && !night.0.selected[drop], "it is a stage as before");
-    let done = |name: &str| {
-        let evidence = Default::default();
-        vec![intent(name, 1), Event::StepSucceeded { step: step(name), attempt: 1, evidence }]
-    };
     for name in ["late", "first", "undo-a"] {
-        night.happens(5, done(name));
+        night.happens(5, vec![intent(name, 1), succeeded(name, 1)]);
+    }
+    // Nor is a stage done again: what is undone would be there anew.
+    let error = Illegal::Release("the run does not go forward");
+    let retry = |name: &str| Refusal::NotPossible {
+        act: Act::Retry { step: step(name) },
+        error: error.clone(),
+    };
+    for name in ["a", "drop"] {
+        assert_eq!(night.refuses(5, Command::Retry { step: step(name) }), retry(name));
     }
     assert!(starts(&mut night, 6).is_empty(), "nothing goes forward");
 }
@@ -92,7 +111,7 @@ fn what_is_added_stands_on_its_side_of_the_turn() {
 /// A stage that is run again, or added, once the watch is over is watched.
 #[test]
 fn what_is_done_anew_is_watched_anew() {
-    for add in [true, false] {
+    for is_added in [true, false] {
         let stages = json!({"stages": [{"id": "a", "owner": "ann", "run": {"argv": ["true"]}, "undone_by": ["undo-a"]}]});
         let mut night = Night::new(plan(&automatic(), &stages));
         night.stage_is_done(1);
@@ -107,19 +126,18 @@ fn what_is_done_anew_is_watched_anew() {
         );
         night.due(201);
         assert!(night.open().is_some());
-        let anew = match add {
-            true => added("b", "a"),
-            false => Event::StepRetried { step: step("a"), reason: "again".to_owned() },
+        let anew = match is_added {
+            true => add("b", "a"),
+            false => Command::Retry { step: step("a") },
         };
-        night.happens(202, vec![anew]);
+        night.sends(202, anew);
         assert!(night.0.release.watched.is_none());
         night.due(202);
         assert!(night.open().is_none(), "the watch that was asked about is not over");
         let decided = night.0.release.decided.last().expect("a decision");
-        assert_eq!((decided.automatic, decided.reason.as_str()), (true, "it is watched anew"));
-        let (name, attempt) = if add { ("b", 1) } else { ("a", 2) };
-        let done = Event::StepSucceeded { step: step(name), attempt, evidence: Default::default() };
-        night.happens(203, vec![intent(name, attempt), done]);
+        assert_eq!(decided.reason, Reason::Plan(PlanReason::WatchedAnew));
+        let (name, attempt) = if is_added { ("b", 1) } else { ("a", 2) };
+        night.happens(203, vec![intent(name, attempt), succeeded(name, attempt)]);
         night.due(204);
         assert!(night.0.finished.is_none() && night.0.release.watched.is_none());
         night.moves(205, "logins", State::Firing, Meaning::Breach);
@@ -134,11 +152,10 @@ fn what_is_done_anew_is_watched_anew() {
 fn a_hold_asks_and_a_decision_ends_it() {
     let mut night = Night::new(plan(&automatic(), &json!({})));
     night.stage_is_done(1);
-    night.happens(2, vec![Event::RunHeld { reason: "evidence first".to_owned() }]);
+    night.sends(2, Command::Hold);
     night.moves(3, "logins", State::Firing, Meaning::Breach);
     night.due(3);
-    let guards = night.open().expect("somebody is asked").guards.clone();
-    assert!(guards.iter().any(|guard| guard.ends_with("held the run: evidence first")));
+    assert_eq!(night.open().expect("somebody is asked").guards, [Guard::Held]);
     night.says(4, Choice::BackOut { option: None });
     assert!(night.0.held.is_none());
     assert_eq!(starts(&mut night, 4), ["undo-a"]);
@@ -161,7 +178,19 @@ fn a_worse_alarm_unsays_nothing() {
     night.due(4);
     let open = night.open().expect("a question");
     assert_eq!(open.because, [id("logins"), id("slow")]);
-    assert!(open.why.contains("and still slow"), "{}", open.why);
+    let reading = open.causes.iter().find_map(|cause| match cause {
+        DecisionCause::Trigger { reading, .. } => Some(reading.clone()),
+        _ => None,
+    });
+    let (now, still) = (id("logins"), id("slow"));
+    let reading = reading.expect("what it measured");
+    assert_eq!(
+        open.causes,
+        [
+            DecisionCause::Trigger { trigger: now, reading: reading.clone() },
+            DecisionCause::StillCalling { trigger: still, reading },
+        ]
+    );
     assert_eq!((open.until, open.fix_until), (Some(at(7)), Some(at(22))));
     for minutes in 7..=22 {
         night.due(minutes);
@@ -178,9 +207,7 @@ fn what_cannot_be_seen_after_the_way_back_is_asked_about() {
         night.all_well(1);
         night.moves(2, "logins", State::Firing, Meaning::Breach);
         night.due(2);
-        let done =
-            Event::StepSucceeded { step: step("undo-a"), attempt: 1, evidence: Default::default() };
-        night.happens(3, vec![intent("undo-a", 1), done]);
+        night.happens(3, vec![intent("undo-a", 1), succeeded("undo-a", 1)]);
         night.moves(4, "logins", State::Ok, Meaning::Well);
         night
     };
@@ -189,13 +216,15 @@ fn what_cannot_be_seen_after_the_way_back_is_asked_about() {
     assert_eq!(not_recovered(&night.0), [&id("slow")]);
     night.due(30);
     assert!(night.0.finished.is_none());
-    assert!(questions(&night.0)[0].text.contains("slow"));
+    let triggers = vec![id("slow")];
+    assert_eq!(questions(&night.0)[0].asks, Asks::NotRecovered { triggers });
     night.moves(31, "slow", State::Ok, Meaning::Well);
     night.due(31);
     assert_eq!(night.0.finished.as_ref().map(|(o, _)| o.clone()), Some(Outcome::Reverted));
     let mut night = gone();
     night.due(5);
-    assert!(night.0.finished.is_some(), "everything is well");
+    let outcome = night.0.finished.as_ref().map(|(outcome, _)| outcome);
+    assert_eq!(outcome, Some(&Outcome::Reverted), "everything is well");
 }
 
 /// Who goes on without knowing accepts what they do not know, and not what is seen then.
@@ -221,13 +250,7 @@ fn what_was_accepted_unseen_is_not_accepted_once_it_is_seen() {
 /// A stage is undone if it took place, whenever that becomes known.
 #[test]
 fn what_never_began_is_not_undone() {
-    let ended = |effect| Event::StepFailed {
-        step: step("a"),
-        attempt: 1,
-        error: "not begun".to_owned(),
-        effect,
-        evidence: Default::default(),
-    };
+    let ended = |effect| failed("a", 1, effect);
     for (effect, undone) in [(FailureEffect::None, false), (FailureEffect::Unknown, true)] {
         let mut night = Night::new(plan(&automatic(), &json!({})));
         night.happens(1, vec![intent("a", 1)]);
@@ -242,7 +265,7 @@ fn what_never_began_is_not_undone() {
 #[test]
 fn a_step_before_a_stage_is_one() {
     let mut night = Night::new(plan(&automatic(), &json!({})));
-    night.happens(1, vec![added_between("gate", None, &["a", "undo-a"])]);
+    night.sends(1, add_between("gate", None, &["a", "undo-a"]));
     assert_eq!((night.0.release.stages, starts(&mut night, 1)), (2, vec!["gate".to_owned()]));
 }
 
@@ -251,7 +274,7 @@ fn a_step_before_a_stage_is_one() {
 fn getting_well_is_no_reason_to_go_back() {
     let mut night = Night::new(plan(&automatic(), &json!({})));
     let reading = backout_core::watch::Reading::default;
-    let fired = Event::TriggerMoved {
+    let fired = Event::TriggerChanged {
         trigger: id("logins"),
         from: State::Insufficient,
         to: State::Firing,
@@ -262,7 +285,7 @@ fn getting_well_is_no_reason_to_go_back() {
     night.happens(0, vec![fired]);
     night.stage_is_done(1);
     night.due(1);
-    assert!(night.open().is_some_and(|open| !open.guards.is_empty()));
+    assert_eq!(night.open().map(|open| open.guards.clone()), Some(vec![Guard::FiredBefore]));
     night.moves(2, "logins", State::Recovering, Meaning::Breach);
     night.moves(3, "logins", State::Ok, Meaning::Well);
     night.due(3);
@@ -281,31 +304,17 @@ fn getting_well_is_no_reason_to_go_back() {
 #[test]
 fn a_failed_undo_does_not_vanish() {
     let mut night = Night::new(plan(&automatic(), &json!({})));
-    let evidence = Default::default;
     let doubt = Event::StepInDoubt {
         step: step("a"),
         attempt: 1,
         cause: backout_core::event::DoubtCause::SupervisorLost,
-        evidence: evidence(),
+        evidence: Default::default(),
     };
     night.happens(1, vec![intent("a", 1), doubt]);
     night.says(2, Choice::BackOut { option: None });
-    let failed = Event::StepFailed {
-        step: step("undo-a"),
-        attempt: 1,
-        error: "half".to_owned(),
-        effect: FailureEffect::Unknown,
-        evidence: evidence(),
-    };
-    night.happens(3, vec![intent("undo-a", 1), failed]);
-    let resolved = Event::StepResolved {
-        step: step("a"),
-        attempt: 1,
-        answer: backout_core::act::Answer::DidNotHappen,
-        by: backout_core::event::ResolvedBy::Person,
-        reason: "so".to_owned(),
-    };
-    night.happens(4, vec![resolved]);
+    let undo = failed("undo-a", 1, FailureEffect::Unknown);
+    night.happens(3, vec![intent("undo-a", 1), undo]);
+    night.sends(4, Command::Resolve { step: step("a"), answer: Answer::DidNotHappen });
     night.due(5);
     assert!(night.0.finished.is_none());
     let undo = night.0.position(&step("undo-a")).expect("it is there");
@@ -325,10 +334,9 @@ fn another_try_brings_something_else() {
     night.moves(1, "base", State::Ok, Meaning::Well);
     night.moves(2, "new", State::Firing, Meaning::Breach);
     night.due(2);
-    night.happens(3, vec![Event::StepRetried { step: step("a"), reason: "again".to_owned() }]);
+    night.sends(3, Command::Retry { step: step("a") });
     night.says(4, Choice::Continue);
-    let done = Event::StepSucceeded { step: step("a"), attempt: 2, evidence: Default::default() };
-    night.happens(5, vec![intent("a", 2), done]);
+    night.happens(5, vec![intent("a", 2), succeeded("a", 2)]);
     let seen = &night.0.release.triggers[&id("new")];
     assert_eq!((seen.state, seen.answered, seen.alarm), (State::Insufficient, false, false));
     assert!(seen.fired.is_some(), "it fired, which nothing unsays");
@@ -338,8 +346,7 @@ fn another_try_brings_something_else() {
     assert!(night.open().is_some(), "nobody was asked about this try");
     // What was left out brings nothing.
     let mut night = Night::new(plan(&rules, &more));
-    let skipped = Event::StepSkipped { step: step("a"), reason: "tomorrow".to_owned() };
-    night.happens(1, vec![skipped]);
+    night.sends(1, Command::Skip { step: step("a") });
     assert!(!backout_core::decision::is_there(&night.0, &id("new")));
 }
 
@@ -370,15 +377,13 @@ fn the_plan_goes_the_way_its_own_alarm_calls_for() {
 /// A hold stops what the plan does by itself, and does not unsay it.
 #[test]
 fn what_was_held_goes_on_where_it_was() {
-    let held = || Event::RunHeld { reason: "evidence".to_owned() };
-    let released = || Event::RunReleased { reason: "go on".to_owned() };
     let mut night = Night::new(plan(&automatic(), &json!({})));
     night.stage_is_done(1);
-    night.happens(2, vec![held()]);
+    night.sends(2, Command::Hold);
     night.moves(3, "logins", State::Firing, Meaning::Breach);
     night.due(3);
     assert!(night.open().is_some());
-    night.happens(4, vec![released()]);
+    night.sends(4, Command::Resume);
     night.due(4);
     assert!(night.goes_back(), "nothing keeps the plan from it any more");
     let rules = json!({"critical": {"action": "back-out", "by": "boss", "within": "5m", "if_unanswered": "back-out"}});
@@ -386,10 +391,10 @@ fn what_was_held_goes_on_where_it_was() {
     night.stage_is_done(1);
     night.moves(2, "logins", State::Firing, Meaning::Breach);
     night.due(2);
-    night.happens(3, vec![held()]);
+    night.sends(3, Command::Hold);
     night.due(20);
     assert!(night.open().is_some_and(|open| open.until.is_some() && open.passed_on == 0));
-    night.happens(21, vec![released()]);
+    night.sends(21, Command::Resume);
     night.due(21);
     assert!(night.goes_back(), "nobody answered in time");
 }
@@ -436,31 +441,36 @@ fn only_answers_that_count_are_offered() {
         ],
         "options": {"flag": {"title": "Flag off", "steps": []}},
     });
-    let said = |night: &Night| -> Vec<String> {
-        let all = questions(&night.0);
-        let answers = all.into_iter().flat_map(|question| question.answers);
-        answers.map(|reply| reply.command.replace("backout ", "").replace("CHG1-1 ", "")).collect()
-    };
     let mut night = Night::new(plan(&automatic(), &stages));
-    let failed = Event::StepFailed {
-        step: step("a"),
-        attempt: 1,
-        error: "exit 1".to_owned(),
-        effect: FailureEffect::Unknown,
-        evidence: Default::default(),
-    };
-    night.happens(1, vec![intent("a", 1), failed]);
-    assert!(said(&night).iter().any(|answer| answer.starts_with("decide back-out --reason")));
+    night.happens(1, vec![intent("a", 1), failed("a", 1, FailureEffect::Unknown)]);
+    assert!(offers(&night).contains(&(decide(Verb::BackOut, None, None), Means::BackOutInstead)));
     let mut night = Night::new(plan(&automatic(), &stages));
     night.stage_is_done(1);
     night.stage_named_is_done("drop", 2);
     night.moves(3, "logins", State::Firing, Meaning::Breach);
     night.due(3);
-    let answers = said(&night);
-    let verbs: Vec<&str> =
-        answers.iter().filter_map(|answer| answer.split(" --question").next()).collect();
+    let flag = OptionId::new("flag").expect("a name");
+    let mut rest = decide(Verb::BackOut, None, Some(1));
+    if let Offer::Decide { confirmed, .. } = &mut rest {
+        *confirmed = true;
+    }
     assert_eq!(
-        verbs,
-        ["decide fix-forward --for 30m", "decide back-out --option flag", "decide continue"]
+        offers(&night),
+        [
+            (decide(Verb::FixForward, None, Some(1)), Means::TryFix),
+            (decide(Verb::BackOut, Some(flag), Some(1)), Means::BackOutByOption),
+            (rest, Means::BackOutRest),
+            (decide(Verb::Continue, None, Some(1)), Means::Continue),
+        ]
     );
+}
+
+fn decide(verb: Verb, option: Option<OptionId>, question: Option<u32>) -> Offer {
+    Offer::Decide { verb, option, fix_for: None, question, confirmed: false }
+}
+
+/// Every answer that is offered.
+fn offers(night: &Night) -> Vec<(Offer, Means)> {
+    let answers = questions(&night.0).into_iter().flat_map(|question| question.answers);
+    answers.map(|reply| (reply.command, reply.meaning)).collect()
 }

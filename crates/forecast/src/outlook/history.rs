@@ -76,7 +76,7 @@ impl History {
                         let open = steps.values_mut().filter(|open| open.seconds.is_none());
                         open.for_each(|open| open.unwatched = true);
                     }
-                    Event::StepActed { step, .. } if record.actor.person().is_some() => {
+                    Event::StepExecuted { step, .. } if record.actor.person().is_some() => {
                         if let Some(open) = steps.get_mut(step) {
                             open.said = Some(record.at);
                         }

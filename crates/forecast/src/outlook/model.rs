@@ -109,7 +109,7 @@ impl<'a> Situation<'a> {
                         Now::Over
                     }
                     Status::Pending => Now::Ahead,
-                    Status::Running | Status::Acted => {
+                    Status::Running | Status::Verifying => {
                         Now::Running(known.started.map_or(0.0, since))
                     }
                     Status::Failed | Status::InDoubt | Status::Held => Now::Stuck,

@@ -121,11 +121,11 @@ async fn triggers_over_postgresql() {
     each_look_says_what_is_there(&plan, &world).await;
 
     let (watcher, mut news) = Watcher::begin(Setting::new(&plan, Arc::clone(&world)));
-    let moved = |event: &Event, name: &str, wanted: State| matches!(event, Event::TriggerMoved { trigger, to, .. } if trigger.as_str() == name && *to == wanted);
+    let moved = |event: &Event, name: &str, wanted: State| matches!(event, Event::TriggerChanged { trigger, to, .. } if trigger.as_str() == name && *to == wanted);
     let mut lost = false;
     let mut open = vec![("answers", State::Ok), ("count", State::Ok), ("wrong", State::Error)];
     until(&mut news, |event| {
-        lost |= matches!(event, Event::SourceLost { .. });
+        lost |= matches!(event, Event::SourceOutageStarted { .. });
         open.retain(|(name, state)| !moved(event, name, *state));
         open.is_empty()
     })
@@ -136,7 +136,7 @@ async fn triggers_over_postgresql() {
     // The machine loses its power: one finding, and nobody can say how anything stands.
     server.stop();
     until(&mut news, |event| match event {
-        Event::SourceLost { source, error } => {
+        Event::SourceOutageStarted { source, error } => {
             assert!(source.as_str() == "db" && !error.contains(PASSWORD), "{error}");
             true
         }

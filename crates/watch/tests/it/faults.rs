@@ -267,7 +267,7 @@ async fn an_alarm_is_told_even_if_it_is_over() {
         let moves: Vec<(State, Meaning)> = first
             .iter()
             .filter_map(|event| match event {
-                Event::TriggerMoved { to, meaning, .. } => Some((*to, *meaning)),
+                Event::TriggerChanged { to, meaning, .. } => Some((*to, *meaning)),
                 _ => None,
             })
             .collect();
@@ -278,7 +278,7 @@ async fn an_alarm_is_told_even_if_it_is_over() {
     let setting = Setting { board, told, ..Setting::new(&plan, world(&plan)) };
     let (_watcher, mut news) = Watcher::begin(setting);
     let first = news.recv().await.expect("the watch goes on");
-    assert!(!first.iter().any(|event| matches!(event, Event::TriggerMoved { .. })), "{first:?}");
+    assert!(!first.iter().any(|event| matches!(event, Event::TriggerChanged { .. })), "{first:?}");
 }
 
 /// Who asks whether a trigger was looked at lately gets the truth.
@@ -355,7 +355,7 @@ async fn until(news: &mut backout_watch::News, mut wanted: impl FnMut(&Event) ->
 }
 
 fn moved(event: &Event, name: &str, wanted: State) -> bool {
-    matches!(event, Event::TriggerMoved { trigger, to, .. } if trigger.as_str() == name && *to == wanted)
+    matches!(event, Event::TriggerChanged { trigger, to, .. } if trigger.as_str() == name && *to == wanted)
 }
 
 /// What each failure of a source comes to, as the manual says.
@@ -379,15 +379,15 @@ async fn each_failure_ends_in_the_state_the_manual_names() {
             let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
             let mut lost = false;
             let found = until(&mut news, |event| {
-                lost |= matches!(event, Event::SourceLost { .. });
-                matches!(event, Event::TriggerMoved { .. })
+                lost |= matches!(event, Event::SourceOutageStarted { .. });
+                matches!(event, Event::TriggerChanged { .. })
             })
             .await;
             // A source is lost at the second failure, together with the first change.
             if is_lost && !lost {
-                until(&mut news, |event| matches!(event, Event::SourceLost { .. })).await;
+                until(&mut news, |event| matches!(event, Event::SourceOutageStarted { .. })).await;
             }
-            let Event::TriggerMoved { to, meaning, .. } = found else { panic!("just matched") };
+            let Event::TriggerChanged { to, meaning, .. } = found else { panic!("just matched") };
             assert_eq!((to, meaning), (wanted, means));
             assert!(is_lost || !lost, "{to:?}");
         });
@@ -402,8 +402,8 @@ async fn a_probe_that_hangs_does_not_hold() {
     let trigger = json!({"every": "100ms", "fails": "1 of 1", "probe": {"run": {"argv": ["sleep", "1000"], "timeout": "300ms"}}});
     let plan = plan("http://127.0.0.1:9", &json!({"t": trigger}));
     let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
-    let found = until(&mut news, |event| matches!(event, Event::TriggerMoved { .. })).await;
-    let Event::TriggerMoved { to, meaning, .. } = found else { panic!("just matched") };
+    let found = until(&mut news, |event| matches!(event, Event::TriggerChanged { .. })).await;
+    let Event::TriggerChanged { to, meaning, .. } = found else { panic!("just matched") };
     assert_eq!((to, meaning), (State::Firing, Meaning::Breach));
 }
 
@@ -445,8 +445,8 @@ async fn a_page_is_measured_in_seconds_whatever_the_limit_is_written_in() {
         let trigger = json!({"every": "100ms", "for": "0s", "gauge": gauge});
         let plan = plan("http://127.0.0.1:9", &json!({"t": trigger}));
         let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
-        let found = until(&mut news, |event| matches!(event, Event::TriggerMoved { .. })).await;
-        let Event::TriggerMoved { to, .. } = found else { panic!("just matched") };
+        let found = until(&mut news, |event| matches!(event, Event::TriggerChanged { .. })).await;
+        let Event::TriggerChanged { to, .. } = found else { panic!("just matched") };
         assert_eq!(to, wanted, "{path} {value:?} {limit}");
     }
 }
@@ -475,8 +475,8 @@ async fn a_probe_that_is_wrong_is_no_alarm() {
         let url = "env:NO_SUCH_SECRET_ANYWHERE".to_owned().into();
         plan.sources.insert(db, backout_core::plan::Source::Postgres(url));
         let (_watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
-        let found = until(&mut news, |event| matches!(event, Event::TriggerMoved { .. })).await;
-        let Event::TriggerMoved { to, meaning, .. } = found else { panic!("just matched") };
+        let found = until(&mut news, |event| matches!(event, Event::TriggerChanged { .. })).await;
+        let Event::TriggerChanged { to, meaning, .. } = found else { panic!("just matched") };
         assert_eq!((to, meaning), (State::Error, Meaning::Inconclusive), "{shown}");
     }
     // What it probes is not there: that is what it is about.
@@ -499,19 +499,19 @@ async fn a_dead_source_is_said_once_and_its_return_too() {
         Watcher::begin(Setting { file: Some(file.clone()), ..Setting::new(&plan, world(&plan)) });
     until(&mut news, |event| moved(event, "a", State::Ok)).await;
     server.now_says([Says::Status(500)]);
-    let lost = until(&mut news, |event| matches!(event, Event::SourceLost { .. })).await;
-    assert!(matches!(lost, Event::SourceLost { error, .. } if error == "500: on fire"));
+    let lost = until(&mut news, |event| matches!(event, Event::SourceOutageStarted { .. })).await;
+    assert!(matches!(lost, Event::SourceOutageStarted { error, .. } if error == "500: on fire"));
     let error = until(&mut news, |event| moved(event, "b", State::Error)).await;
-    assert!(matches!(error, Event::TriggerMoved { meaning: Meaning::Inconclusive, .. }));
+    assert!(matches!(error, Event::TriggerChanged { meaning: Meaning::Inconclusive, .. }));
     server.now_says([Says::Value("9")]);
     // From now on it may only be said to be found: never a second time to be lost.
     let next = until(&mut news, |event| {
-        matches!(event, Event::SourceLost { .. } | Event::SourceFound { .. })
+        matches!(event, Event::SourceOutageStarted { .. } | Event::SourceOutageEnded { .. })
     })
     .await;
-    assert!(matches!(next, Event::SourceFound { .. }));
+    assert!(matches!(next, Event::SourceOutageEnded { .. }));
     let fired = until(&mut news, |event| moved(event, "c", State::Firing)).await;
-    let Event::TriggerMoved { meaning, reading, .. } = fired else { panic!("just matched") };
+    let Event::TriggerChanged { meaning, reading, .. } = fired else { panic!("just matched") };
     assert_eq!(
         (meaning, reading.value, reading.limit.as_str()),
         (Meaning::Breach, Some(9.0), "> 5")
@@ -552,8 +552,8 @@ async fn a_probe_that_does_not_hold_finds_no_source() {
     let watch = async {
         loop {
             for event in news.recv().await.expect("the watch goes on") {
-                assert!(!matches!(event, Event::SourceFound { .. }), "nobody listens there");
-                lost += u32::from(matches!(event, Event::SourceLost { .. }));
+                assert!(!matches!(event, Event::SourceOutageEnded { .. }), "nobody listens there");
+                lost += u32::from(matches!(event, Event::SourceOutageStarted { .. }));
                 fired |= moved(&event, "up", State::Firing);
             }
         }

@@ -213,7 +213,7 @@ async fn comes_to(news: &mut News, wanted: State) -> Vec<State> {
     let comes = async {
         while seen.last() != Some(&wanted) {
             for event in news.recv().await.expect("news") {
-                let Event::TriggerMoved { to, .. } = event else { continue };
+                let Event::TriggerChanged { to, .. } = event else { continue };
                 seen.push(to);
             }
         }

@@ -193,7 +193,7 @@ async fn failing_logins_fire_on_evidence() {
     let watch = async {
         loop {
             for event in news.recv().await.expect("it goes on") {
-                if let Event::TriggerMoved { to, reading, .. } = event {
+                if let Event::TriggerChanged { to, reading, .. } = event {
                     states.push(to);
                     match to {
                         State::Ok => broken.store(true, Ordering::Relaxed),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use backout_core::choice::Choice;
 use backout_core::event::Outcome;
 use backout_core::ids::RunId;
-use backout_core::question::{QuestionKind, questions};
+use backout_core::question::{Asks, questions};
 use backout_core::state::RunState;
 use backout_core::status::Status;
 use backout_demo::Layout;
@@ -227,15 +227,15 @@ impl Night<'_> {
     /// Everything else people are asked, answered visibly.
     fn answer(&mut self, state: &RunState) -> Result<(), Failure> {
         for question in questions(state) {
-            let (Some(step), Some(role)) = (&question.step, &question.role) else { continue };
+            let (Some(step), [role]) = (&question.step, &question.roles[..]) else { continue };
             let known = state.step(step).map_or(0, |(_, known)| known.attempt);
             let key = format!("{step}/{known}");
-            let expected = matches!(question.kind, QuestionKind::Do | QuestionKind::Confirm);
+            let expected = matches!(question.asks, Asks::Do { .. } | Asks::Confirm { .. });
             if !expected || self.answered.contains(&key) {
                 continue;
             }
             self.answered.push(key);
-            let words = ["ack", state.run.as_str(), step.as_str(), "--as", role];
+            let words = ["ack", state.run.as_str(), step.as_str(), "--as", role.as_str()];
             itself(self.app, self.layout, &words)?;
         }
         Ok(())

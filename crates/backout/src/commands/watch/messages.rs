@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, oneshot};
 
-use backout_core::act::Act;
-use backout_core::authority::Person;
-use backout_core::event::{Event, Evidence, FailureEffect};
+use backout_core::command::{Command, Request};
+use backout_core::event::Evidence;
 use backout_core::ids::RunId;
+use backout_core::people::Account;
 use backout_core::plan::{Action, Plan, Receive};
 use backout_core::record::Actor;
-use backout_core::state::{Illegal, RunState};
-use backout_core::status::Status;
-use backout_engine::act::{Acted, act};
+use backout_engine::command::{Sender, Submitted, submit};
 use backout_exec::secrets::Secrets;
 use backout_watch::Ear;
 use backout_watch::receive::{
@@ -21,6 +20,8 @@ use backout_watch::receive::{
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::foresight::HistoryForecaster;
+use crate::view::refusals;
 
 /// A report and where its answer goes.
 type Asked = (StageReport, oneshot::Sender<Result<(), String>>);
@@ -113,42 +114,25 @@ async fn stage(app: &App, run: &RunId, report: &StageReport) -> Result<(), Strin
     let Some(step) = found.filter(|step| matches!(step.action, Action::External(_))) else {
         return Err(format!("`{}` is no stage that another system carries out", report.stage));
     };
-    let (id, owner) = (step.id.clone(), step.owner.clone());
-    // Whoever knows the secret speaks for whoever owns the stage, and is not them.
-    let name = match &owner {
-        Some(owner) => format!("a signed webhook for {owner}"),
-        None => "a signed webhook".to_owned(),
+    let (step, role) = (step.id.clone(), step.owner.clone());
+    // The one who knows the secret reports for the owner of the stage, and is not them.
+    let actor = Actor::System { name: "signed webhook".to_owned(), role };
+    let (account, note) = (Account::default(), report.note.clone());
+    let command = match report.result {
+        StageResult::Done => Command::Acknowledge { step, note: note.clone(), attached: Vec::new() },
+        StageResult::Failed => Command::Fail { step, evidence: Evidence::default() },
     };
-    let person = Person { name: name.clone(), roles: owner.clone().into_iter().collect() };
-    let actor = Actor::Person { name, role: owner, account: "signed webhook".to_owned() };
-    let (done, note) = (report.result == StageResult::Done, report.note.clone());
-    let what = match done {
-        true => Act::Acknowledge { step: id.clone() },
-        false => Act::Fail { step: id.clone() },
-    };
-    let evidence = Evidence::saying(note.clone().unwrap_or_default());
-    let events = |state: &RunState| {
-        let index = state.position(&id)?;
-        let known = &state.states[index];
-        if known.status != Status::Running {
-            return Err(Illegal::Status { step: id.clone(), status: known.status });
+    let reason = note.unwrap_or_else(|| "reported as failed".to_owned());
+    let request = Request::new(command, reason);
+    let sender = Sender { actor: &actor, account: &account, at: app.now() };
+    let policy = app.policy().map_err(|failure| failure.message().to_owned())?;
+    match submit(&mut log, sender, &request, &HistoryForecaster::default(), &policy).await {
+        Ok(Submitted::Done(_)) => Ok(()),
+        Ok(Submitted::Proposed { more, .. }) => Err(format!("it takes {more} more people")),
+        Ok(Submitted::Refused(refusal)) => {
+            let (plan, zone) = (&log.state().planned.plan, TimeZone::UTC);
+            Err(refusals::text(&refusal, Some(plan), Some(log.state()), &zone))
         }
-        let (step, attempt) = (id.clone(), known.attempt);
-        Ok(match done {
-            true => vec![Event::StepActed { step, attempt, evidence: evidence.clone() }],
-            false => vec![Event::StepFailed {
-                step,
-                attempt,
-                effect: FailureEffect::Unknown,
-                error: note.clone().unwrap_or_else(|| "reported as failed".to_owned()),
-                evidence: Evidence::default(),
-            }],
-        })
-    };
-    match act(&mut log, &person, &actor, app.now(), &what, "reported", events).await {
-        Ok(Acted::Done { .. }) => Ok(()),
-        Ok(Acted::Needs { who, .. }) => Err(format!("it takes {who}")),
-        Ok(Acted::Denied { why }) => Err(why),
         Err(error) => Err(error.to_string()),
     }
 }

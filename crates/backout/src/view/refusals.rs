@@ -1,0 +1,114 @@
+//! Refusals in words: what happened, why, and the next command.
+
+use backout_core::cause::Concern;
+use backout_core::event::Direction;
+use backout_core::plan::Plan;
+use backout_core::refusal::{Refusal, RefusalKind};
+use backout_core::state::RunState;
+use backout_documents::saying;
+use jiff::tz::TimeZone;
+
+use super::{release, replies, words};
+use crate::failure::{Exit, Failure};
+
+/// A refusal as the end of a command: every one names the commands that can follow.
+pub(crate) fn failure(refusal: &Refusal, plan: Option<&Plan>, run: Option<&RunState>) -> Failure {
+    let exit = match refusal.kind() {
+        RefusalKind::Question => Exit::Waiting,
+        RefusalKind::Refused => Exit::Refused,
+        RefusalKind::Usage => Exit::Usage,
+    };
+    let plan = plan.or_else(|| run.map(|state| &state.planned.plan));
+    let zone = plan.map_or(TimeZone::UTC, words::zone);
+    let mut failure = Failure::new(exit, text(refusal, plan, run, &zone));
+    let id = run.map(|state| state.run.as_str());
+    for reply in refusal.replies(run) {
+        let command = replies::command(&reply, id);
+        failure = failure.hint(format!("{}: `{command}`", replies::meaning(reply.meaning)));
+    }
+    if let (Refusal::Confirm { concern: Concern::Irreversible { .. }, .. }, Some(plan)) =
+        (refusal, plan)
+    {
+        for line in release::instead(plan) {
+            failure = failure.hint(line);
+        }
+    }
+    if matches!(refusal, Refusal::Denied { .. }) && run.is_some() {
+        failure = failure.hint("this was logged");
+    }
+    failure
+}
+
+/// What was refused, and why.
+pub(crate) fn text(
+    refusal: &Refusal,
+    plan: Option<&Plan>,
+    run: Option<&RunState>,
+    zone: &TimeZone,
+) -> String {
+    let id = || run.map_or_else(|| "the run".to_owned(), |state| state.run.to_string());
+    match refusal {
+        Refusal::Denied { act, denial } => {
+            format!("you may not {}: {}", act.shown(), saying::denial(plan, denial))
+        }
+        Refusal::Finished => format!("{} is finished: there is nothing to decide or change", id()),
+        Refusal::ReasonMissing { act } => {
+            format!("the reason is empty: `{}` needs one for the review", act.shown())
+        }
+        Refusal::NotPossible { act, error } => format!("cannot {}: {error}", act.shown()),
+        Refusal::StepRunning { step } => format!("{step} is running and may still succeed"),
+        Refusal::StepInDoubt { step } => {
+            format!("the outcome of {step} is unknown: say whether it happened")
+        }
+        Refusal::StepsRunning { steps } => {
+            let steps: Vec<&str> = steps.iter().map(|step| step.as_str()).collect();
+            format!(
+                "{} still running, and no coordinator watches an abandoned run",
+                match steps.len() {
+                    1 => format!("{} is", steps[0]),
+                    _ => format!("{} are", steps.join(", ")),
+                }
+            )
+        }
+        Refusal::NothingToCheck { step } => {
+            format!("{step} has no verification that a machine can ask")
+        }
+        Refusal::StepChanged { step, now } => {
+            format!("{step} changed since it was shown; it is {now} now")
+        }
+        Refusal::Confirm { concern, .. } => saying::concern(concern, zone),
+        Refusal::FixTooLong { most } => {
+            format!("the policy of this machine lets a fix be tried for {most} at most")
+        }
+        Refusal::FixForNoTime => "--for must be longer than 0".to_owned(),
+        Refusal::GoesBackAlready => format!("{} goes back already", id()),
+        Refusal::GoesForward { option } => {
+            format!("{} goes forward: there is no option yet to switch to {option} from", id())
+        }
+        Refusal::OnOptionAlready { option } => format!("{} is on option {option} already", id()),
+        Refusal::SecondRun { run, direction, may_begin } => {
+            let does = match direction {
+                Direction::Forward => "deploys",
+                Direction::Back => "backs out",
+            };
+            let policy = match may_begin {
+                true => "",
+                false => "; the policy of this machine allows no second run",
+            };
+            format!(
+                "{run} {does} the same change and is not finished: a second run could repeat its steps{policy}"
+            )
+        }
+        Refusal::AwaitsAgreement { run } => {
+            format!("{run} of the same change waits for more people to agree that it starts")
+        }
+        Refusal::NoStages => {
+            "this plan has no stages: it says how to back out, not how to deploy".to_owned()
+        }
+        Refusal::NothingSelected => "there is nothing to do: the option has no steps".to_owned(),
+        Refusal::BaselinesMissing { names } => {
+            let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+            format!("these baselines were never captured for this change: {}", names.join(", "))
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The one door: what follows from a command.
+//!
+//! ```text
+//!   command ──► does it fit the run? ──► may this person? ──► is there anything to
+//!                                                             confirm? ──► events
+//! ```
+//!
+//! [`handle`] is a pure function, and the only place with a rule about who may do what when.
+//! A front end, a webhook and a test get the same answer. What it returns is legal: it was
+//! applied to a copy of the state. Facts that mattered stand in the events.
+//!
+//! The commands that lead out of a bad night (`invoke`, `resume`, `decide back-out`) are
+//! refused only to the wrong person, or where a second copy of a step could run. Everything
+//! else about them is one question with a default and a flag.
+
+mod release;
+mod start;
+mod step;
+
+use jiff::Timestamp;
+
+use crate::act::Act;
+use crate::authority::{Authority, Person, agreed_before, check_authority};
+use crate::cause::{Concern, Denial};
+use crate::choice::ForecastSummary;
+use crate::command::{Command, NeedsReason, Request};
+use crate::event::{Direction, Event, Outcome};
+use crate::people::{Account, PersonId};
+use crate::plan::Plan;
+use crate::policy::Policy;
+use crate::record::Actor;
+use crate::refusal::Refusal;
+use crate::state::RunState;
+use crate::status::Status;
+
+pub use start::{OpenRun, Start, begin_run, first_vote, missing_baselines};
+
+/// What is known outside the run when a command is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The time on the wall.
+    pub now: Timestamp,
+    /// What the forecast says about backing out now, if anything.
+    pub forecast: Option<&'a ForecastSummary>,
+    /// What the organisation asks for.
+    pub policy: &'a Policy,
+    /// The account of the sender, as the system knows it.
+    pub accounts: &'a Account,
+}
+
+/// What follows from a command: the events to append, as one record.
+///
+/// # Errors
+/// [`Refusal`], with what can be done instead.
+pub fn handle(
+    state: &RunState,
+    actor: &Actor,
+    request: &Request,
+    facts: &Facts<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let act = request.command.act(begins(state));
+    if state.finished.is_some() {
+        return Err(Refusal::Finished);
+    }
+    if request.reason().is_none() && request.command.needs_reason() == NeedsReason::Always {
+        return Err(Refusal::ReasonMissing { act });
+    }
+    let plan = &state.planned.plan;
+    let denied = |denial| Refusal::Denied { act: act.clone(), denial };
+    let person = person_of(plan, actor, facts.accounts).map_err(denied)?;
+    let authority = check_authority(plan, Some(state), facts.policy, &person, &act);
+    // What it is about may be missing or over: that is said first, to anyone.
+    let draft = draft(state, actor, request, facts, &act)?;
+    if let Authority::Denied(denial) = authority {
+        return Err(Refusal::Denied { act, denial });
+    }
+    let confirmed = match draft.concern {
+        Some(concern) if !request.confirmed => {
+            let question = question_of(&request.command);
+            return Err(Refusal::Confirm { concern, act, question });
+        }
+        concern => concern,
+    };
+    if let Authority::NeedsMore { .. } = authority {
+        let reason = request.reason().map(str::to_owned);
+        return Ok(vec![Event::CommandProposed { act, reason }]);
+    }
+    let agreed = agreed_before(state, &person, &act);
+    let events = draft.events.into_iter().map(|event| with_facts(event, &agreed, &confirmed));
+    Ok(events.collect())
+}
+
+/// The record of a refusal, where one is kept: that a person tried what they may not do.
+#[must_use]
+pub fn refusal_event(refusal: &Refusal) -> Option<Event> {
+    match refusal {
+        Refusal::Denied { act, denial } => {
+            Some(Event::CommandRefused { act: act.clone(), denial: denial.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// What begins a run that goes as this one does.
+fn begins(state: &RunState) -> Act {
+    match state.planned.direction {
+        Direction::Forward => Act::Deploy,
+        Direction::Back => Act::Invoke,
+    }
+}
+
+fn question_of(command: &Command) -> Option<u32> {
+    match command {
+        Command::Decide { question, .. } => *question,
+        _ => None,
+    }
+}
+
+/// What a command comes to if the sender may give it.
+struct Draft {
+    events: Vec<Event>,
+    /// What has to be confirmed before.
+    concern: Option<Concern>,
+}
+
+impl From<Vec<Event>> for Draft {
+    fn from(events: Vec<Event>) -> Self {
+        Self { events, concern: None }
+    }
+}
+
+fn draft(
+    state: &RunState,
+    actor: &Actor,
+    request: &Request,
+    facts: &Facts<'_>,
+    act: &Act,
+) -> Result<Draft, Refusal> {
+    let reason = request.reason().unwrap_or_default();
+    let optional = || request.reason().map(str::to_owned);
+    let draft = match &request.command {
+        Command::AgreeToStart => {
+            Draft::from(vec![Event::StartAgreed { agreed: Vec::new() }])
+        }
+        Command::Hold => {
+            let cause = crate::cause::HoldCause::Person;
+            Draft::from(vec![Event::RunHeld { cause, reason: optional() }])
+        }
+        Command::Resume => Draft::from(vec![Event::RunResumed { reason: optional() }]),
+        Command::Abandon => Draft::from(abandon(state, reason)?),
+        Command::SwitchOption { option } => {
+            if state.release.goes_forward() {
+                return Err(Refusal::GoesForward { option: option.clone() });
+            }
+            if state.option.as_ref() == Some(option) {
+                return Err(Refusal::OnOptionAlready { option: option.clone() });
+            }
+            let (option, reason) = (option.clone(), reason.to_owned());
+            Draft::from(vec![Event::OptionSwitched { option, reason }])
+        }
+        Command::LogDefect { title, id, severity, trigger } => {
+            if title.trim().is_empty() {
+                return Err(Refusal::ReasonMissing { act: act.clone() });
+            }
+            Draft::from(vec![Event::DefectLogged {
+                title: title.trim().to_owned(),
+                id: id.clone(),
+                severity: *severity,
+                trigger: trigger.clone(),
+            }])
+        }
+        Command::Decide { .. } | Command::Approve { .. } => {
+            release::draft(state, request, facts, act)?
+        }
+        _ => Draft::from(step::events(state, actor, request, act)?),
+    };
+    // What is returned can be written: it is tried on a copy.
+    let impossible = |error| Refusal::NotPossible { act: act.clone(), error };
+    state.with(&draft.events, actor, facts.now).map_err(impossible)?;
+    Ok(draft)
+}
+
+/// An abandoned run is watched by no coordinator: nothing of it may be at work.
+fn abandon(state: &RunState, reason: &str) -> Result<Vec<Event>, Refusal> {
+    let at_work = |&index: &usize| {
+        state.states[index].status == Status::Running && !state.steps[index].action.is_reported()
+    };
+    let steps: Vec<_> =
+        state.active().filter(at_work).map(|index| state.steps[index].id.clone()).collect();
+    if !steps.is_empty() {
+        return Err(Refusal::StepsRunning { steps });
+    }
+    let outcome = Outcome::Abandoned { reason: reason.to_owned() };
+    Ok(vec![Event::RunFinished { outcome }])
+}
+
+/// The same event with what was known beside the command.
+fn with_facts(mut event: Event, agreed: &[PersonId], confirmed: &Option<Concern>) -> Event {
+    match &mut event {
+        Event::DecisionMade { agreed: others, confirmed: concerns, .. } => {
+            *others = agreed.to_vec();
+            concerns.extend(confirmed.clone());
+        }
+        Event::StartAgreed { agreed: others } => *others = agreed.to_vec(),
+        _ => {}
+    }
+    event
+}
+
+/// The person behind an actor, with the roles the plan gives them.
+///
+/// # Errors
+/// [`Denial`] when the actor is no person of this run, or claims the role of another account.
+pub fn person_of(plan: &Plan, actor: &Actor, account: &Account) -> Result<Person, Denial> {
+    match actor {
+        Actor::Coordinator { .. } => Err(Denial::NoRole),
+        Actor::System { name, role } => Ok(Person {
+            id: PersonId::Name(name.clone()),
+            roles: role.iter().cloned().collect(),
+        }),
+        Actor::Person { id, role, .. } => {
+            let held = |role_id: &crate::ids::RoleId| id.holds(plan, role_id);
+            let mut roles: std::collections::BTreeSet<_> =
+                plan.roles.keys().filter(|role| held(role)).cloned().collect();
+            // A team's role is held by each of its people.
+            roles.extend(role.iter().filter(|role| {
+                let known = plan.roles.get(*role);
+                known.is_some_and(|role| role.name.is_none() || role.team.is_some())
+            }).cloned());
+            for role in &roles {
+                let bound = plan.roles.get(role).and_then(|role| role.user.as_deref());
+                if bound.is_some_and(|bound| !account.is_called(bound)) {
+                    return Err(Denial::OtherAccount { role: role.clone() });
+                }
+            }
+            Ok(Person { id: id.clone(), roles })
+        }
+    }
+}

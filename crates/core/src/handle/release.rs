@@ -1,0 +1,132 @@
+//! Commands about a release: decisions, and approvals of stages.
+
+use jiff::Timestamp;
+
+use super::{Draft, Facts};
+use crate::act::Act;
+use crate::cause::{Concern, IrreversibleStage};
+use crate::choice::{Choice, Verb};
+use crate::command::{Command, Request};
+use crate::decision::{FIX_WINDOW, decided, irreversible};
+use crate::duration::Span;
+use crate::event::{Event, Reason};
+use crate::ids::OptionId;
+use crate::illegal::Illegal;
+use crate::refusal::Refusal;
+use crate::state::RunState;
+
+/// What a decision, or an approval, comes to.
+pub(super) fn draft(
+    state: &RunState,
+    request: &Request,
+    facts: &Facts<'_>,
+    act: &Act,
+) -> Result<Draft, Refusal> {
+    match &request.command {
+        Command::Approve { stage, shown } => {
+            let now = state.step(stage).map(|(step, _)| step.digest().short());
+            if let (Some(shown), Some(now)) = (shown, now)
+                && *shown != now
+            {
+                return Err(Refusal::StepChanged { step: stage.clone(), now });
+            }
+            let reason = request.reason().unwrap_or_default().to_owned();
+            Ok(Draft::from(vec![Event::StageApproved { stage: stage.clone(), reason }]))
+        }
+        Command::Decide { verb, option, fix_for, question, readings } => {
+            let impossible = |error| Refusal::NotPossible { act: act.clone(), error };
+            is_asked(state, *question).map_err(impossible)?;
+            if !state.release.goes_forward() && *verb != Verb::Continue {
+                return Err(Refusal::GoesBackAlready);
+            }
+            let (choice, concern, latest) = match verb {
+                Verb::BackOut => {
+                    let option = chosen_option(state, option.as_ref()).map_err(impossible)?;
+                    (Choice::BackOut { option }, way_back(state, act), None)
+                }
+                Verb::NotFixable => (Choice::NotFixable, way_back(state, act), None),
+                Verb::Continue => (Choice::Continue, None, None),
+                Verb::FixForward => fix_forward(state, *fix_for, facts)?,
+            };
+            let reason = Reason::Person(request.reason().unwrap_or_default().to_owned());
+            let mut events = decided(&state.release, choice, reason, None, readings.clone());
+            for event in &mut events {
+                if let Event::DecisionMade { latest: noted, .. } = event {
+                    *noted = latest;
+                }
+            }
+            Ok(Draft { events, concern })
+        }
+        _ => Ok(Draft::from(Vec::new())),
+    }
+}
+
+/// Whether a question, if one is named, is the one that is open.
+fn is_asked(state: &RunState, question: Option<u32>) -> Result<(), Illegal> {
+    let open = state.release.open.as_ref().map(|open| open.number);
+    match question.filter(|_| question != open) {
+        Some(question) => Err(Illegal::NotAsked { question, open }),
+        None => Ok(()),
+    }
+}
+
+/// The option that is named, else the one that is called for.
+fn chosen_option(
+    state: &RunState,
+    named: Option<&OptionId>,
+) -> Result<Option<OptionId>, Illegal> {
+    let known = |option: &OptionId| state.planned.plan.options.contains_key(option);
+    match named {
+        Some(option) if !known(option) => Err(Illegal::NoOption(option.clone())),
+        Some(option) => Ok(Some(option.clone())),
+        None => Ok(state.release.open.as_ref().and_then(|open| open.option.clone())),
+    }
+}
+
+/// After an irreversible stage a backout undoes only a part: that is confirmed, unless the
+/// option is named, which says the same.
+fn way_back(state: &RunState, act: &Act) -> Option<Concern> {
+    if matches!(act, Act::Decide { option: Some(_), .. }) {
+        return None;
+    }
+    let stages: Vec<IrreversibleStage> = irreversible(state)
+        .map(|(stage, why)| IrreversibleStage { stage: stage.clone(), why: why.to_owned() })
+        .collect();
+    (!stages.is_empty()).then_some(Concern::Irreversible { stages })
+}
+
+type Fix = (Choice, Option<Concern>, Option<Timestamp>);
+
+/// A fix is tried for as long as was said, else as long as the plan says and the backout can
+/// still be started in time after it.
+fn fix_forward(
+    state: &RunState,
+    fix_for: Option<Span>,
+    facts: &Facts<'_>,
+) -> Result<Fix, Refusal> {
+    let now = facts.now;
+    if fix_for.is_some_and(|span| span.get().is_zero()) {
+        return Err(Refusal::FixForNoTime);
+    }
+    if let (Some(wanted), Some(most)) = (fix_for, facts.policy.fix_at_most)
+        && wanted > most
+    {
+        return Err(Refusal::FixTooLong { most });
+    }
+    let plan = &state.planned.plan;
+    let rule = state.release.open.as_ref().and_then(|open| plan.decision.get(&open.severity));
+    let usual = rule.and_then(|rule| rule.fix_window).unwrap_or(FIX_WINDOW);
+    let usual = facts.policy.fix_at_most.map_or(usual, |most| usual.min(most));
+    let until = now.checked_add(fix_for.unwrap_or(usual).signed()).unwrap_or(Timestamp::MAX);
+    // Where the last moment has passed, a deadline before it is none.
+    let latest = facts.forecast.and_then(|forecast| forecast.latest());
+    let ahead = latest.filter(|latest| *latest > now);
+    let (until, concern) = match (ahead, fix_for) {
+        (Some(latest), None) => (until.min(latest), None),
+        (Some(latest), Some(_)) if latest < until => {
+            (until, Some(Concern::FixOutlastsBackout { latest, until }))
+        }
+        _ => (until, None),
+    };
+    Ok((Choice::FixForward { until }, concern, latest))
+}

@@ -1,0 +1,104 @@
+//! What stands for a step that is done: a check that held after it, a person, or nothing.
+//!
+//! "Verified" is said only where a machine's check, or a person's, held after the action. An
+//! action that ended well is done, and no more than that.
+
+use crate::plan::{Action, Effect, Step};
+use crate::state::RunState;
+use crate::status::{Status, StepState};
+
+/// What stands for a step that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// Every check of a machine held after the action.
+    Verified,
+    /// A person confirmed what the plan asks to confirm.
+    Confirmed,
+    /// A person says that it is done, and stands for it.
+    Attested,
+    /// It changes nothing, so there is nothing to verify.
+    ReadOnly,
+    /// It has checks, and not all of them are known to have held.
+    NotVerified,
+    /// It has no check.
+    NoCheck,
+}
+
+impl Proof {
+    /// Whether a check or a person stands for it.
+    #[must_use]
+    pub fn is_proven(self) -> bool {
+        !matches!(self, Self::NotVerified | Self::NoCheck)
+    }
+}
+
+/// What stands for a step; `None` unless it is done.
+#[must_use]
+pub fn proof(step: &Step, known: &StepState) -> Option<Proof> {
+    if known.status != Status::Succeeded {
+        return None;
+    }
+    let checks = step.machine_checks().count();
+    let held = known.evidence.verified.iter().filter(|seen| seen.holds == Some(true)).count();
+    let confirms = step.confirmations().next().is_some();
+    Some(match checks {
+        0 if known.attested => Proof::Attested,
+        0 if confirms && known.confirmed => Proof::Confirmed,
+        0 if confirms => Proof::NotVerified,
+        0 if known.by.as_ref().is_some_and(|by| by.person().is_some()) => Proof::Attested,
+        0 if step.effect() == Effect::Read && !matches!(step.action, Action::Manual(_)) => {
+            Proof::ReadOnly
+        }
+        0 => Proof::NoCheck,
+        all if held == all && known.is_checked() => Proof::Verified,
+        _ if known.attested => Proof::Attested,
+        _ => Proof::NotVerified,
+    })
+}
+
+/// How many steps of a run stand how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// A check of a machine or of a person held after them.
+    pub verified: usize,
+    /// A person stands for them.
+    pub attested: usize,
+    /// They are done, and neither a check nor a person stands for them.
+    pub unverified: usize,
+    /// They were left out.
+    pub skipped: usize,
+}
+
+impl RunState {
+    /// What stands for a step; `None` unless it is done.
+    #[must_use]
+    pub fn proof(&self, index: usize) -> Option<Proof> {
+        proof(&self.steps[index], &self.states[index])
+    }
+
+    /// The steps of the option, and the stages, that are done and for which neither a check
+    /// nor a person stands. Steps whose absence would not matter do not count.
+    pub fn unverified(&self) -> impl Iterator<Item = usize> {
+        (0..self.steps.len()).filter(|&index| {
+            self.selected[index]
+                && !self.steps[index].optional
+                && self.proof(index).is_some_and(|proof| !proof.is_proven())
+        })
+    }
+
+    /// How many steps of the option stand how.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for index in (0..self.steps.len()).filter(|&index| self.selected[index]) {
+            match self.proof(index) {
+                Some(Proof::Verified | Proof::Confirmed | Proof::ReadOnly) => tally.verified += 1,
+                Some(Proof::Attested) => tally.attested += 1,
+                Some(Proof::NotVerified | Proof::NoCheck) => tally.unverified += 1,
+                None if self.states[index].status == Status::Skipped => tally.skipped += 1,
+                None => {}
+            }
+        }
+        tally
+    }
+}

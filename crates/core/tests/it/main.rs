@@ -1,0 +1,6 @@
+//! The core against its promises: one door for every command, offers that hold, logs of
+//! every version.
+
+mod door;
+mod golden;
+mod scene;
