@@ -8,6 +8,7 @@
 //!        └──────────────────────► pending ──────────► firing
 //!                                      evidence, still beyond, `for` elapsed
 //!
+//!   pending, recovering ── within the limit, too few events for ok ──► insufficient
 //!   any ── nothing for longer than max_gap ──► no data ──┐ back to where it was:
 //!   any ── cannot be read for error_after ───► error ────┘ evidence is kept
 //! ```
@@ -26,6 +27,12 @@ pub use backout_core::watch::{Meaning, State, Verdict};
 
 use crate::evidence::Evidence;
 use crate::rule::{Kind, Rule};
+
+/// The fewest events the short-window estimate is made of: one of one says nothing about a
+/// share. Where the short window holds fewer, the ones before it count, too.
+const FEWEST: f64 = 10.0;
+/// So many short windows these may reach back.
+const REACH: u32 = 12;
 
 /// What looking once gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,8 +90,16 @@ pub struct Watched {
     pub evidence: Evidence,
     /// The last value.
     pub value: Option<f64>,
-    /// The intervals of the short window: when, bad, total.
+    /// The intervals with events that the short-window estimate is made of, oldest first:
+    /// when, bad, total. Under low traffic they reach back further than the short window.
     short: VecDeque<(Timestamp, f64, f64)>,
+    /// Whether the short window itself holds no event.
+    #[serde(default)]
+    silent: bool,
+    /// Whether the evidence reached its bound during this breach. That chance ever does is
+    /// within the budget, so it counts although a few good events take some away again.
+    #[serde(default)]
+    proven: bool,
     /// Where it stood before it went blind.
     before: State,
 }
@@ -120,13 +135,21 @@ impl Watched {
             evidence: Evidence::default(),
             value: None,
             short: VecDeque::new(),
+            silent: true,
+            proven: false,
             before: State::Insufficient,
         }
     }
 
-    /// The share of bad events in the short window; `None` if it holds no events.
+    /// The share of bad events lately, 0 to 1; `None` if the short window holds no event.
     #[must_use]
     pub fn share(&self) -> Option<f64> {
+        if self.silent { None } else { self.estimate() }
+    }
+
+    /// The share of bad events among the last ones: those of the short window, and under
+    /// low traffic some before it. `None` if there are none.
+    fn estimate(&self) -> Option<f64> {
         let (bad, total) =
             self.short.iter().fold((0.0, 0.0), |(b, n), (_, bad, total)| (b + bad, n + total));
         (total > 0.0).then(|| bad / total)
@@ -230,8 +253,9 @@ impl Watched {
         // Nobody knows what happened in a gap: what must hold without a break starts anew.
         let gap = self.seen.is_some_and(|seen| lasted(seen, at) > rule.max_gap + rule.every);
         if gap {
-            self.breach_since = None;
+            self.end_breach();
             self.clean_since = None;
+            self.short.retain(|(then, ..)| lasted(*then, at) < rule.short);
         }
         if matches!(sample, Sample::Counts { total, .. } if total.round() > 0.0) {
             // They came after the look before this one.
@@ -241,59 +265,57 @@ impl Watched {
         self.failing_since = None;
         let state = if self.state.is_blind() { self.before } else { self.state };
         let (beyond, enough, proven) = self.take(rule, at, sample);
-        // Without events nothing is seen to be well.
-        let silent = matches!(rule.kind, Kind::Share { .. }) && self.share().is_none();
-        if beyond {
+        let of_share = matches!(rule.kind, Kind::Share { .. });
+        // Without events nothing is seen to be well, and no breach begins; one that is under
+        // way is not over either.
+        let silent = of_share && self.silent;
+        let beyond = beyond && (!silent || self.breach_since.is_some());
+        if silent {
+            self.clean_since = None;
+        } else if beyond {
             self.clean_since = None;
             self.breach_since.get_or_insert(at);
-        } else if silent {
-            self.clean_since = None;
         } else {
             self.clean_since.get_or_insert(at);
         }
+        self.proven |= proven && beyond;
+        let proven = self.proven;
         let held = |since: Option<Timestamp>, length: Duration| {
             since.is_some_and(|since| lasted(since, at) >= length)
         };
+        // The fewest events there must be are for `ok` alone: evidence holds with any number.
+        let within = if enough { State::Ok } else { State::Insufficient };
         match state {
-            State::Firing | State::Recovering if beyond => State::Firing,
             State::Firing | State::Recovering if silent => state,
+            State::Firing | State::Recovering if beyond => State::Firing,
             State::Firing | State::Recovering => {
-                self.breach_since = None;
+                self.end_breach();
                 match held(self.clean_since, rule.recovers_after) {
-                    true if state == State::Recovering || rule.recovers_after.is_zero() => {
-                        State::Ok
-                    }
+                    true if state == State::Recovering || rule.recovers_after.is_zero() => within,
                     _ => State::Recovering,
                 }
             }
-            _ if !enough => {
-                if !beyond {
-                    self.breach_since = None;
-                }
-                State::Insufficient
-            }
             _ if beyond && proven && held(self.breach_since, rule.lasting) => State::Firing,
-            _ if beyond => State::Pending,
-            _ if silent => {
-                self.breach_since = None;
-                State::Insufficient
-            }
+            _ if beyond && (enough || proven) => State::Pending,
+            _ if beyond => State::Insufficient,
             // A share wavers around its limit: one good look does not stop the timer.
-            State::Pending
-                if matches!(rule.kind, Kind::Share { .. })
-                    && !held(self.clean_since, rule.max_gap) =>
-            {
+            State::Pending if of_share && !silent && !held(self.clean_since, rule.max_gap) => {
                 State::Pending
             }
             _ => {
-                self.breach_since = None;
-                State::Ok
+                self.end_breach();
+                if silent { State::Insufficient } else { within }
             }
         }
     }
 
-    /// Whether the sample is beyond the limit, whether there are enough events, and
-    /// whether there is evidence.
+    /// What holds without a break begins anew with the next breach.
+    fn end_breach(&mut self) {
+        (self.breach_since, self.proven) = (None, false);
+    }
+
+    /// Whether the last events are beyond the limit, whether there are enough events to say
+    /// that all is well, and whether there is evidence for a breach.
     fn take(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> (bool, bool, bool) {
         match (&rule.kind, sample) {
             (Kind::Share { detector, threshold, least }, Sample::Counts { bad, total }) => {
@@ -303,14 +325,8 @@ impl Watched {
                 detector.update(&mut self.evidence, bad, total);
                 self.total += total;
                 self.bad += bad;
-                self.short.push_back((at, bad, total));
-                while self.short.front().is_some_and(|(then, ..)| lasted(*then, at) >= rule.short) {
-                    self.short.pop_front();
-                }
-                if self.short.is_empty() {
-                    self.short.push_back((at, bad, total));
-                }
-                let share = self.share();
+                self.note(rule, at, bad, total);
+                let share = self.estimate();
                 self.value = share.or(self.value);
                 let beyond = share.is_some_and(|share| share > detector.limit());
                 let proven = self.evidence.log().is_some_and(|log| log >= *threshold);
@@ -322,6 +338,27 @@ impl Watched {
             }
             (Kind::Plain, _) | (_, Sample::Nothing | Sample::Failed) => (false, false, false),
         }
+    }
+
+    /// Takes one interval into the short-window estimate, and drops what is too old for it.
+    fn note(&mut self, rule: &Rule, at: Timestamp, bad: f64, total: f64) {
+        if total > 0.0 {
+            self.short.push_back((at, bad, total));
+        }
+        let mut events: f64 = self.short.iter().map(|(.., total)| total).sum();
+        while let Some((then, _, total)) = self.short.front() {
+            let age = lasted(*then, at);
+            let few = events - total < FEWEST && age < rule.short * REACH;
+            if age < rule.short || few {
+                break;
+            }
+            events -= total;
+            self.short.pop_front();
+        }
+        let fresh = |(then, _, total): &(Timestamp, f64, f64)| {
+            *total > 0.0 && lasted(*then, at) < rule.short
+        };
+        self.silent = !self.short.iter().any(fresh);
     }
 
     /// `rules/alerting.go` of Prometheus: a missing sample ends a pending alert and

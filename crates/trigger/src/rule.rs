@@ -47,7 +47,7 @@ pub enum Kind {
         detector: Detector,
         /// `ln c`: the trigger may fire once `ln M` reaches it.
         threshold: f64,
-        /// With fewer events than this nothing is said.
+        /// With fewer events than this it is not said to be well. It may fire with fewer.
         least: f64,
     },
     /// A value or a probe: each sample says by itself whether it is beyond the limit.
@@ -78,7 +78,7 @@ pub fn short_window(window: Duration, every: Duration) -> Duration {
     (window / 12).min(Duration::from_secs(300)).max(every)
 }
 
-/// The fewest events with which anything is said about a share: three are expected
+/// The fewest events with which a share is said to be well: three are expected
 /// to be bad at the limit.
 #[must_use]
 pub fn least(limit: f64) -> f64 {

@@ -9,6 +9,7 @@ mod examples;
 mod foresight;
 mod house;
 mod keys;
+mod low_traffic;
 mod messages;
 mod nights;
 mod papers;

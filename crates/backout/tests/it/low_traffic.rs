@@ -1,0 +1,76 @@
+//! `watch --replay` under low traffic: what breaks fires, and too little to see is not well.
+
+use crate::stage::Stage;
+
+const BEGAN: u32 = 1_700_000_000;
+
+/// A plan with one ratio of this limit, looked at every minute, and a record of one row a
+/// minute: bad and all events.
+fn replay(limit: &str, lasting: &str, rows: &[(u32, u32)], code: i32) -> serde_json::Value {
+    let stage = Stage::new();
+    stage.plan_with(
+        "  - {id: back, owner: ann, takes: 5m, manual: Go back}\n",
+        &format!(
+            "sources: {{metrics: {{prometheus: \"http://127.0.0.1:9\"}}}}\nwatch: {{window: 4h, grace: 3m, false_alarms: 1%}}\ntriggers:\n  r: {{severity: critical, every: 1m, for: {lasting}, ratio: {{source: metrics, bad: b, total: t, limit: {limit}}}}}\n"
+        ),
+    );
+    let mut record = "time,trigger,bad,total\n".to_owned();
+    for (time, (bad, total)) in (BEGAN..).step_by(60).zip(rows) {
+        record.push_str(&format!("{time},r,{bad},{total}\n"));
+    }
+    stage.write("low.csv", &record);
+    stage.say("watch plan.backout.yaml --replay low.csv --json").expect(code).json()
+}
+
+/// The minute in which it first fires; the first one is 1.
+fn minute(found: &serde_json::Value) -> Option<u32> {
+    let fired = found["triggers"][0]["first_firing"].as_str()?;
+    let fired: jiff::Timestamp = fired.parse().expect("a time");
+    u32::try_from((fired.as_second() - i64::from(BEGAN)) / 60 + 1).ok()
+}
+
+/// The minutes are those at which the formulas alone reach `241 / 1 %`, by SciPy.
+#[test]
+fn an_outage_fires_at_one_request_a_minute() {
+    for (limit, all, half) in [("1%", 3, 5), ("2%", 4, 7), ("5%", 5, 9)] {
+        let found = replay(limit, "0s", &[(1, 1); 240], 1);
+        assert_eq!(minute(&found), Some(all), "{limit}");
+        assert_eq!(found["triggers"][0]["ended"], "firing");
+        assert_eq!(found["verdict"], "failed");
+        let every_other: Vec<_> = (0..240).map(|minute| (u32::from(minute % 2 == 0), 1)).collect();
+        assert_eq!(minute(&replay(limit, "0s", &every_other, 1)), Some(half), "{limit}");
+        // After a quiet hour, and with three minutes without any request between two.
+        let late = [vec![(0, 1); 60], vec![(1, 1); 180]].concat();
+        let fired = minute(&replay(limit, "0s", &late, 1)).expect("it fires");
+        assert!((60 + all..=60 + all + 1).contains(&fired), "{limit}: {fired}");
+        let rare: Vec<_> = (0..240).map(|minute| (1, 1).min((minute % 4, minute % 4))).collect();
+        assert!(minute(&replay(limit, "0s", &rare, 1)).is_some_and(|fired| fired <= all * 2));
+    }
+}
+
+#[test]
+fn an_outage_with_a_time_to_last_fires_when_that_is_over() {
+    let every_other: Vec<_> = (0..240).map(|minute| (u32::from(minute % 2 == 0), 1)).collect();
+    let rare: Vec<_> = (0..240).map(|minute| (u32::from(minute % 10 == 0), 1)).collect();
+    let silent: Vec<_> = rare.iter().map(|(bad, _)| (*bad, *bad)).collect();
+    for (rows, expected) in [(vec![(1, 1); 240], 21), (every_other, 21), (silent, 21)] {
+        assert_eq!(minute(&replay("1%", "20m", &rows, 1)), Some(expected));
+    }
+}
+
+/// Too few requests to say anything: neither an alarm nor a pass.
+#[test]
+fn too_few_requests_are_not_well() {
+    for (rows, ended) in [
+        (vec![(0, 1); 240], "insufficient"),
+        ([vec![(0, 1); 30], vec![(1, 1)], vec![(0, 1); 209]].concat(), "insufficient"),
+        (vec![(0, 0); 240], "insufficient"),
+        ([vec![(0, 1); 238], vec![(1, 1); 2]].concat(), "insufficient"),
+    ] {
+        let found = replay("1%", "0s", &rows, 20);
+        assert_eq!(found["triggers"][0]["ended"], ended);
+        assert_eq!(found["verdict"], "inconclusive");
+        assert_eq!(found["triggers"][0]["changes"].as_array().map(Vec::len), Some(0));
+    }
+    assert_eq!(replay("1%", "0s", &[(0, 2); 240], 0)["triggers"][0]["ended"], "ok");
+}
