@@ -82,6 +82,12 @@ pub struct Watched {
     pub looked: Option<Timestamp>,
     /// Since when the source cannot be read.
     pub failing_since: Option<Timestamp>,
+    /// When a source that could not be read answered again, with no data so far.
+    #[serde(default)]
+    answered: Option<Timestamp>,
+    /// Until when data may be missing, because of a stage.
+    #[serde(default)]
+    excused: Option<Timestamp>,
     /// All events since the watch began.
     pub total: f64,
     /// All bad events since the watch began.
@@ -102,6 +108,16 @@ pub struct Watched {
     proven: bool,
     /// Where it stood before it went blind.
     before: State,
+}
+
+/// What it means that a look gave nothing.
+enum Gap {
+    /// A hiccup.
+    None,
+    /// Data may be missing now.
+    Excused,
+    /// There is no data.
+    NoData,
 }
 
 /// Between two states.
@@ -130,6 +146,8 @@ impl Watched {
             counted: None,
             looked: None,
             failing_since: None,
+            answered: None,
+            excused: None,
             total: 0.0,
             bad: 0.0,
             evidence: Evidence::default(),
@@ -218,6 +236,7 @@ impl Watched {
             &mut self.counted,
             &mut self.looked,
             &mut self.failing_since,
+            &mut self.answered,
         ] {
             clamp(known);
         }
@@ -229,18 +248,52 @@ impl Watched {
     fn next(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> State {
         match sample {
             Sample::Failed => {
+                self.answered = None;
                 let since = *self.failing_since.get_or_insert(at);
                 if lasted(since, at) >= rule.error_after { State::Error } else { self.state }
             }
-            Sample::Nothing => {
-                self.failing_since = None;
-                let (since, patience) = match self.seen {
-                    Some(seen) => (seen, rule.max_gap),
-                    None => (self.began, rule.grace),
-                };
-                if lasted(since, at) > patience { State::NoData } else { self.unblinded() }
-            }
+            Sample::Nothing => match self.gap(rule, at) {
+                Gap::None => self.unblinded(),
+                Gap::Excused => self.state_in_grace(),
+                Gap::NoData => State::NoData,
+            },
             Sample::Counts { .. } | Sample::Value { .. } => self.seen(rule, at, sample),
+        }
+    }
+
+    /// Data may be missing until then, because of a stage; `None` where no stage excuses it.
+    pub fn excuse(&mut self, until: Option<Timestamp>) {
+        self.excused = until;
+    }
+
+    /// What it means that a look at `at` gave nothing. Data may be missing for the grace at
+    /// first, where a stage excuses it, and after a source could not be read.
+    fn gap(&mut self, rule: &Rule, at: Timestamp) -> Gap {
+        let failed = self.failing_since.take().is_some();
+        if failed && self.state == State::Error && rule.on_error != Missing::Ok {
+            self.answered = Some(at);
+        }
+        let within = |since: Option<Timestamp>, length| {
+            since.is_some_and(|since| lasted(since, at) <= length)
+        };
+        let first = self.seen.is_none() && within(Some(self.began), rule.grace);
+        let stage = self.excused.is_some_and(|until| at <= until);
+        let again = (stage || within(self.answered, rule.grace))
+            // What means nothing bad needs no excuse.
+            && matches!(rule.on_no_data, Missing::Breach | Missing::Inconclusive);
+        match () {
+            () if within(self.seen, rule.max_gap) => Gap::None,
+            () if first || again => Gap::Excused,
+            () => Gap::NoData,
+        }
+    }
+
+    /// Where it stands while data may be missing: without data nothing is seen to be well, and
+    /// what cannot be seen is not to be seen again by an empty answer.
+    fn state_in_grace(&self) -> State {
+        match self.state {
+            State::Ok => State::Insufficient,
+            state => state,
         }
     }
 
@@ -263,6 +316,7 @@ impl Watched {
         }
         self.seen = Some(at);
         self.failing_since = None;
+        self.answered = None;
         let state = if self.state.is_blind() { self.before } else { self.state };
         let (beyond, enough, proven) = self.take(rule, at, sample);
         let of_share = matches!(rule.kind, Kind::Share { .. });
@@ -367,6 +421,7 @@ impl Watched {
         let active = match sample {
             // Prometheus says nothing then. That nobody can see is said all the same.
             Sample::Failed => {
+                self.answered = None;
                 let since = *self.failing_since.get_or_insert(at);
                 let blind = lasted(since, at) >= rule.error_after;
                 return if blind { State::Error } else { self.state };
@@ -377,7 +432,6 @@ impl Watched {
             }
             Sample::Nothing | Sample::Counts { .. } => false,
         };
-        self.failing_since = None;
         let state = match self.state {
             // An alert whose series is gone is resolved.
             State::NoData => State::Ok,
@@ -386,15 +440,19 @@ impl Watched {
         };
         if !matches!(sample, Sample::Nothing) {
             self.seen = Some(at);
-        } else if !matches!(state, State::Firing | State::Pending) {
-            // An alert that is not there says nothing about a series that is not there.
-            let (since, patience) = match self.seen {
-                Some(seen) => (seen, rule.max_gap),
-                None => (self.began, rule.grace),
-            };
-            self.breach_since = None;
-            let gone = self.state == State::NoData || lasted(since, at) > patience;
-            return if gone { State::NoData } else { state };
+            (self.failing_since, self.answered) = (None, None);
+        } else {
+            let gap = self.gap(rule, at);
+            if !matches!(state, State::Firing | State::Pending) {
+                // An alert that is not there says nothing about a series that is not there.
+                self.breach_since = None;
+                return match gap {
+                    _ if self.state == State::NoData => State::NoData,
+                    Gap::None => state,
+                    Gap::Excused => self.state_in_grace(),
+                    Gap::NoData => State::NoData,
+                };
+            }
         }
         if active {
             self.clean_since = None;

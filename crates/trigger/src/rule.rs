@@ -22,7 +22,7 @@ pub struct Rule {
     pub recovers_after: Duration,
     /// Up to this long, a missing sample is a hiccup and no gap.
     pub max_gap: Duration,
-    /// How long after the watch begins data may be missing.
+    /// How long data may be missing at first, around a stage, and after a source came back.
     pub grace: Duration,
     /// For how long reading may fail before it is said.
     pub error_after: Duration,

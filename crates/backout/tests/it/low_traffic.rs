@@ -29,22 +29,23 @@ fn minute(found: &serde_json::Value) -> Option<u32> {
     u32::try_from((fired.as_second() - i64::from(BEGAN)) / 60 + 1).ok()
 }
 
-/// The minutes are those at which the formulas alone reach `241 / 1 %`, by SciPy.
+/// The minutes are those at which the formulas alone reach `241 / 1 %`, computed apart.
 #[test]
 fn an_outage_fires_at_one_request_a_minute() {
-    for (limit, all, half) in [("1%", 3, 5), ("2%", 4, 7), ("5%", 5, 9)] {
-        let found = replay(limit, "0s", &[(1, 1); 240], 1);
-        assert_eq!(minute(&found), Some(all), "{limit}");
-        assert_eq!(found["triggers"][0]["ended"], "firing");
-        assert_eq!(found["verdict"], "failed");
-        let every_other: Vec<_> = (0..240).map(|minute| (u32::from(minute % 2 == 0), 1)).collect();
-        assert_eq!(minute(&replay(limit, "0s", &every_other, 1)), Some(half), "{limit}");
-        // After a quiet hour, and with three minutes without any request between two.
-        let late = [vec![(0, 1); 60], vec![(1, 1); 180]].concat();
-        let fired = minute(&replay(limit, "0s", &late, 1)).expect("it fires");
-        assert!((60 + all..=60 + all + 1).contains(&fired), "{limit}: {fired}");
-        let rare: Vec<_> = (0..240).map(|minute| (1, 1).min((minute % 4, minute % 4))).collect();
-        assert!(minute(&replay(limit, "0s", &rare, 1)).is_some_and(|fired| fired <= all * 2));
+    for (limit, minutes) in [("1%", [3, 7, 63, 4]), ("2%", [4, 9, 64, 6]), ("5%", [5, 13, 64, 7])] {
+        let rows = |row: fn(u32) -> (u32, u32)| (0..240).map(row).collect::<Vec<_>>();
+        let outages = [
+            rows(|_| (1, 1)),
+            rows(|minute| (u32::from(minute % 2 == 0), 1)),
+            rows(|minute| (u32::from(minute >= 60), 1)),
+            rows(|minute| if minute % 4 == 0 { (0, 0) } else { (1, 1) }),
+        ];
+        let found = outages.map(|rows| {
+            let found = replay(limit, "0s", &rows, 1);
+            assert_eq!(found["verdict"], "failed");
+            minute(&found)
+        });
+        assert_eq!(found, minutes.map(Some), "{limit}");
     }
 }
 

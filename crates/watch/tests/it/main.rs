@@ -3,6 +3,7 @@
 
 mod databases;
 mod faults;
+mod grace;
 mod messages;
 mod real;
 
