@@ -144,7 +144,7 @@ fn each_failure_has_its_own_meaning() {
     assert!(said(nobody).contains("connection refused"));
 }
 
-fn looker(server: &SimulatedPrometheus, trigger: &Value) -> Arc<Looker> {
+pub(crate) fn looker(server: &SimulatedPrometheus, trigger: &Value) -> Arc<Looker> {
     let plan = plan(&server.address, &json!({"t": trigger}));
     let world = world(&plan);
     let trigger = plan.triggers[0].clone();

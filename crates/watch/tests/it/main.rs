@@ -4,6 +4,7 @@
 mod databases;
 mod faults;
 mod grace;
+mod hints;
 mod messages;
 mod real;
 
