@@ -7,6 +7,7 @@ mod deploy;
 mod documents;
 mod examples;
 mod foresight;
+mod grace;
 mod house;
 mod keys;
 mod low_traffic;
