@@ -7,7 +7,8 @@ use crate::evidence::most_rho;
 const LEAST_INTERVALS: usize = 20;
 /// Fewer bad events than this say nothing about bursts.
 const LEAST_BAD: f64 = 5.0;
-/// So many intervals may show that bad events are *less* bursty than the model bears.
+/// So many intervals may show that bad events are *less* bursty than the model bears: such
+/// with two events at least, for one event alone has nothing to be correlated with.
 pub const ENOUGH: usize = 200;
 
 /// What to assume about bursts for a limit: see [`rho`]. `None` where there is too little
@@ -15,7 +16,7 @@ pub const ENOUGH: usize = 200;
 #[must_use]
 pub fn measured(intervals: &[(f64, f64)], limit: f64) -> Option<f64> {
     let bound = rho(intervals)?;
-    let enough = intervals.iter().filter(|(_, total)| *total >= 1.0).count() >= ENOUGH;
+    let enough = intervals.iter().filter(|(_, total)| *total >= 2.0).count() >= ENOUGH;
     Some(if enough { bound } else { bound.max(most_rho(limit)) })
 }
 
@@ -108,6 +109,16 @@ mod tests {
         let lumps: Vec<(f64, f64)> =
             (0..100).map(|i| if i % 20 == 0 { (20.0, 20.0) } else { (0.0, 20.0) }).collect();
         assert!(rho(&lumps).is_some_and(|rho| rho > 0.9));
+    }
+
+    /// A quiet night before a busy day: hundreds of looks with one event each.
+    #[test]
+    fn single_events_say_nothing_about_bursts() {
+        let single: Vec<(f64, f64)> = (0..400).map(|i| (f64::from(i % 20 == 0), 1.0)).collect();
+        assert_eq!(measured(&single, 0.05), None);
+        let mixed = [single, vec![(1.0, 20.0); 100]].concat();
+        assert!(rho(&mixed).is_some_and(|rho| rho < most_rho(0.05)), "no bursts to be seen");
+        assert_eq!(measured(&mixed, 0.05), Some(most_rho(0.05)), "a hundred are too few");
     }
 
     /// By hand: four groups of five with 0, 1, 2, 3 bad.

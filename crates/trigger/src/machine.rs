@@ -8,6 +8,7 @@
 //!        └──────────────────────► pending ──────────► firing
 //!                                      evidence, still beyond, `for` elapsed
 //!
+//!   pending, recovering ── within the limit, too few events for ok ──► insufficient
 //!   any ── nothing for longer than max_gap ──► no data ──┐ back to where it was:
 //!   any ── cannot be read for error_after ───► error ────┘ evidence is kept
 //! ```
@@ -26,6 +27,12 @@ pub use backout_core::watch::{Meaning, State, Verdict};
 
 use crate::evidence::Evidence;
 use crate::rule::{Kind, Rule};
+
+/// The fewest events the short-window estimate is made of: one of one says nothing about a
+/// share. Where the short window holds fewer, the ones before it count, too.
+const FEWEST: f64 = 10.0;
+/// So many short windows these may reach back.
+const REACH: u32 = 12;
 
 /// What looking once gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +82,12 @@ pub struct Watched {
     pub looked: Option<Timestamp>,
     /// Since when the source cannot be read.
     pub failing_since: Option<Timestamp>,
+    /// When a source that could not be read answered again, with no data so far.
+    #[serde(default)]
+    answered: Option<Timestamp>,
+    /// Until when data may be missing, because of a stage.
+    #[serde(default)]
+    excused: Option<Timestamp>,
     /// All events since the watch began.
     pub total: f64,
     /// All bad events since the watch began.
@@ -83,10 +96,28 @@ pub struct Watched {
     pub evidence: Evidence,
     /// The last value.
     pub value: Option<f64>,
-    /// The intervals of the short window: when, bad, total.
+    /// The intervals with events that the short-window estimate is made of, oldest first:
+    /// when, bad, total. Under low traffic they reach back further than the short window.
     short: VecDeque<(Timestamp, f64, f64)>,
+    /// Whether the short window itself holds no event.
+    #[serde(default)]
+    silent: bool,
+    /// Whether the evidence reached its bound during this breach. That chance ever does is
+    /// within the budget, so it counts although a few good events take some away again.
+    #[serde(default)]
+    proven: bool,
     /// Where it stood before it went blind.
     before: State,
+}
+
+/// What it means that a look gave nothing.
+enum Gap {
+    /// A hiccup.
+    None,
+    /// Data may be missing now.
+    Excused,
+    /// There is no data.
+    NoData,
 }
 
 /// Between two states.
@@ -115,18 +146,28 @@ impl Watched {
             counted: None,
             looked: None,
             failing_since: None,
+            answered: None,
+            excused: None,
             total: 0.0,
             bad: 0.0,
             evidence: Evidence::default(),
             value: None,
             short: VecDeque::new(),
+            silent: true,
+            proven: false,
             before: State::Insufficient,
         }
     }
 
-    /// The share of bad events in the short window; `None` if it holds no events.
+    /// The share of bad events lately, 0 to 1; `None` if the short window holds no event.
     #[must_use]
     pub fn share(&self) -> Option<f64> {
+        if self.silent { None } else { self.estimate() }
+    }
+
+    /// The share of bad events among the last ones: those of the short window, and under
+    /// low traffic some before it. `None` if there are none.
+    fn estimate(&self) -> Option<f64> {
         let (bad, total) =
             self.short.iter().fold((0.0, 0.0), |(b, n), (_, bad, total)| (b + bad, n + total));
         (total > 0.0).then(|| bad / total)
@@ -195,6 +236,7 @@ impl Watched {
             &mut self.counted,
             &mut self.looked,
             &mut self.failing_since,
+            &mut self.answered,
         ] {
             clamp(known);
         }
@@ -206,18 +248,52 @@ impl Watched {
     fn next(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> State {
         match sample {
             Sample::Failed => {
+                self.answered = None;
                 let since = *self.failing_since.get_or_insert(at);
                 if lasted(since, at) >= rule.error_after { State::Error } else { self.state }
             }
-            Sample::Nothing => {
-                self.failing_since = None;
-                let (since, patience) = match self.seen {
-                    Some(seen) => (seen, rule.max_gap),
-                    None => (self.began, rule.grace),
-                };
-                if lasted(since, at) > patience { State::NoData } else { self.unblinded() }
-            }
+            Sample::Nothing => match self.gap(rule, at) {
+                Gap::None => self.unblinded(),
+                Gap::Excused => self.state_in_grace(),
+                Gap::NoData => State::NoData,
+            },
             Sample::Counts { .. } | Sample::Value { .. } => self.seen(rule, at, sample),
+        }
+    }
+
+    /// Data may be missing until then, because of a stage; `None` where no stage excuses it.
+    pub fn excuse(&mut self, until: Option<Timestamp>) {
+        self.excused = until;
+    }
+
+    /// What it means that a look at `at` gave nothing. Data may be missing for the grace at
+    /// first, where a stage excuses it, and after a source could not be read.
+    fn gap(&mut self, rule: &Rule, at: Timestamp) -> Gap {
+        let failed = self.failing_since.take().is_some();
+        if failed && self.state == State::Error && rule.on_error != Missing::Ok {
+            self.answered = Some(at);
+        }
+        let within = |since: Option<Timestamp>, length| {
+            since.is_some_and(|since| lasted(since, at) <= length)
+        };
+        let first = self.seen.is_none() && within(Some(self.began), rule.grace);
+        let stage = self.excused.is_some_and(|until| at <= until);
+        let again = (stage || within(self.answered, rule.grace))
+            // What means nothing bad needs no excuse.
+            && matches!(rule.on_no_data, Missing::Breach | Missing::Inconclusive);
+        match () {
+            () if within(self.seen, rule.max_gap) => Gap::None,
+            () if first || again => Gap::Excused,
+            () => Gap::NoData,
+        }
+    }
+
+    /// Where it stands while data may be missing: without data nothing is seen to be well, and
+    /// what cannot be seen is not to be seen again by an empty answer.
+    fn state_in_grace(&self) -> State {
+        match self.state {
+            State::Ok => State::Insufficient,
+            state => state,
         }
     }
 
@@ -230,8 +306,9 @@ impl Watched {
         // Nobody knows what happened in a gap: what must hold without a break starts anew.
         let gap = self.seen.is_some_and(|seen| lasted(seen, at) > rule.max_gap + rule.every);
         if gap {
-            self.breach_since = None;
+            self.end_breach();
             self.clean_since = None;
+            self.short.retain(|(then, ..)| lasted(*then, at) < rule.short);
         }
         if matches!(sample, Sample::Counts { total, .. } if total.round() > 0.0) {
             // They came after the look before this one.
@@ -239,61 +316,60 @@ impl Watched {
         }
         self.seen = Some(at);
         self.failing_since = None;
+        self.answered = None;
         let state = if self.state.is_blind() { self.before } else { self.state };
         let (beyond, enough, proven) = self.take(rule, at, sample);
-        // Without events nothing is seen to be well.
-        let silent = matches!(rule.kind, Kind::Share { .. }) && self.share().is_none();
-        if beyond {
+        let of_share = matches!(rule.kind, Kind::Share { .. });
+        // Without events nothing is seen to be well, and no breach begins; one that is under
+        // way is not over either.
+        let silent = of_share && self.silent;
+        let beyond = beyond && (!silent || self.breach_since.is_some());
+        if silent {
+            self.clean_since = None;
+        } else if beyond {
             self.clean_since = None;
             self.breach_since.get_or_insert(at);
-        } else if silent {
-            self.clean_since = None;
         } else {
             self.clean_since.get_or_insert(at);
         }
+        self.proven |= proven && beyond;
+        let proven = self.proven;
         let held = |since: Option<Timestamp>, length: Duration| {
             since.is_some_and(|since| lasted(since, at) >= length)
         };
+        // The fewest events there must be are for `ok` alone: evidence holds with any number.
+        let within = if enough { State::Ok } else { State::Insufficient };
         match state {
-            State::Firing | State::Recovering if beyond => State::Firing,
             State::Firing | State::Recovering if silent => state,
+            State::Firing | State::Recovering if beyond => State::Firing,
             State::Firing | State::Recovering => {
-                self.breach_since = None;
+                self.end_breach();
                 match held(self.clean_since, rule.recovers_after) {
-                    true if state == State::Recovering || rule.recovers_after.is_zero() => {
-                        State::Ok
-                    }
+                    true if state == State::Recovering || rule.recovers_after.is_zero() => within,
                     _ => State::Recovering,
                 }
             }
-            _ if !enough => {
-                if !beyond {
-                    self.breach_since = None;
-                }
-                State::Insufficient
-            }
             _ if beyond && proven && held(self.breach_since, rule.lasting) => State::Firing,
-            _ if beyond => State::Pending,
-            _ if silent => {
-                self.breach_since = None;
-                State::Insufficient
-            }
+            _ if beyond && (enough || proven) => State::Pending,
+            _ if beyond => State::Insufficient,
             // A share wavers around its limit: one good look does not stop the timer.
-            State::Pending
-                if matches!(rule.kind, Kind::Share { .. })
-                    && !held(self.clean_since, rule.max_gap) =>
-            {
+            State::Pending if of_share && !silent && !held(self.clean_since, rule.max_gap) => {
                 State::Pending
             }
             _ => {
-                self.breach_since = None;
-                State::Ok
+                self.end_breach();
+                if silent { State::Insufficient } else { within }
             }
         }
     }
 
-    /// Whether the sample is beyond the limit, whether there are enough events, and
-    /// whether there is evidence.
+    /// What holds without a break begins anew with the next breach.
+    fn end_breach(&mut self) {
+        (self.breach_since, self.proven) = (None, false);
+    }
+
+    /// Whether the last events are beyond the limit, whether there are enough events to say
+    /// that all is well, and whether there is evidence for a breach.
     fn take(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> (bool, bool, bool) {
         match (&rule.kind, sample) {
             (Kind::Share { detector, threshold, least }, Sample::Counts { bad, total }) => {
@@ -303,14 +379,8 @@ impl Watched {
                 detector.update(&mut self.evidence, bad, total);
                 self.total += total;
                 self.bad += bad;
-                self.short.push_back((at, bad, total));
-                while self.short.front().is_some_and(|(then, ..)| lasted(*then, at) >= rule.short) {
-                    self.short.pop_front();
-                }
-                if self.short.is_empty() {
-                    self.short.push_back((at, bad, total));
-                }
-                let share = self.share();
+                self.note(rule, at, bad, total);
+                let share = self.estimate();
                 self.value = share.or(self.value);
                 let beyond = share.is_some_and(|share| share > detector.limit());
                 let proven = self.evidence.log().is_some_and(|log| log >= *threshold);
@@ -324,12 +394,34 @@ impl Watched {
         }
     }
 
+    /// Takes one interval into the short-window estimate, and drops what is too old for it.
+    fn note(&mut self, rule: &Rule, at: Timestamp, bad: f64, total: f64) {
+        if total > 0.0 {
+            self.short.push_back((at, bad, total));
+        }
+        let mut events: f64 = self.short.iter().map(|(.., total)| total).sum();
+        while let Some((then, _, total)) = self.short.front() {
+            let age = lasted(*then, at);
+            let few = events - total < FEWEST && age < rule.short * REACH;
+            if age < rule.short || few {
+                break;
+            }
+            events -= total;
+            self.short.pop_front();
+        }
+        let fresh = |(then, _, total): &(Timestamp, f64, f64)| {
+            *total > 0.0 && lasted(*then, at) < rule.short
+        };
+        self.silent = !self.short.iter().any(fresh);
+    }
+
     /// `rules/alerting.go` of Prometheus: a missing sample ends a pending alert and
     /// resolves a firing one (after `keep_firing_for`); an error changes nothing.
     fn as_prometheus(&mut self, rule: &Rule, at: Timestamp, sample: &Sample) -> State {
         let active = match sample {
             // Prometheus says nothing then. That nobody can see is said all the same.
             Sample::Failed => {
+                self.answered = None;
                 let since = *self.failing_since.get_or_insert(at);
                 let blind = lasted(since, at) >= rule.error_after;
                 return if blind { State::Error } else { self.state };
@@ -340,7 +432,6 @@ impl Watched {
             }
             Sample::Nothing | Sample::Counts { .. } => false,
         };
-        self.failing_since = None;
         let state = match self.state {
             // An alert whose series is gone is resolved.
             State::NoData => State::Ok,
@@ -349,15 +440,19 @@ impl Watched {
         };
         if !matches!(sample, Sample::Nothing) {
             self.seen = Some(at);
-        } else if !matches!(state, State::Firing | State::Pending) {
-            // An alert that is not there says nothing about a series that is not there.
-            let (since, patience) = match self.seen {
-                Some(seen) => (seen, rule.max_gap),
-                None => (self.began, rule.grace),
-            };
-            self.breach_since = None;
-            let gone = self.state == State::NoData || lasted(since, at) > patience;
-            return if gone { State::NoData } else { state };
+            (self.failing_since, self.answered) = (None, None);
+        } else {
+            let gap = self.gap(rule, at);
+            if !matches!(state, State::Firing | State::Pending) {
+                // An alert that is not there says nothing about a series that is not there.
+                self.breach_since = None;
+                return match gap {
+                    _ if self.state == State::NoData => State::NoData,
+                    Gap::None => state,
+                    Gap::Excused => self.state_in_grace(),
+                    Gap::NoData => State::NoData,
+                };
+            }
         }
         if active {
             self.clean_since = None;

@@ -22,7 +22,7 @@ pub struct Rule {
     pub recovers_after: Duration,
     /// Up to this long, a missing sample is a hiccup and no gap.
     pub max_gap: Duration,
-    /// How long after the watch begins data may be missing.
+    /// How long data may be missing at first, around a stage, and after a source came back.
     pub grace: Duration,
     /// For how long reading may fail before it is said.
     pub error_after: Duration,
@@ -47,7 +47,7 @@ pub enum Kind {
         detector: Detector,
         /// `ln c`: the trigger may fire once `ln M` reaches it.
         threshold: f64,
-        /// With fewer events than this nothing is said.
+        /// With fewer events than this it is not said to be well. It may fire with fewer.
         least: f64,
     },
     /// A value or a probe: each sample says by itself whether it is beyond the limit.
@@ -78,7 +78,7 @@ pub fn short_window(window: Duration, every: Duration) -> Duration {
     (window / 12).min(Duration::from_secs(300)).max(every)
 }
 
-/// The fewest events with which anything is said about a share: three are expected
+/// The fewest events with which a share is said to be well: three are expected
 /// to be bad at the limit.
 #[must_use]
 pub fn least(limit: f64) -> f64 {

@@ -26,6 +26,13 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a probe is tried, and how many of these tries must fail.
 const FAILS: (u32, u32) = (2, 2);
 
+/// What is said where the query for all events has no answer, and more where it has a range.
+const NO_EVENTS: &str = "the query for all events gives nothing";
+const RANGE: &str =
+    "; its range must hold two scrapes at least: with a scrape every 15s, `[30s]` and `every: 30s`";
+/// What is said where there is less than half an event in all.
+const RATE: &str = "less than half an event in all, which counts as none: ask for counts with `increase(…)`, not for a rate";
+
 /// What looking once gave.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Looked {
@@ -249,15 +256,22 @@ impl Looker {
             Err(looked) => return looked.asking(asked),
         };
         match pair {
-            (Some(bad), Some(total)) => Looked::of(Sample::Counts { bad, total }).asking(asked),
+            (Some(bad), Some(total)) => {
+                let looked = Looked::of(Sample::Counts { bad, total }).asking(asked);
+                match total > 0.0 && total < 0.5 {
+                    true => looked.saying(RATE),
+                    false => looked,
+                }
+            }
             // A counter that exists only once something failed looks like this; so does
             // a misspelled one.
             (None, Some(_)) => Looked::of(Sample::Nothing)
                 .saying("the query for bad events gives nothing; if it only exists once something failed, write `… or vector(0)`")
                 .asking(asked),
-            (_, None) => Looked::of(Sample::Nothing)
-                .saying("the query for all events gives nothing")
+            (_, None) if ratio.total.contains('[') => Looked::of(Sample::Nothing)
+                .saying(format!("{NO_EVENTS}{RANGE}"))
                 .asking(asked),
+            (_, None) => Looked::of(Sample::Nothing).saying(NO_EVENTS).asking(asked),
         }
     }
 
@@ -340,7 +354,7 @@ impl Looker {
         let values: Vec<f64> = found.into_iter().map(|(_, value)| value).collect();
         match upper_bound(&values, 0.5, 0.01) {
             Some(usual) => {
-                let bound = usual * (1.0 + relative.worse_than.0 / 100.0);
+                let bound = bound_above(usual, relative.worse_than.0);
                 self.memory().bound = Some(bound);
                 Ok(bound)
             }
@@ -433,6 +447,11 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(NoAnswer::Lost(error.to_string())))
 }
 
+/// The value that is so many percent worse than usual. Worse is larger, also below 0.
+fn bound_above(usual: f64, percent: f64) -> f64 {
+    usual + usual.abs() * percent / 100.0
+}
+
 /// A cell of a database as a figure.
 fn figure(query: &str, cell: &Option<String>) -> Result<Option<f64>, Looked> {
     let Some(text) = cell else { return Ok(None) };
@@ -516,6 +535,14 @@ mod tests {
         assert_eq!(selector("a_seconds"), ("a_seconds".to_owned(), String::new()));
         let (name, labels) = selector("a_seconds{job=\"x\", code=~\"2..\"}");
         assert_eq!((name.as_str(), labels.as_str()), ("a_seconds", "job=\"x\", code=~\"2..\""));
+    }
+
+    #[test]
+    fn worse_is_larger_on_both_sides_of_zero() {
+        assert_eq!(bound_above(10.0, 50.0), 15.0);
+        assert_eq!(bound_above(-10.0, 50.0), -5.0);
+        assert_eq!(bound_above(-10.0, 200.0), 10.0);
+        assert_eq!(bound_above(0.0, 50.0), 0.0, "anything at all is worse than nothing");
     }
 
     #[test]

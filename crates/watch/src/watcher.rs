@@ -6,6 +6,7 @@
 //! share a bound, so that a dead one does not keep the others from being read.
 
 mod eye;
+mod untold;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,8 +28,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use self::eye::Eye;
 pub use self::eye::away;
+use self::eye::{Disturbance, Eye};
+use self::untold::untold;
 use crate::board::{Board, Standing};
 use crate::composite::{self, Way};
 use crate::look::{Looked, Looker, Memory, Servers, TIMEOUT};
@@ -117,6 +119,8 @@ struct Shared {
     /// Whether this watch has looked at anything.
     looking: AtomicBool,
     ways: Mutex<BTreeMap<OptionId, Way>>,
+    /// The stage that may have data missing now.
+    stage: Mutex<Option<Disturbance>>,
     /// What is not there: nobody looks at it.
     away: Mutex<BTreeSet<TriggerId>>,
     /// How often what each trigger is about has come: what was seen before is another.
@@ -162,6 +166,7 @@ impl Watcher {
             begun: Timestamp::now(),
             looking: AtomicBool::new(false),
             ways: Mutex::default(),
+            stage: Mutex::default(),
             away: Mutex::new(away),
             came: Mutex::default(),
             file,
@@ -342,41 +347,6 @@ impl Ear {
     }
 }
 
-/// What the board knows and the log does not.
-fn untold(
-    board: &Board,
-    rules: &BTreeMap<TriggerId, Rule>,
-    told: &BTreeMap<TriggerId, Told>,
-) -> Vec<Event> {
-    let mut events = Vec::new();
-    for (id, standing) in &board.triggers {
-        let Some(rule) = rules.get(id) else { continue };
-        let known = told.get(id);
-        let before = board.measured.get(id).is_some_and(|measured| measured.firing);
-        let mut from = known.map_or(State::Insufficient, |known| known.state);
-        let mut moved = |to: State, meaning: Meaning| {
-            if from == to {
-                return;
-            }
-            events.push(Event::TriggerChanged {
-                trigger: id.clone(),
-                from,
-                to,
-                meaning,
-                before,
-                reading: standing.reading.clone(),
-            });
-            from = to;
-        };
-        // What fired and was well again before anybody was told has fired all the same.
-        if standing.watched.latched.is_some() && !known.is_some_and(|known| known.fired) {
-            moved(State::Firing, Meaning::Breach);
-        }
-        moved(standing.watched.state, standing.watched.meaning(rule));
-    }
-    events
-}
-
 /// Whether a look shows that its source can be read. A probe that does not hold may have had
 /// no answer at all: that is what it is about.
 fn has_answered(trigger: &Trigger, sample: &Sample) -> bool {
@@ -518,6 +488,9 @@ impl Shared {
                 recent: Vec::new(),
                 memory: Memory::default(),
             });
+            let stage = *self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+            let until = stage.and_then(|stage| stage.excuses(&standing.watched, rule.grace, now));
+            standing.watched.excuse(until);
             let change = standing.watched.look(rule, now, &looked.sample);
             standing.reading =
                 reading(trigger, rule, &standing.watched, &looked.note, &looked.queries);

@@ -133,8 +133,12 @@ pub(crate) fn reason(trigger: &Trigger, rule: &Rule, watched: &Watched, now: Tim
     };
     match watched.state {
         State::Insufficient => match &rule.kind {
-            Kind::Share { least, .. } if watched.total < *least => {
-                format!("{:.0} of {least:.0} events it takes to say anything", watched.total)
+            Kind::Share { least, threshold, .. } if watched.total < *least => {
+                let few = format!("{:.0} of {least:.0} events it takes for ok", watched.total);
+                match watched.evidence.log().filter(|log| *log > 0.0) {
+                    Some(log) => format!("{few}; evidence of a breach {log:.1} of {threshold:.1}"),
+                    None => few,
+                }
             }
             Kind::Share { .. } => "no events lately: nothing is seen to be well".to_owned(),
             Kind::Plain => "nothing seen yet".to_owned(),

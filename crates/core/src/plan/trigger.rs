@@ -43,7 +43,10 @@ pub struct Watch {
     /// How long the release is watched after its last stage. Default: 4h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Span>,
-    /// How long after the first stage data may be missing. Default: 3m.
+    /// For how long data may be missing: from the beginning of the watch until there is
+    /// some, and again from when a stage begins, loses it while it runs, or ends; so much
+    /// also after a source could not be read. What is beyond its limit counts all the
+    /// same. Default: 3m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<Span>,
     /// The probability of a false alarm that is accepted, over the whole watch and

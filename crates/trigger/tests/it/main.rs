@@ -1,6 +1,8 @@
 //! What triggers promise.
 
 mod alarms;
+mod grace;
+mod low_traffic;
 mod oracle;
 mod prometheus;
 mod states;

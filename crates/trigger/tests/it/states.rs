@@ -12,15 +12,15 @@ use proptest::prelude::*;
 
 const TICK: i64 = 15;
 
-fn at(tick: i64) -> Timestamp {
+pub(crate) fn at(tick: i64) -> Timestamp {
     Timestamp::from_second(1_780_700_400 + tick * TICK).expect("a time")
 }
 
-fn seconds(seconds: u64) -> Duration {
+pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn plain() -> Rule {
+pub(crate) fn plain() -> Rule {
     Rule {
         kind: Kind::Plain,
         every: seconds(15),
@@ -37,7 +37,7 @@ fn plain() -> Rule {
     }
 }
 
-fn share(limit: f64) -> Rule {
+pub(crate) fn share(limit: f64) -> Rule {
     let (window, every) = (seconds(4 * 3600), seconds(15));
     Rule {
         kind: Kind::Share {
@@ -51,7 +51,7 @@ fn share(limit: f64) -> Rule {
     }
 }
 
-fn value(value: f64) -> Sample {
+pub(crate) fn value(value: f64) -> Sample {
     Sample::Value { value, beyond: value > 10.0 }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use backout_core::decision::is_there;
 use backout_core::ids::{OptionId, TriggerId};
 use backout_core::state::RunState;
+use backout_core::status::Status;
 use backout_core::watch::{Reading, State};
 use backout_engine::Sight;
 use backout_trigger::machine::Watched;
@@ -64,7 +65,45 @@ impl Sight for Eye {
     fn stands(&self, state: &RunState, now: Timestamp) {
         let ways = ways(state, now);
         *self.0.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
+        let stage = Disturbance::by_stages(state);
+        *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
         self.0.are_away(away(state), &state.release.triggers);
+    }
+}
+
+/// That stages restart things: when the last one began or ended, and whether one runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Disturbance {
+    /// When the last stage began or ended.
+    last: Timestamp,
+    /// Whether a stage is carried out now.
+    runs: bool,
+}
+
+impl Disturbance {
+    /// By the stages of a run; `None` before the first of them, and on the way back: what
+    /// must be seen to be well again after it must be seen.
+    fn by_stages(state: &RunState) -> Option<Self> {
+        if !state.release.goes_forward() {
+            return None;
+        }
+        let begun = || state.states[..state.release.stages].iter().filter(|s| s.attempt > 0);
+        let last = begun().flat_map(|stage| [stage.since, stage.ended]).flatten().max()?;
+        let runs = begun().any(|stage| matches!(stage.status, Status::Running | Status::Verifying));
+        Some(Self { last, runs })
+    }
+
+    /// Until when a trigger may have no data: for the grace from when the stage began or
+    /// ended, and from the last data there was while one runs.
+    pub(super) fn excuses(
+        self,
+        watched: &Watched,
+        grace: Duration,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let seen = watched.seen.filter(|_| self.runs);
+        let from = seen.map_or(self.last, |seen| seen.max(self.last));
+        from.min(now).checked_add(grace).ok()
     }
 }
 

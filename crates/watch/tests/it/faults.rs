@@ -19,7 +19,7 @@ use crate::{plan, world};
 
 /// What the simulated server answers next.
 #[derive(Clone)]
-enum Says {
+pub(crate) enum Says {
     Value(&'static str),
     /// The answers to two queries in one question.
     Pair(Option<&'static str>, Option<&'static str>),
@@ -38,13 +38,13 @@ enum Says {
 }
 
 /// A simulated Prometheus that answers what it is told; the last answer for ever.
-struct SimulatedPrometheus {
-    address: String,
+pub(crate) struct SimulatedPrometheus {
+    pub(crate) address: String,
     says: Arc<Mutex<VecDeque<Says>>>,
 }
 
 impl SimulatedPrometheus {
-    fn new(says: impl IntoIterator<Item = Says>) -> Self {
+    pub(crate) fn new(says: impl IntoIterator<Item = Says>) -> Self {
         let server = tiny_http::Server::http("127.0.0.1:0").expect("a port");
         let address = format!("http://{}", server.server_addr());
         let says: Arc<Mutex<VecDeque<Says>>> = Arc::new(Mutex::new(says.into_iter().collect()));
@@ -101,7 +101,7 @@ impl SimulatedPrometheus {
         Self { address, says }
     }
 
-    fn now_says(&self, says: impl IntoIterator<Item = Says>) {
+    pub(crate) fn now_says(&self, says: impl IntoIterator<Item = Says>) {
         *self.says.lock().expect("the only lock") = says.into_iter().collect();
     }
 }
@@ -144,7 +144,7 @@ fn each_failure_has_its_own_meaning() {
     assert!(said(nobody).contains("connection refused"));
 }
 
-fn looker(server: &SimulatedPrometheus, trigger: &Value) -> Arc<Looker> {
+pub(crate) fn looker(server: &SimulatedPrometheus, trigger: &Value) -> Arc<Looker> {
     let plan = plan(&server.address, &json!({"t": trigger}));
     let world = world(&plan);
     let trigger = plan.triggers[0].clone();
@@ -342,7 +342,10 @@ async fn a_share_without_events_since_is_not_seen_to_be_well() {
 }
 
 /// Any gauge, over and over, until the watcher says what is expected.
-async fn until(news: &mut backout_watch::News, mut wanted: impl FnMut(&Event) -> bool) -> Event {
+pub(crate) async fn until(
+    news: &mut backout_watch::News,
+    mut wanted: impl FnMut(&Event) -> bool,
+) -> Event {
     let look = async {
         loop {
             let events = news.recv().await.expect("the watch goes on");
@@ -354,7 +357,7 @@ async fn until(news: &mut backout_watch::News, mut wanted: impl FnMut(&Event) ->
     tokio::time::timeout(Duration::from_secs(60), look).await.expect("it is said within a minute")
 }
 
-fn moved(event: &Event, name: &str, wanted: State) -> bool {
+pub(crate) fn moved(event: &Event, name: &str, wanted: State) -> bool {
     matches!(event, Event::TriggerChanged { trigger, to, .. } if trigger.as_str() == name && *to == wanted)
 }
 

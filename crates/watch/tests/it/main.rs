@@ -3,6 +3,8 @@
 
 mod databases;
 mod faults;
+mod grace;
+mod hints;
 mod messages;
 mod real;
 

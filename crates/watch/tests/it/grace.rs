@@ -1,0 +1,126 @@
+//! What a stage restarts has no data for a while; `watch.grace` says for how long.
+
+use backout_core::event::{Course, Event};
+use backout_core::ids::{Digest, Epoch, RunId, Seq};
+use backout_core::plan::Plan;
+use backout_core::record::{Actor, FORMAT, Record};
+use backout_core::state::RunState;
+use backout_core::status::Status;
+use backout_core::watch::{Meaning, State};
+use backout_testkit::plans::planned;
+use backout_watch::{News, Setting, Watcher};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::faults::{Says, SimulatedPrometheus, moved, until};
+use crate::world;
+
+const GRACE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A deployment of two stages, under watch of one value every 100 ms.
+fn plan_of(address: &str) -> Plan {
+    let stage = |id: &str| json!({"id": id, "owner": "ops", "takes": "1m", "manual": "do it"});
+    let plan = json!({
+        "backout": 1,
+        "change": {"id": "CHG1", "title": "A change", "owner": "ops"},
+        "roles": {"ops": {"name": "Olga Ops"}},
+        "watch": {"grace": "1m", "window": "1h"},
+        "sources": {"metrics": {"prometheus": address}},
+        "triggers": {"t": {
+            "every": "100ms", "for": "0s", "recovers_after": "0s",
+            "gauge": {"source": "metrics", "query": "x", "limit": "> 5"},
+        }},
+        "stages": [stage("one"), stage("two")],
+        "steps": [{"id": "back", "owner": "ops", "takes": "1m", "manual": "undo it"}],
+    });
+    serde_json::from_value(plan).expect("a plan")
+}
+
+/// The run before its first stage.
+fn run_of(plan: &Plan) -> RunState {
+    let mut planned = planned(plan.clone());
+    planned.course = Course::Forward;
+    let record = Record {
+        v: FORMAT,
+        run: RunId::new("CHG1-1").expect("a name"),
+        seq: Seq(1),
+        epoch: Epoch(0),
+        at: Timestamp::now(),
+        actor: Actor::Coordinator { id: "test".to_owned() },
+        events: vec![Event::RunPlanned(Box::new(planned))],
+        prev: Digest::ZERO,
+    };
+    RunState::begin(&record, record.seal().digest).expect("a run")
+}
+
+/// A stage that stands so, since a while ago.
+fn stands(state: &mut RunState, stage: usize, status: Status, ago: SignedDuration) {
+    let at = Timestamp::now().checked_sub(ago).expect("a time");
+    let known = &mut state.states[stage];
+    (known.status, known.attempt, known.since) = (status, 1, Some(at));
+    known.ended = (status == Status::Succeeded).then_some(at);
+}
+
+/// What follows once data is missing: `insufficient` while it is excused, else `no_data`.
+async fn data_goes(server: &SimulatedPrometheus, news: &mut News) -> (State, Meaning) {
+    server.now_says([Says::Empty]);
+    let left = until(news, |event| matches!(event, Event::TriggerChanged { from: State::Ok, .. }));
+    let Event::TriggerChanged { to, meaning, .. } = left.await else { panic!("it moved") };
+    (to, meaning)
+}
+
+async fn data_comes(server: &SimulatedPrometheus, news: &mut News) {
+    server.now_says([Says::Value("1")]);
+    until(news, |event| moved(event, "t", State::Ok)).await;
+}
+
+#[tokio::test]
+async fn a_stage_excuses_data_that_is_missing_for_the_grace() {
+    let server = SimulatedPrometheus::new([Says::Value("1")]);
+    let plan = plan_of(&server.address);
+    let (watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
+    let sight = watcher.sight();
+    let mut state = run_of(&plan);
+    let (excused, no_data) =
+        ((State::Insufficient, Meaning::Open), (State::NoData, Meaning::Breach));
+    let (now, long_ago) = (SignedDuration::ZERO, GRACE + SignedDuration::from_secs(5));
+    let mut told = 0;
+    for (one, two, expected) in [
+        // Before the first stage data may not be missing once it was there.
+        ((Status::Pending, now), (Status::Pending, now), no_data),
+        ((Status::Running, now), (Status::Pending, now), excused),
+        // Its grace counts from the last data there was while it runs.
+        ((Status::Running, long_ago), (Status::Pending, now), excused),
+        ((Status::Verifying, long_ago), (Status::Pending, now), excused),
+        ((Status::Succeeded, now), (Status::Pending, now), excused),
+        ((Status::Succeeded, long_ago), (Status::Pending, now), no_data),
+        // Each stage anew.
+        ((Status::Succeeded, long_ago), (Status::Running, now), excused),
+        ((Status::Succeeded, long_ago), (Status::Succeeded, now), excused),
+        ((Status::Succeeded, long_ago), (Status::Failed, long_ago), no_data),
+        ((Status::Succeeded, long_ago), (Status::InDoubt, long_ago), no_data),
+    ] {
+        data_comes(&server, &mut news).await;
+        for (stage, (status, ago)) in [one, two].into_iter().enumerate() {
+            if status != Status::Pending {
+                stands(&mut state, stage, status, ago);
+            }
+        }
+        sight.stands(&state, Timestamp::now());
+        let found = data_goes(&server, &mut news).await;
+        assert_eq!(found, expected, "{one:?} {two:?}");
+        told += 1;
+    }
+    assert_eq!(told, 10);
+    // A breach counts at once, whatever a stage does.
+    data_comes(&server, &mut news).await;
+    stands(&mut state, 1, Status::Running, now);
+    sight.stands(&state, Timestamp::now());
+    server.now_says([Says::Value("9")]);
+    until(&mut news, |event| moved(event, "t", State::Firing)).await;
+    // On the way back nothing is excused: what cannot be seen keeps the run open.
+    data_comes(&server, &mut news).await;
+    state.release.stages = 0;
+    sight.stands(&state, Timestamp::now());
+    assert_eq!(data_goes(&server, &mut news).await, no_data);
+}
