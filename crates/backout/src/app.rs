@@ -10,6 +10,7 @@ use backout_core::record::Actor;
 use backout_engine::RunLog;
 use backout_engine::clock::{Clock, SystemClock};
 use backout_exec::ledger::Ledger;
+use backout_identity::{Account, AccountName};
 use backout_sqlite::{Lease, SqliteJournal};
 
 use crate::failure::Failure;
@@ -109,22 +110,26 @@ pub(crate) fn coordinator_id() -> String {
     format!("process {} on {host}", std::process::id())
 }
 
-/// The account this process runs under, by name where it has one.
-pub(crate) fn account() -> String {
-    let uid = rustix::process::getuid().as_raw();
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let found = lines.find(|fields| fields.get(2).is_some_and(|id| *id == uid.to_string()));
-    found
-        .and_then(|fields| fields.first().map(ToString::to_string))
-        .unwrap_or_else(|| format!("uid {uid}"))
+/// The account this process runs under. A look-up that failed is said.
+fn account() -> Account {
+    let account = backout_identity::current_account();
+    if let AccountName::Unknown(error) = &account.name {
+        anstream::eprintln!("warning: the name of {account} could not be looked up: {error}");
+    }
+    account
 }
 
 /// Who acts, and how they stand in the log.
 pub(crate) fn who(plan: &Plan, as_who: Option<&str>) -> Result<(Person, Actor), Failure> {
-    let account = account();
-    let person = authority::identify(plan, as_who, &account)
-        .map_err(|why| Failure::refused(why).hint("say who you are: `--as ROLE` or `--as NAME`"))?;
+    let found = account();
+    let account = found.to_string();
+    let person = authority::identify(plan, as_who, &account).map_err(|why| {
+        let hint = match found.name {
+            AccountName::Unknown(_) => "say who you are: `--as ROLE` or `--as NAME`; roles with a `user` need the name of this account: try again when the name service answers (`getent passwd`)",
+            _ => "say who you are: `--as ROLE` or `--as NAME`",
+        };
+        Failure::refused(why).hint(hint)
+    })?;
     let said = as_who.map(|who| who.split('/').next().unwrap_or(who).trim());
     let role = said.and_then(|said| person.roles.iter().find(|role| role.as_str() == said));
     let role = role.or_else(|| person.roles.first()).cloned();

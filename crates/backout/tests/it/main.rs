@@ -1,5 +1,6 @@
 //! Stories told to the real binary, from the outside.
 
+mod accounts;
 mod attended;
 mod contract;
 mod crashes;
