@@ -29,6 +29,11 @@ pub struct Evidence {
     /// Digest of everything it printed, after masking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Digest>,
+    /// The last lines a command that succeeded wrote to standard error: masked, at
+    /// most 5 lines and 600 characters. Text from outside, control characters
+    /// included: whatever shows it escapes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
     /// Each verification and what it found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verified: Vec<Verified>,

@@ -16,4 +16,5 @@ mod papers;
 mod people;
 mod rough;
 mod stage;
+mod stderr;
 mod usual;
