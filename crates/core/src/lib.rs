@@ -30,6 +30,7 @@ pub mod ids;
 pub mod illegal;
 pub mod intent;
 pub mod plan;
+pub mod policy;
 pub mod question;
 pub mod record;
 pub mod release;
