@@ -12,9 +12,11 @@ use backout_core::record::Actor;
 use backout_engine::RunLog;
 use backout_engine::clock::{Clock, SystemClock};
 use backout_exec::ledger::Ledger;
+use backout_identity::AccountName;
 use backout_sqlite::{Lease, SqliteJournal};
 
 use crate::failure::Failure;
+use crate::policy::read_policy;
 
 /// What every command needs.
 #[derive(Clone)]
@@ -90,9 +92,18 @@ impl App {
         Ok(RunLog::open(self.existing_journal()?, run).await?)
     }
 
-    /// What the organisation asks for on this machine.
+    /// What the organisation asks for on this machine, before a run begins.
     pub(crate) fn policy(&self) -> Result<Policy, Failure> {
-        Ok(Policy::default())
+        read_policy()
+    }
+
+    /// The same on the night: a policy that cannot be read stops no command. The one a run
+    /// began with holds in any case.
+    pub(crate) fn policy_tonight(&self) -> Policy {
+        read_policy().unwrap_or_else(|failure| {
+            anstream::eprintln!("warning: {}; the policy the run began with holds", failure.message());
+            Policy::default()
+        })
     }
 
     pub(crate) fn now(&self) -> jiff::Timestamp {
@@ -116,21 +127,33 @@ pub(crate) fn coordinator_id() -> String {
     format!("process {} on {host}", std::process::id())
 }
 
-/// The account this process runs under, as the system's name service knows it.
-pub(crate) fn account() -> Account {
-    let uid = rustix::process::getuid().as_raw();
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let found = lines.find(|fields| fields.get(2).is_some_and(|id| *id == uid.to_string()));
-    let name = found.and_then(|fields| fields.first().map(ToString::to_string));
-    Account { uid: Some(uid), name }
+/// The account this process runs under, as the system's name service knows it. A look-up that
+/// failed is said, and is not taken for another account.
+fn account() -> Account {
+    let found = backout_identity::current_account();
+    if let AccountName::Unknown(error) = &found.name {
+        anstream::eprintln!("warning: the name of {found} could not be looked up: {error}");
+    }
+    Account {
+        uid: Some(found.uid),
+        lookup_failed: matches!(found.name, AccountName::Unknown(_)),
+        name: match found.name {
+            AccountName::Known(name) => Some(name),
+            AccountName::Missing | AccountName::Unknown(_) => None,
+        },
+    }
 }
 
 /// Who sends a command: how they stand in the log, and their account.
 pub(crate) fn who(plan: &Plan, as_who: Option<&str>) -> Result<(Actor, Account), Failure> {
     let account = account();
     let person = authority::identify(plan, as_who, &account).map_err(|why| {
-        Failure::refused(why.to_string()).hint("say who you are: `--as ROLE` or `--as NAME`")
+        let failure = Failure::refused(format!("who are you? {why}"))
+            .hint("say who you are: `--as ROLE` or `--as NAME`");
+        match account.lookup_failed {
+            true => failure.hint("the name service does not answer: try `getent passwd`"),
+            false => failure,
+        }
     })?;
     let said = as_who.map(|who| who.split('/').next().unwrap_or(who).trim());
     let role = said.and_then(|said| person.roles.iter().find(|role| role.as_str() == said));

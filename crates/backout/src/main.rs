@@ -6,6 +6,7 @@ mod commands;
 mod errors;
 mod failure;
 mod foresight;
+mod policy;
 mod run_ref;
 mod view;
 

@@ -65,7 +65,7 @@ pub fn check_authority(
 ) -> Authority {
     let is_cheap = is_cheap(act);
     let permission = act.permission().filter(|_| !is_cheap);
-    let least = permission.map_or(1, |permission| policy.least_people(permission));
+    let least = permission.map_or(1, |permission| policy.people(permission));
     if plan.roles.is_empty() {
         return check_quorum(run, person, act, least, &BTreeSet::new());
     }
@@ -353,7 +353,7 @@ pub fn identify(
     // A role that belongs to an account belongs to no other account.
     for role in role_id.iter().cloned().chain(held_by(name.unwrap_or(role))) {
         let bound = plan.roles.get(&role).and_then(|role| role.user.clone());
-        if let Some(bound) = bound.filter(|bound| !account.is_called(bound)) {
+        if let Some(bound) = bound.filter(|bound| account.is_other_than(bound)) {
             return Err(Unidentified::OtherAccount { role, bound, account: account.clone() });
         }
     }

@@ -20,6 +20,7 @@ use crate::ids::{
     TriggerId,
 };
 use crate::people::PersonId;
+use crate::policy::Policy;
 use crate::plan::{Effect, Plan, Severity, Step};
 use crate::watch::{Meaning, Reading, State, Verdict};
 
@@ -461,6 +462,9 @@ pub struct RunPlanned {
     /// Why the run was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the organisation asked for when the run began. Later policies only tighten it.
+    #[serde(default, skip_serializing_if = "Policy::is_default")]
+    pub policy: Policy,
     /// How many people must agree before anything starts, if more than the one who began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quorum: Option<u32>,

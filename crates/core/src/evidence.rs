@@ -26,12 +26,14 @@ pub struct Evidence {
     /// Exit code of a command, status of an HTTP answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<i64>,
-    /// The last lines it wrote to standard error although it ended well, after masking.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stderr: Option<String>,
     /// Digest of everything it printed, after masking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Digest>,
+    /// The last lines a command that succeeded wrote to standard error: masked, at
+    /// most 5 lines and 600 characters. Text from outside, control characters
+    /// included: whatever shows it escapes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
     /// Each verification and what it found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verified: Vec<Verified>,

@@ -229,7 +229,7 @@ pub fn person_of(plan: &Plan, actor: &Actor, account: &Account) -> Result<Person
             }).cloned());
             for role in &roles {
                 let bound = plan.roles.get(role).and_then(|role| role.user.as_deref());
-                if bound.is_some_and(|bound| !account.is_called(bound)) {
+                if bound.is_some_and(|bound| account.is_other_than(bound)) {
                     return Err(Denial::OtherAccount { role: role.clone() });
                 }
             }

@@ -77,13 +77,23 @@ pub struct Account {
     /// Its name, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Whether the name service did not answer: then the name is unknown, which is not the
+    /// same as another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lookup_failed: bool,
 }
 
 impl Account {
     /// An account that is known by its name alone.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
-        Self { uid: None, name: Some(name.into()) }
+        Self { name: Some(name.into()), ..Self::default() }
+    }
+
+    /// Whether the account is known to have another name than this.
+    #[must_use]
+    pub fn is_other_than(&self, name: &str) -> bool {
+        !self.lookup_failed && !self.is_called(name)
     }
 
     /// Whether the account has this name.

@@ -68,6 +68,7 @@ pub async fn submit<J: Journal>(
             true => forecaster.summary(state, sender.at),
             false => None,
         };
+        let policy = &policy.clone().tightened_by(&state.planned.policy);
         let facts = Facts {
             now: sender.at,
             forecast: forecast.as_ref(),

@@ -110,7 +110,7 @@ pub trait Observer {
 
 /// What a task of this process was about.
 enum Ended {
-    Performed(StepId, u32, Report, Option<Verdict>),
+    Performed(StepId, u32, Box<Report>, Option<Verdict>),
     Verified(StepId, u32, Purpose, Verdict),
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use backout_core::plan::{Run, Stdin, Text};
 
-use crate::output::{Output, Summary};
+use crate::output::{Output, Summary, Tail};
 use crate::secrets::{NoSecret, Secrets};
 
 /// How long a command has to end after it was asked to, before it is killed.
@@ -101,8 +101,10 @@ pub async fn run(
 ) -> Result<Ended, NotStarted> {
     let mut child = start(prepared, secrets).await?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let stdout = tokio::spawn(pump(child.stdout.take(), Output::new(files.0, secrets)));
-    let stderr = tokio::spawn(pump(child.stderr.take(), Output::new(files.1, secrets)));
+    let (stdout, stderr) = (Output::new(files.0, secrets), Output::new(files.1, secrets));
+    let (stdout_tail, stderr_tail) = (stdout.tail(), stderr.tail());
+    let stdout = tokio::spawn(pump(child.stdout.take(), stdout));
+    let stderr = tokio::spawn(pump(child.stderr.take(), stderr));
     let stopped = tokio::select! {
         _ = child.wait() => None,
         () = tokio::time::sleep(prepared.timeout) => Some(StopReason::Deadline),
@@ -117,8 +119,8 @@ pub async fn run(
         _ => Vec::new(),
     };
     let mut held_open = Vec::new();
-    let stdout = last_words(stdout, &mut held_open).await;
-    let stderr = last_words(stderr, &mut held_open).await;
+    let stdout = last_words(stdout, &stdout_tail, &mut held_open).await;
+    let stderr = last_words(stderr, &stderr_tail, &mut held_open).await;
     use std::os::unix::process::ExitStatusExt;
     Ok(Ended {
         code: status.and_then(|status| status.code()),
@@ -216,12 +218,14 @@ async fn pump(stream: Option<impl AsyncRead + Unpin>, mut output: Output) -> Sum
             writable = writable && output.take(&buffer[..read]).is_ok();
         }
     }
+    let tail = output.tail();
     output.finish().unwrap_or_else(|error| Summary {
         digest: backout_core::ids::Digest::ZERO,
         kept: backout_core::ids::Digest::ZERO,
         kept_bytes: 0,
         bytes: 0,
         last: format!("its output could not be kept: {error}"),
+        ending: tail.ending(),
     })
 }
 
@@ -229,6 +233,7 @@ async fn pump(stream: Option<impl AsyncRead + Unpin>, mut output: Output) -> Sum
 /// a server that was started. Its own words come at once, so a short wait is enough.
 async fn last_words(
     mut pump: tokio::task::JoinHandle<Summary>,
+    tail: &Tail,
     held_open: &mut Vec<tokio::task::JoinHandle<Summary>>,
 ) -> Summary {
     if let Ok(Ok(summary)) = tokio::time::timeout(LAST_WORDS, &mut pump).await {
@@ -241,6 +246,7 @@ async fn last_words(
         kept_bytes: 0,
         bytes: 0,
         last: "(a process it left behind still holds its output)".to_owned(),
+        ending: tail.ending(),
     }
 }
 

@@ -214,7 +214,9 @@ async fn run_command(
             error: "it was stopped on request".to_owned(),
             evidence,
         },
-        (None, Some(code)) if run.accepts(code) => Report::Done(evidence),
+        (None, Some(code)) if run.accepts(code) => {
+            Report::Done(Evidence { stderr: ended.stderr.ending, ..evidence })
+        }
         (None, _) => Report::Failed {
             effect: FailureEffect::Unknown,
             error: if said.is_empty() { summary } else { format!("{summary}: {said}") },

@@ -20,6 +20,7 @@ pub mod read;
 pub mod rules;
 pub mod sarif;
 pub mod schema;
+mod shell;
 pub mod starter;
 pub mod times;
 mod yaml;

@@ -17,6 +17,7 @@ mod governance;
 mod people;
 mod promises;
 mod restore;
+mod scripts;
 mod stages;
 mod steps;
 mod text;
@@ -71,6 +72,7 @@ pub static ALL: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
         stages::RULES,
         steps::RULES,
         command::RULES,
+        scripts::RULES,
         text::RULES,
         watching::RULES,
     ];

@@ -2,6 +2,7 @@
 
 use backout_core::event::{Direction, Instants, Mode, RunPlanned};
 use backout_core::ids::Digest;
+use backout_core::policy::Policy;
 use backout_core::plan::{Effect, Plan};
 use serde_json::{Value, json};
 
@@ -75,6 +76,7 @@ pub fn planned(plan: Plan) -> RunPlanned {
         earlier: None,
         reason: None,
         quorum: None,
+        policy: Policy::default(),
         plan,
     }
 }

@@ -4,6 +4,7 @@ use backout_core::duration::Estimate;
 use backout_core::event::{Direction, Mode, RunPlanned};
 use backout_core::graph::Graph;
 use backout_core::ids::RunId;
+use backout_core::policy::Policy;
 use backout_core::plan::{Action, Plan, Step};
 use backout_core::schedule::Schedule;
 use backout_engine::{Journal, RunLog, start};
@@ -45,6 +46,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         earlier: earlier(&journal, plan).await?,
         reason: args.reason.clone(),
         quorum: None,
+        policy: Policy::default(),
         plan: plan.clone(),
     };
     watch::messages::ready(plan, &planned.folder)?;

@@ -13,6 +13,7 @@ use backout_core::graph::Graph;
 use backout_core::handle::{Facts, OpenRun, Start, begin_run, first_vote, missing_baselines};
 use backout_core::ids::{ComponentId, OptionId};
 use backout_core::people::Account;
+use backout_core::policy::Policy;
 use backout_core::plan::Plan;
 use backout_core::record::{Actor, Chain};
 use backout_core::schedule::Schedule;
@@ -86,6 +87,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         earlier: None,
         reason,
         quorum: None,
+        policy: Policy::default(),
         plan: plan.clone(),
     };
     let wanted = Wanted { actor, account, planned, selected, again: args.again };
@@ -132,7 +134,12 @@ pub(super) async fn begin(
     wanted: Wanted,
     further: Vec<Event>,
 ) -> Result<RunLog<SqliteJournal>, Failure> {
-    let policy = app.policy()?;
+    // Before the night a policy that cannot be read has to be mended; on the night it stops
+    // no backout.
+    let policy = match wanted.planned.direction {
+        Direction::Forward => app.policy()?,
+        Direction::Back => app.policy_tonight(),
+    };
     loop {
         let (open, newest) = open_runs(journal, &wanted.planned.plan).await?;
         let now = app.now();
@@ -155,7 +162,8 @@ pub(super) async fn begin(
         if quorum.is_some() {
             further.push(first_vote(planned.direction, planned.reason.as_deref()));
         }
-        let planned = RunPlanned { quorum, ..planned.clone() };
+        let policy = policy.clone();
+        let planned = RunPlanned { quorum, policy, ..planned.clone() };
         let actor = wanted.actor.clone();
         match start::begin(journal, actor, now, planned, further, Some(newest)).await {
             // Another run was begun since: what it is decides.

@@ -11,6 +11,7 @@ use backout_core::cause::HoldCause;
 use backout_core::command::{AttestedStep, Command, Request};
 use backout_core::event::{Attachment, Attested, Direction, Event, Evidence, Mode, RunPlanned};
 use backout_core::ids::{Digest, StepId};
+use backout_core::policy::Policy;
 use backout_core::plan::{Plan, Step};
 use backout_core::state::{RunState, select};
 use backout_core::status::Status;
@@ -122,6 +123,7 @@ async fn by_hand(
         earlier: None,
         reason: Some(format!("carried out by hand, from {}", args.file.display())),
         quorum: None,
+        policy: Policy::default(),
         plan: plan.clone(),
     };
     let selected = select(plan, planned.option.as_ref(), &[])?;

@@ -27,7 +27,7 @@ pub(super) async fn send(
         false => HistoryForecaster::default(),
     };
     let sender = Sender { actor: &actor, account: &account, at: app.now() };
-    let policy = app.policy()?;
+    let policy = app.policy_tonight();
     match submit(log, sender, request, &forecaster, &policy).await? {
         Submitted::Done(_) => Ok(Exit::Done),
         Submitted::Proposed { roles, more, .. } => {

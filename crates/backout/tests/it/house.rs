@@ -6,7 +6,7 @@ use cargo_metadata::MetadataCommand;
 
 /// Crates that decide and nothing else: no runtime, no files, no network, no clock.
 const PURE: [&str; 3] = ["backout-core", "backout-forecast", "backout-trigger"];
-const IMPURE: [&str; 9] = [
+const IMPURE: [&str; 10] = [
     "tokio",
     "rusqlite",
     "ureq",
@@ -15,6 +15,7 @@ const IMPURE: [&str; 9] = [
     "rand",
     "tokio-postgres",
     "libc",
+    "nix",
     "tiny_http",
 ];
 
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("backout-exec", &["backout-core", "backout-engine"]),
     ("backout-sqlite", &["backout-core", "backout-engine"]),
     ("backout-watch", &["backout-core", "backout-engine", "backout-exec", "backout-trigger"]),
+    ("backout-identity", &[]),
     ("backout-demo", &["backout-exec"]),
     ("backout-testkit", &["backout-core", "backout-engine"]),
     (
@@ -43,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backout-sqlite",
             "backout-demo",
             "backout-documents",
+            "backout-identity",
             "backout-import",
             "backout-trigger",
             "backout-watch",

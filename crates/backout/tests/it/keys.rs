@@ -122,12 +122,12 @@ fn a_whole_night_is_answered_at_one_terminal() {
     let Some(mut terminal) = Terminal::begin(&stage, begin) else { return };
     terminal.shows("Waiting for an answer, here or from another terminal:");
     terminal
-        .shows("  1  go back                          backout decide CHG7-1 back-out --question 1");
+        .shows("  1  back out                  backout decide CHG7-1 back-out --question 1 --reason \"…\" --as lead");
     terminal.shows("Number, why, Enter:");
     // What is no answer does nothing, and says so. Of a whole text only the first line counts.
     let text = "this is the log of the portal\r1 it seems to be down\r".repeat(20);
     terminal.types(&format!("9 why\r1 all of it\r{text}"));
-    terminal.shows("`9` is no number of an answer; nothing was done");
+    terminal.shows("`9` is not one of the listed answers; nothing was done");
     // Where the terminal says what is pasted, none of it presses Enter.
     terminal.types("\u{1b}[200~1 all\r2 of it\r\u{1b}[201~");
     terminal.shows("Number, why, Enter:  1 all 2 of it ▏");
@@ -198,7 +198,7 @@ fn an_answer_counts_for_the_question_it_names() {
         assert!(!command.contains("--as"), "{command}");
     }
     assert_eq!(question["role"], serde_json::Value::Null);
-    stage.say("status").says("2 have to agree; nobody has yet");
+    stage.say("status").says("2 people have to agree: none so far");
     stage.say("status").says("any of them may answer: --as lead, --as bob");
     let decide = |verb: &str, number: &str, who: &str| {
         let words = ["decide", "CHG7", verb, "--question", number, "--reason", "so", "--as", who];
@@ -206,7 +206,7 @@ fn an_answer_counts_for_the_question_it_names() {
     };
     decide("continue", "2", "lead").expect(30).says("question 2 is not open; question 1 is");
     decide("back-out", "0", "lead").expect(30).says("question 0 is not open; question 1 is");
-    stage.say("status").says("2 have to agree; nobody has yet");
+    stage.say("status").says("2 people have to agree: none so far");
     // For how long a fix may be tried is part of what they agree to.
     let fix = |lasting: &str, who: &str| {
         let words =
@@ -251,11 +251,11 @@ fn what_is_asked_fits_on_a_small_terminal() {
         let answers = [
             "Lena Lead",
             "the run, to decide by ",
-            "  1  go back",
-            "  2  repair it in place, for so long",
-            "  3  go on as if nothing were",
+            "  1  back out",
+            "  2  try a fix, then back out",
+            "  3  go on with the release",
             "Number, why, Enter:",
-            "Ctrl-C holds",
+            "Ctrl-C pauses",
         ];
         let lines = terminal.screen(&answers);
         assert!(lines.len() <= rows - 2, "{}\n{lines:#?}", lines.len());

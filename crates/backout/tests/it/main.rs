@@ -1,5 +1,6 @@
 //! Stories told to the real binary, from the outside.
 
+mod accounts;
 mod attended;
 mod contract;
 mod crashes;
@@ -17,4 +18,5 @@ mod papers;
 mod people;
 mod rough;
 mod stage;
+mod stderr;
 mod usual;

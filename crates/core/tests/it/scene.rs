@@ -123,6 +123,7 @@ pub(crate) fn run(scene: &str, kind: &str, status: Status) -> Option<(RunState, 
         direction,
         earlier: None,
         reason: None,
+        policy: Default::default(),
         quorum: (scene == "back, awaiting agreement").then_some(2),
         plan,
     };

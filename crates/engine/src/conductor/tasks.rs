@@ -40,7 +40,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             };
             fault::point(Point::Reported, id.as_str());
             let first_look = first_look(&*hands, step, world, &report).await;
-            Ended::Performed(id, attempt, report, first_look)
+            Ended::Performed(id, attempt, Box::new(report), first_look)
         });
     }
 
@@ -53,7 +53,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         self.tasks.spawn(async move {
             let report = hands.attach(&run, &id, attempt).await;
             let first_look = first_look(&*hands, step, world, &report).await;
-            Ended::Performed(id, attempt, report, first_look)
+            Ended::Performed(id, attempt, Box::new(report), first_look)
         });
     }
 

@@ -298,3 +298,36 @@ fn times_that_do_not_fit_and_what_nobody_carries_out_are_found() {
         assert!(said.is_some_and(|said| said.contains(says)), "{patch}: {found:#?}");
     }
 }
+
+#[test]
+fn scripts_are_found_wherever_a_plan_runs_one() {
+    let script = "{shell: \"a; b\"}";
+    let places = [
+        ("restore", format!("steps: [{{id: restore, owner: dba, takes: 1m, run: {script}}}]")),
+        (
+            "restore",
+            format!("steps: [{{id: restore, owner: dba, takes: 1m, manual: x, verify: [{{confirm: yes}}, {{run: {script}}}]}}]"),
+        ),
+        (
+            "restore",
+            "steps: [{id: restore, owner: dba, takes: 1m, run: {argv: [ssh, app01, \"a; b\"]}}]".to_owned(),
+        ),
+        (
+            "restore",
+            "steps: [{id: restore, owner: dba, takes: 1m, run: {argv: [sh], stdin: {text: \"a\\nb\"}}}]".to_owned(),
+        ),
+        ("install", format!("stages: [{{id: install, owner: dba, takes: 1m, run: {script}, undone_by: [restore]}}]")),
+        ("version", format!("baselines: {{version: {{run: {script}}}}}")),
+        ("health", format!("triggers: {{health: {{severity: major, probe: {{run: {script}}}}}}}")),
+    ];
+    for (subject, patch) in places {
+        let found: Vec<_> = findings(&patched(&patch))
+            .into_iter()
+            .filter(|finding| finding.code == "BOP-156")
+            .map(|finding| finding.subject)
+            .collect();
+        assert_eq!(found, [Some(subject.to_owned())], "{patch}");
+    }
+    let quiet = "steps: [{id: restore, owner: dba, takes: 1m, run: {argv: [./x.sh], env: {shell: \"a; b\"}}}]";
+    assert_eq!(findings(&patched(quiet)).iter().filter(|found| found.code == "BOP-156").count(), 0);
+}
