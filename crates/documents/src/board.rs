@@ -151,8 +151,8 @@ pub fn board(material: &Material<'_>, sections: &[Section]) -> Document {
     }
     Document {
         title: Some(material.plan.change.title.clone()),
-        facts: Vec::new(),
         blocks: make.blocks,
+        ..Document::default()
     }
 }
 
