@@ -3,10 +3,11 @@
 use backout_documents::tree::text_of_blocks;
 use backout_documents::{Item, Place};
 
+use crate::negation::{forbids_backout, leads_in, no_way_back};
 use crate::reading::Reading;
 use crate::sentences::{imperative, owner_at_end, pair};
 use crate::topics::Topic;
-use crate::words::{plain, struck};
+use crate::words::{has, plain, struck};
 use crate::{people, values};
 
 impl Reading<'_> {
@@ -30,6 +31,26 @@ impl Reading<'_> {
                 gone.iter().for_each(|item| self.note(&item.place, "", &text(item)));
             }
             return taken;
+        }
+        // Where to go back is what it is about, what says not to is no trigger and no step.
+        let about = matches!(topic, Some(Topic::Triggers | Topic::Procedure | Topic::Decision));
+        let first = |item: &Item| text(item).lines().next().unwrap_or_default().to_owned();
+        let forbidden = |item: &Item| {
+            let said = first(item);
+            forbids_backout(&said)
+                && (topic != Some(Topic::Procedure)
+                    || leads_in(&said)
+                    || has(&plain(&said), &["if", "when", "unless"]))
+                || topic == Some(Topic::Procedure) && no_way_back(&said)
+        };
+        if about && items.iter().any(forbidden) {
+            let (gone, left): (Vec<Item>, Vec<Item>) = items.iter().cloned().partition(forbidden);
+            let taken = left.is_empty() || self.list(heading, topic, ordered, &left, group, option);
+            if !taken {
+                left.iter().for_each(|item| self.note(&item.place, heading, &text(item)));
+            }
+            gone.iter().for_each(|item| self.note(&item.place, heading, &text(item)));
+            return true;
         }
         // A plan's header may stand in bullets, under whatever title; what somebody is
         // told to do is no header.

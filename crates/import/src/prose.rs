@@ -5,12 +5,14 @@ use backout_core::plan::{Grant, Many, Permission};
 use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::{Block, Kind, Place};
 
-use crate::draft::Draft;
+use crate::draft::{Draft, tells};
+use crate::negation::{split_forbidden, split_sentences};
 use crate::outline::Section;
 use crate::reading::Reading;
 use crate::sentences::{
     back_if, before_time, estimate_line, imperative, labels, nothing, pair, tells_what_to_do,
 };
+use crate::set_aside::acts_back;
 use crate::step_text::{no_return, option_name, title_of};
 use crate::topics::Topic;
 use crate::words::{goes_back, has, plain, without_number};
@@ -25,6 +27,7 @@ impl Reading<'_> {
             Some(Topic::Procedure) if !way_back => Some(Topic::Forward),
             topic => topic,
         };
+        let no_way = topic == Some(Topic::Procedure) && self.has_no_way(section);
         let group = self.group(section);
         let heading = section.heading().to_owned();
         let first = self.drafts.len();
@@ -54,11 +57,18 @@ impl Reading<'_> {
                 .iter()
                 .any(|part| matches!(part.block.kind, Kind::List(..) | Kind::Code(..)));
             let used = match &block.kind {
+                // Where there is no way back, only what leads back all the same is a step.
+                Kind::List(_, items)
+                    if no_way
+                        && !items.iter().any(|item| acts_back(&text_of_blocks(&item.blocks))) =>
+                {
+                    false
+                }
                 Kind::List(ordered, items) => {
                     self.list(&heading, topic, *ordered, items, &group, option.as_deref())
                 }
                 Kind::Code(language, text)
-                    if in_procedure && language.as_deref() != Some("mermaid") =>
+                    if in_procedure && !no_way && language.as_deref() != Some("mermaid") =>
                 {
                     let behind =
                         index.checked_sub(1).map(|before| &section.parts[before].block.kind);
@@ -73,11 +83,12 @@ impl Reading<'_> {
                         &text,
                         block,
                         first,
-                        (list_ahead, listed),
+                        (list_ahead, listed, no_way),
                         &group,
                         option.as_deref(),
                     )
                 }
+                _ if no_way => false,
                 Kind::Notice(_, inside) => {
                     let text = text_of_blocks(inside);
                     self.notice(topic, &text, &block.place, first)
@@ -92,6 +103,12 @@ impl Reading<'_> {
     }
 
     pub(crate) fn trigger_sentence(&mut self, text: &str, place: &Place, option: Option<&str>) {
+        if let Some(stands) = self.without_forbidden(text, place) {
+            if !stands.is_empty() {
+                self.trigger_sentence(&stands, place, option);
+            }
+            return;
+        }
         // Of several lines, the one that says when counts; the others explain it.
         let lines: Vec<&str> =
             text.lines().map(|line| line.trim().trim_start_matches("- ")).collect();
@@ -105,6 +122,13 @@ impl Reading<'_> {
             return;
         }
         let bare = text.trim();
+        // `Roll back if …` states the trigger behind its `if`.
+        if let Some(conditions) = back_if(bare) {
+            for condition in conditions {
+                self.trigger_sentence(&condition, place, option);
+            }
+            return;
+        }
         // `What should prompt a rollback: …` states the trigger behind the colon.
         let said = match bare.split_once(": ") {
             Some((before, rest))
@@ -119,6 +143,19 @@ impl Reading<'_> {
         {
             self.option_triggers.entry(option.to_owned()).or_default().push(id);
         }
+    }
+
+    /// What is left of a text without what says when not to go back, which is noted;
+    /// nothing if it says nothing of the kind.
+    fn without_forbidden(&mut self, text: &str, place: &Place) -> Option<String> {
+        let (lines, mut forbidden) = split_forbidden(text);
+        let (stands, sentences) = split_sentences(&lines.join("\n"));
+        forbidden.extend((!sentences.is_empty()).then_some(sentences.as_str()));
+        if forbidden.is_empty() {
+            return None;
+        }
+        self.note(place, "", &forbidden.join("\n"));
+        Some(stands)
     }
 
     fn code(
@@ -144,6 +181,8 @@ impl Reading<'_> {
                 }
                 true
             }
+            // Comments alone are nothing to carry out.
+            None if !text.lines().any(tells) => false,
             None => {
                 let mut draft = Draft::new(
                     &title_of(text.trim_start_matches(['$', '#', ' '])),
@@ -169,12 +208,21 @@ impl Reading<'_> {
         text: &str,
         block: &Block,
         first: usize,
-        (list_ahead, listed): (bool, bool),
+        (list_ahead, listed, no_way): (bool, bool, bool),
         group: &Option<String>,
         option: Option<&str>,
     ) -> bool {
         let place = &block.place;
-        if let Kind::Paragraph(inlines) = &block.kind {
+        let about =
+            matches!(topic, None | Some(Topic::Triggers | Topic::Procedure | Topic::Decision));
+        let stands = about.then(|| self.without_forbidden(text, place)).flatten();
+        if stands.as_deref() == Some("") {
+            return true;
+        }
+        let text = stands.as_deref().unwrap_or(text);
+        if let Kind::Paragraph(inlines) = &block.kind
+            && stands.is_none()
+        {
             let pairs = labels(inlines);
             let known: Vec<bool> = match topic {
                 Some(Topic::Procedure) => Vec::new(),
@@ -305,7 +353,7 @@ impl Reading<'_> {
                 if self.authority(text, place) {
                     return true;
                 }
-                if !listed && imperative(text) && !heading.trim_end().ends_with('?') {
+                if !listed && !no_way && imperative(text) && !heading.trim_end().ends_with('?') {
                     let mut draft = Draft::new(&title_of(text), place, group.clone());
                     if plain(text) != plain(&draft.title) {
                         draft.add_how(text, place);
@@ -418,6 +466,7 @@ impl Reading<'_> {
         if !way_back
             || section.topic() != Some(Topic::Procedure)
             || !self.drafts.is_empty() && self.prose_from.is_none()
+            || self.has_no_way(section)
         {
             return;
         }

@@ -3,6 +3,7 @@
 
 use backout_documents::{Inline, Style};
 
+use crate::negation::{forbids_backout, no_way_back};
 use crate::values;
 use crate::words::{goes_back, has, plain};
 
@@ -43,6 +44,9 @@ pub(crate) fn labels(inlines: &[Inline]) -> Vec<(String, String)> {
 
 /// What has to be so for going back, in `Back out if …` and `If …, go back`.
 pub(crate) fn back_if(text: &str) -> Option<Vec<String>> {
+    if forbids_backout(text) {
+        return None;
+    }
     let sentence = text.trim().trim_end_matches('.');
     let lower = sentence.to_lowercase();
     let opens = ["if ", "when ", "in case "].into_iter().find(|word| lower.starts_with(word));
@@ -132,35 +136,7 @@ pub(crate) fn before_time(heading: &str) -> &str {
 
 /// Words that say that there is nothing.
 pub(crate) fn nothing(text: &str) -> bool {
-    let said = plain(text);
-    matches!(
-        said.as_str(),
-        "n/a"
-            | "na"
-            | "none"
-            | "not applicable"
-            | "no"
-            | "tbd"
-            | "to be defined"
-            | "none required"
-            | "not required"
-            | "no rollback"
-            | "no backout"
-            | "nil"
-            | "not needed"
-    ) || has(
-        &said,
-        &[
-            "no rollback is possible",
-            "no backout is possible",
-            "rollback is not possible",
-            "backout is not possible",
-            "no rollback plan",
-            "no backout plan",
-            "cannot be rollback",
-            "not applicable",
-        ],
-    )
+    matches!(plain(text).as_str(), "tbd" | "to be defined") || no_way_back(text)
 }
 
 /// Whether a line tells somebody to do something.
@@ -284,6 +260,7 @@ pub(crate) fn tells_what_to_do(text: &str) -> bool {
         ],
     );
     !nothing(text)
+        && !forbids_backout(text)
         && !text.trim_end().ends_with(['?', ':'])
         && (imperative(bare) || speaks && bare.split(' ').count() >= 5)
 }

@@ -1,10 +1,12 @@
 //! What is put together in the end: the name of the change, the steps, the times;
 //! and what is missing.
 
+use backout_core::plan::Plan;
 use backout_documents::tree::text_of;
 use backout_documents::{Kind, Place};
 
 use crate::reading::Reading;
+use crate::report::Report;
 use crate::words::plain;
 
 impl Reading<'_> {
@@ -72,10 +74,11 @@ impl Reading<'_> {
             _ => None,
         }
     }
+}
 
+impl Report {
     /// What a backout plan needs and this document does not say.
-    pub(crate) fn missing(&mut self) {
-        let plan = &self.plan;
+    pub(crate) fn missing(&mut self, plan: &Plan) {
         let window = plan.window.as_ref();
         let without = |has: fn(&backout_core::plan::Step) -> bool| -> Vec<String> {
             plan.steps
@@ -140,7 +143,7 @@ impl Reading<'_> {
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             missing.push(format!("{what}: {}{more}", shown.join(", ")));
         }
-        self.report.missing = missing;
+        self.missing = missing;
     }
 }
 

@@ -70,6 +70,11 @@ pub(crate) fn topic(heading: &str) -> Option<Topic> {
             "irreversible",
             "not reversible",
             "no rollback possible",
+            "no backout possible",
+            "rollback not possible",
+            "rollback is not possible",
+            "backout not possible",
+            "backout is not possible",
             "when backout does not help",
         ]) =>
         {

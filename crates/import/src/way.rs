@@ -60,7 +60,15 @@ impl Reading<'_> {
     /// Gives the steps their names and puts them into the plan.
     pub(crate) fn settle_steps(&mut self) {
         self.settle_phases();
-        let drafts = std::mem::take(&mut self.drafts);
+        let mut drafts = std::mem::take(&mut self.drafts);
+        for draft in &mut drafts {
+            draft.complete();
+        }
+        let (drafts, empty): (Vec<Draft>, Vec<Draft>) =
+            drafts.into_iter().partition(Draft::is_step);
+        for draft in empty {
+            self.note(&draft.place, draft.group.as_deref().unwrap_or_default(), &draft.text());
+        }
         let mut ids: Vec<StepId> = Vec::new();
         let mut names = Names::default();
         for draft in &drafts {

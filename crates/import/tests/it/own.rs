@@ -49,7 +49,7 @@ fn the_example_comes_back_byte_for_byte_from_every_format() {
     let plan = example();
     for format in FORMATS {
         let imported = back(&written(&plan, format, &Section::ALL, false), format);
-        assert_eq!(imported.source.as_deref(), Some(plan.source.as_str()), "{format:?}");
+        assert_eq!(imported.text, plan.source, "{format:?}");
         assert_eq!(imported.plan, plan.plan, "{format:?}");
         assert_eq!(imported.report.changed, [], "{format:?}");
         assert_eq!(imported.report.not_taken_over, [], "{format:?}");
@@ -277,7 +277,7 @@ proptest! {
         };
         for format in FORMATS {
             let imported = back(&written(&read, format, &Section::ALL, false), format);
-            let found = imported.source.clone().unwrap_or_default();
+            let found = imported.text.clone();
             let differs = found.lines().zip(source.lines()).find(|(found, source)| found != source);
             prop_assert!(found == source, "{format:?} {differs:?} {:?}", imported.report.changed);
             prop_assert_eq!(&imported.plan, &plan, "{:?}", format);
