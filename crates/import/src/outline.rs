@@ -1,5 +1,6 @@
 //! A document as its parts under headings, each with what it is about.
 
+use backout_documents::board::NOT_READY;
 use backout_documents::tree::text_of;
 use backout_documents::{Block, Document, Kind, Place};
 
@@ -75,7 +76,7 @@ impl Section<'_> {
 /// The parts of a document, in order.
 pub(crate) fn outline(document: &Document) -> Vec<Section<'_>> {
     let mut sections = vec![Section { heads: Vec::new(), parts: Vec::new() }];
-    for block in &document.blocks {
+    for block in document.blocks.iter().filter(|block| !is_computed(block)) {
         if let Kind::Heading(level, text) = &block.kind {
             let text = text_of(text);
             let mut heads = sections.last().map_or_else(Vec::new, |section| section.heads.clone());
@@ -90,4 +91,10 @@ pub(crate) fn outline(document: &Document) -> Vec<Section<'_>> {
         }
     }
     sections
+}
+
+/// What our own documents say of a plan with errors is worked out anew each time.
+fn is_computed(block: &Block) -> bool {
+    matches!(block.kind, Kind::Paragraph(_) | Kind::Notice(..))
+        && block.text().trim_start_matches("Warning").trim_start().starts_with(NOT_READY)
 }

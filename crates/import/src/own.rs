@@ -256,7 +256,8 @@ fn made(
         }
         Format::Word => word(&tree, &footing(plan, &digest)).ok()?,
         Format::Excel => {
-            backout_documents::workbook::workbook(plan, &read_plan.source, &digest, &[]).ok()?
+            backout_documents::workbook::workbook(plan, &read_plan.source, &digest, &[], None)
+                .ok()?
         }
         Format::Ods | Format::Csv | Format::ServiceNow | Format::Jira => return None,
     };

@@ -6,6 +6,7 @@ mod crashes;
 mod deploy;
 mod documents;
 mod examples;
+mod first_page;
 mod foresight;
 mod house;
 mod keys;

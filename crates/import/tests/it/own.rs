@@ -36,7 +36,7 @@ fn written(plan: &ReadPlan, format: Format, sections: &[Section], working: bool)
             html(&document, if working { Page::Working } else { Page::Reading }).into_bytes()
         }
         Format::Word => word(&document, &footing(&plan.plan, &digest)).expect("written"),
-        _ => workbook(&plan.plan, &plan.source, &digest, &[]).expect("written"),
+        _ => workbook(&plan.plan, &plan.source, &digest, &[], None).expect("written"),
     }
 }
 
