@@ -34,6 +34,10 @@ impl Section<'_> {
     /// What the part is about: what its own heading says, else the nearest above.
     /// A document's title lends its topic to nothing but the whole.
     pub(crate) fn topic(&self) -> Option<Topic> {
+        // Whatever stands below it, it is for another day.
+        if self.heads.iter().any(|head| head.topic == Some(Topic::Prevention)) {
+            return Some(Topic::Prevention);
+        }
         let own = self.heads.iter().rev().find_map(|head| head.topic.map(|topic| (head, topic)));
         own.map(|(_, topic)| topic)
     }
@@ -50,6 +54,9 @@ impl Section<'_> {
 
     /// Whether this part is about going back rather than forward.
     pub(crate) fn is_way_back(&self, whole_is: bool) -> bool {
+        if self.topic() == Some(Topic::Prevention) {
+            return false;
+        }
         for head in self.heads.iter().rev() {
             if leads_back(&plain(&head.text)) {
                 return true;

@@ -6,16 +6,17 @@ use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::{Block, Kind, Place};
 
 use crate::draft::{Draft, tells};
-use crate::negation::{split_forbidden, split_sentences};
+use crate::negation::{forbids_backout, no_way_back, split_forbidden, split_sentences};
 use crate::outline::Section;
 use crate::reading::Reading;
 use crate::sentences::{
-    back_if, before_time, estimate_line, imperative, labels, nothing, pair, tells_what_to_do,
+    back_if, before_time, estimate_line, imperative, is_numbered_act, labels, nothing, pair,
+    tells_what_to_do,
 };
 use crate::set_aside::acts_back;
-use crate::step_text::{no_return, option_name, title_of};
+use crate::step_text::{no_return, option_name, title_of, trailing_length};
 use crate::topics::Topic;
-use crate::words::{goes_back, has, plain, without_number};
+use crate::words::{goes_back, has, is_step, plain, without_number};
 use crate::{people, values};
 
 impl Reading<'_> {
@@ -25,6 +26,7 @@ impl Reading<'_> {
         let topic = match section.topic() {
             // What leads forward is not the way back, whatever it is called.
             Some(Topic::Procedure) if !way_back => Some(Topic::Forward),
+            topic if self.is_phase(section, topic) => Some(Topic::Procedure),
             topic => topic,
         };
         let no_way = topic == Some(Topic::Procedure) && self.has_no_way(section);
@@ -47,12 +49,39 @@ impl Reading<'_> {
         {
             self.phase(before_time(&heading), first, takes, &place);
         }
+        // `RDS 10 min:`, and `Restart it 10 min` with nothing below.
+        let heading_length = in_procedure && !is_step(&heading) && section.heads.len() > 1;
+        if heading_length
+            && let (Some((title, takes)), Some(place)) =
+                (trailing_length(&heading), section.place())
+            && section.parts.iter().all(|part| matches!(part.block.kind, Kind::List(..)))
+        {
+            self.phase(title, first, takes, &place);
+        }
         for index in 0..section.parts.len() {
             let part = &section.parts[index];
             if part.used {
                 continue;
             }
             let block = part.block;
+            // `Follow these steps to roll back:` says what the list behind it is.
+            if let (Kind::Paragraph(inlines), Some(next)) =
+                (&block.kind, section.parts.get(index + 1).map(|part| &part.block.kind))
+                && let Kind::List(true, items) = next
+                && topic != Some(Topic::Procedure)
+                && topic != Some(Topic::Prevention)
+                && leads_to_steps_back(&text_of(inlines))
+            {
+                self.step_list(items, group.clone());
+                for draft in &mut self.drafts[first..] {
+                    draft
+                        .guess
+                        .get_or_insert("the sentence above the list says that it leads back");
+                }
+                section.parts[index].used = true;
+                section.parts[index + 1].used = true;
+                continue;
+            }
             let list_ahead = section.parts[index + 1..]
                 .iter()
                 .any(|part| matches!(part.block.kind, Kind::List(..) | Kind::Code(..)));
@@ -70,10 +99,22 @@ impl Reading<'_> {
                 Kind::Code(language, text)
                     if in_procedure && !no_way && language.as_deref() != Some("mermaid") =>
                 {
-                    let behind =
-                        index.checked_sub(1).map(|before| &section.parts[before].block.kind);
-                    let several = matches!(behind, Some(Kind::List(_, items)) if items.len() > 1);
-                    self.code(text, &block.place, (first, several), before, &group)
+                    let behind = index.checked_sub(1).map(|before| &section.parts[before]);
+                    let several = matches!(behind.map(|part| &part.block.kind), Some(Kind::List(_, items)) if items.len() > 1);
+                    let drafts = self.drafts.len();
+                    let used = self.code(text, &block.place, (first, several), before, &group);
+                    // What the sentence above a command says of it belongs to its step.
+                    if self.drafts.len() > drafts
+                        && let Some(behind) = index.checked_sub(1)
+                        && let part = &mut section.parts[behind]
+                        && !part.used
+                        && let Kind::Paragraph(inlines) = &part.block.kind
+                        && !text_of(inlines).contains('\n')
+                    {
+                        self.drafts[drafts].how.insert(0, text_of(inlines));
+                        part.used = true;
+                    }
+                    used
                 }
                 Kind::Paragraph(inlines) => {
                     let text = text_of(inlines);
@@ -100,6 +141,22 @@ impl Reading<'_> {
         if self.drafts.len() > first {
             *before = Some(self.drafts.len() - 1);
         }
+    }
+
+    /// Whether a section of a document about going back is one phase of it: an act with
+    /// numbered steps below, and nothing else that its heading is about.
+    fn is_phase(&self, section: &Section<'_>, topic: Option<Topic>) -> bool {
+        let steps = section.parts.iter().any(|part| {
+            !part.used && matches!(&part.block.kind, Kind::List(ordered, items) if *ordered || items.iter().any(|item| item.ticked.is_some()))
+        });
+        let numbered = is_numbered_act(section.heading());
+        let act = imperative(without_number(section.heading()));
+        steps
+            && self.whole_is_back
+            && self.says_it_is_back()
+            && section.heads.len() > 1
+            && (act && topic.is_none() || numbered && topic == Some(Topic::Verification))
+            && section.is_way_back(self.whole_is_back)
     }
 
     pub(crate) fn trigger_sentence(&mut self, text: &str, place: &Place, option: Option<&str>) {
@@ -531,4 +588,16 @@ impl Reading<'_> {
     fn is_field_of_ticket(&self, section: &Section<'_>) -> bool {
         section.place().is_some_and(|place| place.unit.starts_with("field "))
     }
+}
+
+/// Whether a sentence says that the list behind it leads back: `Follow these steps to
+/// roll back to version 2.`
+fn leads_to_steps_back(text: &str) -> bool {
+    let said = plain(text);
+    goes_back(&said)
+        && !forbids_backout(text)
+        && !no_way_back(text)
+        && has(&said, &["following", "these steps", "steps below", "steps to", "as follows"])
+        && said.split(' ').count() <= 25
+        && text.trim().lines().count() == 1
 }

@@ -310,6 +310,11 @@ impl<'a> Reading<'a> {
         found
     }
 
+    /// Whether the document itself says that it is about going back.
+    pub(crate) fn says_it_is_back(&self) -> bool {
+        self.taken_for_back.is_none()
+    }
+
     /// Whether a part stands under a heading below which there is no way back.
     pub(crate) fn has_no_way(&self, section: &Section<'_>) -> bool {
         section.heads.iter().any(|head| self.no_way.contains(&head.place))
@@ -383,7 +388,6 @@ fn is_condition(heading: &str) -> bool {
 fn says_something(block: &Block) -> bool {
     match &block.kind {
         Kind::Figure(_) | Kind::PageBreak => false,
-        Kind::Code(language, _) => language.as_deref() != Some("mermaid"),
         _ => true,
     }
 }

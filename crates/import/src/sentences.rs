@@ -143,7 +143,74 @@ pub(crate) fn nothing(text: &str) -> bool {
 pub(crate) fn imperative(text: &str) -> bool {
     let said = plain(text);
     let first = said.split(' ').next().unwrap_or_default();
-    const VERBS: [&str; 84] = [
+    const VERBS: [&str; 151] = [
+        "add",
+        "adjust",
+        "allow",
+        "archive",
+        "attach",
+        "block",
+        "bring",
+        "build",
+        "cancel",
+        "change",
+        "checkout",
+        "clean",
+        "click",
+        "comment",
+        "commit",
+        "cordon",
+        "demote",
+        "destroy",
+        "detach",
+        "download",
+        "edit",
+        "engage",
+        "ensure",
+        "escalate",
+        "evict",
+        "extract",
+        "fail",
+        "fetch",
+        "follow",
+        "force",
+        "go",
+        "inspect",
+        "invalidate",
+        "kick",
+        "lock",
+        "log",
+        "lower",
+        "make",
+        "modify",
+        "navigate",
+        "perform",
+        "promote",
+        "publish",
+        "raise",
+        "reapply",
+        "rebuild",
+        "reconnect",
+        "reduce",
+        "relaunch",
+        "rerun",
+        "repeat",
+        "replace",
+        "resync",
+        "return",
+        "review",
+        "select",
+        "submit",
+        "swap",
+        "sync",
+        "tag",
+        "terminate",
+        "test",
+        "trigger",
+        "uncomment",
+        "uncordon",
+        "unlock",
+        "unpause",
         "load",
         "reload",
         "replay",
@@ -229,7 +296,66 @@ pub(crate) fn imperative(text: &str) -> bool {
         "pause",
         "resume",
     ];
-    VERBS.contains(&first)
+    VERBS.contains(&first) && (first != "trigger" || triggers_something(text))
+}
+
+/// Whether `trigger` is what is done: `Trigger Argo CD to sync`, and not `Trigger
+/// conditions` or `Trigger: error rate > 5 %`.
+pub(crate) fn triggers_something(text: &str) -> bool {
+    const NOUNS: [&str; 24] = [
+        "condition",
+        "criteri",
+        "point",
+        "event",
+        "threshold",
+        "level",
+        "list",
+        "table",
+        "matrix",
+        "for",
+        "of",
+        "and",
+        "or",
+        "definition",
+        "value",
+        "metric",
+        "scenario",
+        "type",
+        "when",
+        "if",
+        "identification",
+        "source",
+        "overview",
+        "evaluation",
+    ];
+    let said = plain(text);
+    let mut words = said.split(' ');
+    let first = words.next().unwrap_or_default();
+    let Some(second) = words.next() else { return false };
+    let named = text.to_lowercase().split(':').next().is_some_and(|name| name.trim() == "trigger");
+    // `Trigger the rollback if …` says when.
+    let says_when = goes_back(&said) && has(&said, &["if", "when"]);
+    first == "trigger"
+        && !named
+        && !says_when
+        && !NOUNS.iter().any(|noun| second.starts_with(noun))
+        && !(goes_back(second) && words.all(|word| NOUNS.iter().any(|noun| word.starts_with(noun))))
+}
+
+/// A heading that is one act of several, and no way back of its own.
+pub(crate) fn is_act(heading: &str) -> bool {
+    is_numbered_act(heading) || triggers_something(heading)
+}
+
+/// `2. Revert the offending change`: a numbered act, one phase of several.
+pub(crate) fn is_numbered_act(heading: &str) -> bool {
+    let bare = crate::words::without_number(heading);
+    let number = heading.trim();
+    let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
+    let counted = digits > 0
+        && number[digits..].starts_with(['.', ')', ':'])
+        && !number[digits + 1..].starts_with(|c: char| c.is_ascii_digit());
+    counted && imperative(bare)
 }
 
 /// Whether running text says how to go back: an order, or a sentence with one of

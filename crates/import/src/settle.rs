@@ -7,6 +7,7 @@ use backout_documents::{Kind, Place};
 
 use crate::reading::Reading;
 use crate::report::Report;
+use crate::sentences::pair;
 use crate::words::plain;
 
 impl Reading<'_> {
@@ -68,7 +69,9 @@ impl Reading<'_> {
                 let text = text_of(text);
                 let short = text.chars().count() <= 80
                     && !text.contains('\n')
-                    && !text.ends_with(['.', ':']);
+                    && !text.ends_with(['.', ':'])
+                    && (pair(&text).is_none() || without_kind(&text) != text)
+                    && !is_remark(&text);
                 short.then(|| (text, block.place.clone()))
             }
             _ => None,
@@ -145,6 +148,30 @@ impl Report {
         }
         self.missing = missing;
     }
+}
+
+/// Whether a line speaks of the document rather than of the change.
+fn is_remark(text: &str) -> bool {
+    const BEGINS: [&str; 14] = [
+        "note",
+        "nb",
+        "this document",
+        "this page",
+        "this plan",
+        "this runbook",
+        "draft",
+        "confidential",
+        "internal",
+        "please",
+        "disclaimer",
+        "warning",
+        "last updated",
+        "subject to",
+    ];
+    let said = plain(text);
+    BEGINS.iter().any(|word| {
+        said.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    })
 }
 
 /// Whether a word is part of the name of a kind of document.

@@ -13,8 +13,10 @@ use crate::fields::longest;
 use crate::outline::Section;
 use crate::people;
 use crate::reading::{Phase, Reading};
+use crate::sentences::{imperative, is_act};
 use crate::step_text::{
     alike, before_brackets, checks, no_return, numbered, option_name, title_of, trailing_brackets,
+    trailing_dash,
 };
 use crate::tables::Grid;
 use crate::topics::Topic;
@@ -211,13 +213,59 @@ impl Reading<'_> {
         if let Some(length) = length {
             self.drafts[index].takes.get_or_insert((length, place.clone()));
         }
-        for part in &mut section.parts {
-            if !part.used {
-                self.detail(index, part.block);
-                part.used = true;
+        let left: Vec<&Block> =
+            section.parts.iter().filter(|part| !part.used).map(|part| part.block).collect();
+        self.details(index, &left);
+        section.parts.iter_mut().for_each(|part| part.used = true);
+        true
+    }
+
+    /// Takes blocks as the details of a step. `Verification:` alone in its line is said
+    /// of what follows it.
+    fn details(&mut self, index: usize, blocks: &[&Block]) {
+        let mut checks_follow = false;
+        for block in blocks {
+            let paragraph = match &block.kind {
+                Kind::Paragraph(inlines) => Some(text_of(inlines)),
+                _ => None,
+            };
+            if let Some(text) = &paragraph
+                && text.trim().lines().count() == 1
+                && let Some((name, rest)) = text.split_once(':')
+                && rest.trim().trim_matches('*').is_empty()
+            {
+                let name = plain(name);
+                checks_follow =
+                    ["verif", "validat", "expected", "check", "how to check", "success"]
+                        .iter()
+                        .any(|word| name.starts_with(word))
+                        && name.split(' ').count() <= 4;
+                if checks_follow {
+                    continue;
+                }
+            }
+            let place = &block.place;
+            match &block.kind {
+                Kind::List(_, items) if checks_follow => {
+                    let lines =
+                        items.iter().map(|item| (text_of_blocks(&item.blocks), &item.place));
+                    for (text, place) in lines.filter(|(text, _)| !text.trim().is_empty()) {
+                        self.drafts[index].verify.push((text, place.clone()));
+                    }
+                }
+                Kind::Code(_, text) if checks_follow => {
+                    self.drafts[index].verify.push((text.trim().to_owned(), place.clone()));
+                }
+                Kind::Paragraph(inlines) if checks_follow => {
+                    self.drafts[index].verify.push((text_of(inlines), place.clone()));
+                    checks_follow = false;
+                }
+                _ => {
+                    checks_follow = false;
+                    self.detail(index, block);
+                }
             }
         }
-        true
     }
 
     /// Takes a block as the details of a step.
@@ -347,7 +395,10 @@ impl Reading<'_> {
             draft.component = Some(component.join(" "));
         }
         let duration = joined(gathered.get(&'d'));
+        // `Time: 02:10` is when, on the clock of the night.
+        let clock = says_clock(text, &duration);
         match values::length(&duration, Some("m")) {
+            _ if clock => draft.add_how(&format!("Time: {duration}"), place),
             Some(length) if draft.takes.is_none() && !values::says_more(&duration) => {
                 draft.takes = Some((length, place.clone()));
             }
@@ -422,7 +473,20 @@ impl Reading<'_> {
                 rest = what.trim().to_owned();
             }
             let mut draft = Draft::new("", &item.place, group.clone());
-            let (body, brackets) = trailing_brackets(&rest);
+            let whole = rest.clone();
+            let (mut brackets, mut behind) = (Vec::new(), Vec::new());
+            loop {
+                let (body, inside) = trailing_brackets(&rest);
+                let (body, tails) =
+                    if inside.is_empty() { self.without_dashes(rest) } else { (body, Vec::new()) };
+                let done = inside.is_empty() && tails.is_empty();
+                rest = body;
+                if done {
+                    break;
+                }
+                behind.extend(tails.iter().cloned());
+                brackets.extend(inside.into_iter().chain(tails));
+            }
             // Brackets are who and how long only if they are that and nothing else.
             let mut all_told = !brackets.is_empty();
             let (mut who, mut takes) = (owner.clone(), None);
@@ -436,7 +500,8 @@ impl Reading<'_> {
                     .trim();
                 let named = bare.len() < piece.len()
                     || people::same(&plain(bare), &self.plan).is_some()
-                    || people::is_title(bare);
+                    || people::is_title(bare)
+                    || people::is_person(bare) && behind.iter().any(|tail| tail == bare);
                 match values::length(piece, None).filter(|_| !values::says_more(piece)) {
                     Some(length) if takes.is_none() => takes = Some((length, item.place.clone())),
                     None if who.is_none() && named && bare.split(' ').count() <= 4 => {
@@ -447,9 +512,9 @@ impl Reading<'_> {
             }
             let said = if all_told {
                 (owner, draft.takes) = (who, takes);
-                body
-            } else {
                 rest
+            } else {
+                whole
             };
             draft.title = title_of(&said);
             draft.said = plain(&draft.title);
@@ -464,10 +529,28 @@ impl Reading<'_> {
                 self.drafts[index].owner = role.map(|role| (role, item.place.clone()));
             }
             self.caution(index, &said);
-            for block in item.blocks.iter().skip(1) {
-                self.detail(index, block);
-            }
+            let below: Vec<&Block> = item.blocks.iter().skip(1).collect();
+            self.details(index, &below);
         }
+    }
+
+    /// `Restore the snapshot (15 min) - DBA Team`: the text without who and how long
+    /// behind its dashes, and those.
+    fn without_dashes(&self, text: String) -> (String, Vec<String>) {
+        let mut rest = text;
+        let mut found = Vec::new();
+        while let Some((before, behind)) = trailing_dash(&rest) {
+            let length = values::length(behind, None).is_some() && !values::says_more(behind);
+            let named = people::is_title(behind) && !imperative(behind)
+                || people::same(&plain(behind), &self.plan).is_some()
+                || people::is_person(behind);
+            if !(length || named) || before.is_empty() || behind.ends_with([')', ']']) {
+                break;
+            }
+            found.push(behind.to_owned());
+            rest = before.to_owned();
+        }
+        (rest, found)
     }
 
     /// The text without lines that say how long the whole takes.
@@ -488,7 +571,9 @@ impl Reading<'_> {
         let named = section.heads.iter().rev().find(|head| option_name(&head.text).is_some());
         let below_title =
             section.heads.iter().filter(|head| head.level > 1 || head.topic.is_some());
-        let top = below_title.into_iter().find(|head| goes_back(&plain(&head.text)));
+        let top = below_title
+            .into_iter()
+            .find(|head| goes_back(&plain(&head.text)) && !is_act(&head.text));
         named.or(top).map(|head| head.text.clone())
     }
 
@@ -500,4 +585,23 @@ impl Reading<'_> {
             place: place.clone(),
         });
     }
+}
+
+/// Whether the label `Time` names a time of day: nobody plans a step to the minute of
+/// an hour, and `Duration: 0:30` says how long.
+fn says_clock(text: &str, value: &str) -> bool {
+    let named = |line: &str| {
+        line.split_once(':').is_some_and(|(name, rest)| {
+            let name = plain(name);
+            matches!(
+                name.as_str(),
+                "time" | "start" | "at" | "when" | "planned start" | "start time"
+            ) && rest.trim_start_matches(['*', ' ']).starts_with(value.trim())
+        })
+    };
+    let digits = value.trim().trim_start_matches(|c: char| c.is_ascii_digit());
+    let clock = digits.len() + 2 >= value.trim().len()
+        && digits.starts_with([':', '.'])
+        && !values::times(value).is_empty();
+    clock && text.lines().any(named)
 }

@@ -49,7 +49,9 @@ impl Reading<'_> {
                 step.irreversible = step.irreversible.take().or_else(|| draft.irreversible.clone());
                 step.owner = step.owner.take().or_else(|| draft.owner.clone());
             }
-            step.how = vec![step.how.join("\n")];
+            if !step.how.is_empty() {
+                step.how = vec![step.how.join("\n")];
+            }
             step.takes = Some((Estimate::Point(phase.takes), phase.place.clone()));
             step.guess = Some("a phase is one step, because its time is stated only as a whole");
             drafts.push(step);
