@@ -5,7 +5,8 @@ use backout_core::ids::RoleId;
 use backout_documents::Place;
 use jiff::civil::{Date, DateTime};
 
-use crate::negation::{forbids_backout, leads_in, no_way_back};
+use crate::negation::{forbids_backout, leads_in};
+use crate::no_way::no_way_back;
 use crate::step_text::title_of;
 use crate::words::plain;
 
@@ -84,7 +85,7 @@ impl Draft {
         let open = is_placeholder(&self.title);
         !self.title.trim().is_empty()
             && !(denied && (self.how.is_empty() || self.how.iter().all(|how| no_way_back(how))))
-            && !(open && !told())
+            && (!open || told())
     }
 
     /// All that it says, for a note.

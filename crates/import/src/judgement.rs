@@ -8,7 +8,8 @@ use backout_core::plan::{
 use backout_documents::Place;
 
 use crate::columns::Column as C;
-use crate::negation::{forbids_backout, nothing_at_all};
+use crate::negation::forbids_backout;
+use crate::no_way::nothing_at_all;
 use crate::reading::Reading;
 use crate::tables::Grid;
 use crate::words::{has, plain, slug, unique};

@@ -16,13 +16,16 @@
 
 mod altered;
 mod columns;
+mod details;
 mod draft;
 mod duties;
 mod fields;
 mod judgement;
+mod last_resort;
 mod lists;
 mod merge;
 mod negation;
+mod no_way;
 mod outline;
 mod own;
 mod parts;

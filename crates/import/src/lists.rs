@@ -4,7 +4,8 @@ use backout_documents::tree::text_of_blocks;
 use backout_documents::{Item, Kind, Place};
 
 use crate::draft::Draft;
-use crate::negation::{forbids_backout, leads_in, no_way_back};
+use crate::negation::{forbids_backout, leads_in};
+use crate::no_way::no_way_back;
 use crate::reading::Reading;
 use crate::sentences::{imperative, owner_at_end, pair};
 use crate::topics::Topic;

@@ -108,12 +108,9 @@ impl<'a> Rebuild<'a> {
     fn add(&mut self, section: &str, value: Value) {
         let mut with = self.built.clone();
         with.insert(section.to_owned(), value.clone());
-        let why = match Self::reads(&with) {
-            Ok(_) => {
-                self.built = with;
-                return;
-            }
-            Err(why) => why,
+        let Err(why) = Self::reads(&with) else {
+            self.built = with;
+            return;
         };
         match value {
             Value::Array(items) if items.len() <= MOST_TRIED => {

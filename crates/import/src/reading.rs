@@ -11,7 +11,8 @@ use backout_documents::{Block, Document, Kind, Place};
 use indexmap::IndexMap;
 
 use crate::draft::{Draft, When};
-use crate::negation::{forbids_backout, no_way_back};
+use crate::negation::forbids_backout;
+use crate::no_way::no_way_back;
 use crate::outline::{Section, outline};
 use crate::report::{Report, Unread};
 use crate::set_aside::without_way_back;
@@ -386,8 +387,5 @@ fn is_condition(heading: &str) -> bool {
 }
 
 fn says_something(block: &Block) -> bool {
-    match &block.kind {
-        Kind::Figure(_) | Kind::PageBreak => false,
-        _ => true,
-    }
+    !matches!(block.kind, Kind::Figure(_) | Kind::PageBreak)
 }

@@ -3,7 +3,8 @@
 
 use backout_documents::{Inline, Style};
 
-use crate::negation::{forbids_backout, no_way_back};
+use crate::negation::forbids_backout;
+use crate::no_way::no_way_back;
 use crate::values;
 use crate::words::{goes_back, has, plain};
 
@@ -335,11 +336,10 @@ pub(crate) fn triggers_something(text: &str) -> bool {
     let named = text.to_lowercase().split(':').next().is_some_and(|name| name.trim() == "trigger");
     // `Trigger the rollback if …` says when.
     let says_when = goes_back(&said) && has(&said, &["if", "when"]);
-    first == "trigger"
-        && !named
-        && !says_when
-        && !NOUNS.iter().any(|noun| second.starts_with(noun))
-        && !(goes_back(second) && words.all(|word| NOUNS.iter().any(|noun| word.starts_with(noun))))
+    let noun = |word: &str| NOUNS.iter().any(|noun| word.starts_with(noun));
+    // `Trigger rollback` alone names what calls for it.
+    let of_going_back = goes_back(second) && words.all(noun);
+    first == "trigger" && !named && !says_when && !noun(second) && !of_going_back
 }
 
 /// A heading that is one act of several, and no way back of its own.

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::{Block, Kind, Place};
 
-use crate::negation::{calls_off, forbids_backout, leads_in, no_way_back, says_when};
+use crate::negation::{calls_off, forbids_backout, leads_in, says_when};
+use crate::no_way::no_way_back;
 use crate::outline::Section;
 use crate::reading::Reading;
 use crate::topics::Topic;

@@ -9,6 +9,7 @@ mod examples;
 mod first_page;
 mod foresight;
 mod house;
+mod import_ends;
 mod keys;
 mod messages;
 mod nights;

@@ -5,6 +5,28 @@ use backout_import::Imported;
 
 use crate::care::{imported, labels, notes};
 
+/// Small documents of every shape below, for mutations.
+pub(crate) const CASES: [&str; 18] = [
+    "# Rollback plan\n\n## Rollback decision criteria\n\n**Do NOT roll back if:**\n\n- Response time is slow (can be tuned)\n- Warnings in the log\n\n## Rollback steps\n\n1. Stop the service\n2. Start version 1.9\n",
+    "# Rollback\n\n## Rollback steps\n\n1. Revert the commit\n\n## Emergency contacts\n\nIf the rollback doesn't work:\n\n1. **Check Git history**: `git reflog` to find the previous state\n2. **Contact**: Development team lead\n",
+    "# Change CHG0041207\n\n## Backout plan\n\n1) Put gateway into maintenance (5 min) - Payments Operations\n2) Restore DB snapshot (15 min) - DBA Team\n3) Take gateway out of maintenance (5 min) - QA\n",
+    "# Upgrade of search from 2.4 to 5.6\n\n## Recovery from backup\n\nYou can follow the following steps to rollback to version 2.\n\n1. Revert the parameters in `public.yml`\n2. Run deploy stack.\n\n   ```\n   cchq env deploy\n   ```\n3. Start the service\n",
+    "# Upgrade\n\n### Rollback\n\nThis playbook performs a rollback of the upgrade.\n\n```bash\nansible-playbook rollback.yml\n```\n",
+    "# Upgrade\n\n# Roll Back\n## RDS 10 min:\n- Restore RDS snapshot to a db instance\n\n## EC2 10 min:\n- Rename /opt/new to /opt/old\n- Change the db url\n\n## EFS 3 min:\n- Rename confluence.cfg.xml\n\n## Restart Confluence and confirm it is working as expected 10 min\n",
+    "# Rollback plan\n\n## Rollback steps\n\n1. Revert the commit\n\n## Prevention\n\n### To minimize rollback need:\n\n1. **Test thoroughly:**\n   - Run all tests before migration\n2. **Back up everything**\n",
+    "*Note: this document is subject to change*\n\n# Launch runbook\n\n## Rollback\n\n1. On call party escalates to the commander (i.e. James) by phone.\n2. Rachael updates Chris\n",
+    "# Rollback plan\n\n**Rollback time estimate:** 15-30 minutes\n\n## Rollback procedure\n\n### Step 1: Stop the servers\n\n**Purpose:** No writes during the rollback\n\n```bash\nnpm run stop\n```\n\n**Verification:**\n- Check that port 3000 is free\n\n### Step 2: Restore the content\n\n```bash\ncp -r backup/content content\n```\n\n**Verification:**\n- Check that the folder is populated\n",
+    "# Roll back your app\n\n## Rollback steps\n\n1. Revert the commit\n2. Push the branch\n\n## Trigger Argo CD to sync\n\n1. Run a manual sync\n2. Wait until it is healthy\n",
+    "# Backout plan\n## Backout procedure\n| Step | Action | Owner | Duration | Verify |\n|---|---|---|---|---|\n| 1 | Restore application | Ops | 15 min | Version file shows v1.9 |\n| 2 | Start application servers | Ops | 5 min | Services started |\n\n#### Step 1: Restore application\n```\n$ systemctl stop portal\n$ cp -a /backup/app/. /opt/portal/\n```\n",
+    "# Rollback runbook\n\n## 1. Freeze the image updater\n\n1. Set the pause flag to true\n2. Push the branch\n\n## 2. Revert the offending change\n\n1. Revert the commit\n2. Push the branch\n\n## 3. Verify the rollback\n\n1. Confirm that the old version answers\n\n## 4. Unfreeze the image updater\n\n1. Set the pause flag to false\n2. Push the branch\n",
+    "# Launch Plan\n\n## Owners\n- Product: Dana (PM)\n- Operations: Luis\n\n## Rollback\n- Trigger: error rate >5% or critical bug\n- Steps: disable feature flag, redeploy previous tag, notify stakeholders\n- Postmortem: document root cause\n",
+    "### Rollback Procedure 1: [Procedure Name]\n   ```bash\n   # Command if applicable\n   ```\n**Verification**:\n",
+    "# Go-live\n\n## Rollback checklist\n\n- [ ] **User access disabled**\n  - Time: 02:10\n  - Owner: DevOps\n- [ ] **Stop all services**\n  - Time: 02:20\n  - Owner: DevOps\n",
+    "# Backout plan\n\n```mermaid\nflowchart TD\n  A[Issue] --> B{Fixable in 30 minutes?}\n  B -->|No| C[Invoke backout at once]\n```\n\n## Backout procedure\n\n| Step | Action | Owner | Duration |\n|---|---|---|---|\n| 1 | Restore database | DBA | 30 min |\n",
+    "# Cluster upgrade\n\n## Rollback procedure (or lack thereof)\n\nDue to the nature of the upgrade there is no ability for us to roll back.\n\nIf we hit issues, the first step is to reach out to vendor support.\n",
+    "# Downgrade\n```\n```\n6. (DBA)",
+];
+
 fn markdown(text: &str) -> Imported {
     imported("x.md", text.as_bytes())
 }
@@ -333,7 +355,7 @@ fn bullets_with_labels_are_what_their_labels_say() {
         ["disable feature flag", "redeploy previous tag", "notify stakeholders"]
     );
     let triggers: Vec<String> =
-        found.plan.triggers.values().map(|trigger| trigger.label().into()).collect();
+        found.plan.triggers.values().map(|trigger| trigger.label()).collect();
     assert_eq!(triggers, ["error rate >5% or critical bug"]);
     let roles: Vec<&str> = found.plan.roles.keys().map(|role| role.as_str()).collect();
     assert_eq!(roles, ["product", "operations"]);

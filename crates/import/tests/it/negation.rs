@@ -36,13 +36,8 @@ fn with(criteria: &str) -> String {
 
 fn holds(text: &str, name: &str) -> Result<(), String> {
     let found = imported(name, text.as_bytes());
-    let triggers: Vec<String> = found
-        .plan
-        .triggers
-        .values()
-        .map(backout_core::plan::Trigger::label)
-        .map(Into::into)
-        .collect();
+    let triggers: Vec<String> =
+        found.plan.triggers.values().map(backout_core::plan::Trigger::label).collect();
     let kept = notes(&found);
     let expected = triggers == ["Error rate"]
         && labels(&found) == ["Stop the service", "Start version 1.9"]
@@ -110,7 +105,7 @@ fn a_trigger_with_an_exception_keeps_its_words() {
         .plan
         .triggers
         .values()
-        .map(|trigger| (trigger.label().into(), trigger.limit.is_some()))
+        .map(|trigger| (trigger.label(), trigger.limit.is_some()))
         .collect();
     assert_eq!(triggers, [("Error rate > 5 % unless the load test runs".to_owned(), false)]);
     assert!(notes(&found).contains("Unless the queue is short"));
