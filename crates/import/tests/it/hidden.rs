@@ -1,6 +1,7 @@
 //! What a document holds and does not show is no step, no role and no trigger. It is
 //! kept as a note that says what was hidden, and where.
 
+use backout_documents::read::{self, Format};
 use rust_xlsxwriter::{Workbook, Worksheet};
 
 use crate::care::{imported, labels};
@@ -317,4 +318,68 @@ fn what_a_page_hides_is_no_step() {
     assert_eq!(labels(&found), ["Stop the service"]);
     let kept: Vec<String> = kept(&found).into_iter().map(|(_, text)| text).collect();
     assert_eq!(kept, ["1. Reboot everything", "Drop the database"]);
+}
+
+#[test]
+fn a_checklist_of_results_is_read_with_its_filtered_rows() {
+    let bytes = workbook(|sheet| {
+        sheet.set_row_hidden(2).expect("a row").set_row_hidden(3).expect("a row");
+    });
+    let rows = |document: &backout_documents::Document| -> Vec<usize> {
+        let tables = document.blocks.iter().filter_map(|block| match &block.kind {
+            backout_documents::Kind::Table(table) => Some(table.rows.len()),
+            _ => None,
+        });
+        tables.collect()
+    };
+    let shown = read::read(Format::Excel, &bytes, None).expect("read");
+    let whole = read::read_whole(Format::Excel, &bytes).expect("read");
+    assert_eq!((rows(&shown), rows(&whole)), (vec![2], vec![4]));
+    assert_eq!((shown.hidden.len(), whole.hidden.len()), (1, 0));
+}
+
+/// A part of a workbook's archive with a text in it replaced.
+fn replaced(bytes: &[u8], part: &str, from: &str, to: &str) -> Vec<u8> {
+    use std::io::Read;
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).expect("an archive");
+    let mut parts: Vec<(String, Vec<u8>)> = Vec::new();
+    for index in 0..zip.len() {
+        let mut file = zip.by_index(index).expect("a part");
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).expect("read");
+        parts.push((file.name().expect("a name").into_owned(), content));
+    }
+    let (_, content) = parts.iter_mut().find(|(name, _)| name == part).expect("the part");
+    let text = String::from_utf8(content.clone()).expect("text");
+    assert!(text.contains(from), "{text}");
+    *content = text.replace(from, to).into_bytes();
+    let parts: Vec<(&str, &[u8])> =
+        parts.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
+    archive(&parts)
+}
+
+#[test]
+fn a_hidden_plan_file_counts_only_with_the_digest_that_is_printed() {
+    let source = "backout: 1\nchange:\n  title: CRM 12\nsteps:\n  - id: stop-it\n    title: Stop it\n    manual: Stop it.\n";
+    let plan = backout_plan::read_bytes(source.as_bytes()).expect("a plan").plan;
+    let digest = backout_core::ids::Digest::of(source.as_bytes()).to_string();
+    let hide = |bytes: &[u8]| {
+        let name = "name=\"Plan file\"";
+        replaced(bytes, "xl/workbook.xml", name, &format!("{name} state=\"hidden\""))
+    };
+    let made = |digest: &str| {
+        backout_documents::workbook::workbook(&plan, source, digest, &[], None).expect("written")
+    };
+    assert_eq!(imported("x.xlsx", &hide(&made(&digest))).text, source);
+    let other = imported("x.xlsx", &hide(&made(&digest.replace(['0', '1', '2', '3'], "4"))));
+    assert_ne!(other.text, source);
+    assert!(
+        other
+            .report
+            .not_taken_over
+            .iter()
+            .any(|told| told.why.as_deref().is_some_and(|why| why.contains("hidden"))),
+        "{:?}",
+        other.report.not_taken_over
+    );
 }
