@@ -67,5 +67,5 @@ fn main() {
     told("Markdown", base);
     told("HTML", best(|| drop(html(&tree, Page::Reading))));
     told("Word, with pictures", best(|| drop(word(&tree, &footing(&plan.plan, &digest)))));
-    told("workbook", best(|| drop(workbook(&plan.plan, &plan.source, &digest, &[]))));
+    told("workbook", best(|| drop(workbook(&plan.plan, &plan.source, &digest, &[], None))));
 }

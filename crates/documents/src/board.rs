@@ -6,6 +6,7 @@
 mod after;
 mod decide;
 mod pictures;
+mod ready;
 mod way;
 
 use backout_core::plan::{ChangeKind, Plan};
@@ -16,6 +17,8 @@ use jiff::tz::TimeZone;
 use crate::make::{Make, maybe, plain};
 use crate::saying;
 use crate::tree::{Cell, Document, Inline, Tone};
+
+pub use ready::{NOT_READY, not_ready};
 
 /// The heading of the annex that holds the plan file.
 pub const ANNEX: &str = "Annex: the plan file";
@@ -127,6 +130,14 @@ impl Section {
 pub fn board(material: &Material<'_>, sections: &[Section]) -> Document {
     let mut make = Make::default();
     make.quiet(subtitle(material.plan));
+    // Before every section, whichever are chosen: it stands on the first page.
+    if let Some(text) = not_ready(material.findings) {
+        let (said, errors) = text.split_once('\n').unwrap_or((text.as_str(), ""));
+        make.notice(
+            Tone::Warning,
+            vec![Inline::strong(said), Inline::plain(format!("\n{errors}"))],
+        );
+    }
     for section in order(material.working).into_iter().filter(|section| sections.contains(section))
     {
         match section {
@@ -151,8 +162,8 @@ pub fn board(material: &Material<'_>, sections: &[Section]) -> Document {
     }
     Document {
         title: Some(material.plan.change.title.clone()),
-        facts: Vec::new(),
         blocks: make.blocks,
+        ..Document::default()
     }
 }
 

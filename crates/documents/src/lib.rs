@@ -22,4 +22,4 @@ pub mod tree;
 pub mod workbook;
 pub mod write;
 
-pub use tree::{Block, Cell, Document, Fact, Inline, Item, Kind, Place, Row, Style, Table};
+pub use tree::{Block, Cell, Document, Fact, Hidden, Inline, Item, Kind, Place, Row, Style, Table};

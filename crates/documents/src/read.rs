@@ -7,12 +7,14 @@
 mod comments;
 mod csv_file;
 mod html;
+mod html_hidden;
 mod jira;
 mod markdown;
 mod odf;
 mod package;
 mod servicenow;
 mod sheet;
+mod sheet_hidden;
 mod tidy;
 mod wiki;
 mod word;
@@ -196,6 +198,34 @@ pub(crate) fn json(bytes: &[u8]) -> Result<serde_json::Value, Unreadable> {
 /// # Errors
 /// [`Unreadable`], with what to do about it.
 pub fn read(format: Format, bytes: &[u8], record: Option<&str>) -> Result<Document, Unreadable> {
+    read_with(format, bytes, record, Sight::Shown)
+}
+
+/// Reads a document with its hidden rows, columns and sheets, as if they were shown:
+/// a checklist on which people hid or filtered rows while they worked is still the
+/// whole checklist.
+///
+/// # Errors
+/// [`Unreadable`], with what to do about it.
+pub fn read_whole(format: Format, bytes: &[u8]) -> Result<Document, Unreadable> {
+    read_with(format, bytes, None, Sight::All)
+}
+
+/// How much of a document is read as its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// What whoever opens it sees; the rest is set aside.
+    Shown,
+    /// Hidden rows, columns and sheets too.
+    All,
+}
+
+fn read_with(
+    format: Format,
+    bytes: &[u8],
+    record: Option<&str>,
+    sight: Sight,
+) -> Result<Document, Unreadable> {
     let mut document = match format {
         Format::Markdown => markdown::read(&text(bytes)?, 0),
         Format::Html => {
@@ -204,8 +234,8 @@ pub fn read(format: Format, bytes: &[u8], record: Option<&str>) -> Result<Docume
             html::read(&text)
         }
         Format::Word => word::read(bytes)?,
-        Format::Excel => sheet::read(bytes)?,
-        Format::Ods => odf::read(bytes)?,
+        Format::Excel => sheet::read(bytes, sight)?,
+        Format::Ods => odf::read(bytes, sight)?,
         Format::Csv => csv_file::read(&text(bytes)?)?,
         Format::ServiceNow => servicenow::read(bytes, record)?,
         Format::Jira => jira::read(bytes, record)?,

@@ -134,8 +134,8 @@ pub fn report(log: &Log<'_>, sections: &[Section]) -> Document {
     };
     Document {
         title: Some(format!("{title}: {}", plan.change.title)),
-        facts: Vec::new(),
         blocks: make.blocks,
+        ..Document::default()
     }
 }
 

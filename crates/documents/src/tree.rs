@@ -12,6 +12,19 @@ pub struct Document {
     pub facts: Vec<Fact>,
     /// What it says.
     pub blocks: Vec<Block>,
+    /// What it holds and does not show: hidden rows, columns and sheets, hidden text.
+    pub hidden: Vec<Hidden>,
+}
+
+/// A part that whoever opens the document does not see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// Where it stands.
+    pub place: Place,
+    /// What is hidden there: `hidden row`.
+    pub what: String,
+    /// What it says, one line per paragraph and row.
+    pub text: String,
 }
 
 /// A fact beside the text.

@@ -33,7 +33,8 @@ pub struct Filled {
 }
 
 /// The plan as a checklist workbook; `filled` holds what is known of each step, in
-/// the plan's order, or nothing.
+/// the plan's order, or nothing; `not_ready` is what the first sheet says of a plan
+/// with errors, as [`crate::board::not_ready`] puts it.
 ///
 /// # Errors
 /// When the workbook cannot be made, which takes more rows than Excel has.
@@ -42,6 +43,7 @@ pub fn workbook(
     source: &str,
     digest: &str,
     filled: &[Filled],
+    not_ready: Option<&str>,
 ) -> Result<Vec<u8>, XlsxError> {
     let mut book = Workbook::new();
     // Always the same: what is the same plan is the same file.
@@ -54,7 +56,7 @@ pub fn workbook(
     );
     let mut maker =
         Maker { book, looks: Looks::new(), foot: format!("{} · {}", plan.change.title, digest) };
-    overview(&mut maker, plan, digest)?;
+    overview(&mut maker, plan, digest, not_ready)?;
     steps(&mut maker, plan, filled)?;
     lists(&mut maker, plan)?;
     file(&mut maker, source)?;
@@ -71,6 +73,7 @@ struct Looks {
     good: Format,
     bad: Format,
     quiet: Format,
+    warn: Format,
 }
 
 impl Looks {
@@ -106,6 +109,7 @@ impl Looks {
             good: status(0x0005_2E16, 0x00DC_FCE7),
             bad: status(0x0045_0A0A, 0x00FD_E2E2),
             quiet: status(0x0047_5569, 0x00E2_E8F0),
+            warn: status(0x0045_0A0A, 0x00FD_E2E2).set_text_wrap().set_align(FormatAlign::Top),
         }
     }
 }
@@ -228,15 +232,26 @@ fn height(columns: &[Column<'_>], row: &[String]) -> f64 {
     (u16::try_from(lines).map_or(409.0, f64::from) * 15.0).min(409.0)
 }
 
-fn overview(maker: &mut Maker, plan: &Plan, digest: &str) -> Result<(), XlsxError> {
+fn overview(
+    maker: &mut Maker,
+    plan: &Plan,
+    digest: &str,
+    not_ready: Option<&str>,
+) -> Result<(), XlsxError> {
     let window = plan.window.as_ref();
     let change = &plan.change;
     let title = maker.looks.title.clone();
     let (head, text) = (maker.looks.head.clone(), maker.looks.text.clone());
+    let warn = maker.looks.warn.clone();
     let sheet = maker.sheet("Overview")?;
     sheet.set_column_width(0, 26)?;
     sheet.set_column_width(1, 90)?;
     sheet.write_string_with_format(0, 0, &change.title, &title)?;
+    if let Some(said) = not_ready {
+        let said: String = said.chars().take(CELL).collect();
+        sheet.merge_range(1, 0, 1, 1, &said, &warn)?;
+        sheet.set_row_height(1, height(&[told("", 116)], &[said]))?;
+    }
     let mut rows: Vec<(&str, String)> = Vec::new();
     let mut add =
         |name: &'static str, value: Option<String>| rows.extend(value.map(|value| (name, value)));

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use backout_documents::board::NOT_READY;
 use backout_documents::tree::text_of;
 use backout_documents::{Block, Document, Kind, Place};
 
@@ -187,7 +188,8 @@ fn block_said(block: &Block, all: &mut Vec<Said>) {
 
 fn add(place: &Place, text: &str, all: &mut Vec<Said>) {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    const COMPUTED: [&str; 4] = [
+    const COMPUTED: [&str; 5] = [
+        NOT_READY,
         "Going back takes ",
         "How long going back takes",
         "There is no forecast",

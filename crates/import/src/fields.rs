@@ -5,6 +5,7 @@ use backout_core::plan::{Approval, ChangeKind, Review, Window};
 use backout_documents::tree::text_of;
 use backout_documents::{Fact, Kind, Place};
 
+use crate::negation::forbids_backout;
 use crate::reading::Reading;
 use crate::tables::Grid;
 use crate::values;
@@ -145,7 +146,11 @@ impl Reading<'_> {
         let value = value.trim();
         let any = |words: &[&str]| has(&said, words);
         let is = |words: &[&str]| words.contains(&said.as_str());
-        if value.is_empty() || said.is_empty() || said.split(' ').count() > 8 {
+        if value.is_empty()
+            || said.is_empty()
+            || said.split(' ').count() > 8
+            || forbids_backout(name)
+        {
             return false;
         }
         let text = || Some(value.to_owned());

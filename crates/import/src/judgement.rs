@@ -8,6 +8,8 @@ use backout_core::plan::{
 use backout_documents::Place;
 
 use crate::columns::Column as C;
+use crate::negation::forbids_backout;
+use crate::no_way::nothing_at_all;
 use crate::reading::Reading;
 use crate::tables::Grid;
 use crate::words::{has, plain, slug, unique};
@@ -74,6 +76,10 @@ impl Reading<'_> {
     pub(crate) fn severity_table(&mut self, grid: &Grid<'_>) -> bool {
         for line in grid.lines() {
             let place = line.place();
+            if line.is_called_off() {
+                self.note(&place, "", &line.text());
+                continue;
+            }
             let (Some(severity), Some(criteria)) = (line.get(C::Severity), line.get(C::Criteria))
             else {
                 self.note(&place, "", &line.text());
@@ -143,6 +149,10 @@ impl Reading<'_> {
     pub(crate) fn limit_table(&mut self, grid: &Grid<'_>) -> bool {
         for line in grid.lines() {
             let place = line.place();
+            if line.is_called_off() {
+                self.note(&place, "", &line.text());
+                continue;
+            }
             let Some(what) = line.first(&[C::Criteria, C::Action, C::Requirement]) else {
                 continue;
             };
@@ -194,19 +204,9 @@ impl Reading<'_> {
         if what.is_empty() {
             return None;
         }
-        // `Rollback is not needed if …` calls for nothing.
+        // `Rollback is not needed if …` calls for nothing, and neither does `N/A`.
         let said = plain(what);
-        let calls_off = [
-            "not needed",
-            "not required",
-            "not necessary",
-            "no rollback",
-            "no backout",
-            "not rollback",
-            "not backout",
-            "no need",
-        ];
-        if crate::words::goes_back(&said) && has(&said, &calls_off) {
+        if forbids_backout(what) || said.starts_with("unless ") || nothing_at_all(&said) {
             self.note(place, "", what);
             return None;
         }

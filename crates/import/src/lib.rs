@@ -16,21 +16,27 @@
 
 mod altered;
 mod columns;
+mod details;
 mod draft;
 mod duties;
 mod fields;
 mod judgement;
+mod last_resort;
 mod lists;
 mod merge;
+mod negation;
+mod no_way;
 mod outline;
 mod own;
 mod parts;
 mod people;
 mod prose;
+mod readable;
 mod reading;
 mod report;
 pub mod results;
 mod sentences;
+mod set_aside;
 mod settle;
 mod step_text;
 mod steps;
@@ -52,9 +58,8 @@ pub use report::{Report, Source, Unread};
 pub struct Imported {
     /// The plan, as far as the document states one.
     pub plan: Plan,
-    /// The plan file as it stood in the document, where it was made by `render` and
-    /// nobody changed it.
-    pub source: Option<String>,
+    /// The plan file: it was read back, and says this plan.
+    pub text: String,
     /// What was found, guessed, not understood, and is missing.
     pub report: Report,
 }

@@ -1,12 +1,15 @@
 //! Lists, by what their heading is about.
 
 use backout_documents::tree::text_of_blocks;
-use backout_documents::{Item, Place};
+use backout_documents::{Item, Kind, Place};
 
+use crate::draft::Draft;
+use crate::negation::{forbids_backout, leads_in};
+use crate::no_way::no_way_back;
 use crate::reading::Reading;
 use crate::sentences::{imperative, owner_at_end, pair};
 use crate::topics::Topic;
-use crate::words::{plain, struck};
+use crate::words::{has, plain, struck};
 use crate::{people, values};
 
 impl Reading<'_> {
@@ -30,6 +33,26 @@ impl Reading<'_> {
                 gone.iter().for_each(|item| self.note(&item.place, "", &text(item)));
             }
             return taken;
+        }
+        // Where to go back is what it is about, what says not to is no trigger and no step.
+        let about = matches!(topic, Some(Topic::Triggers | Topic::Procedure | Topic::Decision));
+        let first = |item: &Item| text(item).lines().next().unwrap_or_default().to_owned();
+        let forbidden = |item: &Item| {
+            let said = first(item);
+            forbids_backout(&said)
+                && (topic != Some(Topic::Procedure)
+                    || leads_in(&said)
+                    || has(&plain(&said), &["if", "when", "unless"]))
+                || topic == Some(Topic::Procedure) && no_way_back(&said)
+        };
+        if about && items.iter().any(forbidden) {
+            let (gone, left): (Vec<Item>, Vec<Item>) = items.iter().cloned().partition(forbidden);
+            let taken = left.is_empty() || self.list(heading, topic, ordered, &left, group, option);
+            if !taken {
+                left.iter().for_each(|item| self.note(&item.place, heading, &text(item)));
+            }
+            gone.iter().for_each(|item| self.note(&item.place, heading, &text(item)));
+            return true;
         }
         // A plan's header may stand in bullets, under whatever title; what somebody is
         // told to do is no header.
@@ -67,6 +90,9 @@ impl Reading<'_> {
                 return true;
             }
         }
+        if topic == Some(Topic::Procedure) && self.labelled_way(items, group, option) {
+            return true;
+        }
         match topic {
             // A question's list is its answer.
             Some(Topic::Procedure) if heading.trim_end().ends_with('?') => false,
@@ -97,7 +123,11 @@ impl Reading<'_> {
             }
             // Bullets are steps where nothing else is; else they explain.
             Some(Topic::Procedure)
-                if self.drafts.iter().all(|draft| draft.group != *group)
+                if (self.drafts.iter().all(|draft| draft.group != *group)
+                    || self
+                        .phases
+                        .last()
+                        .is_some_and(|phase| phase.first == self.drafts.len()))
                     && items.iter().all(|item| imperative(&text(item))) =>
             {
                 let from = self.drafts.len();
@@ -200,6 +230,94 @@ impl Reading<'_> {
         }
     }
 
+    /// A way back in labelled bullets: `Trigger: …`, `Steps: …`. Whether it was one.
+    fn labelled_way(
+        &mut self,
+        items: &[Item],
+        group: &Option<String>,
+        option: Option<&str>,
+    ) -> bool {
+        let label = |item: &Item| {
+            let text = item.blocks.first().map(backout_documents::Block::text).unwrap_or_default();
+            let (name, value) = text.split_once(':')?;
+            Some((plain(name), value.trim().to_owned()))
+        };
+        const TRIGGERS: [&str; 6] = [
+            "trigger",
+            "triggers",
+            "rollback trigger",
+            "backout trigger",
+            "rollback if",
+            "criteria",
+        ];
+        const STEPS: [&str; 8] = [
+            "steps",
+            "rollback steps",
+            "backout steps",
+            "procedure",
+            "how",
+            "actions",
+            "rollback",
+            "backout",
+        ];
+        let known = |names: &[&str]| {
+            items
+                .iter()
+                .any(|item| label(item).is_some_and(|(name, _)| names.contains(&name.as_str())))
+        };
+        if !known(&TRIGGERS) && !known(&STEPS) {
+            return false;
+        }
+        for item in items {
+            let Some((name, value)) = label(item) else {
+                self.note(&item.place, "", &text_of_blocks(&item.blocks));
+                continue;
+            };
+            let below = item.blocks.iter().skip(1).find_map(|block| match &block.kind {
+                Kind::List(_, items) => Some(items),
+                _ => None,
+            });
+            if TRIGGERS.contains(&name.as_str()) {
+                if !value.is_empty() {
+                    self.trigger_sentence(&value, &item.place, option);
+                }
+                for inner in below.into_iter().flatten() {
+                    self.trigger_sentence(&text_of_blocks(&inner.blocks), &inner.place, option);
+                }
+            } else if STEPS.contains(&name.as_str()) && !no_way_back(&text_of_blocks(&item.blocks))
+            {
+                self.step_line(&value, &item.place, group);
+                if let Some(items) = below {
+                    self.step_list(items, group.clone());
+                }
+            } else if matches!(name.as_str(), "verify" | "verification" | "validation")
+                && !self.drafts.is_empty()
+            {
+                self.verify_last(&value, &item.place);
+            } else if matches!(name.as_str(), "postmortem" | "follow up" | "afterwards") {
+                let text = text_of_blocks(&item.blocks);
+                self.later(&text, None, None, &item.place);
+            } else {
+                self.note(&item.place, "", &text_of_blocks(&item.blocks));
+            }
+        }
+        true
+    }
+
+    /// Steps in one line: `disable the flag, redeploy the previous tag`.
+    fn step_line(&mut self, line: &str, place: &Place, group: &Option<String>) {
+        let pieces = line.split([';', ',', '\u{2192}']).flat_map(|piece| piece.split(" then "));
+        for piece in pieces {
+            let piece = piece.trim().trim_end_matches('.');
+            let piece = piece.strip_prefix("and ").unwrap_or(piece);
+            if !piece.is_empty() {
+                let mut draft = Draft::new(piece, place, group.clone());
+                draft.guess = Some("steps in one line, one between each two commas");
+                self.drafts.push(draft);
+            }
+        }
+    }
+
     /// Whether a name is that of a field that was already read here.
     pub(crate) fn is_field(&self, _: &str, place: &Place) -> bool {
         let shown = place.to_string();
@@ -223,6 +341,16 @@ impl Reading<'_> {
             return false;
         }
         let known = people::same(&plain(title), &self.plan);
+        // `Contact: Development team lead` names the role behind the colon.
+        let named = matches!(plain(title).as_str(), "contact" | "escalation" | "escalate to");
+        let bare = rest.trim().trim_end_matches('.');
+        if named && people::is_title(bare) {
+            return self.role(bare, "roles", place).is_some();
+        }
+        // What somebody is told to do is nobody: `Check Git history: …`.
+        if known.is_none() && (imperative(title) || !names_somebody(title, rest)) {
+            return false;
+        }
         let id = known.unwrap_or_else(|| people::add(title, &mut self.plan));
         let Some(role) = self.plan.roles.get_mut(&id) else { return false };
         let mut reach = role.reach.take().unwrap_or_default();
@@ -245,4 +373,16 @@ impl Reading<'_> {
         }
         true
     }
+}
+
+/// Whether a line of contacts names somebody: a job or a team, a person, or a way to
+/// reach them.
+fn names_somebody(title: &str, rest: &str) -> bool {
+    let mut reach = Default::default();
+    let rest = rest.trim();
+    let short = rest.split(' ').count() <= 5 && rest.starts_with(char::is_uppercase);
+    people::is_title(title)
+        || people::is_person(rest.split([',', '(']).next().unwrap_or_default().trim())
+        || people::reach(rest, &mut reach)
+        || title.split(' ').count() <= 3 && short
 }

@@ -1,5 +1,6 @@
 //! A document as its parts under headings, each with what it is about.
 
+use backout_documents::board::NOT_READY;
 use backout_documents::tree::text_of;
 use backout_documents::{Block, Document, Kind, Place};
 
@@ -33,6 +34,10 @@ impl Section<'_> {
     /// What the part is about: what its own heading says, else the nearest above.
     /// A document's title lends its topic to nothing but the whole.
     pub(crate) fn topic(&self) -> Option<Topic> {
+        // Whatever stands below it, it is for another day.
+        if self.heads.iter().any(|head| head.topic == Some(Topic::Prevention)) {
+            return Some(Topic::Prevention);
+        }
         let own = self.heads.iter().rev().find_map(|head| head.topic.map(|topic| (head, topic)));
         own.map(|(_, topic)| topic)
     }
@@ -49,6 +54,9 @@ impl Section<'_> {
 
     /// Whether this part is about going back rather than forward.
     pub(crate) fn is_way_back(&self, whole_is: bool) -> bool {
+        if self.topic() == Some(Topic::Prevention) {
+            return false;
+        }
         for head in self.heads.iter().rev() {
             if leads_back(&plain(&head.text)) {
                 return true;
@@ -75,7 +83,7 @@ impl Section<'_> {
 /// The parts of a document, in order.
 pub(crate) fn outline(document: &Document) -> Vec<Section<'_>> {
     let mut sections = vec![Section { heads: Vec::new(), parts: Vec::new() }];
-    for block in &document.blocks {
+    for block in document.blocks.iter().filter(|block| !is_computed(block)) {
         if let Kind::Heading(level, text) = &block.kind {
             let text = text_of(text);
             let mut heads = sections.last().map_or_else(Vec::new, |section| section.heads.clone());
@@ -90,4 +98,10 @@ pub(crate) fn outline(document: &Document) -> Vec<Section<'_>> {
         }
     }
     sections
+}
+
+/// What our own documents say of a plan with errors is worked out anew each time.
+fn is_computed(block: &Block) -> bool {
+    matches!(block.kind, Kind::Paragraph(_) | Kind::Notice(..))
+        && block.text().trim_start_matches("Warning").trim_start().starts_with(NOT_READY)
 }

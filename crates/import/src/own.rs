@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::altered::{Said, altered, ignored, moved};
 use crate::merge::{Merge, cut};
+use crate::readable::plan_file;
 use crate::report::{Report, Source};
 use crate::topics::{Topic, topic};
 use crate::{Imported, visible};
@@ -45,6 +46,12 @@ pub(crate) fn annex(document: &Document) -> Option<Result<Annexed, String>> {
     let exact = said.and_then(|said| {
         candidates.iter().find(|text| Digest::of(text.as_bytes()).to_string() == said)
     });
+    let unseen = document.hidden.iter().any(|hidden| &*hidden.place.unit == HIDDEN_FILE);
+    if unseen && exact.is_none() {
+        return Some(Err("its sheet is hidden, and it is not the file whose digest is printed \
+            in the document"
+            .to_owned()));
+    }
     let text = exact.unwrap_or(&candidates[0]);
     Some(match read_bytes(text.as_bytes()) {
         Ok(read) => Ok(Annexed { read, as_printed: exact.is_some() }),
@@ -54,6 +61,9 @@ pub(crate) fn annex(document: &Document) -> Option<Result<Annexed, String>> {
         )),
     })
 }
+
+/// Where the plan file of a workbook stands.
+const HIDDEN_FILE: &str = "sheet Plan file, row";
 
 /// The plan file of an annex.
 pub(crate) struct Annexed {
@@ -79,7 +89,7 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
             place: "the annex".to_owned(),
             why: Some("it is not the file whose digest is printed beside it: no approval of the document covers it. It counts; the text above it was not compared".to_owned()),
         });
-        return Imported { plan: annexed.plan, source: Some(annexed.source), report };
+        return Imported { plan: annexed.plan, text: annexed.source, report };
     }
     // A report shows what happened, not the plan: only its annex is one.
     let title =
@@ -90,7 +100,7 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
             }
         }));
     if title.into_iter().any(|title| backout_documents::report::is_report(&title)) {
-        return Imported { plan: annexed.plan, source: Some(annexed.source), report };
+        return Imported { plan: annexed.plan, text: annexed.source, report };
     }
     let now = visible(document, "");
     // A page to work from has more columns than one to read; it was made as the one
@@ -112,7 +122,7 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
     let least = compared.min_by_key(|(differing, ..)| *differing);
     // Without the comparison nobody knows what was changed: the annex counts.
     let Some((_, working, merge, plan, base)) = least else {
-        return Imported { plan: annexed.plan, source: Some(annexed.source), report };
+        return Imported { plan: annexed.plan, text: annexed.source, report };
     };
     let places: BTreeMap<&str, &str> = now
         .report
@@ -143,8 +153,11 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
     }
     let merged = match merge.changed.is_empty() {
         true => None,
-        false => match serde_json::from_value::<Plan>(plan) {
-            Ok(plan) => Some(plan),
+        false => match serde_json::from_value::<Plan>(plan)
+            .map_err(|error| error.to_string())
+            .and_then(|plan| plan_file(&plan).map(|text| (plan, text)))
+        {
+            Ok(merged) => Some(merged),
             Err(error) => {
                 // A change that makes no plan is reported and not made.
                 for change in std::mem::take(&mut report.changed) {
@@ -158,7 +171,8 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
     };
     // The merged plan as a document says what was taken over; every other change
     // somebody made would be lost.
-    let again = merged.as_ref().and_then(|plan| made(plan, &annexed, format, working, &present));
+    let again =
+        merged.as_ref().and_then(|(plan, _)| made(plan, &annexed, format, working, &present));
     let (written, gone) = ignored(&base, again.as_ref().unwrap_or(&base), document);
     for (said, what) in written
         .iter()
@@ -178,8 +192,8 @@ pub(crate) fn restore(document: &Document, format: Format, annexed: Annexed) -> 
         }
     }
     match merged {
-        Some(plan) => Imported { plan, source: None, report },
-        None => Imported { plan: annexed.plan, source: Some(annexed.source), report },
+        Some((plan, text)) => Imported { plan, text, report },
+        None => Imported { plan: annexed.plan, text: annexed.source, report },
     }
 }
 
@@ -242,7 +256,8 @@ fn made(
         }
         Format::Word => word(&tree, &footing(plan, &digest)).ok()?,
         Format::Excel => {
-            backout_documents::workbook::workbook(plan, &read_plan.source, &digest, &[]).ok()?
+            backout_documents::workbook::workbook(plan, &read_plan.source, &digest, &[], None)
+                .ok()?
         }
         Format::Ods | Format::Csv | Format::ServiceNow | Format::Jira => return None,
     };

@@ -5,15 +5,18 @@ use backout_core::plan::{Grant, Many, Permission};
 use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::{Block, Kind, Place};
 
-use crate::draft::Draft;
+use crate::draft::{Draft, tells};
+use crate::negation::{forbids_backout, split_forbidden, split_sentences};
+use crate::no_way::no_way_back;
 use crate::outline::Section;
 use crate::reading::Reading;
 use crate::sentences::{
-    back_if, before_time, estimate_line, imperative, labels, nothing, pair, tells_what_to_do,
+    back_if, before_time, estimate_line, imperative, is_numbered_act, labels, nothing, pair,
 };
-use crate::step_text::{no_return, option_name, title_of};
+use crate::set_aside::acts_back;
+use crate::step_text::{no_return, option_name, title_of, trailing_length};
 use crate::topics::Topic;
-use crate::words::{goes_back, has, plain, without_number};
+use crate::words::{goes_back, has, is_step, plain, without_number};
 use crate::{people, values};
 
 impl Reading<'_> {
@@ -23,8 +26,10 @@ impl Reading<'_> {
         let topic = match section.topic() {
             // What leads forward is not the way back, whatever it is called.
             Some(Topic::Procedure) if !way_back => Some(Topic::Forward),
+            topic if self.is_phase(section, topic) => Some(Topic::Procedure),
             topic => topic,
         };
+        let no_way = topic == Some(Topic::Procedure) && self.has_no_way(section);
         let group = self.group(section);
         let heading = section.heading().to_owned();
         let first = self.drafts.len();
@@ -44,26 +49,72 @@ impl Reading<'_> {
         {
             self.phase(before_time(&heading), first, takes, &place);
         }
+        // `RDS 10 min:`, and `Restart it 10 min` with nothing below.
+        let heading_length = in_procedure && !is_step(&heading) && section.heads.len() > 1;
+        if heading_length
+            && let (Some((title, takes)), Some(place)) =
+                (trailing_length(&heading), section.place())
+            && section.parts.iter().all(|part| matches!(part.block.kind, Kind::List(..)))
+        {
+            self.phase(title, first, takes, &place);
+        }
         for index in 0..section.parts.len() {
             let part = &section.parts[index];
             if part.used {
                 continue;
             }
             let block = part.block;
+            // `Follow these steps to roll back:` says what the list behind it is.
+            if let (Kind::Paragraph(inlines), Some(next)) =
+                (&block.kind, section.parts.get(index + 1).map(|part| &part.block.kind))
+                && let Kind::List(true, items) = next
+                && topic != Some(Topic::Procedure)
+                && topic != Some(Topic::Prevention)
+                && leads_to_steps_back(&text_of(inlines))
+            {
+                self.step_list(items, group.clone());
+                for draft in &mut self.drafts[first..] {
+                    draft
+                        .guess
+                        .get_or_insert("the sentence above the list says that it leads back");
+                }
+                section.parts[index].used = true;
+                section.parts[index + 1].used = true;
+                continue;
+            }
             let list_ahead = section.parts[index + 1..]
                 .iter()
                 .any(|part| matches!(part.block.kind, Kind::List(..) | Kind::Code(..)));
             let used = match &block.kind {
+                // Where there is no way back, only what leads back all the same is a step.
+                Kind::List(_, items)
+                    if no_way
+                        && !items.iter().any(|item| acts_back(&text_of_blocks(&item.blocks))) =>
+                {
+                    false
+                }
                 Kind::List(ordered, items) => {
                     self.list(&heading, topic, *ordered, items, &group, option.as_deref())
                 }
                 Kind::Code(language, text)
-                    if in_procedure && language.as_deref() != Some("mermaid") =>
+                    if in_procedure && !no_way && language.as_deref() != Some("mermaid") =>
                 {
-                    let behind =
-                        index.checked_sub(1).map(|before| &section.parts[before].block.kind);
-                    let several = matches!(behind, Some(Kind::List(_, items)) if items.len() > 1);
-                    self.code(text, &block.place, (first, several), before, &group)
+                    let behind = index.checked_sub(1).map(|before| &section.parts[before]);
+                    let several = matches!(behind.map(|part| &part.block.kind), Some(Kind::List(_, items)) if items.len() > 1);
+                    let drafts = self.drafts.len();
+                    let used = self.code(text, &block.place, (first, several), before, &group);
+                    // What the sentence above a command says of it belongs to its step.
+                    if self.drafts.len() > drafts
+                        && let Some(behind) = index.checked_sub(1)
+                        && let part = &mut section.parts[behind]
+                        && !part.used
+                        && let Kind::Paragraph(inlines) = &part.block.kind
+                        && !text_of(inlines).contains('\n')
+                    {
+                        self.drafts[drafts].how.insert(0, text_of(inlines));
+                        part.used = true;
+                    }
+                    used
                 }
                 Kind::Paragraph(inlines) => {
                     let text = text_of(inlines);
@@ -73,11 +124,12 @@ impl Reading<'_> {
                         &text,
                         block,
                         first,
-                        (list_ahead, listed),
+                        (list_ahead, listed, no_way),
                         &group,
                         option.as_deref(),
                     )
                 }
+                _ if no_way => false,
                 Kind::Notice(_, inside) => {
                     let text = text_of_blocks(inside);
                     self.notice(topic, &text, &block.place, first)
@@ -91,7 +143,29 @@ impl Reading<'_> {
         }
     }
 
+    /// Whether a section of a document about going back is one phase of it: an act with
+    /// numbered steps below, and nothing else that its heading is about.
+    fn is_phase(&self, section: &Section<'_>, topic: Option<Topic>) -> bool {
+        let steps = section.parts.iter().any(|part| {
+            !part.used && matches!(&part.block.kind, Kind::List(ordered, items) if *ordered || items.iter().any(|item| item.ticked.is_some()))
+        });
+        let numbered = is_numbered_act(section.heading());
+        let act = imperative(without_number(section.heading()));
+        steps
+            && self.whole_is_back
+            && self.says_it_is_back()
+            && section.heads.len() > 1
+            && (act && topic.is_none() || numbered && topic == Some(Topic::Verification))
+            && section.is_way_back(self.whole_is_back)
+    }
+
     pub(crate) fn trigger_sentence(&mut self, text: &str, place: &Place, option: Option<&str>) {
+        if let Some(stands) = self.without_forbidden(text, place) {
+            if !stands.is_empty() {
+                self.trigger_sentence(&stands, place, option);
+            }
+            return;
+        }
         // Of several lines, the one that says when counts; the others explain it.
         let lines: Vec<&str> =
             text.lines().map(|line| line.trim().trim_start_matches("- ")).collect();
@@ -105,6 +179,13 @@ impl Reading<'_> {
             return;
         }
         let bare = text.trim();
+        // `Roll back if …` states the trigger behind its `if`.
+        if let Some(conditions) = back_if(bare) {
+            for condition in conditions {
+                self.trigger_sentence(&condition, place, option);
+            }
+            return;
+        }
         // `What should prompt a rollback: …` states the trigger behind the colon.
         let said = match bare.split_once(": ") {
             Some((before, rest))
@@ -119,6 +200,19 @@ impl Reading<'_> {
         {
             self.option_triggers.entry(option.to_owned()).or_default().push(id);
         }
+    }
+
+    /// What is left of a text without what says when not to go back, which is noted;
+    /// nothing if it says nothing of the kind.
+    fn without_forbidden(&mut self, text: &str, place: &Place) -> Option<String> {
+        let (lines, mut forbidden) = split_forbidden(text);
+        let (stands, sentences) = split_sentences(&lines.join("\n"));
+        forbidden.extend((!sentences.is_empty()).then_some(sentences.as_str()));
+        if forbidden.is_empty() {
+            return None;
+        }
+        self.note(place, "", &forbidden.join("\n"));
+        Some(stands)
     }
 
     fn code(
@@ -144,6 +238,8 @@ impl Reading<'_> {
                 }
                 true
             }
+            // Comments alone are nothing to carry out.
+            None if !text.lines().any(tells) => false,
             None => {
                 let mut draft = Draft::new(
                     &title_of(text.trim_start_matches(['$', '#', ' '])),
@@ -169,12 +265,21 @@ impl Reading<'_> {
         text: &str,
         block: &Block,
         first: usize,
-        (list_ahead, listed): (bool, bool),
+        (list_ahead, listed, no_way): (bool, bool, bool),
         group: &Option<String>,
         option: Option<&str>,
     ) -> bool {
         let place = &block.place;
-        if let Kind::Paragraph(inlines) = &block.kind {
+        let about =
+            matches!(topic, None | Some(Topic::Triggers | Topic::Procedure | Topic::Decision));
+        let stands = about.then(|| self.without_forbidden(text, place)).flatten();
+        if stands.as_deref() == Some("") {
+            return true;
+        }
+        let text = stands.as_deref().unwrap_or(text);
+        if let Kind::Paragraph(inlines) = &block.kind
+            && stands.is_none()
+        {
             let pairs = labels(inlines);
             let known: Vec<bool> = match topic {
                 Some(Topic::Procedure) => Vec::new(),
@@ -305,7 +410,7 @@ impl Reading<'_> {
                 if self.authority(text, place) {
                     return true;
                 }
-                if !listed && imperative(text) && !heading.trim_end().ends_with('?') {
+                if !listed && !no_way && imperative(text) && !heading.trim_end().ends_with('?') {
                     let mut draft = Draft::new(&title_of(text), place, group.clone());
                     if plain(text) != plain(&draft.title) {
                         draft.add_how(text, place);
@@ -338,7 +443,7 @@ impl Reading<'_> {
     }
 
     /// A sentence about backout plans in general says nothing about this change.
-    fn about_the_plan(&self, text: &str) -> bool {
+    pub(crate) fn about_the_plan(&self, text: &str) -> bool {
         let said = plain(text);
         has(
             &said,
@@ -411,75 +516,16 @@ impl Reading<'_> {
         self.note(place, "", text);
         true
     }
+}
 
-    /// A part about going back that holds nothing but prose is a way back in prose.
-    pub(crate) fn last_resort(&mut self, section: &mut Section<'_>) {
-        let way_back = section.is_way_back(self.whole_is_back);
-        if !way_back
-            || section.topic() != Some(Topic::Procedure)
-            || !self.drafts.is_empty() && self.prose_from.is_none()
-        {
-            return;
-        }
-        let heading = section.heading().to_owned();
-        let asked = heading.trim_end().ends_with('?');
-        let first_word = plain(&heading);
-        if asked && !["can ", "how "].iter().any(|word| first_word.starts_with(word)) {
-            return;
-        }
-        // A document's own title is no procedure.
-        if section.heads.len() < 2 && section.parts.len() > 3 && !self.is_field_of_ticket(section) {
-            return;
-        }
-        let group = self.group(section);
-        let listed = section.parts.iter().any(|part| matches!(part.block.kind, Kind::List(..)));
-        for part in &mut section.parts {
-            if part.used {
-                continue;
-            }
-            match &part.block.kind {
-                Kind::Paragraph(inlines) => {
-                    let text = text_of(inlines);
-                    if listed || !tells_what_to_do(&text) || self.about_the_plan(&text) {
-                        continue;
-                    }
-                    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                        let line = line.trim();
-                        let line = line
-                            .strip_prefix("Yes.")
-                            .or_else(|| line.strip_prefix("Yes,"))
-                            .unwrap_or(line);
-                        let bare = line.trim().trim_start_matches(['-', '•', '*']).trim();
-                        let mut draft = Draft::new(
-                            &title_of(without_number(bare)),
-                            &part.block.place,
-                            group.clone(),
-                        );
-                        if plain(bare) != plain(&draft.title) {
-                            draft.add_how(bare, &part.block.place);
-                        }
-                        draft.irreversible = no_return(bare);
-                        draft.guess = Some("running text under a heading about going back");
-                        self.drafts.push(draft);
-                        self.prose_from = Some(heading.clone());
-                    }
-                    part.used = true;
-                }
-                Kind::List(_, items) if !asked => {
-                    let from = self.drafts.len();
-                    self.step_list(items, group.clone());
-                    for draft in &mut self.drafts[from..] {
-                        draft.guess = Some("a list under a heading about going back");
-                    }
-                    self.prose_from = Some(heading.clone());
-                    part.used = true;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn is_field_of_ticket(&self, section: &Section<'_>) -> bool {
-        section.place().is_some_and(|place| place.unit.starts_with("field "))
-    }
+/// Whether a sentence says that the list behind it leads back: `Follow these steps to
+/// roll back to version 2.`
+fn leads_to_steps_back(text: &str) -> bool {
+    let said = plain(text);
+    goes_back(&said)
+        && !forbids_backout(text)
+        && !no_way_back(text)
+        && has(&said, &["following", "these steps", "steps below", "steps to", "as follows"])
+        && said.split(' ').count() <= 25
+        && text.trim().lines().count() == 1
 }

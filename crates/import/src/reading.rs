@@ -1,7 +1,7 @@
 //! One pass over a document's parts: who understands what, in which order, and
 //! what is left in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use backout_core::duration::Span;
 use backout_core::ids::{RoleId, TriggerId};
@@ -11,12 +11,15 @@ use backout_documents::{Block, Document, Kind, Place};
 use indexmap::IndexMap;
 
 use crate::draft::{Draft, When};
+use crate::negation::forbids_backout;
+use crate::no_way::no_way_back;
 use crate::outline::{Section, outline};
 use crate::report::{Report, Unread};
+use crate::set_aside::without_way_back;
 use crate::tables::{Grid, Is};
 use crate::topics::Topic;
 use crate::words::{goes_back, leads_back, plain};
-use crate::{Imported, people};
+use crate::{Imported, people, readable};
 
 /// The state of a reading.
 pub(crate) struct Reading<'a> {
@@ -37,13 +40,15 @@ pub(crate) struct Reading<'a> {
     /// The heading under which steps were first read out of running text.
     pub(crate) prose_from: Option<String>,
     /// What was promised already, in the form in which texts are compared.
-    pub(crate) said: std::collections::HashSet<String>,
+    pub(crate) said: HashSet<String>,
     /// What was not understood: where, under which heading, what.
     unread: Vec<(Place, String, String)>,
     /// Where a document begins that does not say that it is about going back.
     taken_for_back: Option<Place>,
     /// Whether the whole document is about going back.
     pub(crate) whole_is_back: bool,
+    /// The headings under which it says that there is no way back.
+    pub(crate) no_way: HashSet<Place>,
 }
 
 /// A text, and where it stands.
@@ -90,7 +95,10 @@ impl<'a> Reading<'a> {
             && heads.iter().chain(&titles).all(|title| {
                 !goes_back(&plain(title)) && crate::topics::topic(title) != Some(Topic::Forward)
             });
-        let whole_is_back = silent || titles.iter().any(|title| leads_back(&plain(title)));
+        let leads = |title: &String| {
+            leads_back(&plain(title)) && !no_way_back(title) && !forbids_backout(title)
+        };
+        let whole_is_back = silent || titles.iter().any(leads);
         let change = Change {
             id: None,
             title: String::new(),
@@ -147,13 +155,14 @@ impl<'a> Reading<'a> {
             option_triggers: BTreeMap::new(),
             prose_from: None,
             unread: Vec::new(),
-            said: std::collections::HashSet::new(),
+            said: HashSet::new(),
             taken_for_back: document
                 .blocks
                 .first()
                 .filter(|_| silent)
                 .map(|block| block.place.clone()),
             whole_is_back,
+            no_way: HashSet::new(),
         }
     }
 
@@ -165,6 +174,10 @@ impl<'a> Reading<'a> {
         let document = self.document;
         let mut sections = outline(document);
         self.drop_title_topic(&mut sections);
+        for section in &mut sections {
+            self.set_aside_forbidden(section);
+        }
+        self.no_way = without_way_back(&sections);
         // People first: everything else names them.
         if let Some(place) = self.taken_for_back.clone() {
             let why = "the tables do not say whether they lead forward or back; they were imported as a way back";
@@ -189,9 +202,13 @@ impl<'a> Reading<'a> {
         }
         self.settle(name);
         self.keep_the_rest(&sections);
+        for hidden in &document.hidden {
+            self.note(&hidden.place, &hidden.what, &hidden.text);
+        }
         self.write_notes();
-        self.missing();
-        Imported { plan: self.plan, source: None, report: self.report }
+        let (plan, text) = readable::settle(self.plan, &mut self.report);
+        self.report.missing(&plan);
+        Imported { plan, text, report: self.report }
     }
 
     /// A title says what the document is about, not what each of its parts is about.
@@ -219,6 +236,9 @@ impl<'a> Reading<'a> {
         let topic = section.topic();
         let way_back = section.is_way_back(self.whole_is_back);
         for part in &mut section.parts {
+            if part.used {
+                continue;
+            }
             if let Kind::Table(table) = &part.block.kind {
                 let grid = Grid::new(table);
                 if grid.is(topic, way_back) == Some(Is::Contacts) {
@@ -291,6 +311,16 @@ impl<'a> Reading<'a> {
         found
     }
 
+    /// Whether the document itself says that it is about going back.
+    pub(crate) fn says_it_is_back(&self) -> bool {
+        self.taken_for_back.is_none()
+    }
+
+    /// Whether a part stands under a heading below which there is no way back.
+    pub(crate) fn has_no_way(&self, section: &Section<'_>) -> bool {
+        section.heads.iter().any(|head| self.no_way.contains(&head.place))
+    }
+
     /// What nobody understood becomes notes, so that nothing is lost.
     fn keep_the_rest(&mut self, sections: &[Section<'_>]) {
         for section in sections {
@@ -357,9 +387,5 @@ fn is_condition(heading: &str) -> bool {
 }
 
 fn says_something(block: &Block) -> bool {
-    match &block.kind {
-        Kind::Figure(_) | Kind::PageBreak => false,
-        Kind::Code(language, _) => language.as_deref() != Some("mermaid"),
-        _ => true,
-    }
+    !matches!(block.kind, Kind::Figure(_) | Kind::PageBreak)
 }

@@ -51,6 +51,17 @@ impl Report {
         self.found.push(Source { field: field.into(), place: place.to_string(), why: None });
     }
 
+    /// A field that did not become part of the plan was not found.
+    pub(crate) fn forget(&mut self, field: &str) {
+        let inside = |known: &str| {
+            known
+                .strip_prefix(field)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.found.retain(|source| !inside(&source.field));
+        self.guessed.retain(|source| !inside(&source.field));
+    }
+
     pub(crate) fn guessed(
         &mut self,
         field: impl Into<String>,

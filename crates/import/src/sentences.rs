@@ -3,6 +3,8 @@
 
 use backout_documents::{Inline, Style};
 
+use crate::negation::forbids_backout;
+use crate::no_way::no_way_back;
 use crate::values;
 use crate::words::{goes_back, has, plain};
 
@@ -43,6 +45,9 @@ pub(crate) fn labels(inlines: &[Inline]) -> Vec<(String, String)> {
 
 /// What has to be so for going back, in `Back out if …` and `If …, go back`.
 pub(crate) fn back_if(text: &str) -> Option<Vec<String>> {
+    if forbids_backout(text) {
+        return None;
+    }
     let sentence = text.trim().trim_end_matches('.');
     let lower = sentence.to_lowercase();
     let opens = ["if ", "when ", "in case "].into_iter().find(|word| lower.starts_with(word));
@@ -132,42 +137,81 @@ pub(crate) fn before_time(heading: &str) -> &str {
 
 /// Words that say that there is nothing.
 pub(crate) fn nothing(text: &str) -> bool {
-    let said = plain(text);
-    matches!(
-        said.as_str(),
-        "n/a"
-            | "na"
-            | "none"
-            | "not applicable"
-            | "no"
-            | "tbd"
-            | "to be defined"
-            | "none required"
-            | "not required"
-            | "no rollback"
-            | "no backout"
-            | "nil"
-            | "not needed"
-    ) || has(
-        &said,
-        &[
-            "no rollback is possible",
-            "no backout is possible",
-            "rollback is not possible",
-            "backout is not possible",
-            "no rollback plan",
-            "no backout plan",
-            "cannot be rollback",
-            "not applicable",
-        ],
-    )
+    matches!(plain(text).as_str(), "tbd" | "to be defined") || no_way_back(text)
 }
 
 /// Whether a line tells somebody to do something.
 pub(crate) fn imperative(text: &str) -> bool {
     let said = plain(text);
     let first = said.split(' ').next().unwrap_or_default();
-    const VERBS: [&str; 84] = [
+    const VERBS: [&str; 151] = [
+        "add",
+        "adjust",
+        "allow",
+        "archive",
+        "attach",
+        "block",
+        "bring",
+        "build",
+        "cancel",
+        "change",
+        "checkout",
+        "clean",
+        "click",
+        "comment",
+        "commit",
+        "cordon",
+        "demote",
+        "destroy",
+        "detach",
+        "download",
+        "edit",
+        "engage",
+        "ensure",
+        "escalate",
+        "evict",
+        "extract",
+        "fail",
+        "fetch",
+        "follow",
+        "force",
+        "go",
+        "inspect",
+        "invalidate",
+        "kick",
+        "lock",
+        "log",
+        "lower",
+        "make",
+        "modify",
+        "navigate",
+        "perform",
+        "promote",
+        "publish",
+        "raise",
+        "reapply",
+        "rebuild",
+        "reconnect",
+        "reduce",
+        "relaunch",
+        "rerun",
+        "repeat",
+        "replace",
+        "resync",
+        "return",
+        "review",
+        "select",
+        "submit",
+        "swap",
+        "sync",
+        "tag",
+        "terminate",
+        "test",
+        "trigger",
+        "uncomment",
+        "uncordon",
+        "unlock",
+        "unpause",
         "load",
         "reload",
         "replay",
@@ -253,7 +297,65 @@ pub(crate) fn imperative(text: &str) -> bool {
         "pause",
         "resume",
     ];
-    VERBS.contains(&first)
+    VERBS.contains(&first) && (first != "trigger" || triggers_something(text))
+}
+
+/// Whether `trigger` is what is done: `Trigger Argo CD to sync`, and not `Trigger
+/// conditions` or `Trigger: error rate > 5 %`.
+pub(crate) fn triggers_something(text: &str) -> bool {
+    const NOUNS: [&str; 24] = [
+        "condition",
+        "criteri",
+        "point",
+        "event",
+        "threshold",
+        "level",
+        "list",
+        "table",
+        "matrix",
+        "for",
+        "of",
+        "and",
+        "or",
+        "definition",
+        "value",
+        "metric",
+        "scenario",
+        "type",
+        "when",
+        "if",
+        "identification",
+        "source",
+        "overview",
+        "evaluation",
+    ];
+    let said = plain(text);
+    let mut words = said.split(' ');
+    let first = words.next().unwrap_or_default();
+    let Some(second) = words.next() else { return false };
+    let named = text.to_lowercase().split(':').next().is_some_and(|name| name.trim() == "trigger");
+    // `Trigger the rollback if …` says when.
+    let says_when = goes_back(&said) && has(&said, &["if", "when"]);
+    let noun = |word: &str| NOUNS.iter().any(|noun| word.starts_with(noun));
+    // `Trigger rollback` alone names what calls for it.
+    let of_going_back = goes_back(second) && words.all(noun);
+    first == "trigger" && !named && !says_when && !noun(second) && !of_going_back
+}
+
+/// A heading that is one act of several, and no way back of its own.
+pub(crate) fn is_act(heading: &str) -> bool {
+    is_numbered_act(heading) || triggers_something(heading)
+}
+
+/// `2. Revert the offending change`: a numbered act, one phase of several.
+pub(crate) fn is_numbered_act(heading: &str) -> bool {
+    let bare = crate::words::without_number(heading);
+    let number = heading.trim();
+    let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
+    let counted = digits > 0
+        && number[digits..].starts_with(['.', ')', ':'])
+        && !number[digits + 1..].starts_with(|c: char| c.is_ascii_digit());
+    counted && imperative(bare)
 }
 
 /// Whether running text says how to go back: an order, or a sentence with one of
@@ -284,6 +386,7 @@ pub(crate) fn tells_what_to_do(text: &str) -> bool {
         ],
     );
     !nothing(text)
+        && !forbids_backout(text)
         && !text.trim_end().ends_with(['?', ':'])
         && (imperative(bare) || speaks && bare.split(' ').count() >= 5)
 }

@@ -1,10 +1,13 @@
 //! What is put together in the end: the name of the change, the steps, the times;
 //! and what is missing.
 
+use backout_core::plan::Plan;
 use backout_documents::tree::text_of;
 use backout_documents::{Kind, Place};
 
 use crate::reading::Reading;
+use crate::report::Report;
+use crate::sentences::pair;
 use crate::words::plain;
 
 impl Reading<'_> {
@@ -66,16 +69,19 @@ impl Reading<'_> {
                 let text = text_of(text);
                 let short = text.chars().count() <= 80
                     && !text.contains('\n')
-                    && !text.ends_with(['.', ':']);
+                    && !text.ends_with(['.', ':'])
+                    && (pair(&text).is_none() || without_kind(&text) != text)
+                    && !is_remark(&text);
                 short.then(|| (text, block.place.clone()))
             }
             _ => None,
         }
     }
+}
 
+impl Report {
     /// What a backout plan needs and this document does not say.
-    pub(crate) fn missing(&mut self) {
-        let plan = &self.plan;
+    pub(crate) fn missing(&mut self, plan: &Plan) {
         let window = plan.window.as_ref();
         let without = |has: fn(&backout_core::plan::Step) -> bool| -> Vec<String> {
             plan.steps
@@ -140,8 +146,32 @@ impl Reading<'_> {
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             missing.push(format!("{what}: {}{more}", shown.join(", ")));
         }
-        self.report.missing = missing;
+        self.missing = missing;
     }
+}
+
+/// Whether a line speaks of the document rather than of the change.
+fn is_remark(text: &str) -> bool {
+    const BEGINS: [&str; 14] = [
+        "note",
+        "nb",
+        "this document",
+        "this page",
+        "this plan",
+        "this runbook",
+        "draft",
+        "confidential",
+        "internal",
+        "please",
+        "disclaimer",
+        "warning",
+        "last updated",
+        "subject to",
+    ];
+    let said = plain(text);
+    BEGINS.iter().any(|word| {
+        said.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    })
 }
 
 /// Whether a word is part of the name of a kind of document.

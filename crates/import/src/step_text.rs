@@ -1,6 +1,7 @@
 //! The text of steps: numbers and names in headings, brackets at the end of a line,
 //! checks and what they should give, sentences that say that there is no way on.
 
+use backout_core::duration::Estimate;
 use backout_core::ids::StepId;
 use backout_core::plan::{Check, Verification};
 
@@ -136,7 +137,8 @@ pub(crate) fn alike(one: &str, other: &str) -> bool {
 /// A title from a text: its first sentence, cut where it is long.
 pub(crate) fn title_of(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default().trim();
-    let end = line.find(". ").map_or(line.len(), |at| at);
+    let end = line.match_indices(". ").map(|(at, _)| at).find(|at| ends_here(&line[..*at]));
+    let end = end.unwrap_or(line.len());
     let sentence = line[..end].trim_end_matches(['.', ':', ';']).trim();
     if sentence.chars().count() <= 90 {
         return sentence.to_owned();
@@ -154,6 +156,16 @@ pub(crate) fn title_of(text: &str) -> String {
     if title.is_empty() { sentence.chars().take(86).collect() } else { title + " …" }
 }
 
+/// Whether a dot behind this text ends a sentence, and no short form.
+fn ends_here(text: &str) -> bool {
+    const SHORT: [&str; 16] = [
+        "i.e", "e.g", "etc", "vs", "approx", "ca", "no", "nr", "st", "dr", "mr", "ms", "mrs", "cf",
+        "resp", "incl",
+    ];
+    let last = text.rsplit([' ', '(', '[']).next().unwrap_or_default();
+    !SHORT.contains(&last.to_lowercase().as_str()) && last.chars().count() != 1
+}
+
 /// `Restore the database (DBA, 30 min)`: the text, and what stands in brackets at its end.
 pub(crate) fn trailing_brackets(text: &str) -> (String, Vec<String>) {
     let mut rest = text.trim().trim_end_matches('.').to_owned();
@@ -166,6 +178,30 @@ pub(crate) fn trailing_brackets(text: &str) -> (String, Vec<String>) {
         rest.truncate(rest.trim_end().len());
     }
     (rest, found)
+}
+
+/// `Restore DB snapshot (15 min) - DBA Team`: the text, and what stands behind its last
+/// dash, if there is one.
+pub(crate) fn trailing_dash(text: &str) -> Option<(&str, &str)> {
+    [" - ", " \u{2013} ", " \u{2014} "]
+        .into_iter()
+        .filter_map(|sign| text.rsplit_once(sign))
+        .max_by_key(|(before, _)| before.len())
+        .map(|(before, behind)| (before.trim(), behind.trim().trim_end_matches('.')))
+}
+
+/// `RDS 10 min:`: a heading that ends in how long its part takes, without that.
+pub(crate) fn trailing_length(heading: &str) -> Option<(&str, Estimate)> {
+    let bare = heading.trim().trim_end_matches([':', '.']).trim_end();
+    let at = bare
+        .char_indices()
+        .filter(|(at, c)| c.is_ascii_digit() && (*at == 0 || bare[..*at].ends_with([' ', '~'])))
+        .map(|(at, _)| at)
+        .find(|at| {
+            values::length(&bare[*at..], None).is_some() && !values::says_more(&bare[*at..])
+        })?;
+    let title = bare[..at].trim_end_matches(['~', '-', '\u{2013}', '\u{2014}', ',', ':', ' ']);
+    (!title.is_empty()).then(|| values::length(&bare[at..], None).map(|takes| (title, takes)))?
 }
 
 pub(crate) fn before_brackets(title: &str) -> String {

@@ -1,10 +1,8 @@
 //! The way back itself: tables of steps, their details elsewhere, lists and
 //! headings that are steps, and several ways beside each other.
 
-use std::collections::BTreeMap;
-
 use backout_core::duration::{Estimate, Span};
-use backout_documents::tree::{text_of, text_of_blocks};
+use backout_documents::tree::text_of_blocks;
 use backout_documents::{Block, Item, Kind, Place, Style};
 
 use crate::columns::Column as C;
@@ -13,8 +11,9 @@ use crate::fields::longest;
 use crate::outline::Section;
 use crate::people;
 use crate::reading::{Phase, Reading};
+use crate::sentences::{imperative, is_act};
 use crate::step_text::{
-    alike, before_brackets, checks, no_return, numbered, option_name, title_of, trailing_brackets,
+    alike, before_brackets, numbered, option_name, title_of, trailing_brackets, trailing_dash,
 };
 use crate::tables::Grid;
 use crate::topics::Topic;
@@ -211,174 +210,14 @@ impl Reading<'_> {
         if let Some(length) = length {
             self.drafts[index].takes.get_or_insert((length, place.clone()));
         }
-        for part in &mut section.parts {
-            if !part.used {
-                self.detail(index, part.block);
-                part.used = true;
-            }
-        }
+        let left: Vec<&Block> =
+            section.parts.iter().filter(|part| !part.used).map(|part| part.block).collect();
+        self.details(index, &left);
+        section.parts.iter_mut().for_each(|part| part.used = true);
         true
     }
 
-    /// Takes a block as the details of a step.
-    fn detail(&mut self, index: usize, block: &Block) {
-        match &block.kind {
-            Kind::Code(_, text) if !self.labelled(index, text, &block.place) => {
-                self.drafts[index].add_how(text, &block.place);
-            }
-            Kind::List(ordered, items) => {
-                let mut rest = Vec::new();
-                for (at, item) in items.iter().enumerate() {
-                    let text = text_of_blocks(&item.blocks);
-                    if !self.labelled(index, &text, &item.place) {
-                        let mark = if *ordered { format!("{}. ", at + 1) } else { "- ".to_owned() };
-                        rest.push(format!("{mark}{}", text.replace('\n', "\n   ")));
-                    }
-                }
-                self.drafts[index].add_how(&rest.join("\n"), &block.place);
-            }
-            Kind::Paragraph(inlines) => {
-                let text = text_of(inlines);
-                if !self.labelled(index, &text, &block.place) {
-                    self.caution(index, &text);
-                    self.drafts[index].add_how(&text, &block.place);
-                }
-            }
-            Kind::Notice(_, inside) => {
-                let text = text_of_blocks(inside);
-                self.caution(index, &text);
-                self.drafts[index].add_how(&text, &block.place);
-            }
-            Kind::Table(table) => {
-                let grid = Grid::new(table);
-                let mut rest = Vec::new();
-                for (name, value, place) in grid.fields() {
-                    if !self.labelled(index, &format!("{name}: {value}"), &place) {
-                        rest.push(format!("{name}: {value}"));
-                    }
-                }
-                self.drafts[index].add_how(&rest.join("\n"), &block.place);
-            }
-            _ => {}
-        }
-    }
-
-    /// A sentence that says that there is no way on from here.
-    pub(crate) fn caution(&mut self, index: usize, text: &str) {
-        if let Some(sentence) = no_return(text) {
-            let draft = &mut self.drafts[index];
-            draft.irreversible.get_or_insert(sentence);
-        }
-    }
-
-    /// Text whose lines have labels: `Owner:`, `Commands:`, `Verification:`. Whether it had.
-    fn labelled(&mut self, index: usize, text: &str, place: &Place) -> bool {
-        const LABELS: [(&str, char); 28] = [
-            ("action", 'a'),
-            ("task", 'a'),
-            ("description", 'a'),
-            ("owner", 'o'),
-            ("responsible", 'o'),
-            ("performed by", 'o'),
-            ("who", 'o'),
-            ("role", 'o'),
-            ("commands/actions", 'c'),
-            ("commands", 'c'),
-            ("command", 'c'),
-            ("instructions", 'c'),
-            ("instruction", 'c'),
-            ("steps", 'c'),
-            ("procedure", 'c'),
-            ("how", 'c'),
-            ("verification", 'v'),
-            ("verify", 'v'),
-            ("validation", 'v'),
-            ("expected result", 'v'),
-            ("expected", 'v'),
-            ("success", 'v'),
-            ("duration", 'd'),
-            ("time", 'd'),
-            ("estimated time", 'd'),
-            ("takes", 'd'),
-            ("estimated duration", 'd'),
-            ("component", 'k'),
-        ];
-        let label = |line: &str| -> Option<(char, String)> {
-            // A label begins its line; a `- Expected:` inside a list is its item.
-            let (name, rest) = line.split_once(':')?;
-            let name = name.trim().trim_matches('*').to_lowercase();
-            let (_, kind) = LABELS.iter().find(|(label, _)| *label == name)?;
-            Some((*kind, rest.trim().trim_start_matches('*').trim().to_owned()))
-        };
-        if !text.lines().any(|line| label(line).is_some()) {
-            return false;
-        }
-        let mut kind = 'c';
-        let mut gathered: BTreeMap<char, Vec<String>> = BTreeMap::new();
-        let mut labels = 0;
-        for line in text.lines() {
-            match label(line) {
-                Some((found, rest)) => {
-                    labels += 1;
-                    kind = found;
-                    if !rest.is_empty() {
-                        gathered.entry(kind).or_default().push(rest);
-                    }
-                }
-                None => {
-                    // Who and how long are one line; what follows is how.
-                    if matches!(kind, 'o' | 'd' | 'k') && !line.trim().is_empty() {
-                        kind = 'c';
-                    }
-                    gathered.entry(kind).or_default().push(line.to_owned());
-                }
-            }
-        }
-        let joined =
-            |lines: Option<&Vec<String>>| lines.map(|lines| lines.join("\n")).unwrap_or_default();
-        let draft = &mut self.drafts[index];
-        let action = joined(gathered.get(&'a'));
-        if !action.trim().is_empty() && !alike(&action, &draft.title) {
-            draft.add_how(&action, place);
-        }
-        draft.add_how(&joined(gathered.get(&'c')), place);
-        let owner = joined(gathered.get(&'o'));
-        if let Some(component) = gathered.get(&'k') {
-            draft.component = Some(component.join(" "));
-        }
-        let duration = joined(gathered.get(&'d'));
-        match values::length(&duration, Some("m")) {
-            Some(length) if draft.takes.is_none() && !values::says_more(&duration) => {
-                draft.takes = Some((length, place.clone()));
-            }
-            _ if !duration.is_empty() => draft.add_how(&format!("Duration: {duration}"), place),
-            _ => {}
-        }
-        let line_of = |text: &str| text.lines().count();
-        let mut at = place.clone();
-        if let Some(lines) = gathered.get(&'v') {
-            let above = text
-                .lines()
-                .position(|line| label(line).is_some_and(|(kind, _)| kind == 'v'))
-                .unwrap_or(0);
-            if &*place.unit == "line" && line_of(text) > 1 {
-                at = place.plus(above + 1);
-            }
-            let found = checks(lines);
-            self.drafts[index].verify.extend(found.into_iter().map(|text| (text, at.clone())));
-        }
-        if self.drafts[index].owner.is_none() && !owner.is_empty() {
-            let role = self.role(&owner, "steps.owner", place);
-            self.forget_found("steps.owner");
-            if role.is_none() || owner.contains([',', '(', ';']) {
-                self.drafts[index].add_how(&format!("Owner: {owner}"), place);
-            }
-            self.drafts[index].owner = role.map(|role| (role, place.clone()));
-        }
-        labels > 0
-    }
-
-    fn forget_found(&mut self, field: &str) {
+    pub(crate) fn forget_found(&mut self, field: &str) {
         self.report.found.retain(|found| found.field != field);
     }
 
@@ -422,7 +261,20 @@ impl Reading<'_> {
                 rest = what.trim().to_owned();
             }
             let mut draft = Draft::new("", &item.place, group.clone());
-            let (body, brackets) = trailing_brackets(&rest);
+            let whole = rest.clone();
+            let (mut brackets, mut behind) = (Vec::new(), Vec::new());
+            loop {
+                let (body, inside) = trailing_brackets(&rest);
+                let (body, tails) =
+                    if inside.is_empty() { self.without_dashes(rest) } else { (body, Vec::new()) };
+                let done = inside.is_empty() && tails.is_empty();
+                rest = body;
+                if done {
+                    break;
+                }
+                behind.extend(tails.iter().cloned());
+                brackets.extend(inside.into_iter().chain(tails));
+            }
             // Brackets are who and how long only if they are that and nothing else.
             let mut all_told = !brackets.is_empty();
             let (mut who, mut takes) = (owner.clone(), None);
@@ -436,7 +288,8 @@ impl Reading<'_> {
                     .trim();
                 let named = bare.len() < piece.len()
                     || people::same(&plain(bare), &self.plan).is_some()
-                    || people::is_title(bare);
+                    || people::is_title(bare)
+                    || people::is_person(bare) && behind.iter().any(|tail| tail == bare);
                 match values::length(piece, None).filter(|_| !values::says_more(piece)) {
                     Some(length) if takes.is_none() => takes = Some((length, item.place.clone())),
                     None if who.is_none() && named && bare.split(' ').count() <= 4 => {
@@ -447,9 +300,9 @@ impl Reading<'_> {
             }
             let said = if all_told {
                 (owner, draft.takes) = (who, takes);
-                body
-            } else {
                 rest
+            } else {
+                whole
             };
             draft.title = title_of(&said);
             draft.said = plain(&draft.title);
@@ -464,10 +317,28 @@ impl Reading<'_> {
                 self.drafts[index].owner = role.map(|role| (role, item.place.clone()));
             }
             self.caution(index, &said);
-            for block in item.blocks.iter().skip(1) {
-                self.detail(index, block);
-            }
+            let below: Vec<&Block> = item.blocks.iter().skip(1).collect();
+            self.details(index, &below);
         }
+    }
+
+    /// `Restore the snapshot (15 min) - DBA Team`: the text without who and how long
+    /// behind its dashes, and those.
+    fn without_dashes(&self, text: String) -> (String, Vec<String>) {
+        let mut rest = text;
+        let mut found = Vec::new();
+        while let Some((before, behind)) = trailing_dash(&rest) {
+            let length = values::length(behind, None).is_some() && !values::says_more(behind);
+            let named = people::is_title(behind) && !imperative(behind)
+                || people::same(&plain(behind), &self.plan).is_some()
+                || people::is_person(behind);
+            if !(length || named) || before.is_empty() || behind.ends_with([')', ']']) {
+                break;
+            }
+            found.push(behind.to_owned());
+            rest = before.to_owned();
+        }
+        (rest, found)
     }
 
     /// The text without lines that say how long the whole takes.
@@ -488,7 +359,9 @@ impl Reading<'_> {
         let named = section.heads.iter().rev().find(|head| option_name(&head.text).is_some());
         let below_title =
             section.heads.iter().filter(|head| head.level > 1 || head.topic.is_some());
-        let top = below_title.into_iter().find(|head| goes_back(&plain(&head.text)));
+        let top = below_title
+            .into_iter()
+            .find(|head| goes_back(&plain(&head.text)) && !is_act(&head.text));
         named.or(top).map(|head| head.text.clone())
     }
 

@@ -7,6 +7,7 @@ use backout_documents::tree::text_of;
 use backout_documents::{Place, Table};
 
 use crate::columns::{Column, column};
+use crate::negation::{calls_off, denies_backout};
 use crate::topics::Topic;
 use crate::words::plain;
 
@@ -51,7 +52,9 @@ pub(crate) enum Is {
 impl<'a> Grid<'a> {
     pub(crate) fn new(table: &'a Table) -> Self {
         let names: Vec<String> = table.head.iter().map(|cell| text_of(cell)).collect();
-        let mut columns: Vec<Option<Column>> = names.iter().map(|name| column(name)).collect();
+        // What stands under `Do not roll back if` is no criterion.
+        let read = |name: &String| if calls_off(name) { None } else { column(name) };
+        let mut columns: Vec<Option<Column>> = names.iter().map(read).collect();
         // `Rollback action` beside `Action`: the one that leads back is meant.
         for (kind, words) in [
             (Column::Action, &["action", "step", "steps", "procedure", "task", "activity"][..]),
@@ -356,6 +359,36 @@ impl Line<'_, '_> {
 
     pub(crate) fn place(&self) -> Place {
         self.grid.table.rows[self.index].place.clone()
+    }
+
+    /// Whether the row says that it calls for nothing: in a cell (`do not roll back`),
+    /// under a column such as `Rollback?`, or below a band that says so of all its rows.
+    pub(crate) fn is_called_off(&self) -> bool {
+        let rows = &self.grid.table.rows;
+        let no = |(at, cell): (usize, &backout_documents::tree::Cell)| {
+            let text = text_of(cell);
+            let said = plain(&text);
+            let asks = self.grid.names.get(at).is_some_and(|name| {
+                let name = plain(name);
+                crate::words::goes_back(&name) || crate::words::has(&name, &["trigger"])
+            });
+            let denies = matches!(
+                said.as_str(),
+                "no" | "n" | "false" | "never" | "not required" | "not needed" | "not applicable"
+            );
+            denies_backout(&text) || asks && denies
+        };
+        if rows[self.index].cells.iter().enumerate().any(no) {
+            return true;
+        }
+        let alone = |index: usize| {
+            let mut texts =
+                rows[index].cells.iter().map(|cell| text_of(cell)).filter(|text| says(text));
+            texts.next().filter(|_| texts.next().is_none())
+        };
+        let wide = self.grid.names.len() > 1;
+        let band = (0..self.index).rev().filter_map(alone).next().filter(|_| wide);
+        band.is_some_and(|text| calls_off(&text))
     }
 
     /// The whole row, for people.

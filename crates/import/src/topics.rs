@@ -1,5 +1,6 @@
 //! What a part of a document is about, by what its heading says.
 
+use crate::sentences::triggers_something;
 use crate::words::{has, leads_back, plain, without_number};
 
 /// What comes when the way back is done.
@@ -42,6 +43,15 @@ pub(crate) enum Topic {
     Security,
     Impact,
     Annex,
+    /// How to need no way back: what is done long before, and never on the way back.
+    Prevention,
+}
+
+/// Whether a heading, in plain form, speaks of how to need no way back.
+pub(crate) fn prevents(said: &str) -> bool {
+    has(said, &["prevention", "preventive", "preventing", "avoiding", "best practice"])
+        || has(said, &["minimi", "reduce", "avoid", "prevent"])
+            && has(said, &["rollback", "backout", "need", "future", "recurrence"])
 }
 
 /// What a heading says its part is about, if it says so.
@@ -52,6 +62,9 @@ pub(crate) fn topic(heading: &str) -> Option<Topic> {
     // From the most telling to the least.
     Some(match () {
         () if any(&["plan file"]) => Topic::Annex,
+        // `Trigger Argo CD to sync` is something to do.
+        () if triggers_something(without_number(heading)) => return None,
+        () if prevents(&said) => Topic::Prevention,
         () if any(&[
             "if backout fails",
             "if the backout fails",
@@ -70,6 +83,11 @@ pub(crate) fn topic(heading: &str) -> Option<Topic> {
             "irreversible",
             "not reversible",
             "no rollback possible",
+            "no backout possible",
+            "rollback not possible",
+            "rollback is not possible",
+            "backout not possible",
+            "backout is not possible",
             "when backout does not help",
         ]) =>
         {
@@ -124,6 +142,9 @@ pub(crate) fn topic(heading: &str) -> Option<Topic> {
         () if any(&["decision", "authority", "who decides", "approval", "escalation"]) => {
             Topic::Decision
         }
+        () if matches!(said.as_str(), "owners" | "owner" | "who is who" | "team") => {
+            Topic::Contacts
+        }
         () if any(&[
             "contact",
             "on call",
@@ -148,6 +169,12 @@ pub(crate) fn topic(heading: &str) -> Option<Topic> {
             Topic::Backups
         }
         () if any(&["verif", "validat", "smoke test", "health check"]) => Topic::Verification,
+        () if back
+            && any(&["checklist"])
+            && !any(&["readiness", "pre ", "before", "prerequisite", "preparation", "go live"]) =>
+        {
+            Topic::Procedure
+        }
         () if any(&[
             "readiness",
             "checklist",

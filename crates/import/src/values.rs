@@ -406,9 +406,9 @@ pub(crate) fn lasting(text: &str) -> Option<Span> {
 fn is_negated(metric: &str) -> bool {
     let said = metric.to_lowercase();
     said.contains("n't")
-        || crate::words::plain(metric)
-            .split(' ')
-            .any(|word| matches!(word, "not" | "no" | "never" | "cannot" | "without"))
+        || crate::words::plain(metric).split(' ').any(|word| {
+            matches!(word, "not" | "no" | "never" | "cannot" | "without" | "unless" | "except")
+        })
 }
 
 fn comparison(said: &str) -> Option<Comparison> {

@@ -49,7 +49,9 @@ impl Reading<'_> {
                 step.irreversible = step.irreversible.take().or_else(|| draft.irreversible.clone());
                 step.owner = step.owner.take().or_else(|| draft.owner.clone());
             }
-            step.how = vec![step.how.join("\n")];
+            if !step.how.is_empty() {
+                step.how = vec![step.how.join("\n")];
+            }
             step.takes = Some((Estimate::Point(phase.takes), phase.place.clone()));
             step.guess = Some("a phase is one step, because its time is stated only as a whole");
             drafts.push(step);
@@ -60,7 +62,15 @@ impl Reading<'_> {
     /// Gives the steps their names and puts them into the plan.
     pub(crate) fn settle_steps(&mut self) {
         self.settle_phases();
-        let drafts = std::mem::take(&mut self.drafts);
+        let mut drafts = std::mem::take(&mut self.drafts);
+        for draft in &mut drafts {
+            draft.complete();
+        }
+        let (drafts, empty): (Vec<Draft>, Vec<Draft>) =
+            drafts.into_iter().partition(Draft::is_step);
+        for draft in empty {
+            self.note(&draft.place, draft.group.as_deref().unwrap_or_default(), &draft.text());
+        }
         let mut ids: Vec<StepId> = Vec::new();
         let mut names = Names::default();
         for draft in &drafts {

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use backout_documents::read::{self, Unreadable};
 use backout_import::{Imported, Report};
+use backout_plan::check;
 use backout_plan::diagnostic::{Diagnostic, Finding, Level};
-use backout_plan::{check, emit};
 
 use super::Done;
 use super::plans::count;
@@ -21,24 +21,25 @@ use crate::view::words;
 pub(super) async fn import(app: &dyn Fn() -> Result<App, Failure>, args: &ImportArgs) -> Done {
     let (name, bytes) = open(&args.file)?;
     let format = read::detect(&name, &bytes).map_err(|error| unreadable(&name, error))?;
-    let document = read::read(format, &bytes, args.record.as_deref())
-        .map_err(|error| unreadable(&name, error))?;
+    // Rows that people hid or filtered while they worked are still results.
+    let document = match args.results {
+        true => read::read_whole(format, &bytes),
+        false => read::read(format, &bytes, args.record.as_deref()),
+    };
+    let document = document.map_err(|error| unreadable(&name, error))?;
     if args.results {
         return super::results::results(&app()?, args, &document).await;
     }
     let stem =
         args.file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let imported = backout_import::import(&document, format, &stem);
-    let text = match &imported.source {
-        Some(source) => source.clone(),
-        None => emit::emit(&imported.plan, None)?,
-    };
+    let text = &imported.text;
     let target = target(args, &stem);
     let checked = backout_plan::read_bytes(text.as_bytes()).map_err(|(_, problems)| {
-        // What is written must read: this is a mistake of the importer.
+        // The import reads its plan back itself; this is a file too large to be a plan.
         let why = problems.first().map_or_else(String::new, |problem| problem.message.clone());
-        Failure::new(Exit::Bug, format!("the plan made from {name} cannot be read back: {why}"))
-            .hint("this is a mistake in backout; the document would help to mend it")
+        Failure::usage(format!("{name} cannot be kept in a plan file: {why}"))
+            .hint("import the part about the backout as a file of its own")
     })?;
     let findings = check::check(&checked, &BTreeSet::new()).findings;
     match &target {
@@ -50,7 +51,7 @@ pub(super) async fn import(app: &dyn Fn() -> Result<App, Failure>, args: &Import
                 return Err(Failure::usage(format!("{} is the document itself", path.display()))
                     .hint("nothing was changed; choose another name with -o"));
             }
-            write(path, &text, args.force)?;
+            write(path, text, args.force)?;
         }
         None => anstream::print!("{text}"),
     }
@@ -63,7 +64,7 @@ pub(super) async fn import(app: &dyn Fn() -> Result<App, Failure>, args: &Import
     };
     match report {
         Some(ReportFormat::Json) => {
-            let value = as_json(&name, format, &shown, &imported, &findings, &text)?;
+            let value = as_json(&name, format, &shown, &imported, &findings, text)?;
             writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?;
         }
         Some(ReportFormat::Md) => {

@@ -8,7 +8,7 @@ use backout_core::graph::Graph;
 use backout_core::plan::Plan;
 use backout_core::state::select;
 use backout_documents::Document;
-use backout_documents::board::{Material, Section, board, footing};
+use backout_documents::board::{Material, Section, board, footing, not_ready};
 use backout_documents::report;
 use backout_documents::workbook::workbook;
 use backout_documents::write::{Page, html, markdown, word};
@@ -97,7 +97,9 @@ fn of_plan(
         working: args.offline,
     };
     if args.to == RenderFormat::Xlsx {
-        return workbook(plan, &read.source, &digest, &[]).map_err(|error| Failure::of(&error));
+        let not_ready = not_ready(&findings);
+        return workbook(plan, &read.source, &digest, &[], not_ready.as_deref())
+            .map_err(|error| Failure::of(&error));
     }
     let document = board(&material, sections);
     written(&document, &footing(plan, &digest), args)
@@ -113,7 +115,10 @@ async fn of_run(app: &App, args: &RenderArgs) -> Done {
         let planned = &state.planned;
         let digest = planned.plan_digest.to_string();
         let known = report::filled(&report::Log { state, records: &records });
-        workbook(&planned.plan, &planned.source, &digest, &known)
+        let not_ready = backout_plan::read_bytes(planned.source.as_bytes())
+            .ok()
+            .and_then(|read| not_ready(&check::check(&read, &BTreeSet::new()).findings));
+        workbook(&planned.plan, &planned.source, &digest, &known, not_ready.as_deref())
             .map_err(|error| Failure::of(&error))?
     } else {
         let sections = sections(&args.sections, &report::Section::ALL, report::Section::name)?;

@@ -1,6 +1,6 @@
 //! Tables of text: commas, semicolons or tabs, whichever the first lines use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::sheet::{MOST_COLUMNS, Rows, blocks};
 use super::{MOST_BLOCKS, Unreadable};
@@ -45,7 +45,7 @@ pub(super) fn read(text: &str) -> Result<Document, Unreadable> {
     let lines: Vec<usize> = rows.keys().copied().collect();
     let gapless: Rows =
         rows.into_values().enumerate().map(|(index, row)| (index + 1, row)).collect();
-    let mut all = blocks("", &gapless);
+    let mut all = blocks("", &gapless, &BTreeSet::new());
     all.retain(|block| !matches!(block.kind, Kind::Heading(..)));
     let line = |place: &mut Place| {
         *place =
@@ -57,5 +57,5 @@ pub(super) fn read(text: &str) -> Result<Document, Unreadable> {
             table.rows.iter_mut().for_each(|row| line(&mut row.place));
         }
     }
-    Ok(Document { title: None, facts: Vec::new(), blocks: all })
+    Ok(Document { blocks: all, ..Document::default() })
 }

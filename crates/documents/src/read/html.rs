@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use scraper::node::Element;
 use scraper::{ElementRef, Html, Node};
 
+use super::html_hidden::{Unseen, unseen};
 use super::{DEEPEST, MOST_BLOCKS, Unreadable};
 use crate::tree::{
-    Block, Cell, Document, Inline, Item, Kind, Place, Row, Style, Table, Tone, text_of,
+    Block, Cell, Document, Hidden, Inline, Item, Kind, Place, Row, Style, Table, Tone, text_of,
 };
 
 /// Elements deeper in each other than this are nobody's page, and take the parser
@@ -46,8 +47,10 @@ pub(super) fn guard(text: &str) -> Result<(), Unreadable> {
 /// Reads a web page.
 pub(super) fn read(text: &str) -> Document {
     let page = Html::parse_document(text);
+    let unseen = unseen(&page);
+    let place = Place { unit: "part".into(), number: 0 };
     let mut reader =
-        Reader { place: Place { unit: "part".into(), number: 0 }, count: true, blocks: Vec::new() };
+        Reader { place, count: true, blocks: Vec::new(), unseen: &unseen, aside: Vec::new() };
     let title = page
         .tree
         .nodes()
@@ -55,29 +58,37 @@ pub(super) fn read(text: &str) -> Document {
         .find(|element| element.value().name() == "title")
         .map(|title| title.text().collect());
     reader.children(page.root_element(), 0);
-    Document { title, facts: Vec::new(), blocks: reader.blocks }
+    Document { title, blocks: reader.blocks, hidden: reader.aside, ..Document::default() }
 }
 
-/// Reads a piece of HTML that begins at a place of another document.
-pub(super) fn part(text: &str, place: &Place) -> Vec<Block> {
+/// Reads a piece of HTML that begins at a place of another document; what is hidden
+/// in it is set aside.
+pub(super) fn part(text: &str, place: &Place, aside: &mut Vec<Hidden>) -> Vec<Block> {
     if guard(text).is_err() {
         let text = vec![Inline::plain(one_line(text))];
         return vec![Block { place: place.clone(), kind: Kind::Paragraph(text) }];
     }
     let page = Html::parse_fragment(text);
-    let mut reader = Reader { place: place.clone(), count: false, blocks: Vec::new() };
+    let unseen = unseen(&page);
+    let place = place.clone();
+    let mut reader =
+        Reader { place, count: false, blocks: Vec::new(), unseen: &unseen, aside: Vec::new() };
     reader.children(page.root_element(), 0);
+    aside.append(&mut reader.aside);
     reader.blocks
 }
 
-struct Reader {
+struct Reader<'a> {
     place: Place,
     /// Whether each part has a number of its own.
     count: bool,
     blocks: Vec<Block>,
+    /// The elements that a browser does not show.
+    unseen: &'a Unseen,
+    aside: Vec<Hidden>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn add(&mut self, kind: Kind) {
         if self.count {
             self.place.number += 1;
@@ -88,7 +99,23 @@ impl Reader {
     }
 
     fn inside(&self) -> Self {
-        Self { place: self.place.clone(), count: self.count, blocks: Vec::new() }
+        Self {
+            place: self.place.clone(),
+            count: self.count,
+            blocks: Vec::new(),
+            unseen: self.unseen,
+            aside: Vec::new(),
+        }
+    }
+
+    /// Sets an element aside, if it is hidden, or what is hidden in it.
+    fn set_aside(&mut self, element: ElementRef<'_>) {
+        let place = self.place.at(self.place.number.max(1));
+        for text in self.unseen.texts(element) {
+            if self.aside.len() < MOST_BLOCKS {
+                self.aside.push(Hidden { place: place.clone(), what: "hidden".to_owned(), text });
+            }
+        }
     }
 
     /// The parts below an element. Text between them is a paragraph.
@@ -108,7 +135,8 @@ impl Reader {
                 }
                 Node::Element(_) => {
                     if let Some(element) = ElementRef::wrap(node) {
-                        inlines(element, &Style::Plain, &mut loose, depth);
+                        self.set_aside(element);
+                        inlines(element, &Style::Plain, &mut loose, (depth, self.unseen));
                     }
                 }
                 _ => {}
@@ -126,11 +154,36 @@ impl Reader {
 
     fn element(&mut self, element: ElementRef<'_>, depth: usize) {
         let name = element.value().name();
+        if self.unseen.has(element) {
+            self.set_aside(element);
+            return;
+        }
+        let unseen = self.unseen;
         let text = |element: ElementRef<'_>| {
             let mut out = Vec::new();
-            inlines(element, &Style::Plain, &mut out, depth);
+            inlines(element, &Style::Plain, &mut out, (depth, unseen));
             out
         };
+        // What is read as one text has nothing below that would set itself aside.
+        let whole = matches!(
+            name,
+            "h1" | "h2"
+                | "h3"
+                | "h4"
+                | "h5"
+                | "h6"
+                | "p"
+                | "dt"
+                | "dd"
+                | "summary"
+                | "caption"
+                | "figcaption"
+                | "address"
+                | "table"
+        );
+        if whole {
+            self.set_aside(element);
+        }
         match name {
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
                 let level = name.as_bytes()[1] - b'0';
@@ -153,6 +206,10 @@ impl Reader {
                 let place = self.place.clone();
                 let mut items = Vec::new();
                 for item in element.child_elements().filter(|item| item.value().name() == "li") {
+                    if self.unseen.has(item) {
+                        self.set_aside(item);
+                        continue;
+                    }
                     items.push(self.item(item, depth));
                 }
                 self.blocks.push(Block { place, kind: Kind::List(ordered, items) });
@@ -160,6 +217,7 @@ impl Reader {
             "blockquote" | "aside" => {
                 let mut inside = self.inside();
                 inside.children(element, depth + 1);
+                self.aside.append(&mut inside.aside);
                 self.place = inside.place.clone();
                 let place = self.place.clone();
                 let tone = if name == "aside" { Tone::Warning } else { Tone::Note };
@@ -173,6 +231,7 @@ impl Reader {
     fn item(&mut self, item: ElementRef<'_>, depth: usize) -> Item {
         let mut inside = self.inside();
         inside.children(item, depth + 1);
+        self.aside.append(&mut inside.aside);
         self.place = inside.place.clone();
         let boxed = item.descendent_elements().take(8).find(|inner| {
             inner.value().name() == "input" && inner.value().attr("type") == Some("checkbox")
@@ -194,13 +253,19 @@ impl Reader {
             if above.find(|up| up.value().name() == "table") != Some(element) {
                 continue;
             }
+            let within = row.ancestors().filter_map(ElementRef::wrap);
+            if self.unseen.has(row)
+                || within.take_while(|up| *up != element).any(|up| self.unseen.has(up))
+            {
+                continue;
+            }
             let mut cells: Vec<Cell> = Vec::new();
             let mut all_heads = true;
             let mut first_only = false;
             let mut heads: Vec<bool> = Vec::new();
             for cell in row.child_elements() {
                 let name = cell.value().name();
-                if name != "td" && name != "th" {
+                if name != "td" && name != "th" || self.unseen.has(cell) {
                     continue;
                 }
                 first_only =
@@ -208,7 +273,7 @@ impl Reader {
                 all_heads &= name == "th";
                 heads.push(name == "th");
                 let mut text = Vec::new();
-                cell_text(cell, &mut text, depth);
+                cell_text(cell, &mut text, (depth, self.unseen));
                 let span =
                     cell.value().attr("colspan").and_then(|span| span.parse().ok()).unwrap_or(1);
                 cells.push(text);
@@ -282,8 +347,16 @@ fn is_block(element: &Element) -> bool {
     )
 }
 
-fn inlines(element: ElementRef<'_>, style: &Style, out: &mut Vec<Inline>, depth: usize) {
+fn inlines(
+    element: ElementRef<'_>,
+    style: &Style,
+    out: &mut Vec<Inline>,
+    (depth, unseen): (usize, &Unseen),
+) {
     let value = element.value();
+    if unseen.has(element) {
+        return;
+    }
     let style = match value.name() {
         "br" => {
             out.push(Inline { text: "\n".to_owned(), style: style.clone() });
@@ -310,7 +383,7 @@ fn inlines(element: ElementRef<'_>, style: &Style, out: &mut Vec<Inline>, depth:
             Node::Text(text) => out.push(Inline { text: one_line(text), style: style.clone() }),
             Node::Element(_) => {
                 if let Some(element) = ElementRef::wrap(node) {
-                    inlines(element, &style, out, depth + 1);
+                    inlines(element, &style, out, (depth + 1, unseen));
                 }
             }
             _ => {}
@@ -320,8 +393,8 @@ fn inlines(element: ElementRef<'_>, style: &Style, out: &mut Vec<Inline>, depth:
 }
 
 /// A cell's text; each part in it on a line of its own.
-fn cell_text(cell: ElementRef<'_>, out: &mut Vec<Inline>, depth: usize) {
-    if depth > DEEPEST {
+fn cell_text(cell: ElementRef<'_>, out: &mut Vec<Inline>, (depth, unseen): (usize, &Unseen)) {
+    if depth > DEEPEST || unseen.has(cell) {
         return;
     }
     for node in cell.children() {
@@ -329,7 +402,7 @@ fn cell_text(cell: ElementRef<'_>, out: &mut Vec<Inline>, depth: usize) {
             Node::Text(text) => out.push(Inline::plain(one_line(text))),
             Node::Element(element) if is_block(element) => {
                 let Some(inner) = ElementRef::wrap(node) else { continue };
-                if matches!(element.name(), "script" | "style" | "svg") {
+                if matches!(element.name(), "script" | "style" | "svg") || unseen.has(inner) {
                     continue;
                 }
                 if !text_of(out).trim().is_empty() {
@@ -338,12 +411,12 @@ fn cell_text(cell: ElementRef<'_>, out: &mut Vec<Inline>, depth: usize) {
                 if element.name() == "pre" {
                     out.push(Inline::code(raw(inner)));
                 } else {
-                    cell_text(inner, out, depth + 1);
+                    cell_text(inner, out, (depth + 1, unseen));
                 }
             }
             Node::Element(_) => {
                 if let Some(element) = ElementRef::wrap(node) {
-                    inlines(element, &Style::Plain, out, depth + 1);
+                    inlines(element, &Style::Plain, out, (depth + 1, unseen));
                 }
             }
             _ => {}

@@ -61,7 +61,7 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
             {
                 let unit = format!("field {name}, line");
                 let (markdown, origin) = wiki::to_markdown(text);
-                let mut blocks = markdown::read_part(&markdown, &unit);
+                let mut blocks = markdown::read_part(&markdown, &unit, &mut document.hidden);
                 renumber(&mut blocks, &origin);
                 document.blocks.extend(under(name, blocks));
             }

@@ -1,11 +1,14 @@
 //! Markdown: GitHub's kind, with front matter and what kramdown adds.
 
+use std::cell::RefCell;
+
 use comrak::nodes::{AstNode, ListType, NodeValue};
 use comrak::{Arena, Options, parse_document};
 
 use super::{DEEPEST, html};
 use crate::tree::{
-    Block, Cell, Document, Fact, Inline, Item, Kind, Place, Row, Style, Table, Tone,
+    Block, Cell, Document, Fact, Hidden, Inline, Item, Kind, Place, Row, Style, Table, Tone,
+    text_of_blocks,
 };
 
 fn options() -> Options<'static> {
@@ -27,24 +30,30 @@ pub(super) fn read(text: &str, before: usize) -> Document {
     let arena = Arena::new();
     let root = parse_document(&arena, &text, &options());
     let mut document = Document::default();
-    let reader = Reader { start: Place::line(before) };
+    let reader = Reader { start: Place::line(before), aside: RefCell::default() };
     for node in root.children() {
         if let NodeValue::FrontMatter(matter) = &node.data.borrow().value {
             reader.front_matter(matter, &mut document);
         }
     }
     document.blocks = reader.blocks(root, 0);
+    document.hidden = reader.aside.into_inner();
     document
 }
 
 /// Reads Markdown that is part of something else, such as the field of a ticket.
-pub(super) fn read_part(text: &str, unit: &str) -> Vec<Block> {
+/// What is hidden in it is set aside.
+pub(super) fn read_part(text: &str, unit: &str, aside: &mut Vec<Hidden>) -> Vec<Block> {
     let text = without_attributes(text);
     let arena = Arena::new();
     let mut options = options();
     options.extension.front_matter_delimiter = None;
     let root = parse_document(&arena, &text, &options);
-    Reader { start: Place { unit: unit.into(), number: 0 } }.blocks(root, 0)
+    let start = Place { unit: unit.into(), number: 0 };
+    let reader = Reader { start, aside: RefCell::default() };
+    let blocks = reader.blocks(root, 0);
+    aside.append(&mut reader.aside.into_inner());
+    blocks
 }
 
 /// kramdown's `{:class="…"}` lines belong to no text, and a diagram between
@@ -85,6 +94,23 @@ fn without_attributes(text: &str) -> String {
 
 struct Reader {
     start: Place,
+    aside: RefCell<Vec<Hidden>>,
+}
+
+/// Whether a piece of HTML opens a hidden element that it does not close, and which:
+/// the Markdown behind it is inside of that element.
+fn opens_hidden(html: &str) -> Option<String> {
+    let tag = html.trim().strip_prefix('<')?;
+    let name: String = tag.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let name = name.to_lowercase();
+    let inside = tag.split('>').next()?.to_lowercase();
+    let bare: String = inside.chars().filter(|c| !c.is_whitespace()).collect();
+    let words = || inside.split(|c: char| c.is_whitespace() || c == '=' || c == '/');
+    let hidden = bare.contains("display:none")
+        || bare.contains("visibility:hidden")
+        || words().skip(1).any(|word| word == "hidden");
+    let closed = html.to_lowercase().contains(&format!("</{name}"));
+    (hidden && !closed && !name.is_empty()).then_some(name)
 }
 
 impl Reader {
@@ -114,8 +140,21 @@ impl Reader {
         if depth > DEEPEST {
             return blocks;
         }
+        let mut inside: Option<(String, usize)> = None;
         for node in parent.children() {
             let place = self.place(node);
+            if let NodeValue::HtmlBlock(block) = &node.data.borrow().value {
+                let closes = |(name, _): &mut (String, usize)| {
+                    block.literal.to_lowercase().contains(&format!("</{name}"))
+                };
+                if let Some((_, from)) = inside.take_if(closes) {
+                    self.set_aside(blocks.split_off(from));
+                } else if inside.is_none()
+                    && let Some(name) = opens_hidden(&block.literal)
+                {
+                    inside = Some((name, blocks.len()));
+                }
+            }
             let kind = match &node.data.borrow().value {
                 NodeValue::Heading(heading) => Kind::Heading(heading.level, flowing(inlines(node))),
                 NodeValue::Paragraph => Kind::Paragraph(flowing(inlines(node))),
@@ -124,7 +163,8 @@ impl Reader {
                     Kind::Code(language, code.literal.clone())
                 }
                 NodeValue::HtmlBlock(block) => {
-                    blocks.extend(html::part(&block.literal, &place));
+                    let mut aside = self.aside.borrow_mut();
+                    blocks.extend(html::part(&block.literal, &place, &mut aside));
                     continue;
                 }
                 NodeValue::List(list) => {
@@ -145,7 +185,17 @@ impl Reader {
             };
             blocks.push(Block { place, kind });
         }
+        if let Some((_, from)) = inside {
+            self.set_aside(blocks.split_off(from));
+        }
         blocks
+    }
+
+    fn set_aside(&self, blocks: Vec<Block>) {
+        if let Some(first) = blocks.first() {
+            let (place, text) = (first.place.clone(), text_of_blocks(&blocks));
+            self.aside.borrow_mut().push(Hidden { place, what: "hidden".to_owned(), text });
+        }
     }
 
     fn item<'a>(&self, node: &'a AstNode<'a>, depth: usize) -> Item {

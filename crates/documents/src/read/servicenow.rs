@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{Unreadable, html, json, markdown};
-use crate::tree::{Block, Document, Fact, Inline, Kind, Place};
+use crate::tree::{Block, Document, Fact, Hidden, Inline, Kind, Place};
 
 /// Fields that hold text to read, in the order in which people read them, and
 /// the heading each one stands under.
@@ -72,7 +72,7 @@ pub(super) fn read(bytes: &[u8], wanted: Option<&str>) -> Result<Document, Unrea
             place: place.clone(),
             kind: Kind::Heading(1, vec![Inline::plain(heading)]),
         });
-        let mut blocks = part(&text, &place);
+        let mut blocks = part(&text, &place, &mut document.hidden);
         // Headings inside a field stand below the field's.
         for block in &mut blocks {
             if let Kind::Heading(level, _) = &mut block.kind {
@@ -94,10 +94,14 @@ fn choose(what: &str, numbers: impl Iterator<Item = String>) -> Unreadable {
 
 /// Text of a ticket's field: HTML where it is, else read as Markdown, which plain
 /// text with numbered lines nearly is.
-pub(super) fn part(text: &str, place: &Place) -> Vec<Block> {
+pub(super) fn part(text: &str, place: &Place, aside: &mut Vec<Hidden>) -> Vec<Block> {
     let begins = text.trim_start();
     let tagged = begins.starts_with('<') && begins.contains("</");
-    if tagged { html::part(text, place) } else { markdown::read_part(&spaced(text), &place.unit) }
+    if tagged {
+        html::part(text, place, aside)
+    } else {
+        markdown::read_part(&spaced(text), &place.unit, aside)
+    }
 }
 
 /// In a plain text field every line is a line.

@@ -1,21 +1,25 @@
 //! Excel workbooks: each sheet is a heading, each block of filled rows a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
 use calamine::{DataRef, Reader, Xlsx};
 
 use super::package::Package;
-use super::{MOST_BLOCKS, Unreadable, comments};
+use super::{MOST_BLOCKS, Sight, Unreadable, comments, sheet_hidden};
 use crate::tree::{Block, Cell, Document, Inline, Kind, Place, Row, Table, text_of};
 use crate::workbook::FILE;
 
 /// Columns beyond this are not looked at.
 pub(super) const MOST_COLUMNS: usize = 256;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
+pub(super) fn read(bytes: &[u8], sight: Sight) -> Result<Document, Unreadable> {
     let mut package = Package::open(bytes)?;
     package.guard()?;
+    let hidden = match sight {
+        Sight::Shown => sheet_hidden::hidden(&mut package)?,
+        Sight::All => BTreeMap::new(),
+    };
     let damaged = |error: calamine::XlsxError| {
         Unreadable::new(format!("this workbook cannot be read: {error}"))
             .hint("open it in its own program and save it again")
@@ -42,7 +46,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
             }
             rows.entry(row as usize + 1).or_default().insert(column as usize, text);
         }
-        document.blocks.extend(blocks(&name, &rows));
+        let unseen = hidden.get(&name).cloned().unwrap_or_default();
+        let shown = sheet_hidden::take_out(&name, rows, &unseen, &mut document.hidden);
+        document.blocks.extend(blocks(&name, &shown, &unseen.rows));
     }
     document.blocks.extend(comments::read(&mut package)?);
     Ok(document)
@@ -84,8 +90,9 @@ fn moment(days: f64, duration: bool) -> String {
 }
 
 /// The rows of a sheet as blocks: a filled cell alone in its row is a line of
-/// text, rows without a gap between them are a table.
-pub(super) fn blocks(name: &str, rows: &Rows) -> Vec<Block> {
+/// text, rows without a gap between them are a table. Where rows are hidden, those
+/// beside them touch.
+pub(super) fn blocks(name: &str, rows: &Rows, hidden: &BTreeSet<usize>) -> Vec<Block> {
     let place = Place { unit: format!("sheet {name}, row").into(), number: 1 };
     let mut blocks = Vec::new();
     if rows.is_empty() {
@@ -99,7 +106,8 @@ pub(super) fn blocks(name: &str, rows: &Rows) -> Vec<Block> {
     let mut group: Vec<(usize, &BTreeMap<usize, String>)> = Vec::new();
     let mut previous = 0;
     for (number, cells) in rows {
-        if *number > previous + 1 {
+        let between = number - previous - 1;
+        if between > hidden.range(previous + 1..*number).count() {
             flush(&place, &mut group, &mut blocks);
         }
         group.push((*number, cells));

@@ -11,6 +11,10 @@ pub(super) fn tidy(document: &mut Document) {
     for fact in &mut document.facts {
         fact.value = visible(&fact.value);
     }
+    for hidden in &mut document.hidden {
+        hidden.text = visible(&hidden.text).trim().to_owned();
+    }
+    document.hidden.retain(|hidden| !hidden.text.is_empty());
     document.title =
         document.title.take().map(|title| visible(title.trim())).filter(|t| !t.is_empty());
 }

@@ -1,5 +1,5 @@
-//! Word documents, read as they are on the screen: deleted and hidden text is
-//! left out, inserted text is in, text boxes are paragraphs of their own.
+//! Word documents, read as they are on the screen: deleted text is left out, hidden
+//! text is set aside, inserted text is in, text boxes are paragraphs of their own.
 //!
 //! Read with a pull parser and stacks of our own: the nesting of a hostile file
 //! costs memory in proportion to its size, never the program's stack.
@@ -11,7 +11,7 @@ use quick_xml::events::BytesStart;
 use super::package::{Package, Tag, attribute, walk};
 use super::{DEEPEST, MOST_BLOCKS, Unreadable, comments};
 use crate::tree::{
-    Block, Cell, Document, Inline, Item, Kind, Place, Row, Style, Table, Tone, text_of,
+    Block, Cell, Document, Hidden, Inline, Item, Kind, Place, Row, Style, Table, Tone, text_of,
 };
 
 pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
@@ -32,6 +32,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
         vanish: false,
         struck: false,
         count: 0,
+        aside: Vec::new(),
     };
     walk(&body, |tag| reader.visit(&tag))?;
     let title = reader.parts.iter().position(|part| matches!(part, Part::Title(..)));
@@ -41,7 +42,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Document, Unreadable> {
     });
     let mut blocks = fold(reader.parts);
     blocks.extend(comments::read(&mut package)?);
-    Ok(Document { title, facts: Vec::new(), blocks })
+    Ok(Document { title, facts: Vec::new(), blocks, hidden: reader.aside })
 }
 
 /// What a paragraph style means.
@@ -52,6 +53,8 @@ struct Look {
     based_on: Option<String>,
     code: bool,
     number: Option<String>,
+    /// Whether text in it is hidden, if it says so.
+    vanish: Option<bool>,
 }
 
 fn styles(xml: &str) -> Result<HashMap<String, Look>, Unreadable> {
@@ -76,6 +79,7 @@ fn styles(xml: &str) -> Result<HashMap<String, Look>, Unreadable> {
                 }
                 ("numId", Some((_, look))) => look.number = attribute(start, "val"),
                 ("rFonts", Some((_, look))) => look.code |= is_mono(start),
+                ("vanish", Some((_, look))) => look.vanish = Some(is_on(start)),
                 _ => {}
             },
             Tag::Close("style") => {
@@ -96,10 +100,16 @@ fn styles(xml: &str) -> Result<HashMap<String, Look>, Unreadable> {
             look.level = look.level.or(parent.level);
             look.number = look.number.take().or_else(|| parent.number.clone());
             look.code |= parent.code;
+            look.vanish = look.vanish.or(parent.vanish);
             above = parent.based_on.clone();
         }
     }
     Ok(found)
+}
+
+/// Whether a switch is on: it is where it does not say otherwise.
+fn is_on(start: &BytesStart<'_>) -> bool {
+    !matches!(attribute(start, "val").as_deref(), Some("0" | "false" | "none" | "off"))
 }
 
 fn is_code_style(name: &str) -> bool {
@@ -162,10 +172,14 @@ struct Paragraph {
     list: Option<String>,
     level: u8,
     outline: Option<u8>,
+    /// Its hidden text.
+    unseen: String,
 }
 
 #[derive(Default)]
 struct OpenTable {
+    /// Whether the row that is being read is hidden.
+    unseen: bool,
     table: Table,
     row: Vec<Cell>,
     cell: Vec<Inline>,
@@ -200,6 +214,7 @@ struct Reader {
     vanish: bool,
     struck: bool,
     count: usize,
+    aside: Vec<Hidden>,
 }
 
 const NOT_SHOWN: [&str; 6] = ["Fallback", "del", "moveFrom", "instrText", "delText", "pict"];
@@ -225,7 +240,7 @@ impl Reader {
                 Ok(())
             }
             Tag::Text(text) => {
-                if self.hidden == 0 && self.reads_text && !self.vanish {
+                if self.hidden == 0 && self.reads_text {
                     self.say(text);
                 }
                 Ok(())
@@ -240,6 +255,10 @@ impl Reader {
             _ => Style::Plain,
         };
         if let Some(paragraph) = self.paragraphs.last_mut() {
+            if self.vanish {
+                paragraph.unseen.push_str(text);
+                return;
+            }
             // What somebody struck out must not read like what stands.
             let struck = format!("~~{text}~~");
             let text = if self.struck && !text.trim().is_empty() {
@@ -264,10 +283,16 @@ impl Reader {
 
     fn open(&mut self, name: &str, start: &BytesStart<'_>) -> Result<(), Unreadable> {
         let value = || attribute(start, "val");
-        let yes = || !matches!(value().as_deref(), Some("0" | "false" | "none"));
+        let yes = || is_on(start);
         match name {
             "p" => self.paragraphs.push(Paragraph::default()),
-            "r" => (self.bold, self.mono, self.vanish, self.struck) = (false, false, false, false),
+            "r" => {
+                (self.bold, self.mono, self.struck) = (false, false, false);
+                self.vanish =
+                    self.paragraphs.last().is_some_and(|p| self.hides(p.style.as_deref()));
+            }
+            "rStyle" => self.vanish |= self.hides(value().as_deref()),
+            "hidden" => self.table(|t| t.unseen = true),
             "t" => self.reads_text = true,
             "tab" if !self.paragraphs.is_empty() && self.in_run(start) => self.say("\t"),
             "br" | "cr" => self.say("\n"),
@@ -308,6 +333,17 @@ impl Reader {
         Ok(())
     }
 
+    /// Whether text in a style is hidden.
+    fn hides(&self, style: Option<&str>) -> bool {
+        style.and_then(|id| self.styles.get(id)).is_some_and(|look| look.vanish == Some(true))
+    }
+
+    fn set_aside(&mut self, what: &str, text: String) {
+        if !text.trim().is_empty() && self.aside.len() < MOST_BLOCKS {
+            self.aside.push(Hidden { place: self.place(), what: what.to_owned(), text });
+        }
+    }
+
     /// A `tab` is a character in a run and a tab stop in properties, where it has a position.
     fn in_run(&self, start: &BytesStart<'_>) -> bool {
         attribute(start, "pos").is_none()
@@ -343,6 +379,14 @@ impl Reader {
             }),
             "tr" => {
                 let place = self.place();
+                let unseen = self.tables.last_mut().and_then(|t| {
+                    std::mem::take(&mut t.unseen).then(|| std::mem::take(&mut t.row))
+                });
+                if let Some(cells) = unseen {
+                    let cells: Vec<String> = cells.iter().map(|cell| text_of(cell)).collect();
+                    self.set_aside("hidden row", cells.join(" | "));
+                    return;
+                }
                 self.table(|t| {
                     let cells = std::mem::take(&mut t.row);
                     if std::mem::take(&mut t.head) {
@@ -379,8 +423,9 @@ impl Reader {
     }
 
     fn end_paragraph(&mut self) {
-        let Some(paragraph) = self.paragraphs.pop() else { return };
+        let Some(mut paragraph) = self.paragraphs.pop() else { return };
         self.count += 1;
+        self.set_aside("hidden text", std::mem::take(&mut paragraph.unseen));
         if let Some(table) = self.tables.last_mut() {
             if !table.cell.is_empty() && !paragraph.text.is_empty() {
                 table.cell.push(Inline::plain("\n"));

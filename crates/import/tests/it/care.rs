@@ -4,16 +4,16 @@
 use backout_documents::read::{detect, read};
 use backout_import::Imported;
 
-fn imported(name: &str, bytes: &[u8]) -> Imported {
+pub(crate) fn imported(name: &str, bytes: &[u8]) -> Imported {
     let format = detect(name, bytes).expect("a format");
     backout_import::import(&read(format, bytes, None).expect("read"), format, "x")
 }
 
-fn labels(imported: &Imported) -> Vec<&str> {
+pub(crate) fn labels(imported: &Imported) -> Vec<&str> {
     imported.plan.steps.iter().map(|step| step.label()).collect()
 }
 
-fn notes(imported: &Imported) -> String {
+pub(crate) fn notes(imported: &Imported) -> String {
     let notes: Vec<&str> = imported.plan.notes.iter().map(|note| note.text.as_str()).collect();
     notes.join("\n")
 }

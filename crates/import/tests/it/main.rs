@@ -1,8 +1,11 @@
 //! What documents become, and what becomes of documents.
 
 mod care;
+mod cases;
 mod golden;
+mod hidden;
 mod hostile;
+mod negation;
 mod own;
 mod sources;
 

@@ -36,7 +36,7 @@ fn written(plan: &ReadPlan, format: Format, sections: &[Section], working: bool)
             html(&document, if working { Page::Working } else { Page::Reading }).into_bytes()
         }
         Format::Word => word(&document, &footing(&plan.plan, &digest)).expect("written"),
-        _ => workbook(&plan.plan, &plan.source, &digest, &[]).expect("written"),
+        _ => workbook(&plan.plan, &plan.source, &digest, &[], None).expect("written"),
     }
 }
 
@@ -49,7 +49,7 @@ fn the_example_comes_back_byte_for_byte_from_every_format() {
     let plan = example();
     for format in FORMATS {
         let imported = back(&written(&plan, format, &Section::ALL, false), format);
-        assert_eq!(imported.source.as_deref(), Some(plan.source.as_str()), "{format:?}");
+        assert_eq!(imported.text, plan.source, "{format:?}");
         assert_eq!(imported.plan, plan.plan, "{format:?}");
         assert_eq!(imported.report.changed, [], "{format:?}");
         assert_eq!(imported.report.not_taken_over, [], "{format:?}");
@@ -277,7 +277,7 @@ proptest! {
         };
         for format in FORMATS {
             let imported = back(&written(&read, format, &Section::ALL, false), format);
-            let found = imported.source.clone().unwrap_or_default();
+            let found = imported.text.clone();
             let differs = found.lines().zip(source.lines()).find(|(found, source)| found != source);
             prop_assert!(found == source, "{format:?} {differs:?} {:?}", imported.report.changed);
             prop_assert_eq!(&imported.plan, &plan, "{:?}", format);
