@@ -148,8 +148,11 @@ async fn restart(folder: &Path, steps: usize) -> (f64, u64) {
     // The person answers while nobody is at work.
     let mut log = RunLog::open(Arc::clone(&journal), &run).await.expect("opened");
     let (epoch, step) = (log.state().epoch, StepId::new(format!("s{steps}")).expect("a name"));
-    let acted =
-        backout_core::event::Event::StepExecuted { step, attempt: 1, evidence: Evidence::default() };
+    let acted = backout_core::event::Event::StepExecuted {
+        step,
+        attempt: 1,
+        evidence: Evidence::default(),
+    };
     log.append(epoch, person(), SystemClock.now(), vec![acted]).await.expect("written");
     let events = log.state().seq.0;
     drop((log, journal));

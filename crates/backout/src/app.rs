@@ -101,7 +101,10 @@ impl App {
     /// began with holds in any case.
     pub(crate) fn policy_tonight(&self) -> Policy {
         read_policy().unwrap_or_else(|failure| {
-            anstream::eprintln!("warning: {}; the policy the run began with holds", failure.message());
+            anstream::eprintln!(
+                "warning: {}; the policy the run began with holds",
+                failure.message()
+            );
             Policy::default()
         })
     }

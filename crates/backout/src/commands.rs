@@ -68,10 +68,10 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
             Command::Assign(args) => people::assign(&app()?, &args).await,
             Command::Hold(args) => people::hold(&app()?, &args).await,
             Command::SwitchOption(args) => people::switch_option(&app()?, &args).await,
-            Command::Escalate { rest } => Err(Failure::usage(
-                "`escalate` is called `switch-option` now",
-            )
-            .hint(format!("`backout switch-option {}`", rest.join(" ")))),
+            Command::Escalate { rest } => {
+                Err(Failure::usage("`escalate` is called `switch-option` now")
+                    .hint(format!("`backout switch-option {}`", rest.join(" "))))
+            }
             Command::Abandon(args) => people::abandon(&app()?, &args).await,
             Command::Demo(args) => demo::demo(&app()?, args).await,
             Command::Completions { shell } => reference::completions(shell),

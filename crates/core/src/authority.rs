@@ -231,9 +231,7 @@ fn owns_step(plan: &Plan, run: Option<&RunState>, person: &Person, step: &StepId
     match &step.owner {
         // A step without an owner: anyone with a role may.
         None => !person.roles.is_empty(),
-        Some(owner) => {
-            !with_deputies(plan, std::iter::once(owner)).is_disjoint(&person.roles)
-        }
+        Some(owner) => !with_deputies(plan, std::iter::once(owner)).is_disjoint(&person.roles),
     }
 }
 
@@ -323,10 +321,8 @@ pub fn identify(
         plan.roles.iter().filter(|(_, role)| holds(role)).map(|(id, _)| id.clone()).collect()
     };
     let known = || plan.roles.keys().cloned().collect::<Vec<_>>();
-    let person = |name: &str, roles: BTreeSet<RoleId>| Person {
-        id: PersonId::of_name(plan, name),
-        roles,
-    };
+    let person =
+        |name: &str, roles: BTreeSet<RoleId>| Person { id: PersonId::of_name(plan, name), roles };
     if plan.roles.is_empty() {
         let name = claimed.map_or_else(|| account.to_string(), str::to_owned);
         return Ok(person(&name, BTreeSet::new()));

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::cause::{DecisionCause, Guard};
 use crate::duration::Span;
 use crate::ids::{OptionId, RoleId, SourceId, TriggerId};
-use crate::cause::{DecisionCause, Guard};
 use crate::plan::Severity;
 use crate::watch::Reading;
 

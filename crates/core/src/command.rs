@@ -245,9 +245,7 @@ impl Command {
             Self::Replace { step, .. } => {
                 Act::Replace { step: step.id.clone(), what: digest_of(step) }
             }
-            Self::Resolve { step, answer } => {
-                Act::Resolve { step: step.clone(), answer: *answer }
-            }
+            Self::Resolve { step, answer } => Act::Resolve { step: step.clone(), answer: *answer },
             Self::Attest { first, also } => {
                 let said: Vec<_> = std::iter::once(&**first)
                     .chain(also)
@@ -266,11 +264,9 @@ impl Command {
             Self::Resume => Act::Resume,
             Self::SwitchOption { option } => Act::SwitchOption { option: option.clone() },
             Self::Abandon => Act::Abandon,
-            Self::Decide { verb, option, fix_for, .. } => Act::Decide {
-                verb: *verb,
-                option: option.clone(),
-                lasting: *fix_for,
-            },
+            Self::Decide { verb, option, fix_for, .. } => {
+                Act::Decide { verb: *verb, option: option.clone(), lasting: *fix_for }
+            }
             Self::Approve { stage, .. } => Act::Approve { stage: stage.clone() },
             Self::LogDefect { .. } => Act::LogDefect,
         }

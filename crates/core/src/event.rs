@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
-use crate::choice::{Choice, DecisionRequested};
 use crate::cause::{Concern, Denial, HoldCause, PlanReason, StepFault};
+use crate::choice::{Choice, DecisionRequested};
 pub use crate::evidence::{
     Attachment, Attested, DoubtCause, Evidence, Fact, FailureEffect, ResolvedBy, Verified,
 };
@@ -20,8 +20,8 @@ use crate::ids::{
     TriggerId,
 };
 use crate::people::PersonId;
-use crate::policy::Policy;
 use crate::plan::{Effect, Plan, Severity, Step};
+use crate::policy::Policy;
 use crate::watch::{Meaning, Reading, State, Verdict};
 
 /// Something that happened.

@@ -139,9 +139,7 @@ fn draft(
     let reason = request.reason().unwrap_or_default();
     let optional = || request.reason().map(str::to_owned);
     let draft = match &request.command {
-        Command::AgreeToStart => {
-            Draft::from(vec![Event::StartAgreed { agreed: Vec::new() }])
-        }
+        Command::AgreeToStart => Draft::from(vec![Event::StartAgreed { agreed: Vec::new() }]),
         Command::Hold => {
             let cause = crate::cause::HoldCause::Person;
             Draft::from(vec![Event::RunHeld { cause, reason: optional() }])
@@ -214,19 +212,22 @@ fn with_facts(mut event: Event, agreed: &[PersonId], confirmed: &Option<Concern>
 pub fn person_of(plan: &Plan, actor: &Actor, account: &Account) -> Result<Person, Denial> {
     match actor {
         Actor::Coordinator { .. } => Err(Denial::NoRole),
-        Actor::System { name, role } => Ok(Person {
-            id: PersonId::Name(name.clone()),
-            roles: role.iter().cloned().collect(),
-        }),
+        Actor::System { name, role } => {
+            Ok(Person { id: PersonId::Name(name.clone()), roles: role.iter().cloned().collect() })
+        }
         Actor::Person { id, role, .. } => {
             let held = |role_id: &crate::ids::RoleId| id.holds(plan, role_id);
             let mut roles: std::collections::BTreeSet<_> =
                 plan.roles.keys().filter(|role| held(role)).cloned().collect();
             // A team's role is held by each of its people.
-            roles.extend(role.iter().filter(|role| {
-                let known = plan.roles.get(*role);
-                known.is_some_and(|role| role.name.is_none() || role.team.is_some())
-            }).cloned());
+            roles.extend(
+                role.iter()
+                    .filter(|role| {
+                        let known = plan.roles.get(*role);
+                        known.is_some_and(|role| role.name.is_none() || role.team.is_some())
+                    })
+                    .cloned(),
+            );
             for role in &roles {
                 let bound = plan.roles.get(role).and_then(|role| role.user.as_deref());
                 if bound.is_some_and(|bound| account.is_other_than(bound)) {

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use crate::act::Answer;
+use crate::cause::{PlanReason, StepFault};
 use crate::choice::{Choice, DecisionRequested};
 use crate::event::{Outcome, ResolvedBy};
-use crate::cause::{PlanReason, StepFault};
 use crate::ids::{OptionId, RoleId};
 use crate::watch::Verdict;
 

@@ -28,9 +28,8 @@ impl PersonId {
         let held =
             plan.roles.iter().filter(|(_, role)| role.name.as_deref().is_some_and(is_called));
         // A role without a name is held by whoever it is called after.
-        let unnamed = plan.roles.iter().filter(|(id, role)| {
-            role.name.is_none() && is_called(id.as_str())
-        });
+        let unnamed =
+            plan.roles.iter().filter(|(id, role)| role.name.is_none() && is_called(id.as_str()));
         match held.map(|(id, _)| id).min().or_else(|| unnamed.map(|(id, _)| id).min()) {
             Some(role) => Self::Role(role.clone()),
             None => Self::Name(name.trim().to_owned()),

@@ -190,9 +190,7 @@ pub fn act_of(offer: &Offer) -> Option<Act> {
         Offer::Replace { step } => {
             Act::Replace { step: step.clone(), what: crate::ids::Digest::ZERO }
         }
-        Offer::Resolve { step, answer } => {
-            Act::Resolve { step: step.clone(), answer: *answer }
-        }
+        Offer::Resolve { step, answer } => Act::Resolve { step: step.clone(), answer: *answer },
         Offer::Approve { stage, .. } => Act::Approve { stage: stage.clone() },
         Offer::Decide { verb, option, fix_for, .. } => {
             Act::Decide { verb: *verb, option: option.clone(), lasting: *fix_for }
@@ -309,8 +307,7 @@ fn about_approvals(state: &RunState) -> Vec<Question> {
     let about = |index: usize| {
         let stage = &state.steps[index];
         let by = stage.approval.as_ref().map(|grant| grant.by.0.clone()).unwrap_or_default();
-        let approve =
-            Offer::Approve { stage: stage.id.clone(), shown: stage.digest().short() };
+        let approve = Offer::Approve { stage: stage.id.clone(), shown: stage.digest().short() };
         let approve = reply(state, approve, Meaning::LetStart, &by);
         Question {
             step: Some(stage.id.clone()),
@@ -402,10 +399,7 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
                 return None;
             }
             let sentences = step.confirmations().map(str::to_owned).collect();
-            (
-                Asks::Confirm { sentences },
-                vec![done(Meaning::Confirmed), failed(Meaning::NotSo)],
-            )
+            (Asks::Confirm { sentences }, vec![done(Meaning::Confirmed), failed(Meaning::NotSo)])
         }
         Status::Failed => {
             if state.will_retry(index) || known.recheck {

@@ -224,9 +224,7 @@ impl Chain {
         let record: Record = match serde_json::from_slice::<Record>(bytes) {
             Ok(record) if record.v == FORMAT => record,
             first => match serde_json::from_slice::<Version>(bytes) {
-                Ok(Version { v }) if v < FORMAT => {
-                    self.upgrade.read(bytes).map_err(unreadable)?
-                }
+                Ok(Version { v }) if v < FORMAT => self.upgrade.read(bytes).map_err(unreadable)?,
                 Ok(Version { v }) if v > FORMAT => {
                     return Err(BrokenChain::Format { run, seq, found: v });
                 }

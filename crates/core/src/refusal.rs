@@ -155,7 +155,10 @@ impl Refusal {
         };
         let look = || id.clone().map(|run| Reply::new(Offer::Status { run }, Meaning::Look));
         let for_step = |offers: Vec<(Offer, Meaning)>| -> Vec<Reply> {
-            offers.into_iter().filter_map(|(offer, meaning)| reply_for(run, offer, meaning)).collect()
+            offers
+                .into_iter()
+                .filter_map(|(offer, meaning)| reply_for(run, offer, meaning))
+                .collect()
         };
         let found = match self {
             Self::Denied { act, .. } => {
@@ -211,7 +214,10 @@ impl Refusal {
                 replies
             }
             Self::GoesForward { option } => {
-                vec![Reply::new(back_out(Some(option.clone()), None, false), Meaning::BackOutByOption)]
+                vec![Reply::new(
+                    back_out(Some(option.clone()), None, false),
+                    Meaning::BackOutByOption,
+                )]
             }
             Self::OnOptionAlready { .. } => look().into_iter().collect(),
             Self::SecondRun { run, direction, may_begin } => {
@@ -301,7 +307,8 @@ fn confirm(
             let options = run.map_or_else(Vec::new, |state| {
                 state.planned.plan.options.keys().cloned().collect()
             });
-            let rest = Offer::Decide { verb, option: None, fix_for: None, question, confirmed: true };
+            let rest =
+                Offer::Decide { verb, option: None, fix_for: None, question, confirmed: true };
             let fix = Offer::Decide {
                 verb: Verb::FixForward,
                 option: None,

@@ -17,8 +17,8 @@ use crate::duration::Span;
 use crate::event::{Event, Reason};
 use crate::graph::Graph;
 use crate::ids::{OptionId, RoleId, SourceId, StepId, TriggerId};
-use crate::plan::{Plan, Severity, Step};
 use crate::people::PersonId;
+use crate::plan::{Plan, Severity, Step};
 use crate::record::{Actor, Record};
 use crate::status::{Status, StepState};
 use crate::watch::{Meaning, Reading, State, Verdict};
@@ -430,9 +430,7 @@ impl Release {
                     open.passed_on += 1;
                 }
             }
-            Event::DecisionMade {
-                choice, reason, readings, agreed, confirmed, latest, ..
-            } => {
+            Event::DecisionMade { choice, reason, readings, agreed, confirmed, latest, .. } => {
                 self.measured(readings);
                 self.decide(choice, reason, record);
                 if let Some(decided) = self.decided.last_mut() {

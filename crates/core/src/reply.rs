@@ -238,9 +238,7 @@ impl Offer {
     pub fn of_act(act: &Act, run: &RunId, direction: Direction) -> Self {
         match act {
             Act::Invoke | Act::Deploy => Self::Start { direction, again: false },
-            Act::Approve { stage } => {
-                Self::Approve { stage: stage.clone(), shown: String::new() }
-            }
+            Act::Approve { stage } => Self::Approve { stage: stage.clone(), shown: String::new() },
             Act::Decide { verb, option, lasting } => Self::Decide {
                 verb: *verb,
                 option: option.clone(),
@@ -257,9 +255,7 @@ impl Offer {
             Act::Skip { step } => Self::Skip { step: step.clone() },
             Act::Add { .. } => Self::Add,
             Act::Replace { step, .. } => Self::Replace { step: step.clone() },
-            Act::Resolve { step, answer } => {
-                Self::Resolve { step: step.clone(), answer: *answer }
-            }
+            Act::Resolve { step, answer } => Self::Resolve { step: step.clone(), answer: *answer },
             Act::Attest { step, .. } => {
                 Self::Resolve { step: step.clone(), answer: Answer::Happened }
             }

@@ -11,7 +11,6 @@ mod way;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jiff::Timestamp;
 use crate::act::{Act, Answer};
 use crate::cause::HoldCause;
 use crate::event::{Direction, Event, Mode, Outcome, RunPlanned};
@@ -23,6 +22,7 @@ use crate::plan::Step;
 use crate::record::{Actor, Record};
 use crate::release::Release;
 use crate::status::{Status, StepState, step_transition};
+use jiff::Timestamp;
 pub use way::select;
 use way::selection;
 
@@ -186,7 +186,9 @@ impl RunState {
             planned: planned.clone(),
         };
         state.selected = match planned.direction {
-            Direction::Forward => (0..state.steps.len()).map(|i| i < state.release.stages).collect(),
+            Direction::Forward => {
+                (0..state.steps.len()).map(|i| i < state.release.stages).collect()
+            }
             Direction::Back => selection(planned, state.option.as_ref())?,
         };
         state.rebuild()?;
@@ -355,9 +357,7 @@ impl RunState {
             | Event::StepVerified { .. }
             | Event::StepInDoubt { .. }
             | Event::StepProbed { .. }
-            | Event::HoldingReached { .. } => {
-                Err(Illegal::Hold("only a coordinator can say this"))
-            }
+            | Event::HoldingReached { .. } => Err(Illegal::Hold("only a coordinator can say this")),
             _ => Ok(()),
         }
     }

@@ -95,7 +95,7 @@ impl Status {
 /// legal in this status. `manual` says whether a person carries the step out.
 #[must_use]
 pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<Status> {
-    use Status::{Verifying, Failed, Held, InDoubt, Pending, Running, Skipped, Succeeded};
+    use Status::{Failed, Held, InDoubt, Pending, Running, Skipped, Succeeded, Verifying};
     Some(match (status, event) {
         // A failed step starts again by itself only where its `retry` says so.
         (Pending | Failed, Event::StepIntent { .. }) => Running,
@@ -130,7 +130,9 @@ pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<St
         // A person's work can be called off; a machine's must end first.
         (Running, Event::StepSkipped { .. }) if manual => Skipped,
         (Pending | Failed, Event::StepReplaced { .. }) => Pending,
-        (Pending | Running | Verifying | Failed | InDoubt | Held, Event::StepAssigned { .. }) => status,
+        (Pending | Running | Verifying | Failed | InDoubt | Held, Event::StepAssigned { .. }) => {
+            status
+        }
         _ => return None,
     })
 }

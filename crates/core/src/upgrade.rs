@@ -72,7 +72,8 @@ impl Upgrade {
     }
 
     fn person(&self, name: &str) -> Value {
-        let known = self.people.iter().find(|(known, _)| known.to_lowercase() == name.to_lowercase());
+        let known =
+            self.people.iter().find(|(known, _)| known.to_lowercase() == name.to_lowercase());
         match known {
             Some((_, role)) => json!({"role": role}),
             None => json!({"name": name}),
@@ -96,7 +97,8 @@ impl Upgrade {
             Some(uid) => json!({"uid": uid}),
             None => json!({"name": account}),
         };
-        *actor = json!({"kind": "person", "id": self.person(&name), "role": role, "account": account});
+        *actor =
+            json!({"kind": "person", "id": self.person(&name), "role": role, "account": account});
     }
 
     fn event(&self, event: &mut Map<String, Value>, automatic: bool) {
@@ -128,7 +130,9 @@ impl Upgrade {
                 let error = text(event, "error");
                 let fault = match error.strip_prefix("stopped by a person: ") {
                     Some(reason) => json!({"fault": "stopped", "reason": reason}),
-                    None if error == "not begun: the run goes back" => json!({"fault": "not_started"}),
+                    None if error == "not begun: the run goes back" => {
+                        json!({"fault": "not_started"})
+                    }
                     None => json!({"fault": "text", "text": error}),
                 };
                 event.remove("error");

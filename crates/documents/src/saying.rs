@@ -12,8 +12,8 @@ use backout_core::event::{
 };
 use backout_core::people::PersonId;
 use backout_core::plan::{
-    Action, DataPolicy, DecisionAction, DecisionRule, Effect, Many, Moment, Permission, Plan, Severity,
-    Stdin, Step, Text, Trigger, Unanswered, Watch,
+    Action, DataPolicy, DecisionAction, DecisionRule, Effect, Many, Moment, Permission, Plan,
+    Severity, Stdin, Step, Text, Trigger, Unanswered, Watch,
 };
 use backout_core::watch::Verdict;
 use jiff::Timestamp;

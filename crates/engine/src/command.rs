@@ -69,12 +69,8 @@ pub async fn submit<J: Journal>(
             false => None,
         };
         let policy = &policy.clone().tightened_by(&state.planned.policy);
-        let facts = Facts {
-            now: sender.at,
-            forecast: forecast.as_ref(),
-            policy,
-            accounts: sender.account,
-        };
+        let facts =
+            Facts { now: sender.at, forecast: forecast.as_ref(), policy, accounts: sender.account };
         let (mut events, refusal) = match handle(state, sender.actor, request, &facts) {
             Ok(events) => (events, None),
             Err(refusal) => match refusal_event(&refusal) {

@@ -358,13 +358,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             Intent::Fail { step, fault } => {
                 let evidence = state.states[step].evidence.clone();
                 let (step, attempt) = about(step);
-                Event::StepFailed {
-                    step,
-                    attempt,
-                    effect: FailureEffect::Unknown,
-                    fault,
-                    evidence,
-                }
+                Event::StepFailed { step, attempt, effect: FailureEffect::Unknown, fault, evidence }
             }
             Intent::PassOn { number, to, until } => Event::DecisionEscalated { number, to, until },
             Intent::Finish { outcome } => Event::RunFinished { outcome },
@@ -424,8 +418,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         }
         let now = self.clock.now();
         let asked = questions(self.log.state());
-        let asked: Asked =
-            asked.into_iter().map(|asked| (asked.step, asked.asks.kind())).collect();
+        let asked: Asked = asked.into_iter().map(|asked| (asked.step, asked.asks.kind())).collect();
         // Whoever answers is at work; what comes next is waited for as long again.
         let since = match &self.idle {
             Some((since, before)) if *before == asked => *since,

@@ -101,7 +101,12 @@ async fn until_it_holds(
     let until = Instant::now() + within;
     loop {
         let answer = once(&verification.check, world).await;
-        if answer.holds == Some(true) || Instant::now() + every > until {
+        // Waiting captures no baseline.
+        let is_hopeless = matches!(
+            &verification.check,
+            Check::SameAsBaseline(name) if !world.facts.contains_key(name)
+        );
+        if is_hopeless || answer.holds == Some(true) || Instant::now() + every > until {
             return Verified {
                 check: verification.check.shown(),
                 found: answer.found,
@@ -306,7 +311,7 @@ async fn by_tree(state: TreeState, world: &World) -> Answer {
 
 async fn by_baseline(name: &backout_core::ids::BaselineId, world: &World) -> Answer {
     let (Some(how), Some(before)) = (world.baselines.get(name), world.facts.get(name)) else {
-        return cannot_tell("it was never captured");
+        return cannot_tell("nothing to compare with: it was never captured");
     };
     let (mut secrets, unseen) = (Secrets::default(), Arc::default());
     match baseline::capture(how, world, &mut secrets, Timestamp::UNIX_EPOCH, &unseen).await {

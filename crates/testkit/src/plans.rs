@@ -2,8 +2,8 @@
 
 use backout_core::event::{Direction, Instants, Mode, RunPlanned};
 use backout_core::ids::Digest;
-use backout_core::policy::Policy;
 use backout_core::plan::{Effect, Plan};
+use backout_core::policy::Policy;
 use serde_json::{Value, json};
 
 /// A plan with these steps and a few roles: `lead` decides, `ann` and `bob` do.

@@ -13,8 +13,8 @@ use backout_core::graph::Graph;
 use backout_core::handle::{Facts, OpenRun, Start, begin_run, first_vote, missing_baselines};
 use backout_core::ids::{ComponentId, OptionId};
 use backout_core::people::Account;
-use backout_core::policy::Policy;
 use backout_core::plan::Plan;
+use backout_core::policy::Policy;
 use backout_core::record::{Actor, Chain};
 use backout_core::schedule::Schedule;
 use backout_core::state::{RunState, select};
@@ -144,8 +144,7 @@ pub(super) async fn begin(
         let (open, newest) = open_runs(journal, &wanted.planned.plan).await?;
         let now = app.now();
         let planned = &wanted.planned;
-        let facts =
-            Facts { now, forecast: None, policy: &policy, accounts: &wanted.account };
+        let facts = Facts { now, forecast: None, policy: &policy, accounts: &wanted.account };
         let start = Start {
             plan: &planned.plan,
             digest: planned.plan_digest,

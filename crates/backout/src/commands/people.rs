@@ -185,9 +185,7 @@ pub(super) async fn assign(app: &App, args: &AssignArgs) -> Done {
     let mut log = open(app, &args.run).await?;
     let state = log.state();
     let plan = &state.planned.plan;
-    let role_of = |said: &str| {
-        RoleId::new(said).ok().filter(|role| plan.roles.contains_key(role))
-    };
+    let role_of = |said: &str| RoleId::new(said).ok().filter(|role| plan.roles.contains_key(role));
     // A role stands for its holder.
     let to = match role_of(&args.to) {
         Some(role) => PersonId::of_role(plan, &role),

@@ -183,7 +183,9 @@ pub(crate) fn text(state: &RunState, question: &Question) -> String {
             }
         }
         Asks::Holding { option } => {
-            format!("Option {option} is done and keeps users out. Another option goes on from here.")
+            format!(
+                "Option {option} is done and keeps users out. Another option goes on from here."
+            )
         }
     }
 }
@@ -230,8 +232,7 @@ pub(crate) fn evidence(state: &RunState, question: &Question) -> Vec<String> {
         format!("{} people have to agree: {so_far}", agreement.quorum)
     }));
     if question.roles.len() > 1 {
-        let roles: Vec<String> =
-            question.roles.iter().map(|role| format!("--as {role}")).collect();
+        let roles: Vec<String> = question.roles.iter().map(|role| format!("--as {role}")).collect();
         lines.push(format!("any of them may answer: {}", roles.join(", ")));
     }
     lines

@@ -113,7 +113,11 @@ pub(crate) fn lines(state: &RunState, now: Timestamp) -> Vec<String> {
             .iter()
             .map(|(id, seen)| {
                 if !is_there(state, id) {
-                    let then = format!("then: {} ({})", saying::reading(&seen.reading), seen.state.shown());
+                    let then = format!(
+                        "then: {} ({})",
+                        saying::reading(&seen.reading),
+                        seen.state.shown()
+                    );
                     return vec![
                         "·".to_owned(),
                         id.to_string(),
@@ -200,18 +204,19 @@ pub(crate) fn figures(numbers: &ForecastSummary, at: Timestamp, zone: &TimeZone)
     let late = numbers.latest().is_some_and(|latest| latest <= at);
     if let Some(in_time) = numbers.in_time.filter(|_| !late) {
         let share = (in_time * 100.0).floor();
-        lines.push(format!("  {share:.0} % chance to finish in time if started when this was asked"));
+        lines.push(format!(
+            "  {share:.0} % chance to finish in time if started when this was asked"
+        ));
     }
     match (numbers.latest(), numbers.fix_deadline) {
-        (Some(latest), _) if late => lines.push(format!(
-            "  LATE: it had to start by {} to finish in time",
-            clock(latest, zone)
-        )),
+        (Some(latest), _) if late => lines
+            .push(format!("  LATE: it had to start by {} to finish in time", clock(latest, zone))),
         (latest, fixing) => {
-            lines.extend(latest.map(|at| format!("  it must start by {} to finish in time", clock(at, zone))));
             lines.extend(
-                fixing.map(|at| format!("  give up a fix by {}", clock(at, zone))),
+                latest
+                    .map(|at| format!("  it must start by {} to finish in time", clock(at, zone))),
             );
+            lines.extend(fixing.map(|at| format!("  give up a fix by {}", clock(at, zone))));
         }
     }
     lines

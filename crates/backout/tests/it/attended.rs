@@ -66,7 +66,10 @@ fn a_decision_ends_a_hold_and_says_so() {
     let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
     stage.until("it is asked", |stage| stage.say("status").out.contains("to decide"));
     stage.say("hold CHG7 --reason evidence --as ann").expect(0);
-    stage.say("decide CHG7 fix-forward --for 0s --reason so --as lead").expect(64).says("--for must be longer than 0");
+    stage
+        .say("decide CHG7 fix-forward --for 0s --reason so --as lead")
+        .expect(64)
+        .says("--for must be longer than 0");
     stage
         .say("decide CHG7 back-out --reason enough --as lead")
         .expect(0)

@@ -118,9 +118,7 @@ fn the_shape_of_a_deployment() {
     );
 
     let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
-    stage.until("a question", |stage| {
-        !stage.questions().is_empty()
-    });
+    stage.until("a question", |stage| !stage.questions().is_empty());
     assert_snapshot!("watch_run", shape_of(&say("watch CHG7 --json", 0)));
     assert_snapshot!("explain_open", shape_of(&say("decide CHG7 --explain --json", 0)));
     let decided = ["decide", "CHG7", "back-out", "--reason", "it is down", "--as", "lead"];
@@ -132,7 +130,13 @@ fn the_shape_of_a_deployment() {
         "deployment_events",
         events_of(
             &log,
-            &["trigger_changed", "decision_requested", "decision_made", "backout_started", "run_finished"]
+            &[
+                "trigger_changed",
+                "decision_requested",
+                "decision_made",
+                "backout_started",
+                "run_finished"
+            ]
         )
     );
 }

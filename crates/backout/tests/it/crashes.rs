@@ -7,12 +7,9 @@ use backout_core::plan::Effect;
 
 /// A step of a class whose effect is a line in a file.
 fn step(class: Effect) -> String {
-    let verify = match class {
-        Effect::Verifiable => ", verify: {file: {path: effects}, within: 100ms, every: 50ms}",
-        _ => "",
-    };
+    let verify = "verify: {file: {path: effects}, within: 100ms, every: 50ms}";
     format!(
-        "  - {{id: victim, owner: ann, effect: {class}, run: {{shell: 'echo \"$BACKOUT_KEY\" >> effects'}}{verify}}}\n  - {{id: behind, owner: ann, run: {{shell: echo x >> behind}}}}\n"
+        "  - {{id: victim, owner: ann, effect: {class}, run: {{shell: 'echo \"$BACKOUT_KEY\" >> effects'}}, {verify}}}\n  - {{id: behind, owner: ann, run: {{shell: echo x >> behind}}, verify: {{file: {{path: behind}}}}}}\n"
     )
 }
 

@@ -164,9 +164,9 @@ fn people_decide_and_only_what_took_place_is_undone() {
     assert_eq!(stage.step("close")["selected"], false);
     stage
         .say("log")
-        .says("defect written down by Ann (ann): BUG-7, Orders lose their total")
+        .says("defect logged by Ann (ann): BUG-7, Orders lose their total (major)")
         .says("may not decide to back out");
-    stage.say("decide CHG7 --explain").says("it was their own judgement").says("orders are wrong");
+    stage.say("decide CHG7 --explain").says("no decision was requested: own judgement").says("orders are wrong");
 }
 
 #[test]
@@ -526,9 +526,7 @@ fn other_systems_report_stages_and_alerts() {
     // What Jenkins would have done.
     stage.write("down", "");
     let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
-    stage.until("the second stage", |stage| {
-        stage.is_step("open", "running")
-    });
+    stage.until("the second stage", |stage| stage.is_step("open", "running"));
     let report = r#"{"stage": "open", "result": "done", "note": "build 4711"}"#;
     assert!(send(port, "/stage", "wrong", report).contains("401"));
     assert_eq!(stage.step("open")["state"], "running");

@@ -301,7 +301,7 @@ fn the_run_follows_the_order_that_was_forecast_and_a_departure_makes_it_anew() {
     stage.say("add CHG7 extra.yaml --after long --reason odd --as lead").expect(0);
     let log = stage.say("log CHG7 --json").expect(0).out;
     assert!(log.contains("order_frozen"), "{log}");
-    stage.say("log CHG7").expect(0).says("the order of work was made anew");
+    stage.say("log CHG7").expect(0).says("order of work recomputed");
     stage.say("verify CHG7").expect(0);
 }
 
@@ -440,7 +440,8 @@ fn the_end_of_an_unwatched_step_is_no_measurement() {
         let value: Value = serde_json::from_str(line).expect("JSON");
         value["at"].as_str().expect("a time").parse().expect("a time")
     };
-    let expected = at("step_executed", &acted).duration_since(at("step_intent", &acted)).as_secs_f64();
+    let expected =
+        at("step_executed", &acted).duration_since(at("step_intent", &acted)).as_secs_f64();
     stage.say("resume").expect(0);
     let seen = stage.say("history --json").expect(0).json();
     let measured = number(&seen["history"][0]["seconds"]);

@@ -1,11 +1,13 @@
 //! Stories told to the real binary, from the outside.
 
 mod accounts;
+mod acts;
 mod attended;
 mod contract;
 mod crashes;
 mod deploy;
 mod documents;
+mod ends;
 mod examples;
 mod first_page;
 mod foresight;

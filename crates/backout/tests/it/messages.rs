@@ -73,9 +73,7 @@ fn an_alert_from_before_is_about_something_else() {
     stage.write("up", "");
     stage.write("secret", "correct horse\n");
     let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
-    stage.until("the first stage", |stage| {
-        stage.is_step("wait", "running")
-    });
+    stage.until("the first stage", |stage| stage.is_step("wait", "running"));
     for firing in ["true", "false"] {
         let said = format!("{{\"alert\": \"PortalDown\", \"firing\": {firing}}}");
         let answer = send(port, "/alert", "correct horse", &said);

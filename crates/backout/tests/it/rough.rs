@@ -24,7 +24,7 @@ fn a_step_that_ignores_the_request_to_end_is_killed_at_its_deadline() {
 fn a_flood_of_output_is_bounded() {
     let stage = Stage::new();
     // One gigabyte, as fast as the machine gives it.
-    stage.plan("  - {id: a, owner: ann, run: {shell: 'head -c 1000000000 /dev/zero; echo; echo the end'}}\n");
+    stage.plan("  - {id: a, owner: ann, run: {shell: 'head -c 1000000000 /dev/zero; echo; echo the end'}, verify: {run: {argv: [\"true\"]}}}\n");
     stage.say("invoke plan.backout.yaml --as lead").expect(0);
     let kept = size(&stage.state);
     assert!(kept < 8_000_000, "{kept} bytes kept");
@@ -63,7 +63,7 @@ fn output_cannot_play_with_the_terminal() {
 #[test]
 fn what_a_step_leaves_running_is_named_and_does_not_hold_the_run() {
     let stage = Stage::new();
-    stage.plan("  - {id: a, owner: ann, run: {shell: 'setsid sleep 3 & echo started'}}\n");
+    stage.plan("  - {id: a, owner: ann, run: {shell: 'setsid sleep 3 & echo started'}, verify: {run: {argv: ['true']}}}\n");
     stage.say("invoke plan.backout.yaml --as lead").expect(0).says("left running: ");
 }
 
@@ -113,7 +113,7 @@ fn a_changed_log_is_noticed_and_not_gone_on_with() {
 #[test]
 fn a_lost_ledger_asks_a_person() {
     let stage = Stage::new();
-    stage.plan("  - {id: a, owner: ann, run: {shell: 'touch began; while [ ! -e go ]; do sleep 0.02; done; echo a >> effects'}}\n");
+    stage.plan("  - {id: a, owner: ann, run: {shell: 'touch began; while [ ! -e go ]; do sleep 0.02; done; echo a >> effects'}, verify: {file: {path: effects}}}\n");
     let mut coordinator = stage.start(&["invoke", "plan.backout.yaml", "--as", "lead", "--wait"]);
     stage.until("a to begin", |stage| stage.path("began").exists());
     coordinator.kill_9();
@@ -155,7 +155,7 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
         .map(|i| format!("  - {{id: s{i}, owner: ann, manual: '{}'}}\n", "x".repeat(20)))
         .collect();
     stage.plan(&format!(
-        "  - {{id: first, owner: ann, run: {{shell: echo x >> effects}}}}\n{steps}"
+        "  - {{id: first, owner: ann, run: {{shell: echo x >> effects}}, verify: {{file: {{path: effects}}}}}}\n{steps}"
     ));
     stage.say("invoke plan.backout.yaml --as lead").expect(20);
     // Now fill the disk.
@@ -238,7 +238,7 @@ fn supervisor(stage: &Stage, step: &str) -> String {
 fn a_command_whose_supervisor_was_killed_is_never_doubled() {
     let stage = Stage::new();
     // It closes everything it inherited, as sudo does.
-    stage.plan("  - {id: a, owner: ann, effect: idempotent, run: {shell: 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo start >> effects; while [ ! -e go ]; do sleep 0.02; done; echo end >> effects'}}\n");
+    stage.plan("  - {id: a, owner: ann, effect: idempotent, run: {shell: 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo start >> effects; while [ ! -e go ]; do sleep 0.02; done; echo end >> effects'}, verify: {file: {path: effects, contains: end}}}\n");
     let mut coordinator = stage.start(&["invoke", "plan.backout.yaml", "--as", "lead", "--wait"]);
     stage.until("the effect to begin", |stage| stage.lines("effects") == 1);
     assert!(
@@ -300,7 +300,7 @@ fn a_restore_that_is_stopped_has_really_stopped() {
 fn outputs_that_were_changed_are_noticed() {
     for forge in ["", "forged\n"] {
         let stage = Stage::new();
-        stage.plan("  - {id: a, owner: ann, run: {shell: echo out; echo err >&2}}\n");
+        stage.plan("  - {id: a, owner: ann, run: {shell: echo out; echo err >&2}, verify: {run: {argv: ['true']}}}\n");
         stage.say("invoke plan.backout.yaml --as lead").expect(0);
         stage.say("verify").expect(0).says("2 outputs");
         for name in ["stdout", "stderr"] {

@@ -135,9 +135,7 @@ fn what_was_wrong_before_is_asked_about() {
         ),
     );
     let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
-    stage.until("a question", |stage| {
-        !stage.questions().is_empty()
-    });
+    stage.until("a question", |stage| !stage.questions().is_empty());
     let status = stage.say("status").expect(0);
     status.says("not automatic: it fired before the deployment, too");
     // It fired only when the stage was long done.

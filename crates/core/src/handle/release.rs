@@ -71,10 +71,7 @@ fn is_asked(state: &RunState, question: Option<u32>) -> Result<(), Illegal> {
 }
 
 /// The option that is named, else the one that is called for.
-fn chosen_option(
-    state: &RunState,
-    named: Option<&OptionId>,
-) -> Result<Option<OptionId>, Illegal> {
+fn chosen_option(state: &RunState, named: Option<&OptionId>) -> Result<Option<OptionId>, Illegal> {
     let known = |option: &OptionId| state.planned.plan.options.contains_key(option);
     match named {
         Some(option) if !known(option) => Err(Illegal::NoOption(option.clone())),
@@ -99,11 +96,7 @@ type Fix = (Choice, Option<Concern>, Option<Timestamp>);
 
 /// A fix is tried for as long as was said, else as long as the plan says and the backout can
 /// still be started in time after it.
-fn fix_forward(
-    state: &RunState,
-    fix_for: Option<Span>,
-    facts: &Facts<'_>,
-) -> Result<Fix, Refusal> {
+fn fix_forward(state: &RunState, fix_for: Option<Span>, facts: &Facts<'_>) -> Result<Fix, Refusal> {
     let now = facts.now;
     if fix_for.is_some_and(|span| span.get().is_zero()) {
         return Err(Refusal::FixForNoTime);

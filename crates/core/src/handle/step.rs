@@ -1,9 +1,9 @@
 //! Commands about steps.
 
 use crate::act::Act;
+use crate::cause::StepFault;
 use crate::command::{AttestedStep, Command, Request};
 use crate::event::{Event, Evidence, FailureEffect, ResolvedBy};
-use crate::cause::StepFault;
 use crate::ids::StepId;
 use crate::illegal::Illegal;
 use crate::record::Actor;
@@ -153,4 +153,3 @@ fn goes_on(state: &RunState, step: &StepId, act: &Act) -> Result<(), Refusal> {
         false => Ok(()),
     }
 }
-

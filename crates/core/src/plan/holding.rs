@@ -43,8 +43,17 @@ enum Access {
 
 /// What traffic and users are called.
 const TRAFFIC: &[&str] = &[
-    "traffic", "users", "user", "access", "ingress", "logins", "login", "customers", "requests",
-    "visitors", "clients",
+    "traffic",
+    "users",
+    "user",
+    "access",
+    "ingress",
+    "logins",
+    "login",
+    "customers",
+    "requests",
+    "visitors",
+    "clients",
 ];
 const CLOSE: &[&str] = &[
     "off", "stop", "stops", "close", "block", "disable", "suspend", "pause", "halt", "cut", "deny",

@@ -63,8 +63,8 @@ pub use promises::{BadLimit, Comparison, FollowUp, Limit, Message, Moment, Note,
 pub use secret::{BadSecret, Secret, Text};
 pub use step::{Effect, OnFailure, Retry, Step};
 pub use trigger::{
-    BadOutOf, BadShare, Condition, Gauge, Latency, Missing, OutOf, Probe, Ratio, Receive, Relative,
-    EVERY, Semantics, Share, Trigger, Watch, Webhook, short_window,
+    BadOutOf, BadShare, Condition, EVERY, Gauge, Latency, Missing, OutOf, Probe, Ratio, Receive,
+    Relative, Semantics, Share, Trigger, Watch, Webhook, short_window,
 };
 pub use verification::{
     Check, FileState, HttpProbe, Port, Scalar, SqlProbe, TreeState, Verification,

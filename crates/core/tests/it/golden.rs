@@ -45,7 +45,8 @@ fn records(path: &Path) -> (Vec<Record>, RunState) {
 /// What a log adds up to, in a few lines.
 fn sum(state: &RunState) -> String {
     let plan = &state.planned.plan;
-    let mut out = format!("{} {:?} option {:?}\n", state.run, state.planned.direction, state.option);
+    let mut out =
+        format!("{} {:?} option {:?}\n", state.run, state.planned.direction, state.option);
     for (index, step) in state.steps.iter().enumerate() {
         let known = &state.states[index];
         writeln!(
@@ -149,7 +150,8 @@ fn a_person_could_fail_a_running_machine_step_in_version_1() {
     let evidence = backout_core::event::Evidence::default();
     records[at].events = vec![Event::StepFailed { step, attempt, effect, fault, evidence }];
     let outcome = |v| {
-        let mut state = RunState::begin(&records[0], backout_core::ids::Digest::ZERO).expect("begun");
+        let mut state =
+            RunState::begin(&records[0], backout_core::ids::Digest::ZERO).expect("begun");
         for record in &records[1..at] {
             state.apply(record, backout_core::ids::Digest::ZERO).expect("legal");
         }

@@ -128,7 +128,10 @@ pub(crate) fn run(scene: &str, kind: &str, status: Status) -> Option<(RunState, 
         plan,
     };
     let mut run = Run { state: begin(planned), seq: 1 };
-    run.write(coordinator(), Event::OwnerAcquired { epoch: Epoch(1), coordinator: "test".to_owned() });
+    run.write(
+        coordinator(),
+        Event::OwnerAcquired { epoch: Epoch(1), coordinator: "test".to_owned() },
+    );
     let about = step(if forward { "stage" } else { "undo" });
     let awaits = scene == "back, awaiting agreement";
     if awaits && status != Status::Pending {
@@ -210,8 +213,13 @@ impl Run {
 
     fn decide(&mut self, choice: backout_core::choice::Choice) {
         let reason = backout_core::event::Reason::Person("because".to_owned());
-        let events =
-            backout_core::decision::decided(&self.state.release, choice, reason, None, BTreeMap::new());
+        let events = backout_core::decision::decided(
+            &self.state.release,
+            choice,
+            reason,
+            None,
+            BTreeMap::new(),
+        );
         for event in events {
             self.write(person("lead").0, event);
         }
@@ -249,7 +257,10 @@ impl Run {
             Status::Failed => {
                 let fault = StepFault::Action { error: "exit 3".to_owned() };
                 let effect = FailureEffect::Unknown;
-                self.write(coordinator(), Event::StepFailed { step, attempt, effect, fault, evidence });
+                self.write(
+                    coordinator(),
+                    Event::StepFailed { step, attempt, effect, fault, evidence },
+                );
             }
             // A manual step is with a person: its outcome is never unknown.
             Status::InDoubt | Status::Held if manual => return None,

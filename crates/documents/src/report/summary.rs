@@ -93,7 +93,9 @@ fn headline(log: &Log<'_>, chosen: usize) -> (Tone, String) {
         Some((Outcome::Reverted | Outcome::Unverified, _)) => {
             let tally = state.tally();
             let (tone, how) = match (tally.attested, tally.unverified) {
-                (0, 0) => (Tone::Note, format!("Every one of {chosen} steps is done and verified.")),
+                (0, 0) => {
+                    (Tone::Note, format!("Every one of {chosen} steps is done and verified."))
+                }
                 _ => (
                     Tone::Warning,
                     format!("Every one of {chosen} steps is done: {}.", saying::tally(tally)),
@@ -170,7 +172,8 @@ pub(super) fn summary(log: &Log<'_>, make: &mut Make) {
         rows.add("Way back", maybe(state.option.as_ref()));
     }
     rows.add("Only these components", plain(names(state.planned.only.iter())));
-    let begun = plain(format!("{} by {}", clock(state.started, &zone), state.started_by.name(plan)));
+    let begun =
+        plain(format!("{} by {}", clock(state.started, &zone), state.started_by.name(plan)));
     if course == Course::Invoked {
         rows.add("Invoked", begun);
         rows.add("Reason", maybe(state.planned.reason.as_ref()));

@@ -85,7 +85,9 @@ fn cause(cause: &DecisionCause) -> String {
         DecisionCause::StillCalling { trigger, reading } => {
             format!("and still {trigger}: {}", reading_with_limit(reading))
         }
-        DecisionCause::FiredAndOver { trigger } => format!("and {trigger}, which fired and is over"),
+        DecisionCause::FiredAndOver { trigger } => {
+            format!("and {trigger}, which fired and is over")
+        }
         DecisionCause::SourceOutage { source, error, triggers } => {
             format!("source {source} cannot be read ({error}); {triggers} triggers need it")
         }
@@ -131,7 +133,9 @@ pub fn plan_reason(reason: &PlanReason) -> String {
         PlanReason::Automatic => "automatic, as the plan says for this severity".to_owned(),
         PlanReason::GotWorse => "it got worse while a fix was tried".to_owned(),
         PlanReason::FixTimeOver => "the time for a fix is over".to_owned(),
-        PlanReason::Unanswered => "no answer came in time, and the plan says what holds then".to_owned(),
+        PlanReason::Unanswered => {
+            "no answer came in time, and the plan says what holds then".to_owned()
+        }
         PlanReason::SeenAgain { healthy: true } => {
             "what could not be read can be read again, and is healthy".to_owned()
         }
@@ -173,7 +177,9 @@ pub fn fault(fault: &StepFault) -> String {
         StepFault::Stopped { reason } if reason.is_empty() => "stopped by a person".to_owned(),
         StepFault::Stopped { reason } => format!("stopped by a person: {}", reason.trim()),
         StepFault::StoppedForBackout => "stopped: the run goes back".to_owned(),
-        StepFault::Reported { reason } if reason.trim().is_empty() => "reported as failed".to_owned(),
+        StepFault::Reported { reason } if reason.trim().is_empty() => {
+            "reported as failed".to_owned()
+        }
         StepFault::Reported { reason } => reason.trim().to_owned(),
         StepFault::NotVerified { finding } => {
             format!("done, but its verification does not hold: {}", finding.trim())
@@ -185,7 +191,11 @@ pub fn fault(fault: &StepFault) -> String {
             format!("its outcome is unknown: {}", doubt(*cause))
         }
         StepFault::OutcomeUnknown { cause, finding: Some(finding) } => {
-            format!("its outcome is unknown: {}; its verification: {}", doubt(*cause), finding.trim())
+            format!(
+                "its outcome is unknown: {}; its verification: {}",
+                doubt(*cause),
+                finding.trim()
+            )
         }
         StepFault::NotStarted => "not started: the run goes back".to_owned(),
         StepFault::Text { text } => text.trim().to_owned(),
@@ -219,7 +229,9 @@ pub fn denial(plan: Option<&Plan>, denial: &Denial) -> String {
             }
         },
         Denial::OnlyOwner { step } => {
-            format!("step {step} belongs to its owner, their deputies, or the person it was assigned to")
+            format!(
+                "step {step} belongs to its owner, their deputies, or the person it was assigned to"
+            )
         }
         Denial::NoRole => "they hold no role in the plan".to_owned(),
         Denial::OtherAccount { role } => format!("role {role} belongs to another account"),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use backout_core::event::{Direction, Event, Instants, Mode, RunPlanned};
-use backout_core::ids::{Digest, Epoch, RunId, Seq};
+use backout_core::ids::{Digest, Epoch, RoleId, RunId, Seq};
+use backout_core::people::{Account, PersonId};
+use backout_core::policy::Policy;
 use backout_core::record::{Actor, FORMAT, Record};
 use backout_core::state::RunState;
 use backout_documents::report::{Log, Section, report};
@@ -56,12 +58,19 @@ fn coordinator() -> Actor {
     Actor::Coordinator { id: "host:1".to_owned() }
 }
 
-pub(crate) fn person(name: &str, role: &str) -> Actor {
-    let role = Some(role.parse().expect("a role"));
-    Actor::Person { name: name.to_owned(), role, account: name.to_lowercase() }
+/// The holder of a role.
+pub(crate) fn person(role: &str) -> Actor {
+    let role: RoleId = role.parse().expect("a role");
+    let account = Account::named(role.as_str());
+    Actor::Person { id: PersonId::Role(role.clone()), role: Some(role), account }
 }
 
-fn begun(course: Direction, reason: &str, plan: &str) -> Event {
+/// What a verification found that holds.
+fn held() -> Value {
+    json!([{"check": "file", "found": "as it should be", "holds": true}])
+}
+
+fn begun(direction: Direction, reason: &str, plan: &str) -> Event {
     let read = backout_plan::read_bytes(plan.as_bytes()).expect("a plan");
     let window = read.plan.window.as_ref();
     Event::RunPlanned(Box::new(RunPlanned {
@@ -70,24 +79,26 @@ fn begun(course: Direction, reason: &str, plan: &str) -> Event {
         folder: "/".to_owned(),
         window: backout_plan::times::instants(window),
         mode: Mode::Live,
-        course,
+        direction,
         option: None,
         only: Vec::new(),
         order: Vec::new(),
         not_before: BTreeMap::new(),
         baselines: None,
         reason: Some(reason.to_owned()),
+        policy: Policy::default(),
+        quorum: None,
         earlier: None,
         plan: read.plan,
     }))
 }
 
 impl Night {
-    pub(crate) fn new(course: Direction, reason: &str) -> Self {
-        Self::of(PLAN, course, reason)
+    pub(crate) fn new(direction: Direction, reason: &str) -> Self {
+        Self::of(PLAN, direction, reason)
     }
 
-    pub(crate) fn of(plan: &str, course: Direction, reason: &str) -> Self {
+    pub(crate) fn of(plan: &str, direction: Direction, reason: &str) -> Self {
         let at: Timestamp = "2026-06-06T01:00:00Z".parse().expect("a time");
         let record = Record {
             v: FORMAT,
@@ -95,8 +106,8 @@ impl Night {
             seq: Seq(1),
             epoch: Epoch(0),
             at,
-            actor: person("Lena Lead", "lead"),
-            events: vec![begun(course, reason, plan)],
+            actor: person("lead"),
+            events: vec![begun(direction, reason, plan)],
             prev: Digest::ZERO,
         };
         let state = RunState::begin(&record, record.seal().digest).expect("a run");
@@ -134,20 +145,26 @@ impl Night {
         self
     }
 
-    /// A person writes.
-    pub(crate) fn says(&mut self, name: &str, role: &str, events: &[Value]) -> &mut Self {
-        self.record(self.state.epoch, person(name, role), events);
+    /// The holder of a role writes.
+    pub(crate) fn says(&mut self, role: &str, events: &[Value]) -> &mut Self {
+        self.record(self.state.epoch, person(role), events);
         self
     }
 
-    /// A step of the machine that takes so many seconds.
+    /// A step of the machine that takes so many seconds, and is verified.
     pub(crate) fn step(&mut self, id: &str, seconds: i64) -> &mut Self {
+        self.step_with(id, seconds, &held())
+    }
+
+    /// The same with what its verification found.
+    pub(crate) fn step_with(&mut self, id: &str, seconds: i64, verified: &Value) -> &mut Self {
         let intent = json!({
             "event": "step_intent", "step": id, "attempt": 1, "key": id,
             "action": Digest::ZERO, "effect": "opaque",
         });
         let done = json!({
-            "event": "step_succeeded", "step": id, "attempt": 1, "evidence": {"summary": "exit 0"},
+            "event": "step_succeeded", "step": id, "attempt": 1,
+            "evidence": {"summary": "exit 0", "verified": verified},
         });
         self.write(&[intent]).later(seconds).write(&[done])
     }
@@ -160,20 +177,20 @@ impl Night {
         });
         let failed = json!({
             "event": "step_failed", "step": id, "attempt": 1, "effect": "partial",
-            "error": "exit 3", "evidence": {},
+            "fault": {"fault": "action", "error": "exit 3"}, "evidence": {},
         });
         self.write(&[intent]).later(seconds).write(&[failed])
     }
 
     pub(crate) fn approved(&mut self) -> &mut Self {
         let approved = json!({"event": "stage_approved", "stage": "open", "reason": "ok"});
-        self.says("Bob Fox", "pm", &[approved])
+        self.says("pm", &[approved])
     }
 
     pub(crate) fn moved(&mut self, from: &str, to: &str, meaning: &str, shown: &str) -> &mut Self {
         self.write(&[json!({
             "event": "trigger_changed", "trigger": "portal", "from": from, "to": to,
-            "meaning": meaning, "reading": {"shown": shown},
+            "meaning": meaning, "reading": measured(shown),
         })])
     }
 
@@ -181,8 +198,10 @@ impl Night {
     pub(crate) fn asked(&mut self) -> &mut Self {
         self.moved("ok", "firing", "breach", "up is not there").write(&[json!({
             "event": "decision_requested", "number": 1, "severity": "critical", "certain": true,
-            "because": ["portal"], "why": "portal: up is not there", "asked": ["lead"],
-            "until": "2026-06-06T02:00:00Z",
+            "because": ["portal"], "asked": ["lead"], "until": "2026-06-06T02:00:00Z",
+            "causes": [
+                {"cause": "trigger", "trigger": "portal", "reading": measured("up is not there")},
+            ],
         })])
     }
 
@@ -209,13 +228,24 @@ impl Night {
     }
 }
 
-/// The events of a decision.
-pub(crate) fn decided(choice: &Value, reason: &str, automatic: bool) -> Vec<Value> {
-    let mut made = json!({"event": "decision_made", "choice": choice, "reason": reason});
-    if automatic {
-        made["automatic"] = json!(true);
-    }
+/// A reading that is a text.
+fn measured(text: &str) -> Value {
+    json!({"measured": {"measured": "text", "text": text}})
+}
+
+/// The events of a decision that a person made.
+pub(crate) fn decided(choice: &Value, reason: &str) -> Vec<Value> {
+    made(choice, &json!({"person": reason}))
+}
+
+/// The events of a decision that the plan made.
+pub(crate) fn automatic(choice: &Value, because: &str) -> Vec<Value> {
+    made(choice, &json!({"plan": {"because": because}}))
+}
+
+fn made(choice: &Value, reason: &Value) -> Vec<Value> {
+    let made = json!({"event": "decision_made", "choice": choice, "reason": reason});
     let back = ["back-out", "not-fixable"].iter().any(|word| choice["choice"] == *word);
-    let begun = json!({"event": "backout_started", "reason": reason});
-    if back { vec![made, begun] } else { vec![made] }
+    let started = json!({"event": "backout_started", "reason": reason});
+    if back { vec![made, started] } else { vec![made] }
 }

@@ -6,7 +6,7 @@ use backout_documents::write::{Page, html};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::night::{Night, PLAN, decided};
+use crate::night::{Night, PLAN, automatic, decided};
 
 fn deployed() -> Night {
     let mut night = Night::new(Direction::Forward, "v2.0 goes live");
@@ -50,7 +50,6 @@ fn of_a_way_back_that_was_invoked() {
 fn of_a_way_back_that_was_given_up() {
     let mut night = Night::new(Direction::Back, "logins fail");
     night.step("close", 60).says(
-        "Lena Lead",
         "lead",
         &[json!({"event": "run_finished", "outcome": {"abandoned": {"reason": "It works again."}}})],
     );
@@ -65,8 +64,7 @@ fn of_a_way_back_that_was_given_up() {
 #[test]
 fn of_a_deployment_that_the_plan_took_back() {
     let mut night = deployed();
-    let why = "the plan backs out by itself: portal: up is not there";
-    night.asked().write(&decided(&back_out(), why, true));
+    night.asked().write(&automatic(&back_out(), "automatic"));
     night.later(2).step("close", 60).step("old-schema", 300);
     night.moved("firing", "ok", "well", "up is there").finished(&json!("reverted"));
     assert_snapshot!(night.told());
@@ -79,8 +77,8 @@ fn of_a_deployment_that_a_person_took_back() {
     // It takes two: the first word counts as well.
     let act = json!({"act": "decide", "verb": "back-out"});
     let proposed = json!({"event": "command_proposed", "act": act, "reason": "customers call"});
-    night.says("Bob Fox", "pm", &[proposed]).later(30);
-    night.says("Lena Lead", "lead", &decided(&back_out(), "Too many calls.", false));
+    night.says("pm", &[proposed]).later(30);
+    night.says("lead", &decided(&back_out(), "Too many calls."));
     night.step("close", 60).step("old-schema", 900);
     night.moved("firing", "ok", "well", "up is there").finished(&json!("reverted"));
     assert_snapshot!(night.told());
@@ -89,7 +87,7 @@ fn of_a_deployment_that_a_person_took_back() {
 #[test]
 fn of_a_deployment_that_a_person_took_back_without_being_asked() {
     let mut night = deployed();
-    night.says("Lena Lead", "lead", &decided(&back_out(), "orders are wrong", false));
+    night.says("lead", &decided(&back_out(), "orders are wrong"));
     let told = night.told();
     let answer = "| What triggered the backout? | decided by Lena Lead (lead): orders are wrong (nobody had asked: it was their own judgement) | the log |";
     assert!(told.contains(answer), "{told}");
@@ -103,13 +101,9 @@ fn of_a_deployment_that_a_person_took_back_without_being_asked() {
 fn of_a_deployment_that_went_back_in_part() {
     let plan = PLAN.replace("undone_by: [old-schema]", "irreversible: The old columns are gone");
     let mut night = Night::of(&plan, Direction::Forward, "v2.0 goes live");
-    night.says(
-        "Bob Fox",
-        "pm",
-        &[json!({"event": "stage_approved", "stage": "schema", "reason": "ok"})],
-    );
+    night.says("pm", &[json!({"event": "stage_approved", "stage": "schema", "reason": "ok"})]);
     night.step("schema", 240).approved().step("open", 60).asked();
-    night.says("Lena Lead", "lead", &decided(&back_out(), "customers call", false));
+    night.says("lead", &decided(&back_out(), "customers call"));
     night.step("close", 60).step("old-schema", 60).finished(&json!("partial"));
     let told = night.told();
     for said in [
@@ -127,8 +121,8 @@ fn of_a_deployment_that_went_back_in_part() {
 fn of_a_fix_that_ran_out() {
     let mut night = deployed();
     let fix = json!({"choice": "fix-forward", "until": "2026-06-06T01:30:45Z"});
-    night.says("Lena Lead", "lead", &decided(&fix, "orders are wrong", false)).later(1800);
-    night.write(&decided(&back_out(), "the time for a fix is over", true));
+    night.says("lead", &decided(&fix, "orders are wrong")).later(1800);
+    night.write(&automatic(&back_out(), "fix_time_over"));
     let told = night.told();
     // Until when, on the clock of the plan.
     let made = "decided by Lena Lead (lead): fix forward until 6 Jun 2026 02:30:45 BST: orders";
@@ -150,10 +144,9 @@ fn of_a_deployment_that_stayed() {
 fn of_a_deployment_that_stayed_with_findings() {
     let mut night = deployed();
     night.asked();
-    night.says("Lena Lead", "lead", &decided(&json!({"choice": "continue"}), "it is known", false));
+    night.says("lead", &decided(&json!({"choice": "continue"}), "it is known"));
     night.moved("firing", "ok", "well", "up is there");
     night.says(
-        "Bob Fox",
         "pm",
         &[json!({"event": "defect_logged", "title": "No totals", "id": "BUG-7", "severity": "major", "trigger": "portal"})],
     );
@@ -202,8 +195,8 @@ fn of_a_deployment_that_was_given_up() {
 
 #[test]
 fn every_report_is_known_as_one() {
-    let titles = [Direction::Back, Direction::Forward].map(|course| {
-        Night::new(course, "so").report(&[Section::Summary]).title.unwrap_or_default()
+    let titles = [Direction::Back, Direction::Forward].map(|direction| {
+        Night::new(direction, "so").report(&[Section::Summary]).title.unwrap_or_default()
     });
     assert_eq!(titles, ["Backout report: A change", "Deployment report: A change"]);
     assert!(titles.iter().all(|title| is_report(title)));

@@ -131,10 +131,5 @@ pub(super) fn verified(
 
 /// Nothing of an attempt is alive, and nothing says how it ended.
 pub(super) fn in_doubt(step: &StepId, attempt: u32, cause: DoubtCause) -> Vec<Event> {
-    vec![Event::StepInDoubt {
-        step: step.clone(),
-        attempt,
-        cause,
-        evidence: Evidence::default(),
-    }]
+    vec![Event::StepInDoubt { step: step.clone(), attempt, cause, evidence: Evidence::default() }]
 }

@@ -157,7 +157,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 .iter()
                 .filter(|event| match event {
                     Event::SourceOutageEnded { source } => state.release.lost.contains_key(source),
-                    Event::SourceOutageStarted { source, .. } => !state.release.lost.contains_key(source),
+                    Event::SourceOutageStarted { source, .. } => {
+                        !state.release.lost.contains_key(source)
+                    }
                     Event::WatchGap { .. } => state.release.goes_forward(),
                     _ => true,
                 })

@@ -126,10 +126,8 @@ fn a_lost_source_asks_those_whom_its_triggers_would() {
         "critical": {"action": "back-out", "by": "boss", "automatic": true},
         "minor": {"action": "ask", "by": "ann"},
     });
-    let lost = |name: &str| Event::SourceOutageStarted {
-        source: source(name),
-        error: "gone".to_owned(),
-    };
+    let lost =
+        |name: &str| Event::SourceOutageStarted { source: source(name), error: "gone".to_owned() };
     let mut night = Night::new(plan(&rules, &more));
     night.stage_is_done(1);
     night.happens(2, vec![lost("m")]);

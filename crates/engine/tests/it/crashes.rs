@@ -121,7 +121,8 @@ async fn a_run_without_checks_is_not_called_verified() {
             let names = || NAMES.iter().take(size);
             let steps: Vec<Value> =
                 names().map(|name| plans::unchecked(name, class, &[])).collect();
-            let deaths = Die::ALL.into_iter().flat_map(|die| names().map(move |at| Some((die, at))));
+            let deaths =
+                Die::ALL.into_iter().flat_map(|die| names().map(move |at| Some((die, at))));
             for death in deaths.chain([None]) {
                 let mut stage = Stage::new(plans::plan(&json!(steps))).await;
                 if let Some((die, name)) = death {

@@ -69,10 +69,7 @@ fn the_way_back_is_chosen_with_the_decision_and_not_before() {
         "a run that goes forward has no way back to change"
     );
     let switched = Event::OptionSwitched { option, reason: "heavier".to_owned() };
-    assert_eq!(
-        night.0.check(&switched),
-        Err(Illegal::Release("the run does not go back yet"))
-    );
+    assert_eq!(night.0.check(&switched), Err(Illegal::Release("the run does not go back yet")));
 }
 
 /// What happens in a story: a fact of the coordinator, or a command of the lead.

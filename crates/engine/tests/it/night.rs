@@ -123,8 +123,7 @@ impl Night {
             Actor::Coordinator { .. } | Actor::System { .. } => &unknown,
         };
         let policy = Policy::default();
-        let facts =
-            Facts { now: at(minutes), forecast: None, policy: &policy, accounts: account };
+        let facts = Facts { now: at(minutes), forecast: None, policy: &policy, accounts: account };
         let events = handle(&self.0, actor, &Request::new(command, "because"), &facts)?;
         self.0 = self.0.with(&events, actor, at(minutes)).expect("legal");
         Ok(events)
@@ -203,8 +202,7 @@ impl Night {
     pub(crate) fn moves(&mut self, minutes: i64, trigger: &str, to: State, meaning: Meaning) {
         let from =
             self.0.release.triggers.get(&id(trigger)).map_or(State::Insufficient, |s| s.state);
-        let reading =
-            Reading { measured: Measured::Value, value: Some(9.0), ..Reading::default() };
+        let reading = Reading { measured: Measured::Value, value: Some(9.0), ..Reading::default() };
         let trigger = id(trigger);
         self.happens(
             minutes,

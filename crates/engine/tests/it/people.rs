@@ -341,11 +341,13 @@ fn a_policy_only_tightens() {
 #[test]
 fn who_acts_is_never_guessed() {
     let plan = plans::plan(&json!([manual("a", "ann", &[])]));
-    let person = |claimed: Option<&str>, account: &str| {
-        identify(&plan, claimed, &Account::named(account))
-    };
+    let person =
+        |claimed: Option<&str>, account: &str| identify(&plan, claimed, &Account::named(account));
     let lead = person(None, "lena").expect("mapped");
-    assert_eq!((lead.id.clone(), lead.id.name(&plan)), (PersonId::Role(role("lead")), "Lena Lead".to_owned()));
+    assert_eq!(
+        (lead.id.clone(), lead.id.name(&plan)),
+        (PersonId::Role(role("lead")), "Lena Lead".to_owned())
+    );
     assert!(person(None, "mallory").is_err());
     assert!(person(Some("nobody"), "lena").is_err());
     assert_eq!(person(Some("Ann"), "x").expect("a person").roles.len(), 1);

@@ -119,7 +119,9 @@ async fn stage(app: &App, run: &RunId, report: &StageReport) -> Result<(), Strin
     let actor = Actor::System { name: "signed webhook".to_owned(), role };
     let (account, note) = (Account::default(), report.note.clone());
     let command = match report.result {
-        StageResult::Done => Command::Acknowledge { step, note: note.clone(), attached: Vec::new() },
+        StageResult::Done => {
+            Command::Acknowledge { step, note: note.clone(), attached: Vec::new() }
+        }
         StageResult::Failed => Command::Fail { step, evidence: Evidence::default() },
     };
     let reason = note.unwrap_or_else(|| "reported as failed".to_owned());
