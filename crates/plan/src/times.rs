@@ -209,7 +209,7 @@ pub fn of_night(
     match (&ahead[..], skipped) {
         ([only], _) => Ok(*only),
         ([], Some(at)) => Err(NotInNight::Skipped {
-            skipped: instant(at, zone).err().unwrap_or_else(|| NotAnInstant::Range(name)),
+            skipped: instant(at, zone).err().unwrap_or(NotAnInstant::Range(name)),
             spellings: spellings(at, zone),
         }),
         ([], None) => Err(match now.filter(|_| !over.is_empty()) {

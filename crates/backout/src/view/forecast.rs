@@ -179,8 +179,11 @@ pub(crate) fn one_line(outlook: &Outlook, state: &RunState, zone: &TimeZone) -> 
         (false, false, true) => ", assuming the failed step is fixed now",
         (false, false, false) => "",
     };
-    let mut line =
-        format!("forecast{unless}: P50 {}, P95 {}", clock(middle.high), clock(sure.high));
+    let mut line = format!(
+        "forecast{unless}: done by {} (P50), by {} (P95)",
+        clock(middle.high),
+        clock(sure.high)
+    );
     if let (Some(spare), Some(in_time)) = (spare(outlook), outlook.in_time) {
         let mood = mood(in_time.value, outlook.confidence);
         let room = match spare > 0.0 {
@@ -295,7 +298,7 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
     }
     for row in outlook.rows.iter().filter(|row| row.outlasted) {
         lines.push(format!(
-            "{red}{} has been running for longer than its forecast allowed{red:#}; it is as likely as not to take as long again.",
+            "{red}{} has been running for longer than was thought possible{red:#}; it is as likely as not to take as long again.",
             shown.steps[row.step].id,
             red = style(AnsiColor::Red)
         ));

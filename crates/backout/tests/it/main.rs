@@ -15,4 +15,5 @@ mod papers;
 mod people;
 mod rough;
 mod stage;
+mod time_outs;
 mod usual;

@@ -174,7 +174,10 @@ impl History {
             }
         }
         let Some(run) = records.first().map(|record| record.run.clone()) else { return };
-        for (step, open) in steps {
+        for (step, mut open) in steps {
+            if open.in_doubt {
+                open.fail(true);
+            }
             let seconds = open.seconds.filter(|_| !open.unmeasured);
             if seconds.is_some() || open.failed > 0 {
                 self.history.push(Observation {

@@ -118,3 +118,63 @@ fn a_long_pause_beside_a_moment_is_no_trouble() {
     assert!(finish.quantile(0.5).value < 4.0);
     assert!(finish.mean() > 100.0);
 }
+
+/// Of an attempt of 50 × e^(0.2 z) that is stopped at 60, 18.1 % are stopped; of those that
+/// have lasted 55 already, P(z > 0.912) / P(z > 0.477) = 57.2 %.
+#[test]
+fn a_running_attempt_is_stopped_more_likely_the_longer_it_lasts() {
+    let stopped = |elapsed: Option<f64>| {
+        let table = Table::new(|tail| libm::exp(0.2 * normal_quantile(tail)));
+        let duration = Duration { scale: 50.0, ..Duration::of(table) };
+        let mut step = Activity::new(1, Vec::new(), duration);
+        step.attempts = Some(Attempts {
+            limit: 60.0,
+            time_out: 60.0,
+            help: Duration::exactly(1000.0),
+            ..Attempts::one()
+        });
+        step.elapsed = elapsed;
+        let network = Network::new(vec![step], Table::point(1.0)).expect("a network");
+        let simulated = simulate(&network, Settings { samples: 200_000, ..Settings::default() });
+        let soon = simulated.finishes.partition_point(|t| *t <= 5.0) as f64 / 200_000.0;
+        (simulated.stopped[0], soon)
+    };
+    assert!((stopped(None).0 - 0.181).abs() < 0.005, "{:?}", stopped(None));
+    let (late, soon) = stopped(Some(55.0));
+    assert!((late - 0.572).abs() < 0.01, "{late}");
+    // The others end within the five seconds that are left; none that was stopped does.
+    assert!((soon + late - 1.0).abs() < 0.01, "{soon} {late}");
+    // Past its time-out it is being stopped.
+    assert_eq!(stopped(Some(61.0)), (1.0, 0.0));
+}
+
+/// A person who has not answered for an hour is as likely as not to stay silent for
+/// another one: P(R > r) = e / (e + r).
+#[test]
+fn silence_is_as_likely_as_not_to_last_as_long_again() {
+    let table = Table::new(|tail| libm::exp(0.1 * normal_quantile(tail)));
+    let duration = Duration { scale: 60.0, ..Duration::of(table) };
+    let mut step = Activity::new(1, Vec::new(), duration);
+    (step.elapsed, step.may_hang) = (Some(3600.0), true);
+    let network = Network::new(vec![step], Table::point(1.0)).expect("a network");
+    let finish =
+        Finish::from(simulate(&network, Settings { samples: 200_000, ..Settings::default() }));
+    for (within, chance) in [(3600.0, 0.5), (1200.0, 0.25), (10_800.0, 0.75)] {
+        assert!((finish.probability(within).value - chance).abs() < 0.005, "{within}");
+    }
+}
+
+/// The same seed gives the same attempts on any number of threads.
+#[test]
+fn attempts_do_not_depend_on_threads() {
+    let mut step = known(Stated::Point(100.0), &[]);
+    (step.time_out, step.limit, step.retry) = (120.0, 120.0, Some((2, 5.0)));
+    let learned = learn(&[step], &Assumptions::default());
+    let mut only = Activity::new(1, Vec::new(), learned.durations[0].clone());
+    only.attempts.clone_from(&learned.attempts[0]);
+    let network = Network::new(vec![only], learned.night).expect("a network");
+    let run = |threads| simulate(&network, Settings { threads, ..Settings::default() });
+    let (one, three) = (run(1), run(3));
+    assert_eq!(one.finishes, three.finishes);
+    assert_eq!((one.stopped, one.unfinished), (three.stopped, three.unfinished));
+}

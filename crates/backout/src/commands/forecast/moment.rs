@@ -41,7 +41,9 @@ pub(super) fn moment(
         ))
         .hint("leave `--at` out, or name a later moment"));
     }
-    if let Some(warning) = beside_the_window(at, zone, window, now) {
+    if begun.is_none()
+        && let Some(warning) = beside_the_window(at, zone, window, now)
+    {
         anstream::eprintln!("warning: {warning}");
     }
     Ok(at)

@@ -12,10 +12,14 @@ use super::{Shown, chance, span};
 /// From this share of the simulations on, a time-out is the first thing to say.
 const CERTAIN: f64 = 0.5;
 /// Below this share it is left out.
-const NOTABLE: f64 = 0.001;
+const NOTABLE: f64 = 0.01;
 
+/// `13 % of simulations`.
 fn share(value: f64) -> String {
-    chance(Figure { value, low: value, high: value })
+    if value >= 1.0 {
+        return "every simulation".to_owned();
+    }
+    format!("{} of simulations", chance(Figure { value, low: value, high: value }))
 }
 
 /// The steps whose time-out stops them, most likely first.
@@ -40,7 +44,7 @@ pub(super) fn certain_failures(shown: &Shown<'_>) -> Vec<String> {
                 false => span(middle),
             };
             format!(
-                "{red}`{}` fails at its time-out{red:#} in {} of simulations: it takes {takes} and is stopped after {}. Raise its `{}`.",
+                "{red}`{}` fails at its time-out{red:#} in {}: it takes {takes} and is stopped after {}. Raise its `{}`.",
                 shown.steps[row.step].id,
                 share(row.stopped),
                 span(row.time_out.unwrap_or(0.0)),
@@ -83,7 +87,7 @@ pub(super) fn possible_failures(shown: &Shown<'_>) -> Vec<String> {
                 ),
             };
             format!(
-                "{yellow}`{}` fails at its time-out{yellow:#} ({}) in {} of simulations; {retries}{then}.",
+                "{yellow}`{}` fails at its time-out{yellow:#} ({}) in {}; {retries}{then}.",
                 step.id,
                 span(row.time_out.unwrap_or(0.0)),
                 share(row.stopped)
@@ -92,7 +96,7 @@ pub(super) fn possible_failures(shown: &Shown<'_>) -> Vec<String> {
         .collect();
     if outlook.finish.unfinished() >= NOTABLE {
         lines.push(format!(
-            "In {} of simulations a step fails in every attempt; these count as late.",
+            "In {} a step fails in every attempt; these count as late.",
             share(outlook.finish.unfinished())
         ));
     }
