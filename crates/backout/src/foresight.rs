@@ -54,6 +54,9 @@ fn numbers(state: &RunState, history: &History, now: Timestamp) -> Option<Foreca
         look(&Situation::of_run(&back, now), &history.without(&state.run), settings).ok()?;
     // To the next second, and where it is long to the next minute.
     let span = |seconds: f64| {
+        if !seconds.is_finite() {
+            return None;
+        }
         let grid = if seconds > 600.0 { 60.0 } else { 1.0 };
         let seconds = (seconds.max(0.0) / grid).ceil() * grid;
         Some(Span::from(std::time::Duration::from_secs_f64(seconds)))

@@ -452,6 +452,9 @@ fn file(material: &Material<'_>, make: &mut Make) {
 
 /// Seconds as whole minutes, rounded up: whoever waits is not told too early.
 fn rounded(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return "never".to_owned();
+    }
     let seconds =
         if seconds < 60.0 { seconds.ceil() } else { (seconds / 60.0 - 1e-9).ceil() * 60.0 };
     saying::length(std::time::Duration::from_secs(seconds.max(0.0) as u64))

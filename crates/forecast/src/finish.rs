@@ -17,7 +17,8 @@ pub struct Figure {
     pub high: f64,
 }
 
-/// The distribution of the finish: seconds from now, ascending.
+/// The distribution of the finish: seconds from now, ascending; infinite where every
+/// attempt of a step fails.
 #[derive(Debug, Clone)]
 pub struct Finish {
     seconds: Vec<f32>,
@@ -68,18 +69,34 @@ impl Finish {
         Figure { value: share, low: (centre - half).max(0.0), high: (centre + half).min(1.0) }
     }
 
-    /// The mean, seconds.
-    #[must_use]
-    pub fn mean(&self) -> f64 {
-        self.seconds.iter().map(|time| f64::from(*time)).sum::<f64>() / self.seconds.len() as f64
+    /// The simulations in which every step ends, ascending.
+    fn ended(&self) -> &[f32] {
+        &self.seconds[..self.seconds.partition_point(|time| time.is_finite())]
     }
 
-    /// The standard deviation, seconds.
+    /// The share of simulations in which a step fails for good, 0 to 1.
+    #[must_use]
+    pub fn unfinished(&self) -> f64 {
+        1.0 - self.ended().len() as f64 / self.seconds.len().max(1) as f64
+    }
+
+    /// The mean of the simulations in which every step ends, seconds; infinite if
+    /// there are none.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        let ended = self.ended();
+        if ended.is_empty() {
+            return f64::INFINITY;
+        }
+        ended.iter().map(|time| f64::from(*time)).sum::<f64>() / ended.len() as f64
+    }
+
+    /// The standard deviation of the simulations in which every step ends, seconds.
     #[must_use]
     pub fn sd(&self) -> f64 {
-        let mean = self.mean();
-        let squares = self.seconds.iter().map(|time| (f64::from(*time) - mean).powi(2));
-        (squares.sum::<f64>() / self.seconds.len() as f64).sqrt()
+        let (ended, mean) = (self.ended(), self.mean());
+        let squares = ended.iter().map(|time| (f64::from(*time) - mean).powi(2));
+        (squares.sum::<f64>() / ended.len().max(1) as f64).sqrt()
     }
 
     /// The point of no return: the latest start, seconds from now, at which this

@@ -3,8 +3,11 @@
 //! Trying costs the time until one gives up. With a repair time `F`, a patience
 //! `θ`, the time to go back `T` and a deadline `W`, all from now:
 //!
-//! * late: `P(F ≤ θ, F > W) + P(F > θ) · P(θ + T > W)`
-//! * down: `E[min(F, θ)] + P(F > θ) · E[T]`
+//! * late: `P(F ≤ θ, F > W) + P(F > θ) · P(θ + D + T > W)`
+//! * down: `E[min(F, θ)] + P(F > θ) · (D + E[T])`
+//!
+//! `D` is how long it takes to decide that the repair is given up: all who are asked one
+//! after the other. Going back at once is decided already.
 
 use crate::finish::Finish;
 use crate::table::{Table, Tail};
@@ -18,7 +21,8 @@ pub struct Patience {
     pub fixed: f64,
     /// The probability of being neither repaired nor back by the deadline.
     pub late: f64,
-    /// The expected time until it is repaired or back, seconds.
+    /// The expected time until it is repaired or back, seconds; infinite if the backout
+    /// never ends. Simulations in which it fails are not in it.
     pub down: f64,
 }
 
@@ -36,13 +40,14 @@ pub struct FixOrBack {
 /// Points of the repair time's distribution that stand for all of it.
 const PLACES: usize = 400;
 
-/// Compares. `deadline` is seconds from now, `share` the confidence wanted,
-/// `step` the grid of patiences, seconds.
+/// Compares. `deadline` is seconds from now, `deciding` how long giving up takes to decide,
+/// `share` the confidence wanted, `step` the grid of patiences, seconds.
 #[must_use]
 pub fn fix_or_back(
     repair: &Table,
     back: &Finish,
     deadline: f64,
+    deciding: f64,
     share: f64,
     step: f64,
 ) -> FixOrBack {
@@ -54,13 +59,17 @@ pub fn fix_or_back(
         let fixed = repairs.partition_point(|time| *time <= theta);
         let too_late = repairs[..fixed].iter().filter(|time| **time > deadline).count();
         let fixed_share = fixed as f64 / PLACES as f64;
-        let back_late = 1.0 - back.probability(deadline - theta).value;
+        let decided = if theta > 0.0 { deciding } else { 0.0 };
+        let back_late = 1.0 - back.probability(deadline - theta - decided).value;
         let tried = repairs.iter().map(|time| time.min(theta)).sum::<f64>() / PLACES as f64;
         Patience {
             seconds: theta,
             fixed: fixed_share,
             late: too_late as f64 / PLACES as f64 + (1.0 - fixed_share) * back_late,
-            down: tried + (1.0 - fixed_share) * mean_back,
+            down: match fixed_share < 1.0 {
+                true => tried + (1.0 - fixed_share) * (decided + mean_back),
+                false => tried,
+            },
         }
     };
     let steps = (deadline.max(0.0) / step.max(1.0)).floor().min(10_000.0);
@@ -68,7 +77,7 @@ pub fn fix_or_back(
     let steps = steps as usize;
     let curve: Vec<Patience> = (0..=steps).map(|index| try_for(index as f64 * step)).collect();
     // Going back must itself still be possible when one gives up.
-    let latest = back.point_of_no_return(deadline, share).low;
+    let latest = back.point_of_no_return(deadline, share).low - deciding;
     let good = |p: &&Patience| p.late <= 1.0 - share && p.seconds <= latest && p.seconds > 0.0;
     let give_up = curve.iter().rev().find(good).copied();
     FixOrBack { back: try_for(0.0), curve, give_up }

@@ -15,8 +15,10 @@
 //! * The next night is a draw from the nights: a factor all steps share (linear
 //!   association; Trietsch et al., EJOR 216(2), 2012). Independence is the most
 //!   dangerous default there is: it averages bad luck away.
-//! * Nothing takes longer than ten times its middle, so that means exist; a try that
-//!   reaches its time-out is a failed one (`tries`).
+//! * Nothing takes longer than ten times its middle, so that means exist. An attempt
+//!   that was stopped at its time-out is a *censored* measurement: it would have taken
+//!   longer than that. It counts as a failure and moves the distribution up, and is
+//!   never a short duration.
 //!
 //! Without measurements the stated low, likely and high make a PERT distribution,
 //! and a single figure the middle of a log-normal one. What each step's duration
@@ -24,11 +26,10 @@
 
 use std::collections::HashMap;
 
-use crate::network::Duration;
+use crate::network::{Attempts, Duration};
 use crate::shape;
 use crate::special::{digamma, trigamma, trigamma_inverse};
 use crate::table::{Table, Tail};
-use crate::tries::with_retries;
 
 /// What the plan says about a step's duration, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,15 +76,20 @@ pub struct Known {
     pub stated: Stated,
     /// What was measured.
     pub samples: Vec<Sample>,
-    /// After this, seconds, it is stopped; infinite if it is not.
+    /// After this, seconds, its action is stopped; infinite if it is not.
     pub time_out: f64,
+    /// A whole duration beyond this, seconds, means that its action is stopped: the
+    /// time-out, and what people and verifications take of the duration beside it.
+    pub limit: f64,
     /// Steps of one kind share their variance: people's work, machines' work.
     pub kind: usize,
-    /// Tries that failed in earlier runs.
+    /// Attempts that failed in earlier runs, those that were stopped included.
     pub failed: u32,
-    /// Tries in earlier runs.
+    /// Of these, attempts that were stopped at their time-out.
+    pub stopped: u32,
+    /// Attempts in earlier runs.
     pub tried: u32,
-    /// How often it is tried in all, and the pause between, seconds.
+    /// How many attempts it has in all, and the pause between, seconds.
     pub retry: Option<(u32, f64)>,
 }
 
@@ -96,8 +102,10 @@ impl Known {
             stated,
             samples: Vec::new(),
             time_out: f64::INFINITY,
+            limit: f64::INFINITY,
             kind: 0,
             failed: 0,
+            stopped: 0,
             tried: 0,
             retry: None,
         }
@@ -154,8 +162,10 @@ impl Default for Assumptions {
 /// Durations, and what they rest on.
 #[derive(Debug, Clone)]
 pub struct Learned {
-    /// One per step.
+    /// One per step: how long an attempt takes that is not stopped.
     pub durations: Vec<Duration>,
+    /// One per step: what may make an attempt fail; `None` if nothing does.
+    pub attempts: Vec<Option<Attempts>>,
     /// One per step.
     pub basis: Vec<Basis>,
     /// The factor all steps share.
@@ -166,8 +176,16 @@ pub struct Learned {
     pub nights: usize,
 }
 
-/// A cap where a step has no time-out: this many times its middle.
+/// The longest a step takes: this many times its middle.
 const ENDLESS: f64 = 10.0;
+
+/// How sure we are without measurements that an attempt does not fail by itself: one in
+/// twenty, worth ten attempts.
+const FAILS: (f64, f64) = (0.5, 9.5);
+
+/// How many attempts the distribution is worth against those that were seen to be
+/// stopped at the time-out or not.
+const PRIOR_ATTEMPTS: f64 = 2.0;
 
 /// Distributions for each step.
 #[must_use]
@@ -177,6 +195,7 @@ pub fn learn(known: &[Known], assumed: &Assumptions) -> Learned {
     let pools: Vec<Pool> = (0..kinds).map(|kind| Pool::new(known, &split, kind, assumed)).collect();
     let mut durations = Vec::with_capacity(known.len());
     let mut basis = Vec::with_capacity(known.len());
+    let mut attempts = Vec::with_capacity(known.len());
     let mut cached: Vec<(u64, shape::Deviations)> = Vec::new();
     let mut made = Made::default();
     for (step, known) in known.iter().enumerate() {
@@ -204,18 +223,62 @@ pub fn learn(known: &[Known], assumed: &Assumptions) -> Learned {
                 (Duration { scale: middle, ..Duration::of(table) }, Basis::Measured(count))
             }
         };
-        let mut duration = duration;
+        let mut duration = raised(duration, known);
         duration.scale *= assumed.stress;
         duration.offset *= assumed.stress;
         duration.feels_the_night = true;
         let middle = duration.quantile(0.5);
-        duration.cap =
-            known.time_out.min(ENDLESS * middle.max(known.stated.likely().unwrap_or(0.0)));
-        durations.push(with_retries(duration, known, assumed));
+        duration.cap = ENDLESS * middle.max(known.stated.likely().unwrap_or(0.0));
+        durations.push(duration);
+        attempts.push(attempts_of(known, assumed));
         basis.push(rests_on);
     }
     let (night, night_spread) = split.next_night(known, assumed);
-    Learned { durations, basis, night, night_spread, nights: split.nights }
+    Learned { durations, attempts, basis, night, night_spread, nights: split.nights }
+}
+
+/// A duration with the attempts that were stopped taken in: how likely an attempt takes
+/// longer than the limit is what the distribution says, worth [`PRIOR_ATTEMPTS`], and
+/// what was seen. Where more were stopped than it says, all of it is longer.
+fn raised(duration: Duration, known: &Known) -> Duration {
+    if known.stopped == 0 || !known.limit.is_finite() {
+        return duration;
+    }
+    let own = (known.limit - duration.offset) / duration.scale.max(1e-9);
+    let said = 1.0 - duration.table.probability(own);
+    let tried = f64::from(known.tried.max(known.stopped));
+    let seen = (PRIOR_ATTEMPTS * said + f64::from(known.stopped)) / (PRIOR_ATTEMPTS + tried);
+    if seen <= said {
+        return duration;
+    }
+    let there = duration.quantile(1.0 - seen).max(1e-3);
+    let times = (known.limit / there).max(1.0);
+    Duration { scale: duration.scale * times, offset: duration.offset * times, ..duration }
+}
+
+/// What may make an attempt fail.
+fn attempts_of(known: &Known, assumed: &Assumptions) -> Option<Attempts> {
+    let by_itself = known.failed.saturating_sub(known.stopped);
+    let may_fail = known.retry.is_some() || by_itself > 0;
+    if !may_fail && !known.limit.is_finite() {
+        return None;
+    }
+    let held = f64::from(known.tried.saturating_sub(known.failed));
+    let (most, pause) = known.retry.unwrap_or((1, 0.0));
+    // What takes longer even when all goes well does not end sooner on a good night.
+    let always = match (known.samples.is_empty(), known.stated) {
+        (true, Stated::Range { low, .. }) => low * assumed.stress > known.limit,
+        _ => false,
+    };
+    Some(Attempts {
+        limit: if always { 0.0 } else { known.limit },
+        time_out: known.time_out,
+        fails: may_fail.then(|| (FAILS.0 + f64::from(by_itself), FAILS.1 + held)),
+        most: most.max(1),
+        pause,
+        help: Duration::exactly(assumed.help),
+        ..Attempts::one()
+    })
 }
 
 /// A factor `exp(spread × z)` with z as given.
@@ -496,42 +559,6 @@ mod tests {
         });
         assert!(one > three && three > ten && ten > 110.0, "{one} {three} {ten}");
         assert!(one < 400.0, "{one}");
-    }
-
-    /// Half of the tries reach a time-out at the middle; each costs it and the help.
-    #[test]
-    fn a_step_cut_off_is_not_done() {
-        let mut step = known(Stated::Point(100.0), &[]);
-        step.time_out = 100.0;
-        let learned = learn(&[step], &Assumptions::default());
-        let table = &learned.durations[0].table;
-        // What works takes less than 100; one failure is 100 and five minutes more.
-        assert!(table.quantile(Tail::at(0.45)) < 100.0);
-        assert!(table.quantile(Tail::at(0.55)) > 400.0);
-        assert!(table.quantile(Tail::at(0.8)) > 800.0);
-    }
-
-    #[test]
-    fn tries_add_up() {
-        let mut step = known(Stated::Point(100.0), &[]);
-        step.retry = Some((3, 10.0));
-        (step.failed, step.tried) = (5, 10);
-        let once = learn(&[known(Stated::Point(100.0), &[])], &Assumptions::default());
-        let learned = learn(&[step], &Assumptions::default());
-        // 5.5 of 20 fail, then 6.5 of 21.
-        let (p1, p2) = (5.5 / 20.0, 5.5 / 20.0 * 6.5 / 21.0);
-        let mean = once.durations[0].table.mean() * 100.0 * (1.0 + p1 + p2) + 10.0 * (p1 + p2);
-        let found = learned.durations[0].table.mean();
-        assert!((found / mean - 1.0).abs() < 0.003, "{found} {mean}");
-    }
-
-    #[test]
-    fn a_long_pause_beside_a_moment_is_no_trouble() {
-        let mut step = known(Stated::Point(0.0), &[]);
-        step.retry = Some((20, 3600.0));
-        let learned = learn(&[step], &Assumptions::default());
-        assert!(learned.durations[0].quantile(0.5) < 4.0);
-        assert!(learned.durations[0].table.mean() > 100.0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How long, how likely, until when.
 #![doc = include_str!("../README.md")]
 
+mod attempts;
 pub mod finish;
 pub mod fix;
 pub mod learning;
@@ -14,4 +15,3 @@ pub mod shape;
 pub mod simulate;
 mod special;
 pub mod table;
-mod tries;

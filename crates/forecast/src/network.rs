@@ -62,6 +62,46 @@ impl Duration {
     }
 }
 
+/// What makes an attempt of a step fail, and what follows a failed one.
+///
+/// The engine stops an action at its time-out and counts the attempt as failed, or as
+/// in doubt where it must not be repeated. `retry` starts it again; when its attempts
+/// are used up, a person has to respond and have it repeated.
+#[derive(Debug, Clone)]
+pub struct Attempts {
+    /// An attempt that takes longer than this fails, seconds; infinite if nothing stops it.
+    pub limit: f64,
+    /// How long an attempt that was stopped has lasted, seconds.
+    pub time_out: f64,
+    /// Attempts that failed and that held so far: the chance that the next one fails by
+    /// itself is `failed / (failed + held)`. `None`: an attempt fails by its time-out only.
+    pub fails: Option<(f64, f64)>,
+    /// How many attempts start without a person, at least one.
+    pub most: u32,
+    /// How many of them are used up.
+    pub used: u32,
+    /// Seconds between them.
+    pub pause: f64,
+    /// How long until a person has it repeated when they are used up.
+    pub help: Duration,
+}
+
+impl Attempts {
+    /// One attempt that nothing stops and that does not fail.
+    #[must_use]
+    pub fn one() -> Self {
+        Self {
+            limit: f64::INFINITY,
+            time_out: f64::INFINITY,
+            fails: None,
+            most: 1,
+            used: 0,
+            pause: 0.0,
+            help: Duration::exactly(0.0),
+        }
+    }
+}
+
 /// One step of a network.
 #[derive(Debug, Clone)]
 pub struct Activity {
@@ -73,6 +113,11 @@ pub struct Activity {
     pub duration: Duration,
     /// How long it has been running already, seconds; `None` if it has not begun.
     pub elapsed: Option<f64>,
+    /// Whether what has lasted this long may last much longer: a person who has not
+    /// answered, a process that hangs. Only for what is under way.
+    pub may_hang: bool,
+    /// What may make an attempt fail; `None` if nothing does.
+    pub attempts: Option<Attempts>,
     /// What its random numbers belong to: the same key, the same numbers, also in
     /// another network.
     pub key: u64,
@@ -82,7 +127,7 @@ impl Activity {
     /// A step that has not begun.
     #[must_use]
     pub fn new(key: u64, before: Vec<usize>, duration: Duration) -> Self {
-        Self { before, release: 0.0, duration, elapsed: None, key }
+        Self { before, release: 0.0, duration, elapsed: None, may_hang: false, attempts: None, key }
     }
 }
 

@@ -12,6 +12,8 @@ mod calibration;
 pub mod history;
 mod inputs;
 mod model;
+mod people;
+mod situation;
 
 pub use answer::{
     Along, Helper, Outlook, Row, Search, Settings, Unforeseeable, better_team, look, rehearsed,
@@ -19,4 +21,4 @@ pub use answer::{
 pub use calibration::{Proposal, propose};
 pub use history::{History, Observation};
 pub use inputs::{assumptions, stated};
-pub use model::{Now, Situation};
+pub use situation::{Now, Situation};

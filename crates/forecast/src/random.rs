@@ -73,6 +73,23 @@ impl Stream {
     }
 }
 
+/// A block's random words.
+#[inline(always)]
+pub(crate) fn draw_words<const BLOCK: usize>(stream: &mut Stream) -> [u32; BLOCK] {
+    let mut words = [0; BLOCK];
+    for chunk in words.chunks_exact_mut(LANES) {
+        chunk.copy_from_slice(&stream.next());
+    }
+    words
+}
+
+/// A random word as a number between 0 and 1.
+#[inline(always)]
+pub(crate) fn probability(word: u32) -> f32 {
+    let distance = ((word & 0x7fff_ffff) as i32 as f32 + 0.5) * (1.0 / 4_294_967_296.0);
+    if word >> 31 == 0 { distance } else { 1.0 - distance }
+}
+
 /// A single generator for searches: SplitMix64.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(u64);

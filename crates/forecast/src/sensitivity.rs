@@ -1,7 +1,7 @@
 //! What matters.
 
 use crate::finish::Finish;
-use crate::network::{Duration, Network};
+use crate::network::{Activity, Duration, Network};
 use crate::simulate::{Settings, simulate};
 
 /// How much a step matters.
@@ -18,6 +18,28 @@ pub struct Weight {
     pub good: f64,
     /// The finish's quantile if this step has one of its bad nights (its P90), seconds.
     pub bad: f64,
+}
+
+impl Weight {
+    /// By how much the finish differs between the two, seconds; infinite if a bad one
+    /// makes the step fail for good.
+    #[must_use]
+    pub fn swing(&self) -> f64 {
+        if self.good.is_finite() { self.bad - self.good } else { 0.0 }
+    }
+}
+
+/// Its spread on an ordinary night, seconds, with what a stopped attempt costs.
+fn spread(activity: &Activity) -> f64 {
+    let duration = &activity.duration;
+    let own = duration.sd();
+    let Some(attempts) = activity.attempts.as_ref().filter(|a| a.limit.is_finite()) else {
+        return own;
+    };
+    let within = (attempts.limit - duration.offset) / duration.scale.max(1e-9);
+    let stopped = 1.0 - duration.table.probability(within);
+    let costs = attempts.time_out + attempts.help.mean();
+    libm::sqrt(own * own + stopped * (1.0 - stopped) * costs * costs)
 }
 
 /// Nights for each bar of the tornado. All bars see the same random numbers, so
@@ -39,7 +61,7 @@ pub fn weights(
     let whole = finish.sd().max(1e-9);
     let mut all: Vec<Weight> = (0..network.activities.len())
         .map(|step| {
-            let spread = network.activities[step].duration.sd();
+            let spread = spread(&network.activities[step]);
             let sensitivity = critical[step] * spread / whole;
             Weight { step, critical: critical[step], sensitivity, good: 0.0, bad: 0.0 }
         })

@@ -8,8 +8,9 @@
 //! the same loops, for what the processor can do. No build fuses a product and a
 //! sum, so all of them give the same bits.
 
+use crate::attempts::{Attempts, Draw, Source, Tally};
 use crate::network::Network;
-use crate::random::{LANES, Stream};
+use crate::random::{Stream, draw_words, probability};
 use crate::table::{Lines, Table, Tail};
 
 /// How to simulate.
@@ -34,11 +35,16 @@ impl Default for Settings {
 /// What came out.
 #[derive(Debug, Clone)]
 pub struct Simulated {
-    /// When the last step ended, each night, sorted; seconds from now.
+    /// When the last step ended, each night, sorted; seconds from now. Infinite where a
+    /// step never ended.
     pub finishes: Vec<f32>,
     /// How often each step was on the chain that made the finish what it was, 0
     /// to 1. Empty if that was not asked for.
     pub critical: Vec<f64>,
+    /// In which share of the simulations each step was stopped at its time-out, 0 to 1.
+    pub stopped: Vec<f64>,
+    /// In which share of them it never ended, 0 to 1.
+    pub unfinished: Vec<f64>,
 }
 
 /// The key of the random numbers of the night itself.
@@ -53,13 +59,11 @@ pub(crate) const OUTLASTED: f64 = 0.995;
 
 /// A step as the loops want it.
 struct Step<'a> {
-    lines: &'a Lines,
+    draw: Draw<'a>,
     key: u64,
-    scale: f32,
-    offset: f32,
-    cap: f32,
     release: f32,
     night: bool,
+    attempts: Option<Attempts<'a>>,
     running: Option<Running>,
     before: Vec<u32>,
     slot: usize,
@@ -71,7 +75,14 @@ struct Running {
     /// The share of its distribution that lies before `elapsed`, at each of
     /// [`NIGHTS`] + 1 places of the night's distribution.
     gone: Vec<f32>,
+    /// Its middle duration, if it may hang.
+    hangs_from: Option<f32>,
 }
+
+/// The share of what begins that hangs: a person who does not answer, a process that
+/// waits for a lock. It lasts longer than `t` with probability `middle / t`, so that
+/// what has hung for an hour is as likely as not to hang for another one.
+const HANGS: f32 = 0.005;
 
 struct Compiled<'a> {
     steps: Vec<Step<'a>>,
@@ -95,17 +106,20 @@ fn compile(network: &Network) -> Compiled<'_> {
             let duration = &activity.duration;
             activity.before.iter().for_each(|&first| waited_for[place[first] as usize] = true);
             let night = duration.feels_the_night;
+            let longest = if activity.elapsed.is_some() { f64::INFINITY } else { duration.cap };
             Step {
-                lines: duration.table.lines(),
+                draw: Draw::new(duration),
                 key: activity.key,
-                scale: duration.scale as f32,
-                offset: duration.offset as f32,
-                cap: duration.cap as f32,
                 release: activity.release as f32,
                 night,
+                attempts: activity
+                    .attempts
+                    .as_ref()
+                    .and_then(|attempts| Attempts::new(attempts, longest)),
                 running: activity.elapsed.map(|elapsed| Running {
                     elapsed: elapsed as f32,
                     gone: gone(duration, elapsed, night.then_some(&network.night)),
+                    hangs_from: activity.may_hang.then(|| duration.quantile(0.5) as f32),
                 }),
                 before: activity.before.iter().map(|&first| place[first]).collect(),
                 slot: index,
@@ -159,7 +173,7 @@ fn run<const BLOCK: usize>(compiled: &Compiled<'_>, settings: Settings) -> Simul
         let last = (first + share).min(blocks);
         part::<BLOCK>(compiled, settings, first as u64..last as u64)
     };
-    let parts: Vec<(Vec<u32>, Vec<u64>)> = if threads == 1 {
+    let parts: Vec<Part> = if threads == 1 {
         vec![work(0)]
     } else {
         std::thread::scope(|scope| {
@@ -172,11 +186,17 @@ fn run<const BLOCK: usize>(compiled: &Compiled<'_>, settings: Settings) -> Simul
         })
     };
     let mut critical = vec![0_u64; compiled.steps.len()];
+    let mut tallies = vec![Tally::default(); compiled.steps.len()];
     let mut finishes = Vec::with_capacity(blocks * BLOCK);
-    for (part, counts) in parts {
-        finishes.extend(part);
-        critical.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    for part in parts {
+        finishes.extend(part.finishes);
+        critical.iter_mut().zip(part.critical).for_each(|(sum, count)| *sum += count);
+        for (sum, tally) in tallies.iter_mut().zip(part.tallies) {
+            sum.stopped += tally.stopped;
+            sum.unfinished += tally.unfinished;
+        }
     }
+    let simulated = finishes.len() as f64;
     // Times are not negative, and so their bits are in the order of their values.
     let finishes: Vec<f32> = sorted(finishes).into_iter().map(f32::from_bits).collect();
     let counted = (blocks as u64).div_ceil(every(settings.samples)) * BLOCK as u64;
@@ -184,7 +204,22 @@ fn run<const BLOCK: usize>(compiled: &Compiled<'_>, settings: Settings) -> Simul
         true => critical.into_iter().map(|count| count as f64 / counted as f64).collect(),
         false => Vec::new(),
     };
-    Simulated { finishes, critical }
+    let share = |count: fn(&Tally) -> u64| -> Vec<f64> {
+        tallies.iter().map(|tally| count(tally) as f64 / simulated).collect()
+    };
+    Simulated {
+        finishes,
+        critical,
+        stopped: share(|tally| tally.stopped),
+        unfinished: share(|tally| tally.unfinished),
+    }
+}
+
+/// What some of the blocks came to; counts by step.
+struct Part {
+    finishes: Vec<u32>,
+    critical: Vec<u64>,
+    tallies: Vec<Tally>,
 }
 
 /// Criticality is a share of nights; twenty thousand tell it to a third of a
@@ -225,7 +260,7 @@ fn part<const BLOCK: usize>(
     compiled: &Compiled<'_>,
     settings: Settings,
     blocks: std::ops::Range<u64>,
-) -> (Vec<u32>, Vec<u64>) {
+) -> Part {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f")
@@ -250,7 +285,7 @@ fn part_avx512<const BLOCK: usize>(
     compiled: &Compiled<'_>,
     settings: Settings,
     blocks: std::ops::Range<u64>,
-) -> (Vec<u32>, Vec<u64>) {
+) -> Part {
     part_plain::<BLOCK>(compiled, settings, blocks)
 }
 
@@ -260,7 +295,7 @@ fn part_avx2<const BLOCK: usize>(
     compiled: &Compiled<'_>,
     settings: Settings,
     blocks: std::ops::Range<u64>,
-) -> (Vec<u32>, Vec<u64>) {
+) -> Part {
     part_plain::<BLOCK>(compiled, settings, blocks)
 }
 
@@ -274,11 +309,12 @@ fn part_plain<const BLOCK: usize>(
     compiled: &Compiled<'_>,
     settings: Settings,
     blocks: std::ops::Range<u64>,
-) -> (Vec<u32>, Vec<u64>) {
+) -> Part {
     let count = compiled.steps.len();
     let counting = every(settings.samples);
     let mut finishes = Vec::with_capacity((blocks.end - blocks.start) as usize * BLOCK);
     let mut critical = vec![0_u64; count];
+    let mut tallies = vec![Tally::default(); count];
     let mut ends = vec![[0.0_f32; BLOCK]; count];
     let mut marks = vec![[0_u32; BLOCK]; if settings.criticality { count } else { 0 }];
     let ordinary = [1.0_f32; BLOCK];
@@ -301,21 +337,31 @@ fn part_plain<const BLOCK: usize>(
             }
             let mut stream = Stream::new(settings.seed, block, step.key);
             let end = &mut ends[position];
-            if let Some(running) = &step.running {
-                still_running(step, running, &mut stream, &night, &place, end);
-                continue;
-            }
-            let words = draw_words::<BLOCK>(&mut stream);
             let factor = if step.night { &night } else { &ordinary };
-            // Copies, so that nothing can alias and the loop becomes gathers.
-            let (lines, scale, offset, cap) = (step.lines, step.scale, step.offset, step.cap);
             let mut taken = [0.0_f32; BLOCK];
-            for sample in 0..BLOCK {
-                let drawn = (offset + scale * lines.draw(words[sample])) * factor[sample];
-                taken[sample] = if drawn < cap { drawn } else { cap };
+            if let Some(running) = &step.running {
+                still_running(step, running, &mut stream, factor, &place, &mut taken);
+                start = [-running.elapsed; BLOCK];
+            } else {
+                let words = draw_words::<BLOCK>(&mut stream);
+                // Copies, so that nothing can alias and the loop becomes gathers.
+                let Draw { lines, scale, offset, cap } = step.draw;
+                for sample in 0..BLOCK {
+                    let drawn = (offset + scale * lines.draw(words[sample])) * factor[sample];
+                    taken[sample] = if drawn < cap { drawn } else { cap };
+                }
+            }
+            if let Some(attempts) = &step.attempts {
+                let source = Source { seed: settings.seed, block, key: step.key };
+                let tally = attempts.repeat(&step.draw, source, factor, &mut taken);
+                tallies[step.slot].stopped += tally.stopped;
+                tallies[step.slot].unfinished += tally.unfinished;
             }
             for sample in 0..BLOCK {
                 end[sample] = start[sample] + taken[sample];
+            }
+            if step.running.is_some() {
+                end.iter_mut().for_each(|end| *end = later(*end, 0.0));
             }
         }
         let mut finish = [0.0_f32; BLOCK];
@@ -332,52 +378,46 @@ fn part_plain<const BLOCK: usize>(
             }
         }
     }
-    (finishes, critical)
+    Part { finishes, critical, tallies }
 }
 
-/// A block's random words.
-#[inline(always)]
-fn draw_words<const BLOCK: usize>(stream: &mut Stream) -> [u32; BLOCK] {
-    let mut words = [0; BLOCK];
-    for chunk in words.chunks_exact_mut(LANES) {
-        chunk.copy_from_slice(&stream.next());
-    }
-    words
-}
-
-#[inline(always)]
-fn probability(word: u32) -> f32 {
-    let distance = ((word & 0x7fff_ffff) as i32 as f32 + 0.5) * (1.0 / 4_294_967_296.0);
-    if word >> 31 == 0 { distance } else { 1.0 - distance }
-}
-
-/// The ends of a step that began before now: its time so far is a fact, and the
-/// rest is what its distribution holds beyond that, night by night.
+/// How long a step takes in all that began before now: its time so far is a fact, and
+/// the rest is what its distribution holds beyond that, simulation by simulation.
 fn still_running<const BLOCK: usize>(
     step: &Step<'_>,
     running: &Running,
     stream: &mut Stream,
-    night: &[f32; BLOCK],
+    factor: &[f32; BLOCK],
     place: &[f32; BLOCK],
-    end: &mut [f32; BLOCK],
+    taken: &mut [f32; BLOCK],
 ) {
     let words = draw_words::<BLOCK>(stream);
+    let hanging: [u32; BLOCK] = match running.hangs_from {
+        Some(_) => draw_words(stream),
+        None => [0; BLOCK],
+    };
     for sample in 0..BLOCK {
-        let factor = if step.night { night[sample] } else { 1.0 };
         let cell = place[sample] * NIGHTS as f32;
         let (left, part) = ((cell as usize).min(NIGHTS - 1), cell.fract());
         let gone = running.gone[left] * (1.0 - part) + running.gone[left + 1] * part;
-        if f64::from(gone) > OUTLASTED {
+        if let Some(middle) = running.hangs_from {
+            // Of what has lasted this long, the share that hangs.
+            let from = later(middle * factor[sample], f32::MIN_POSITIVE);
+            let lasted = later(running.elapsed, from);
+            let hangs = HANGS * gone * (from / lasted);
+            let works = (1.0 - HANGS) * (1.0 - gone).max(0.0);
+            if probability(hanging[sample]) * (hangs + works) < hangs {
+                taken[sample] = lasted / probability(words[sample]);
+                continue;
+            }
+        } else if f64::from(gone) > OUTLASTED {
             // It has outlasted what was thought possible: count as if it began anew.
-            let drawn = step.offset + step.scale * step.lines.draw(words[sample]);
-            end[sample] = (drawn * factor).min(step.cap);
+            taken[sample] = running.elapsed + step.draw.take(words[sample], factor[sample]);
             continue;
         }
         let beyond = (1.0 - probability(words[sample])) * (1.0 - gone);
         let word = if beyond < 0.5 { (1 << 31) | ticks(beyond) } else { ticks(1.0 - beyond) };
-        let drawn = step.offset + step.scale * step.lines.draw(word);
-        let whole = (drawn * factor).min(step.cap);
-        end[sample] = (whole - running.elapsed).max(0.0);
+        taken[sample] = later(step.draw.take(word, factor[sample]), running.elapsed);
     }
 }
 

@@ -1,11 +1,11 @@
 //! `forecast`: how long, how likely, until when.
 
+mod moment;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use backout_core::duration::{Estimate, Span};
 use backout_core::event::Instants;
@@ -21,6 +21,7 @@ use backout_forecast::outlook::{
 use backout_forecast::partial::{Choice, front};
 use backout_plan::times;
 
+use self::moment::moment;
 use super::Done;
 use super::invoke::{chosen_components, chosen_option};
 use super::plans::must_read;
@@ -60,10 +61,10 @@ async fn of_plan(app: &App, args: &ForecastArgs, path: &Path, working: Working) 
     let history = history(app, args.history.as_ref(), plan).await?;
     let only = chosen_components(plan, &args.only)?;
     let at = match &args.at {
-        Some(said) => moment(said, &zone, &window, app.now())?,
+        Some(said) => moment(said, &zone, &window, app.now(), None)?,
         None => natural_moment(app.now(), &window),
     };
-    if window.backout_by.is_some_and(|by| by < app.now()) && args.at.is_none() {
+    if window.backout_by.is_some_and(|by| by < app.now()) {
         let by = words::moment(window.backout_by.unwrap_or(at), &zone);
         anstream::eprintln!(
             "warning: this window ended {by}; the forecast is for an invocation at {}",
@@ -164,8 +165,10 @@ async fn of_run(app: &App, args: &ForecastArgs, working: Working) -> Done {
     assume(&mut state.planned.plan, args)?;
     let zone = words::zone(&state.planned.plan);
     let history = history(app, args.history.as_ref(), &state.planned.plan).await?;
+    let begun = state.states.iter().filter_map(|known| known.started).min();
+    let begun = begun.unwrap_or_else(|| app.now());
     let at = match &args.at {
-        Some(said) => moment(said, &zone, &state.planned.window, app.now())?,
+        Some(said) => moment(said, &zone, &state.planned.window, app.now(), Some(begun))?,
         None => app.now(),
     };
     let history = history.without(&run);
@@ -253,49 +256,13 @@ fn natural_moment(now: Timestamp, window: &Instants) -> Timestamp {
     match (from, to) {
         // A day after the end somebody is still asking about tonight.
         (Some(from), Some(to))
-            if now >= from && now.duration_since(to) < jiff::SignedDuration::from_hours(24) =>
+            if now >= from && now.duration_since(to) < SignedDuration::from_hours(24) =>
         {
             now
         }
         (Some(from), _) => from,
         _ => now,
     }
-}
-
-/// A moment as people write it: `02:30`, `2026-06-06T02:30`, or with an offset.
-fn moment(
-    said: &str,
-    zone: &TimeZone,
-    window: &Instants,
-    near: Timestamp,
-) -> Result<Timestamp, Failure> {
-    if let Ok(at) = said.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    let bad = || {
-        Failure::usage(format!("`{said}` is not a time"))
-            .hint("write it like `02:30`, `2026-06-06T02:30`, or `2026-06-06T02:30+01:00`")
-    };
-    let at: DateTime = match said.parse::<DateTime>() {
-        Ok(at) if said.contains(':') => at,
-        _ => {
-            let time: Time = said.parse().map_err(|_| bad())?;
-            // The window may go over midnight: the day on which it is this time
-            // inside it, else the day it begins.
-            let day: Date = window.deploy_start.unwrap_or(near).to_zoned(zone.clone()).date();
-            let inside = |at: &DateTime| {
-                let at = times::instant(*at, zone).ok();
-                let (from, to) = (window.deploy_start, window.backout_by);
-                at.zip(from).zip(to).is_some_and(|((at, from), to)| (from..=to).contains(&at))
-            };
-            let days = [Some(day), day.tomorrow().ok()].into_iter().flatten();
-            let moments: Vec<DateTime> = days.map(|day| day.to_datetime(time)).collect();
-            moments.iter().find(|at| inside(at)).copied().unwrap_or(moments[0])
-        }
-    };
-    times::instant(at, zone).map_err(|error| {
-        Failure::usage(error.to_string()).hint("write the offset too: `2026-10-25T01:30+01:00`")
-    })
 }
 
 /// What earlier runs took: from a file, which must be about this plan, else from
@@ -371,7 +338,8 @@ fn compare_fix(said: &str, plan: &Plan, outlook: &Outlook) -> Result<FixOrBack, 
     let repair = learn(&[known], &assumed).durations.remove(0);
     let table = repair.table.map(|value| value * repair.scale + repair.offset);
     let room = deadline.duration_since(outlook.at).as_secs_f64();
-    Ok(fix_or_back(&table, &outlook.finish, room, outlook.confidence, 60.0))
+    let deciding = outlook.deciding.unwrap_or(0.0);
+    Ok(fix_or_back(&table, &outlook.finish, room, deciding, outlook.confidence, 60.0))
 }
 
 /// What could stay, against until when.

@@ -20,8 +20,9 @@ const TOP: f64 = 64.0;
 pub(crate) fn svg(shown: &Shown<'_>) -> String {
     let outlook = &shown.outlook;
     let sure = outlook.finish.quantile(outlook.confidence).high;
-    let total = outlook.planned_end.max(sure).max(1.0);
-    let x = |seconds: f64| LEFT + WIDTH * seconds / total;
+    let last = if sure.is_finite() { sure } else { 0.0 };
+    let total = outlook.planned_end.max(last).max(1.0);
+    let x = |seconds: f64| LEFT + WIDTH * seconds.min(total) / total;
     let height = TOP + ROW * outlook.rows.len() as f64 + 40.0;
     let full = LEFT + WIDTH + 90.0;
     let mut svg = String::new();
@@ -30,7 +31,7 @@ pub(crate) fn svg(shown: &Shown<'_>) -> String {
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {full:.0} {height:.0}\" width=\"{full:.0}\" height=\"{height:.0}\" role=\"img\" aria-labelledby=\"title about\" font-family=\"system-ui, sans-serif\" font-size=\"12\">\n<title id=\"title\">{title}</title>\n<desc id=\"about\">{}</desc>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
         escaped(&format!(
-            "Schedule of {} steps, {} on an ordinary night; done by {} with {:.0} % confidence.",
+            "Schedule of {} steps, {} as planned; finished by {} with {:.0} % confidence.",
             outlook.rows.len(),
             span(outlook.planned_end),
             shown.end_clock(sure),
@@ -40,7 +41,7 @@ pub(crate) fn svg(shown: &Shown<'_>) -> String {
     let _ = writeln!(
         svg,
         "<text x=\"12\" y=\"24\" font-size=\"16\" font-weight=\"600\">{title}</text>\n<text x=\"12\" y=\"42\" fill=\"#555\">{}</text>",
-        escaped(&format!("{}, {} on an ordinary night", shown.way(), span(outlook.planned_end)))
+        escaped(&format!("{}, {} as planned", shown.way(), span(outlook.planned_end)))
     );
     let bottom = TOP + ROW * outlook.rows.len() as f64 + 6.0;
     for (at, label) in ticks(shown, total) {
@@ -68,7 +69,7 @@ pub(crate) fn svg(shown: &Shown<'_>) -> String {
             y + 4.0,
             (x(row.end) - x(row.start)).max(1.5),
             escaped(&format!(
-                "{}: {} to {}, on the critical path on {:.0} % of nights",
+                "{}: {} to {}, on the critical path in {:.0} % of simulations",
                 step.label(),
                 shown.clock(shown.after(row.start)),
                 shown.clock(shown.after(row.end)),
@@ -84,7 +85,7 @@ pub(crate) fn svg(shown: &Shown<'_>) -> String {
         x(sure),
         bottom + 16.0,
         escaped(&format!(
-            "{:.0} % of nights are done by {}",
+            "{:.0} % of simulations are finished by {}",
             outlook.confidence * 100.0,
             shown.end_clock(sure)
         ))
@@ -130,7 +131,7 @@ pub(crate) fn html(shown: &Shown<'_>) -> String {
         );
     };
     let at = |share: f64| shown.end_clock(outlook.finish.quantile(share).high);
-    fact("Done by, 19 nights of 20", at(0.95), format!("1 of 2: {}; 4 of 5: {}", at(0.5), at(0.8)));
+    fact("Finished by (P95)", at(0.95), format!("P50 {}, P80 {}", at(0.5), at(0.8)));
     if let (Some(by), Some(figure)) = (outlook.deadline, outlook.in_time) {
         let wanted = format!("the plan wants {} %", percent(outlook.confidence));
         fact(&format!("In time for {}", shown.clock(by)), chance(figure), wanted);

@@ -2,6 +2,7 @@
 
 mod json;
 mod schedule;
+mod time_outs;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use backout_forecast::partial::Choice;
 
 pub(crate) use json::{json, one_line_json};
 use schedule::{gantt, people};
+use time_outs::{certain_failures, possible_failures};
 
 use super::table::columns;
 use super::words;
@@ -58,8 +60,11 @@ impl Shown<'_> {
         backout_plan::times::wall_clock(minute, Some(&self.zone), Some(self.outlook.at))
     }
 
-    /// The same for an end, rounded up: whoever waits for it is not told too early.
+    /// The same for an end, rounded up, so that it is not shown too early.
     pub(crate) fn end_clock(&self, seconds: f64) -> String {
+        if !seconds.is_finite() {
+            return "never".to_owned();
+        }
         self.clock(minute_up(self.after(seconds)))
     }
 
@@ -96,6 +101,9 @@ fn minute_up(at: Timestamp) -> Timestamp {
 
 /// Seconds as people say them, with the digits they deserve.
 pub(crate) fn span(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return "never".to_owned();
+    }
     let seconds = seconds.max(0.0);
     let rounded = match seconds {
         s if s < 60.0 => s.round(),
@@ -126,14 +134,17 @@ pub(crate) fn percent(share: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// "19 nights of 20".
-fn nights(share: f64) -> String {
-    for (of, low) in [(2.0, 0.5), (5.0, 0.8), (10.0, 0.9), (20.0, 0.95), (100.0, 0.99)] {
-        if (share - low).abs() < 1e-9 {
-            return format!("{:.0} nights of {of:.0}", share * of);
+/// `100,000 simulations`.
+fn simulations(outlook: &Outlook) -> String {
+    let digits = outlook.finish.nights().to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
         }
+        grouped.push(digit);
     }
-    format!("{} nights of 100", percent(share))
+    format!("{grouped} simulations")
 }
 
 fn style(colour: AnsiColor) -> Style {
@@ -152,6 +163,9 @@ fn mood(share: f64, confidence: f64) -> Style {
 /// What a run's forecast says in one line, for whoever watches it.
 pub(crate) fn one_line(outlook: &Outlook, state: &RunState, zone: &TimeZone) -> String {
     let clock = |seconds: f64| {
+        if !seconds.is_finite() {
+            return "never".to_owned();
+        }
         let at = minute_up(outlook.after(seconds)).to_zoned(zone.clone());
         let today = at.date() == outlook.at.to_zoned(zone.clone()).date();
         at.strftime(if today { "%H:%M" } else { "%a %-d %b %H:%M" }).to_string()
@@ -160,13 +174,13 @@ pub(crate) fn one_line(outlook: &Outlook, state: &RunState, zone: &TimeZone) -> 
     let stuck = outlook.rows.iter().any(|row| row.now == Now::Stuck);
     let forward = state.release.goes_forward();
     let unless = match (forward, state.held.is_some(), stuck) {
-        (true, ..) => ", if it were backed out now",
-        (false, true, _) => ", if it went on now",
-        (false, false, true) => ", if what is stuck is seen to at once",
+        (true, ..) => ", if backed out now",
+        (false, true, _) => ", assuming the run resumes now",
+        (false, false, true) => ", assuming the failed step is fixed now",
         (false, false, false) => "",
     };
     let mut line = format!(
-        "forecast{unless}: done by {} on 1 night of 2, by {} on 19 of 20",
+        "forecast{unless}: done by {} (P50), by {} (P95)",
         clock(middle.high),
         clock(sure.high)
     );
@@ -207,22 +221,24 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
     let bold = Style::new().bold();
     let mut lines = vec![
         format!("{bold}{}{bold:#}", shown.title()),
-        format!("{}, {} on an ordinary night", shown.way(), span(outlook.planned_end)),
+        format!("{}, {} as planned", shown.way(), span(outlook.planned_end)),
         String::new(),
     ];
+    lines.extend(certain_failures(shown));
     let at = |share: f64| shown.end_clock(outlook.finish.quantile(share).high);
     let from = match &shown.run {
-        Some(_) => "From here it is".to_owned(),
+        Some(_) => "From now, finished by".to_owned(),
         None => {
             let day = outlook.at.to_zoned(shown.zone.clone()).strftime("%a %-d %b").to_string();
-            format!("Invoked {day} at {}, it is", shown.clock(outlook.at))
+            format!("Invoked {day} at {}, finished by", shown.clock(outlook.at))
         }
     };
     lines.push(format!(
-        "{from} done by {} on 1 night of 2, by {} on 4 of 5, by {} on 19 of 20.",
+        "{from}: P50 {}, P80 {}, P95 {} ({})",
         at(0.5),
         at(0.8),
-        at(0.95)
+        at(0.95),
+        simulations(outlook)
     ));
     if let (Some(by), Some(figure)) = (outlook.deadline, outlook.in_time) {
         let mood = mood(figure.value, outlook.confidence);
@@ -233,6 +249,7 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
             percent(outlook.confidence)
         ));
     }
+    lines.extend(possible_failures(shown));
     lines.push(String::new());
     match outlook.point_of_no_return {
         Some([_, low, high]) => {
@@ -241,9 +258,9 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
             let mood = if passed { style(AnsiColor::Red) } else { bold };
             let said = if passed { " (that is past)" } else { "" };
             lines.push(format!(
-                "{mood}Point of no return  {}{mood:#}{said}   invoked by then, {} end in time (± {} from simulating)",
+                "{mood}Point of no return  {}{mood:#}{said}   invoked by then, in time in {} % of simulations (± {} from simulating)",
                 shown.clock(low),
-                nights(outlook.confidence),
+                percent(outlook.confidence),
                 span(error)
             ));
             match (outlook.decide_by, outlook.deciding) {
@@ -270,18 +287,18 @@ fn headline(shown: &Shown<'_>) -> Vec<String> {
     }
     for row in outlook.rows.iter().filter(|row| row.now == Now::Stuck) {
         lines.push(format!(
-            "{red}{} has to be seen to{red:#}; it counts as done again, beginning in {}.",
+            "{red}{} has failed or is in doubt{red:#}; the forecast assumes that it is repeated in {}.",
             shown.steps[row.step].id,
             span(outlook.assumed.help),
             red = style(AnsiColor::Red)
         ));
     }
     if shown.held {
-        lines.push("The run is held; this is if it went on now.".to_owned());
+        lines.push("The run is on hold; the forecast assumes that it resumes now.".to_owned());
     }
     for row in outlook.rows.iter().filter(|row| row.outlasted) {
         lines.push(format!(
-            "{red}{} has been running for longer than was thought possible{red:#}; it counts as if it began anew.",
+            "{red}{} has been running for longer than was thought possible{red:#}; it is as likely as not to take as long again.",
             shown.steps[row.step].id,
             red = style(AnsiColor::Red)
         ));
@@ -295,9 +312,7 @@ fn others(shown: &Shown<'_>) -> Vec<String> {
         return Vec::new();
     }
     let mut rows = vec![
-        ["option", "ordinary", "19 of 20 nights", "in time", "point of no return"]
-            .map(str::to_owned)
-            .to_vec(),
+        ["option", "planned", "P95", "in time", "point of no return"].map(str::to_owned).to_vec(),
     ];
     let first = std::iter::once((&shown.option, &shown.outlook));
     for (option, outlook) in first.chain(shown.others.iter().map(|(id, outlook)| (id, outlook))) {
@@ -358,9 +373,14 @@ fn fix(shown: &Shown<'_>) -> Vec<String> {
     lines.extend(columns(&rows).into_iter().map(|line| format!("  {line}")));
     lines.push(match best {
         Some(best) => format!(
-            "Fixing may be tried until {}; it works by then on {}.",
+            "A fix may be tried until {}; it succeeds by then in {} of simulations.{}",
             shown.clock(shown.after(best.seconds)),
-            chance(Figure { value: best.fixed, low: 0.0, high: 0.0 }).replace('%', "% of nights")
+            chance(Figure { value: best.fixed, low: 0.0, high: 0.0 }),
+            match shown.outlook.deciding {
+                Some(deciding) =>
+                    format!(" After that, deciding to back out may take {}.", span(deciding)),
+                None => String::new(),
+            }
         ),
         None => "There is no time to try a fix first and keep what the plan wants.".to_owned(),
     });
@@ -393,28 +413,36 @@ fn matters(shown: &Shown<'_>) -> Vec<String> {
     let outlook = &shown.outlook;
     let sure = outlook.finish.quantile(outlook.confidence).value;
     let mut lines = Vec::new();
-    if !outlook.weights.is_empty() {
+    if !outlook.weights.is_empty() && sure.is_finite() {
         lines.extend([String::new(), "What matters most".to_owned()]);
     }
     let mut rows = Vec::new();
-    for weight in outlook.weights.iter().take(3) {
+    // Where the sure finish is none, there is nothing to compare with.
+    let comparable = outlook.weights.iter().filter(|weight| weight.good.is_finite());
+    for weight in comparable.filter(|_| sure.is_finite()).take(3) {
         rows.push(vec![
             format!("  {}", shown.steps[weight.step].id),
-            format!("decides on {:.0} % of nights", weight.critical * 100.0),
+            format!("on the critical path in {:.0} % of simulations", weight.critical * 100.0),
             format!(
-                "a good one makes it {} sooner, a bad one {} later",
+                "at its P10 {} sooner, at its P90 {}",
                 span(sure - weight.good),
-                span(weight.bad - sure)
+                match weight.bad.is_finite() {
+                    true => format!("{} later", span(weight.bad - sure)),
+                    false => "it fails at its time-out".to_owned(),
+                }
             ),
         ]);
     }
     lines.extend(columns(&rows));
     for helper in shown.helpers.iter().take(3) {
         lines.push(format!(
-            "  One more person beside {} makes the sure finish {} sooner.",
+            "  One more person beside {} makes the confident finish {} sooner.",
             helper.who,
             span(helper.gain)
         ));
+    }
+    if !sure.is_finite() {
+        return lines;
     }
     if !outlook.weights.is_empty() && shown.run.is_none() && shown.helpers.is_empty() {
         lines.push("  One more person would change nothing.".to_owned());
@@ -422,7 +450,7 @@ fn matters(shown: &Shown<'_>) -> Vec<String> {
     let worth = shown.rehearsals.iter().find(|(_, gain)| *gain > 0.01 * sure);
     match (worth, shown.rehearsals.last()) {
         (Some((times, gain)), _) => lines.push(format!(
-            "  {} more that {} as expected would make the sure finish {} sooner: less is left to guess.",
+            "  {} more that {} as expected would make the confident finish {} sooner.",
             if *times == 1 { "One rehearsal".to_owned() } else { format!("{times} rehearsals") },
             if *times == 1 { "goes" } else { "go" },
             span(*gain)
@@ -463,17 +491,21 @@ fn footing(shown: &Shown<'_>) -> Vec<String> {
     let (night, seen) = outlook.night;
     let nights = match seen {
         0 => "assumed".to_owned(),
-        1 => "1 night measured".to_owned(),
-        seen => format!("{seen} nights measured"),
+        1 => "1 run measured".to_owned(),
+        seen => format!("{seen} runs measured"),
     };
     vec![
         String::new(),
         format!(
-            "Rests on: {measured} of {} durations measured, the rest as stated; on a bad night everything takes {:.0} % longer ({nights}); stress ×{}; every step is taken to work in the end; {} nights simulated, seed {}.{odd}",
+            "Rests on: {measured} of {} durations measured, the rest as stated; shared slowdown {:.0} % ({nights}); stress ×{}; {}; {}, seed {}.{odd}",
             outlook.rows.len(),
             (night.exp() - 1.0) * 100.0,
             outlook.assumed.stress,
-            outlook.finish.nights(),
+            match outlook.finish.unfinished() > 0.0 {
+                true => "a step that fails in every attempt makes a simulation late",
+                false => "every step succeeds in the end",
+            },
+            simulations(outlook),
             outlook.seed
         ),
     ]

@@ -272,7 +272,7 @@ fn a_run_under_way_is_forecast_from_where_it_stands() {
         .say(&format!("forecast CHG7 --at {hours}"))
         .expect(0)
         .says("longer than was thought possible");
-    stage.say("status").expect(0).says("forecast: done by");
+    stage.say("status").expect(0).says("forecast: done by").says("(P95)");
     let status = stage.status();
     assert!(status["forecast"]["finish"]["p95"]["at"].is_string());
     stage.say("forecast CHG7 --partial").expect(64).says("is a run");
@@ -352,6 +352,103 @@ fn a_window_over_midnight_and_one_that_has_passed() {
     assert_eq!(forecast(&stage, "--at 03:30")["at"], "2026-06-06T02:30:00Z");
     assert_eq!(forecast(&stage, "--at 23:00")["at"], "2026-06-05T22:00:00Z");
     stage.say("forecast plan.backout.yaml").expect(0).says("this window ended").says("Fri 5 Jun");
+    // What the night does not have is not another night's.
+    stage
+        .say("forecast plan.backout.yaml --at 21:59")
+        .expect(64)
+        .says("21:59 is outside the window")
+        .says("write the date too");
+    let outside = stage.say("forecast plan.backout.yaml --at 2026-06-05T21:59 --json").expect(0);
+    outside.says("is outside the window");
+    assert_eq!(outside.json()["at"], "2026-06-05T20:59:00Z");
+}
+
+#[test]
+fn a_time_of_day_is_that_of_the_window_s_night() {
+    let stage = Stage::new();
+    let over = "window: {timezone: Europe/London, deploy: 2026-06-05T23:30 / 2026-06-06T00:30, backout_by: 2026-06-06T02:00}\n";
+    stage.plan_with("  - {id: a, owner: ann, takes: 1h, manual: Do it.}\n", over);
+    assert_eq!(forecast(&stage, "--at 00:15")["at"], "2026-06-05T23:15:00Z");
+    assert_eq!(forecast(&stage, "--at 23:45")["at"], "2026-06-05T22:45:00Z");
+    // Without the start of the window it is the night before its end.
+    let end = "window: {timezone: Europe/London, backout_by: 2026-06-06T02:00}\n";
+    stage.plan_with("  - {id: a, owner: ann, takes: 1h, manual: Do it.}\n", end);
+    assert_eq!(forecast(&stage, "--at 00:15")["at"], "2026-06-05T23:15:00Z");
+    assert_eq!(forecast(&stage, "--at 02:00")["at"], "2026-06-06T01:00:00Z");
+    assert_eq!(forecast(&stage, "--at 03:00")["at"], "2026-06-05T02:00:00Z");
+}
+
+#[test]
+fn a_time_that_comes_twice_or_never_is_refused_with_its_two_spellings() {
+    let stage = Stage::new();
+    let step = "  - {id: a, owner: ann, takes: 1h, manual: Do it.}\n";
+    let back = "window: {timezone: Europe/London, deploy: 2026-10-24T23:00 / 2026-10-25T00:30, backout_by: 2026-10-25T02:10}\n";
+    stage.plan_with(step, back);
+    for said in ["01:30", "2026-10-25T01:30"] {
+        stage
+            .say(&format!("forecast plan.backout.yaml --at {said}"))
+            .expect(64)
+            .says("happens twice")
+            .says("`2026-10-25T01:30+01:00` or `2026-10-25T01:30+00:00`");
+    }
+    let first = forecast(&stage, "--at 2026-10-25T01:30+01:00");
+    let second = forecast(&stage, "--at 2026-10-25T01:30+00:00");
+    assert_eq!(first["at"], "2026-10-25T00:30:00Z");
+    assert_eq!(second["at"], "2026-10-25T01:30:00Z");
+    assert!(number(&first["in_time"]["value"]) > number(&second["in_time"]["value"]) + 0.5);
+    // A window that ends between the two has one of them.
+    stage.plan_with(
+        step,
+        &back.replace("backout_by: 2026-10-25T02:10", "backout_by: 2026-10-25T00:50"),
+    );
+    stage.say("forecast plan.backout.yaml --at 01:30").expect(64).says("is outside the window");
+    let forward = "window: {timezone: America/New_York, deploy: 2026-03-07T22:00 / 2026-03-07T23:30, backout_by: 2026-03-08T06:00}\n";
+    stage.plan_with(step, forward);
+    for said in ["02:30", "2026-03-08T02:30"] {
+        stage
+            .say(&format!("forecast plan.backout.yaml --at {said}"))
+            .expect(64)
+            .says("does not exist")
+            .says("`2026-03-08T02:30-05:00` or `2026-03-08T02:30-04:00`");
+    }
+}
+
+#[test]
+fn a_time_that_is_past_is_said() {
+    let stage = Stage::new();
+    let step = "  - {id: a, owner: ann, takes: 1h, manual: Do it.}\n";
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    let hours = |hours: i64| now.checked_add(jiff::Span::new().hours(hours)).expect("a time");
+    let local = |hours_: i64| hours(hours_).strftime("%Y-%m-%dT%H:%M").to_string();
+    let clock = |hours_: i64| hours(hours_).strftime("%H:%M").to_string();
+    stage.plan_with(
+        step,
+        &format!(
+            "window: {{timezone: UTC, deploy: {} / {}, backout_by: {}}}\n",
+            local(-3),
+            local(2),
+            local(5)
+        ),
+    );
+    stage
+        .say(&format!("forecast plan.backout.yaml --at {}", clock(-2)))
+        .expect(64)
+        .says("is in the past: it is");
+    let ahead = forecast(&stage, &format!("--at {}", clock(2)));
+    assert_eq!(ahead["at"].as_str().map(|at| &at[..16]), Some(local(2).as_str()));
+    let dated = stage.say(&format!("forecast plan.backout.yaml --at {}", local(-2))).expect(0);
+    dated.says("is in the past: it is");
+    // Without a window it is the next one, and which is said.
+    stage.plan(step);
+    let told = stage.say(&format!("forecast plan.backout.yaml --at {}", clock(-2))).expect(0);
+    told.says("the plan has no window").says("the forecast is for an invocation at");
+    // A run goes on from now.
+    stage.say("invoke plan.backout.yaml --as lead").expect(20);
+    let past = now.checked_sub(jiff::Span::new().minutes(90)).expect("a time");
+    stage
+        .say(&format!("forecast CHG7 --at {}", past.timestamp()))
+        .expect(64)
+        .says("is in the past");
 }
 
 #[test]

@@ -23,4 +23,5 @@ mod people;
 mod rough;
 mod stage;
 mod stderr;
+mod time_outs;
 mod usual;

@@ -138,8 +138,9 @@ pub(super) fn schedule(plan: &Plan, outlook: &Outlook, zone: Option<&TimeZone>) 
         .collect();
     let left = labels.iter().map(|label| width_of(label, 13.0) * 1.12).fold(60.0, f32::max) + 22.0;
     let sure = outlook.finish.quantile(outlook.confidence).high;
-    let total = outlook.planned_end.max(sure).max(1.0);
-    let x = |seconds: f64| left + BARS * (seconds / total) as f32;
+    let last = if sure.is_finite() { sure } else { 0.0 };
+    let total = outlook.planned_end.max(last).max(1.0);
+    let x = |seconds: f64| left + BARS * (seconds.min(total) / total) as f32;
     let bottom = 34.0 + ROW * labels.len() as f32;
     let mut scene = Scene { width: left + BARS + 70.0, height: bottom + 34.0, shapes: Vec::new() };
     let grid = [60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0, 86_400.0]
@@ -199,6 +200,7 @@ pub(super) fn schedule(plan: &Plan, outlook: &Outlook, zone: Option<&TimeZone>) 
     });
     let end = outlook
         .deadline
+        .filter(|_| sure.is_finite())
         .map(|_| format!(" ({})", clock(outlook.after(sure), zone)))
         .unwrap_or_default();
     scene.shapes.push(Shape::Text {

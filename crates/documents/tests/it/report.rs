@@ -46,6 +46,37 @@ fn of_a_way_back_that_was_invoked() {
     assert_snapshot!(night.told());
 }
 
+/// Verified is said of what a check held for; of everything else, what stands for it.
+#[test]
+fn of_a_way_back_that_nothing_verified() {
+    let done = "The change was backed out. Every one of 2 steps is done";
+    let mut night = Night::new(Direction::Back, "logins fail");
+    let nothing = json!([]);
+    night.step_with("close", 60, &nothing).step_with("old-schema", 400, &nothing);
+    let told = night.finished(&json!("unverified")).told();
+    assert!(told.contains(&format!("**{done}: 2 not verified.**")), "{told}");
+    assert!(told.contains("finished: every step is done, NOT VERIFIED"), "{told}");
+    assert!(!told.contains("done, verified"), "{told}");
+    // What was checked and does not hold, or cannot be told, is not verified either.
+    for holds in [json!(false), json!(null)] {
+        let found = json!([{"check": "file", "found": "not there", "holds": holds}]);
+        let mut night = Night::new(Direction::Back, "logins fail");
+        night.step("close", 60).step_with("old-schema", 400, &found);
+        let told = night.finished(&json!("unverified")).told();
+        assert!(told.contains(&format!("**{done}: 1 verified, 1 not verified.**")), "{told}");
+    }
+    // A person stands for it.
+    let mut night = Night::new(Direction::Back, "logins fail");
+    let attested = json!({
+        "event": "step_resolved", "step": "close", "attempt": 1, "answer": "happened",
+        "by": "person", "reason": "it is closed",
+    });
+    night.fails("close", 60).says("pm", &[attested]).step("old-schema", 400);
+    let told = night.finished(&json!("reverted")).told();
+    assert!(told.contains(&format!("**{done}: 1 verified, 1 attested.**")), "{told}");
+    assert!(told.contains("resolved by Bob Fox (pm): it happened (it is closed)"), "{told}");
+}
+
 #[test]
 fn of_a_way_back_that_was_given_up() {
     let mut night = Night::new(Direction::Back, "logins fail");
@@ -89,7 +120,7 @@ fn of_a_deployment_that_a_person_took_back_without_being_asked() {
     let mut night = deployed();
     night.says("lead", &decided(&back_out(), "orders are wrong"));
     let told = night.told();
-    let answer = "| What triggered the backout? | decided by Lena Lead (lead): orders are wrong (nobody had asked: it was their own judgement) | the log |";
+    let answer = "| What triggered the backout? | decided by Lena Lead (lead): orders are wrong (own judgement: no decision was requested) | the log |";
     assert!(told.contains(answer), "{told}");
     assert!(told.contains("The run is not finished: it goes back."), "{told}");
     assert!(!told.contains("The way back took"), "it is not over:\n{told}");

@@ -1,12 +1,15 @@
 //! The answers: when, how likely, until when, and what matters.
 
-use backout_core::ids::StepId;
-use backout_core::plan::{DecisionAction, Plan};
+use std::collections::BTreeSet;
+
+use backout_core::ids::{RoleId, StepId};
+use backout_core::plan::{DecisionAction, DecisionRule, Plan};
 use jiff::{SignedDuration, Timestamp};
 
 use super::history::History;
 use super::inputs;
-use super::model::{Model, Now, Situation};
+use super::model::Model;
+use super::situation::{Now, Situation};
 use crate::finish::{Figure, Finish};
 use crate::learning::{Assumptions, Basis, Known, Sample};
 use crate::network::Network;
@@ -91,6 +94,12 @@ pub struct Row {
     pub basis: Basis,
     /// How often it is on the chain that makes the finish, 0 to 1.
     pub critical: f64,
+    /// When its action is stopped, seconds; `None` if nothing stops it.
+    pub time_out: Option<f64>,
+    /// In which share of the simulations the time-out stops it at least once, 0 to 1.
+    pub stopped: f64,
+    /// In which share of the simulations it never ends, 0 to 1: every attempt fails.
+    pub unfinished: f64,
     /// Whether it is on the planned critical path.
     pub on_path: bool,
     /// It has been under way for longer than was thought possible.
@@ -152,7 +161,8 @@ pub struct Outlook {
     /// The latest moment to ask for the decision; `None` where the plan does not
     /// say how long deciding takes.
     pub decide_by: Option<Timestamp>,
-    /// How long deciding takes, seconds, if the plan says so.
+    /// How long deciding may take, seconds, if the plan says so: all who are asked one
+    /// after the other.
     pub deciding: Option<f64>,
     /// Along the window.
     pub along: Vec<Along>,
@@ -197,7 +207,7 @@ pub fn look(
     history: &History,
     settings: Settings,
 ) -> Result<Outlook, Unforeseeable> {
-    let known = inputs::known(situation.steps, history);
+    let known = inputs::known(situation.steps, history, &inputs::assumptions(situation.plan));
     look_with(situation, &known, settings)
 }
 
@@ -230,6 +240,7 @@ fn look_with(
     let (slots, path) = model.planned(&network);
     let simulated = simulate(&network, simulation);
     let critical = simulated.critical.clone();
+    let (stopped, unfinished) = (simulated.stopped.clone(), simulated.unfinished.clone());
     let finish = Finish::from(simulated);
     let count = model.steps.len();
     let mut rows: Vec<Row> = (0..count)
@@ -243,6 +254,12 @@ fn look_with(
                 takes: [0.5, 0.8, 0.95].map(|share| duration.quantile(share)),
                 basis: model.learned.basis[place],
                 critical: critical[place],
+                time_out: model.learned.attempts[place]
+                    .as_ref()
+                    .map(|attempts| attempts.time_out)
+                    .filter(|time_out| time_out.is_finite()),
+                stopped: stopped[place],
+                unfinished: unfinished[place],
                 on_path: path.contains(&place),
                 outlasted: elapsed
                     .is_some_and(|elapsed| has_outlasted(duration, elapsed, &network.night)),
@@ -259,7 +276,7 @@ fn look_with(
         false => Vec::new(),
     };
     weights.retain(|weight| weight.step < count);
-    weights.sort_by(|a, b| (b.bad - b.good).total_cmp(&(a.bad - a.good)));
+    weights.sort_by(|a, b| b.swing().total_cmp(&a.swing()));
     weights.iter_mut().for_each(|weight| weight.step = model.steps[weight.step]);
     rows = places.into_iter().map(|place| rows[place].clone()).collect();
     let mut outlook = Outlook {
@@ -345,17 +362,21 @@ fn order_of(
         return Ok((best, bound));
     }
     let few = simulate::Settings { samples: FEW, criticality: false, ..simulation };
-    let mut best: Option<(f64, Vec<usize>)> = None;
+    let mut best: Option<(f64, f64, Vec<usize>)> = None;
     for starts in candidates {
         let order = problem.order_of(&starts);
         let network =
             model.network(&order).map_err(|error| Unforeseeable::Nonsense(error.to_string()))?;
-        let sure = Finish::from(simulate(&network, few)).quantile(confidence).value;
-        if best.as_ref().is_none_or(|(best, _)| sure < *best) {
-            best = Some((sure, order));
+        let finish = Finish::from(simulate(&network, few));
+        let sure = finish.quantile(confidence).value;
+        // Where none is sure, the one that is soonest when all goes well.
+        let mean = finish.mean();
+        let sooner = |(best, of_best, _): &(f64, f64, _)| (sure, mean) < (*best, *of_best);
+        if best.as_ref().is_none_or(sooner) {
+            best = Some((sure, mean, order));
         }
     }
-    Ok((best.map(|(_, order)| order).unwrap_or_default(), bound))
+    Ok((best.map(|(_, _, order)| order).unwrap_or_default(), bound))
 }
 
 /// Deadline, point of no return, the window.
@@ -403,17 +424,17 @@ fn until_when(
             Figure { value: 0.0, low: 0.0, high: 0.0 }
         }
     } else {
+        never = !begun && !outlook.finish.quantile(share).high.is_finite();
         outlook.finish.point_of_no_return(room, share)
     };
     outlook.never = never;
-    if !begun && never {
-        return Ok(());
-    }
     if !begun {
         let instant = |seconds: f64| later(situation.at, seconds);
-        outlook.point_of_no_return =
-            Some([instant(pnr.value), instant(pnr.low), instant(pnr.high)]);
-        outlook.decide_by = outlook.deciding.map(|deciding| instant(pnr.low - deciding));
+        if !never {
+            outlook.point_of_no_return =
+                Some([instant(pnr.value), instant(pnr.low), instant(pnr.high)]);
+            outlook.decide_by = outlook.deciding.map(|deciding| instant(pnr.low - deciding));
+        }
         let from = outlook.at.min(by);
         for at in moments(from, by) {
             let in_time = if fixed_times {
@@ -448,14 +469,37 @@ fn moments(from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
     all
 }
 
-/// How long deciding to go back may take: the longest the plan gives anybody.
+/// How long deciding to back out may take, seconds: the longest that a severity which can
+/// lead to it gives all whom it asks one after the other. `None` where the plan does not
+/// say how long they have.
 fn deciding(plan: &Plan) -> Option<f64> {
-    let back = |action: DecisionAction| {
-        matches!(action, DecisionAction::BackOut | DecisionAction::BackOutUnlessFixable)
-    };
-    let rules = plan.decision.values().filter(|rule| back(rule.action));
-    let severest = rules.filter_map(|rule| rule.within).map(|within| within.get().as_secs_f64());
-    severest.reduce(f64::max)
+    let rules = plan.decision.values().filter(|rule| rule.action != DecisionAction::Log);
+    let all = rules.filter_map(|rule| {
+        let within = rule.within?.get().as_secs_f64();
+        Some(within * asked_in_turn(plan, rule) as f64)
+    });
+    all.reduce(f64::max)
+}
+
+/// How many are asked one after the other while none of them answers: who decides, their
+/// deputies and the deputies of these, then whom the plan escalates to, and their deputies.
+fn asked_in_turn(plan: &Plan, rule: &DecisionRule) -> usize {
+    let mut asked: BTreeSet<&RoleId> = rule.by.iter().collect();
+    let mut rounds = 1;
+    loop {
+        let roles = asked.iter().filter_map(|role| plan.roles.get(*role));
+        let deputies: Vec<&RoleId> =
+            roles.flat_map(|role| &role.deputies).filter(|role| !asked.contains(role)).collect();
+        let next = match deputies.is_empty() {
+            true => rule.escalate.iter().filter(|role| !asked.contains(role)).collect(),
+            false => deputies,
+        };
+        if next.is_empty() {
+            return rounds;
+        }
+        asked.extend(next);
+        rounds += 1;
+    }
 }
 
 /// What one more person would buy, for each who has something on the critical
@@ -504,7 +548,7 @@ pub fn rehearsed(
     outlook: &Outlook,
     times: usize,
 ) -> Result<f64, Unforeseeable> {
-    let mut known = inputs::known(situation.steps, history);
+    let mut known = inputs::known(situation.steps, history, &inputs::assumptions(situation.plan));
     let nights = known.iter().flat_map(|known| &known.samples).map(|sample| sample.night + 1);
     let first = nights.max().unwrap_or(0);
     let expected: Vec<(usize, f64)> =

@@ -25,11 +25,11 @@ pub struct Proposal {
 #[must_use]
 pub fn propose(plan: &Plan, history: &History, least: usize) -> Vec<Proposal> {
     // Tries that failed belong to the forecast and not to how long one try takes.
-    let known: Vec<Known> = inputs::known(&plan.steps, history)
+    let assumed = crate::learning::Assumptions { stress: 1.0, ..inputs::assumptions(plan) };
+    let known: Vec<Known> = inputs::known(&plan.steps, history, &assumed)
         .into_iter()
         .map(|known| Known { retry: None, failed: 0, stated: Stated::Nothing, ..known })
         .collect();
-    let assumed = crate::learning::Assumptions { stress: 1.0, ..inputs::assumptions(plan) };
     let learned = learn(&known, &assumed);
     let figures = learned.durations.iter().zip(&learned.basis).enumerate();
     figures

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backout_core::event::{Event, Mode};
+use backout_core::event::{DoubtCause, Event, Mode};
 use backout_core::ids::{Digest, RunId, StepId};
 use backout_core::plan::Step;
 use backout_core::record::Record;
@@ -23,8 +23,73 @@ pub struct Observation {
     /// nothing if no try did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// Tries that failed.
+    /// How much of that the action took, where a verification or a person came after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_seconds: Option<f64>,
+    /// Attempts that failed, those that were stopped included.
     pub failed: u32,
+    /// Attempts that were stopped at their time-out: they would have taken longer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stopped: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// A step of a run while its log is read.
+struct Open {
+    action: Digest,
+    began: Timestamp,
+    failed: u32,
+    stopped: u32,
+    seconds: Option<f64>,
+    action_seconds: Option<f64>,
+    /// Its action ended.
+    acted: Option<Timestamp>,
+    /// When a person said that it was done.
+    said: Option<Timestamp>,
+    /// It was stopped at its time-out, and nothing says yet what it had done.
+    in_doubt: bool,
+    /// How long it took is not known: a person resolved, skipped or attested it.
+    unmeasured: bool,
+    /// No coordinator was there for a while: the end in the log is when one came back,
+    /// and not when the step ended.
+    unwatched: bool,
+}
+
+impl Open {
+    fn new(action: Digest, began: Timestamp) -> Self {
+        Self {
+            action,
+            began,
+            failed: 0,
+            stopped: 0,
+            seconds: None,
+            action_seconds: None,
+            acted: None,
+            said: None,
+            in_doubt: false,
+            unmeasured: false,
+            unwatched: false,
+        }
+    }
+
+    fn fail(&mut self, stopped: bool) {
+        self.failed += 1;
+        self.stopped += u32::from(stopped);
+        self.in_doubt = false;
+    }
+
+    fn succeed(&mut self, at: Timestamp) {
+        let since = |at: Timestamp| at.duration_since(self.began).as_secs_f64();
+        let ended = if self.unwatched { self.said } else { Some(at) };
+        let took = ended.map(since).filter(|took| *took >= 0.0);
+        let acted = self.acted.filter(|_| !self.unwatched && self.said.is_none());
+        self.action_seconds = took.and(acted).map(since).filter(|took| *took >= 0.0);
+        self.seconds = took;
+    }
 }
 
 /// What steps took in earlier runs.
@@ -39,71 +104,91 @@ impl History {
     /// Adds what a run's log says. Demonstrations say nothing about real nights,
     /// and a step a person vouched for was not measured.
     pub fn add_run(&mut self, records: &[Record]) {
-        struct Open {
-            action: Digest,
-            began: Timestamp,
-            failed: u32,
-            seconds: Option<f64>,
-            /// When a person said that it was done.
-            said: Option<Timestamp>,
-            /// Nobody was coordinating for a while: the end in the log is when
-            /// somebody came back, and not when the step ended.
-            unwatched: bool,
-        }
         let mut steps: BTreeMap<StepId, Open> = BTreeMap::new();
+        let mut time_outs: BTreeMap<StepId, f64> = BTreeMap::new();
         for record in records {
             for event in &record.events {
                 match event {
                     Event::RunPlanned(planned) if planned.mode == Mode::Demo => return,
+                    Event::RunPlanned(planned) => {
+                        let all = planned.plan.stages.iter().chain(&planned.plan.steps);
+                        time_outs.extend(all.filter_map(|step| {
+                            let time_out = step.action.timeout()?.get().as_secs_f64();
+                            Some((step.id.clone(), time_out))
+                        }));
+                    }
                     Event::StepIntent { step, action, .. } => {
-                        let failed = steps.get(step).map_or(0, |open| open.failed);
-                        let open = Open {
-                            action: *action,
-                            began: record.at,
-                            failed,
-                            seconds: None,
-                            said: None,
-                            unwatched: false,
-                        };
+                        let (failed, stopped) =
+                            steps.get(step).map_or((0, 0), |open| (open.failed, open.stopped));
+                        let open = Open { failed, stopped, ..Open::new(*action, record.at) };
                         steps.insert(step.clone(), open);
+                    }
+                    Event::StepInDoubt { step, cause: DoubtCause::Deadline, .. } => {
+                        if let Some(open) = steps.get_mut(step) {
+                            open.in_doubt = true;
+                        }
                     }
                     Event::StepFailed { step, .. } => {
                         if let Some(open) = steps.get_mut(step) {
-                            open.failed += 1;
+                            // Not to the millisecond: what was stopped takes a moment to end.
+                            let lasted = record.at.duration_since(open.began).as_secs_f64();
+                            let time_out = time_outs.get(step);
+                            let action_ended = open.acted.is_some();
+                            let stopped = open.in_doubt
+                                || !action_ended && time_out.is_some_and(|&at| lasted >= 0.99 * at);
+                            open.fail(stopped);
                         }
                     }
                     Event::OwnerAcquired { .. } => {
                         let open = steps.values_mut().filter(|open| open.seconds.is_none());
                         open.for_each(|open| open.unwatched = true);
                     }
-                    Event::StepExecuted { step, .. } if record.actor.person().is_some() => {
+                    Event::StepExecuted { step, .. } => {
                         if let Some(open) = steps.get_mut(step) {
-                            open.said = Some(record.at);
+                            open.acted = Some(record.at);
+                            open.said = record.actor.person().map(|_| record.at);
                         }
                     }
                     Event::StepSucceeded { step, .. } => {
                         if let Some(open) = steps.get_mut(step) {
-                            let ended = if open.unwatched { open.said } else { Some(record.at) };
-                            let took = ended.map(|at| at.duration_since(open.began).as_secs_f64());
-                            open.seconds = took.filter(|took| *took >= 0.0);
+                            open.succeed(record.at);
                         }
                     }
-                    // In doubt, attested, skipped: how long it took is not known.
-                    Event::StepResolved { step, .. }
-                    | Event::StepSkipped { step, .. }
-                    | Event::StepAttested { step, .. } => {
-                        steps.remove(step);
+                    Event::StepResolved { step, .. } => {
+                        if let Some(open) = steps.get_mut(step) {
+                            // Whatever it had done by then, its time was not enough.
+                            if open.in_doubt {
+                                open.fail(true);
+                            }
+                            open.unmeasured = true;
+                        }
+                    }
+                    // Attested, skipped: how long it took is not known.
+                    Event::StepSkipped { step, .. } | Event::StepAttested { step, .. } => {
+                        if let Some(open) = steps.get_mut(step) {
+                            open.unmeasured = true;
+                        }
                     }
                     _ => {}
                 }
             }
         }
         let Some(run) = records.first().map(|record| record.run.clone()) else { return };
-        for (step, open) in steps {
-            if open.seconds.is_some() || open.failed > 0 {
-                let (seconds, failed) = (open.seconds, open.failed);
-                let run = run.clone();
-                self.history.push(Observation { run, step, action: open.action, seconds, failed });
+        for (step, mut open) in steps {
+            if open.in_doubt {
+                open.fail(true);
+            }
+            let seconds = open.seconds.filter(|_| !open.unmeasured);
+            if seconds.is_some() || open.failed > 0 {
+                self.history.push(Observation {
+                    run: run.clone(),
+                    step,
+                    action: open.action,
+                    seconds,
+                    action_seconds: open.action_seconds.filter(|_| seconds.is_some()),
+                    failed: open.failed,
+                    stopped: open.stopped,
+                });
             }
         }
     }

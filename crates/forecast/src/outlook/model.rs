@@ -3,152 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backout_core::event::Instants;
-use backout_core::graph::Graph;
 use backout_core::ids::StepId;
-use backout_core::plan::{Plan, Step};
-use backout_core::state::RunState;
-use backout_core::status::Status;
-use jiff::Timestamp;
 
-use super::inputs::stated;
+use super::people::{Confirm, confirmations, help_for, responses};
+use super::situation::{Now, Situation};
 use crate::learning::{Assumptions, Known, Learned, learn};
-use crate::network::{Activity, Network};
+use crate::network::{Activity, Duration, Network};
 use crate::schedule::{Need, Problem, Task};
-use crate::table::Table;
-
-/// Where a step stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Now {
-    /// It does not belong to the way, or is settled: it takes no time any more.
-    Over,
-    /// It has not begun.
-    Ahead,
-    /// It has been under way for so many seconds.
-    Running(f64),
-    /// It failed or nobody knows: somebody has to see to it and do it again.
-    Stuck,
-}
-
-/// What is to be forecast: steps, where each stands, who does it.
-#[derive(Debug, Clone)]
-pub struct Situation<'a> {
-    /// The plan: people, assumptions, decisions.
-    pub plan: &'a Plan,
-    /// The steps.
-    pub steps: &'a [Step],
-    /// What each waits for.
-    pub graph: &'a Graph,
-    /// Where each stands.
-    pub now: Vec<Now>,
-    /// Who does each, by name.
-    pub doer: Vec<Option<String>>,
-    /// When each may start at the earliest.
-    pub not_before: BTreeMap<StepId, Timestamp>,
-    /// The moment the forecast is made for.
-    pub at: Timestamp,
-    /// The plan's times.
-    pub window: Instants,
-    /// The order in force, if a run is under way: positions of steps.
-    pub order: Option<&'a [usize]>,
-    /// How long each finished step took, seconds: they tell what night it is.
-    pub took: Vec<(usize, f64)>,
-    /// People more than the plan has, by name.
-    pub more: BTreeMap<String, u32>,
-    /// Whether it was invoked already: then it is too late to ask until when.
-    pub is_run: bool,
-}
-
-impl<'a> Situation<'a> {
-    /// An invocation of a plan at a time.
-    #[must_use]
-    pub fn of_plan(
-        plan: &'a Plan,
-        graph: &'a Graph,
-        at: Timestamp,
-        window: Instants,
-        not_before: BTreeMap<StepId, Timestamp>,
-    ) -> Self {
-        let mut now = vec![Now::Over; plan.steps.len()];
-        graph.order.iter().for_each(|&step| now[step] = Now::Ahead);
-        let doer = |step: &Step| step.owner.as_ref().map(|role| plan.person(role));
-        Self {
-            plan,
-            steps: &plan.steps,
-            graph,
-            now,
-            doer: plan.steps.iter().map(doer).collect(),
-            not_before,
-            at,
-            window,
-            order: None,
-            took: Vec::new(),
-            more: BTreeMap::new(),
-            is_run: false,
-        }
-    }
-
-    /// A run as it stands.
-    #[must_use]
-    pub fn of_run(state: &'a RunState, at: Timestamp) -> Self {
-        let mut took = Vec::new();
-        let now = (0..state.steps.len())
-            .map(|index| {
-                let known = &state.states[index];
-                let since = |then: Timestamp| at.duration_since(then).as_secs_f64().max(0.0);
-                if !state.selected[index] {
-                    return Now::Over;
-                }
-                match known.status {
-                    Status::Succeeded | Status::Skipped => {
-                        if let (Status::Succeeded, false, Some(from), Some(to)) =
-                            (known.status, known.attested, known.started, known.ended)
-                        {
-                            took.push((index, to.duration_since(from).as_secs_f64()));
-                        }
-                        Now::Over
-                    }
-                    Status::Pending => Now::Ahead,
-                    Status::Running | Status::Verifying => {
-                        Now::Running(known.started.map_or(0.0, since))
-                    }
-                    Status::Failed | Status::InDoubt | Status::Held => Now::Stuck,
-                }
-            })
-            .collect();
-        Self {
-            plan: &state.planned.plan,
-            steps: &state.steps,
-            graph: &state.graph,
-            now,
-            doer: (0..state.steps.len()).map(|index| state.doer(index)).collect(),
-            not_before: state.not_before.clone(),
-            at,
-            window: state.planned.window,
-            order: Some(&state.order),
-            took,
-            more: BTreeMap::new(),
-            is_run: true,
-        }
-    }
-
-    /// Steps that still take time, each behind what it waits for.
-    #[must_use]
-    pub fn ahead(&self) -> Vec<usize> {
-        self.graph.order.iter().copied().filter(|&step| self.now[step] != Now::Over).collect()
-    }
-
-    /// Seconds from the moment of the forecast to another.
-    #[must_use]
-    pub fn seconds_to(&self, then: Timestamp) -> f64 {
-        then.duration_since(self.at).as_secs_f64()
-    }
-
-    /// How many a person or team counts as.
-    fn size(&self, doer: &str) -> u32 {
-        self.plan.team_of(doer) + self.more.get(doer).copied().unwrap_or(0)
-    }
-}
+use crate::table::{Table, Tail};
 
 /// A person, a team or a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,9 +35,11 @@ pub(super) struct Model {
     /// Per step of the model, how long until its person is at work.
     reach: Vec<Option<usize>>,
     /// How long people take to be at work: positions behind the steps'.
-    reaches: Vec<crate::network::Duration>,
+    reaches: Vec<Duration>,
     /// Whose they are.
     people: Vec<String>,
+    /// Per step of the model, how long until a person confirms what the action did.
+    confirms: Vec<Option<Confirm>>,
     keys: Vec<u64>,
 }
 
@@ -204,16 +68,17 @@ impl Model {
                 held.push(find(lane, 1, true));
             }
             holds.push(held);
-            let waits = situation.graph.before[index].iter();
-            before.push(waits.filter_map(|first| place.get(first).copied()).collect());
+            before.push(waits_for(situation, index, &place));
             let wait = match situation.now[index] {
                 Now::Stuck => assumed.help,
+                Now::Again(pause) => pause,
                 _ => 0.0,
             };
             let from = situation.not_before.get(&step.id).map(|&at| situation.seconds_to(at));
             release.push(from.unwrap_or(0.0).max(wait));
         }
         let (reach, reaches, people) = responses(situation, &steps, assumed);
+        let confirms = confirmations(situation, &steps, &people, assumed);
         // What this run's steps say about its night.
         if learned.night_spread > 0.0 {
             learned.night = night_of(situation, known, &learned);
@@ -221,7 +86,17 @@ impl Model {
         let now = steps.iter().map(|&step| situation.now[step]).collect();
         // A step keeps its random numbers whatever else is on the way.
         let keys = steps.iter().map(|&step| key(&situation.steps[step].id)).collect();
-        let learned = pick(learned, &steps);
+        let mut learned = pick(learned, &steps);
+        for (place, &step) in steps.iter().enumerate() {
+            if let Some(attempts) = &mut learned.attempts[place] {
+                attempts.help = help_for(situation, step, assumed);
+                // A person's repeat is one attempt, and then the next needs one again.
+                attempts.used = match situation.now[step] {
+                    Now::Ahead | Now::Stuck => 0,
+                    _ => situation.failed[step],
+                };
+            }
+        }
         Self {
             steps,
             learned,
@@ -233,6 +108,7 @@ impl Model {
             reach,
             reaches,
             people,
+            confirms,
             keys,
         }
     }
@@ -255,7 +131,7 @@ impl Model {
             before.sort_unstable();
             before.dedup();
             Task {
-                duration: whole(self.middle(place)),
+                duration: whole(self.middle(place) + self.confirm_middle(place)),
                 before,
                 release: whole(self.release[place].max(self.reach_middle(place))),
                 needs: needs.collect(),
@@ -265,7 +141,13 @@ impl Model {
     }
 
     fn is_running(&self, place: usize) -> bool {
-        matches!(self.now[place], Now::Running(_))
+        matches!(self.now[place], Now::Running(_) | Now::Acted { .. })
+    }
+
+    fn confirm_middle(&self, place: usize) -> f64 {
+        let confirm = self.confirms[place].as_ref();
+        let responds = confirm.and_then(|confirm| confirm.responds.as_ref());
+        responds.map_or(0.0, |responds| responds.quantile(0.5))
     }
 
     fn reach_middle(&self, place: usize) -> f64 {
@@ -276,7 +158,9 @@ impl Model {
     pub(super) fn middle(&self, place: usize) -> f64 {
         let duration = &self.learned.durations[place];
         match self.now[place] {
-            Now::Running(elapsed) => {
+            // What is left is the confirmation.
+            Now::Acted { .. } if self.confirms[place].is_some() => 0.0,
+            Now::Running(elapsed) | Now::Acted { elapsed, .. } => {
                 let whole = duration.quantile(0.5);
                 if whole > elapsed { whole - elapsed } else { 0.25 * whole }
             }
@@ -298,16 +182,31 @@ impl Model {
                 before.extend(self.reach[place].map(|reach| count + reach));
                 let mut duration = self.learned.durations[place].clone();
                 let elapsed = match self.now[place] {
-                    Now::Running(elapsed) => Some(elapsed),
+                    Now::Acted { .. } if self.confirms[place].is_some() => {
+                        duration = Duration::exactly(0.0);
+                        Some(0.0)
+                    }
+                    Now::Running(elapsed) | Now::Acted { elapsed, .. } => Some(elapsed),
                     _ => None,
                 };
                 if elapsed.is_some() {
                     before.clear();
                 }
                 duration.feels_the_night = true;
-                let release = self.release[place].max(0.0);
-                let key = self.keys[place];
-                Activity { before, release, duration, elapsed, key }
+                // Nothing stops what comes after the action.
+                let attempts = match self.now[place] {
+                    Now::Acted { .. } => None,
+                    _ => self.learned.attempts[place].clone(),
+                };
+                Activity {
+                    before,
+                    release: self.release[place].max(0.0),
+                    duration,
+                    elapsed,
+                    may_hang: elapsed.is_some_and(|elapsed| elapsed > 0.0),
+                    attempts,
+                    key: self.keys[place],
+                }
             })
             .collect();
         for (reach, duration) in self.reaches.iter().enumerate() {
@@ -348,19 +247,63 @@ impl Model {
             }
             activities[place].before.sort_unstable();
             activities[place].before.dedup();
-            ends[place] = if self.is_running(place) { 0.0 } else { start } + self.middle(place);
+            ends[place] = if self.is_running(place) { 0.0 } else { start }
+                + self.middle(place)
+                + self.confirm_middle(place);
         }
+        self.add_confirmations(&mut activities);
         Network::new(activities, self.learned.night.clone())
+    }
+
+    /// Where a step's confirmation stands in the network, behind steps and reaches.
+    fn confirm_at(&self, place: usize) -> Option<usize> {
+        self.confirms[place].as_ref()?;
+        let earlier = self.confirms[..place].iter().flatten().count();
+        Some(self.steps.len() + self.reaches.len() + earlier)
+    }
+
+    /// Puts each confirmation behind its step, and behind the confirmation whatever waits
+    /// for the step.
+    fn add_confirmations(&self, activities: &mut Vec<Activity>) {
+        let count = self.steps.len();
+        let end: Vec<usize> =
+            (0..count).map(|place| self.confirm_at(place).unwrap_or(place)).collect();
+        for first in activities.iter_mut().flat_map(|activity| &mut activity.before) {
+            *first = end.get(*first).copied().unwrap_or(*first);
+        }
+        for (place, confirm) in self.confirms.iter().enumerate() {
+            let Some(confirm) = confirm else { continue };
+            let mut before = vec![place];
+            before.extend(confirm.reach.map(|reach| count + reach));
+            let duration = confirm.responds.clone().unwrap_or_else(|| Duration::exactly(0.0));
+            let mut added = Activity::new(!self.keys[place], before, duration);
+            if let (Now::Acted { waits, .. }, true) = (self.now[place], confirm.responds.is_some())
+            {
+                // The question was asked then.
+                added.before.clear();
+                added.elapsed = Some(waits);
+                added.may_hang = true;
+            }
+            activities.push(added);
+        }
+    }
+
+    /// What each activity takes on an ordinary night, seconds: steps, then reaches, then
+    /// confirmations.
+    fn middles(&self) -> Vec<f64> {
+        let steps = (0..self.steps.len()).map(|place| self.middle(place));
+        let reaches = self.reaches.iter().map(|reach| reach.quantile(0.5));
+        let confirms = (0..self.steps.len()).filter(|&place| self.confirms[place].is_some());
+        let confirms = confirms.map(|place| self.confirm_middle(place));
+        steps.chain(reaches).chain(confirms).collect()
     }
 
     /// The planned end in the whole seconds the search counts in.
     pub(super) fn whole_end(&self, network: &Network) -> f64 {
-        let count = self.steps.len();
-        let ends = network.finish_times(|index| match index < count {
-            true => f64::from(whole(self.middle(index))),
-            false => f64::from(whole(self.reaches[index - count].quantile(0.5))),
-        });
-        ends.into_iter().take(count).fold(0.0, f64::max)
+        let middles = self.middles();
+        let ends = network.finish_times(|index| f64::from(whole(middles[index])));
+        let end = |place: usize| ends[self.confirm_at(place).unwrap_or(place)];
+        (0..self.steps.len()).map(end).fold(0.0, f64::max)
     }
 
     /// How long each person takes to be at work: name, middle and P95, seconds.
@@ -373,24 +316,22 @@ impl Model {
     /// the chain that makes the end: through waits, people and lanes.
     pub(super) fn planned(&self, network: &Network) -> (Vec<(f64, f64)>, Vec<usize>) {
         let count = self.steps.len();
-        let takes = |index: usize| match index < count {
-            true => self.middle(index),
-            false => self.reaches[index - count].quantile(0.5),
-        };
-        let ends = network.finish_times(takes);
+        let middles = self.middles();
+        let ends = network.finish_times(|index| middles[index]);
+        let end = |place: usize| self.confirm_at(place).unwrap_or(place);
         let slots: Vec<(f64, f64)> =
-            (0..count).map(|index| (ends[index] - takes(index), ends[index])).collect();
+            (0..count).map(|place| (ends[place] - middles[place], ends[end(place)])).collect();
         let mut chain = Vec::new();
         let latest = |from: &mut dyn Iterator<Item = usize>| {
             from.max_by(|a, b| ends[*a].total_cmp(&ends[*b]).then(b.cmp(a)))
         };
-        let mut last = latest(&mut (0..count));
-        while let Some(place) = last {
-            if place < count {
-                chain.push(place);
+        let mut last = latest(&mut (0..count).map(end));
+        while let Some(index) = last {
+            if index < count {
+                chain.push(index);
             }
-            let activity = &network.activities[place];
-            let start = ends[place] - takes(place);
+            let activity = &network.activities[index];
+            let start = ends[index] - middles[index];
             let first = latest(&mut activity.before.iter().copied());
             last = first.filter(|&first| ends[first] + 0.5 >= start && start > 0.5);
         }
@@ -416,43 +357,30 @@ fn key(id: &StepId) -> u64 {
 
 fn pick(learned: Learned, steps: &[usize]) -> Learned {
     let durations = steps.iter().map(|&step| learned.durations[step].clone()).collect();
+    let attempts = steps.iter().map(|&step| learned.attempts[step].clone()).collect();
     let basis = steps.iter().map(|&step| learned.basis[step]).collect();
-    Learned { durations, basis, ..learned }
+    Learned { durations, attempts, basis, ..learned }
 }
 
-/// Until people who have done nothing yet are at work.
-fn responses(
+/// What a step waits for of what is ahead. Of a step that is skipped or not on the way,
+/// it waits for what that one waited for.
+fn waits_for(
     situation: &Situation<'_>,
-    steps: &[usize],
-    assumed: &Assumptions,
-) -> (Vec<Option<usize>>, Vec<crate::network::Duration>, Vec<String>) {
-    let mut people: Vec<(String, usize)> = Vec::new();
-    let mut known: Vec<Known> = Vec::new();
-    let under_way =
-        (0..situation.steps.len()).filter(|&index| matches!(situation.now[index], Now::Running(_)));
-    let done = situation.took.iter().map(|(step, _)| *step);
-    let at_work: BTreeSet<&str> =
-        under_way.chain(done).filter_map(|index| situation.doer[index].as_deref()).collect();
-    let reach = steps
-        .iter()
-        .map(|&index| {
-            let step = &situation.steps[index];
-            let doer = situation.doer[index].as_deref().filter(|_| step.action.is_manual())?;
-            if at_work.contains(doer) || situation.now[index] != Now::Ahead {
-                return None;
+    index: usize,
+    place: &BTreeMap<usize, usize>,
+) -> Vec<usize> {
+    let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut open: Vec<usize> = situation.graph.before[index].clone();
+    while let Some(first) = open.pop() {
+        match place.get(&first) {
+            Some(&place) => {
+                found.insert(place);
             }
-            if let Some((_, place)) = people.iter().find(|(name, _)| name == doer) {
-                return Some(*place);
-            }
-            let role = step.owner.as_ref().and_then(|role| situation.plan.roles.get(role))?;
-            let responds = role.responds?;
-            people.push((doer.to_owned(), known.len()));
-            known.push(Known::stated(stated(Some(responds))));
-            Some(known.len() - 1)
-        })
-        .collect();
-    let people = people.into_iter().map(|(name, _)| name).collect();
-    (reach, learn(&known, assumed).durations, people)
+            None if seen.insert(first) => open.extend(&situation.graph.before[first]),
+            None => {}
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// The night, seen from the steps that have ended and from those that have lasted
@@ -460,10 +388,16 @@ fn responses(
 fn night_of(situation: &Situation<'_>, known: &[Known], learned: &Learned) -> Table {
     let told =
         |step: usize| known[step].stated.likely().is_some() || !known[step].samples.is_empty();
+    let late = learned.night.quantile(Tail::at(0.99));
     let ended: Vec<(f64, f64)> = situation
         .took
         .iter()
         .filter(|(step, _)| told(*step))
+        // Nor does an acknowledgement that came long after the work.
+        .filter(|&&(step, seconds)| {
+            let reported = situation.steps[step].action.is_reported();
+            !reported || seconds <= learned.durations[step].quantile(0.99) * late
+        })
         .filter_map(|&(step, seconds)| {
             let duration = &learned.durations[step];
             let middle = duration.quantile(0.5);
@@ -475,8 +409,10 @@ fn night_of(situation: &Situation<'_>, known: &[Known], learned: &Learned) -> Ta
             (middle >= 0.5).then_some((rest.clamp(-limit, limit), spread * spread))
         })
         .collect();
-    let lasting: Vec<(&crate::network::Duration, f64)> = (0..situation.steps.len())
+    let lasting: Vec<(&Duration, f64)> = (0..situation.steps.len())
         .filter(|&step| told(step))
+        // A person's silence says nothing about how slow systems are tonight.
+        .filter(|&step| !situation.steps[step].action.is_reported())
         .filter_map(|step| match situation.now[step] {
             Now::Running(elapsed) if elapsed < learned.durations[step].cap => {
                 Some((&learned.durations[step], elapsed))

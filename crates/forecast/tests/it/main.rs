@@ -1,5 +1,6 @@
 //! The mathematics, against what is known exactly.
 
+mod attempts;
 mod exact;
 mod networks;
 mod schedules;

@@ -10,7 +10,8 @@ use backout_forecast::outlook::{Now, Outlook};
 
 use super::{Shown, spare};
 
-/// The forecast for scripts. Fields are added, never changed.
+/// The forecast for scripts. Fields are added, never changed. A time that never comes is
+/// `null`.
 pub(crate) fn json(shown: &Shown<'_>) -> Value {
     let mut value = outlook_json(shown.option.as_ref(), &shown.outlook);
     let outlook = &shown.outlook;
@@ -41,6 +42,9 @@ pub(crate) fn json(shown: &Shown<'_>) -> Value {
                 "takes_s": {"p50": row.takes[0], "p80": row.takes[1], "p95": row.takes[2]},
                 "rests_on": basis(row.basis),
                 "criticality": row.critical,
+                "time_out_s": row.time_out,
+                "time_out_fails": row.stopped,
+                "never_ends": row.unfinished,
                 "on_critical_path": row.on_path,
                 "outlasted": row.outlasted,
                 "stuck": row.now == Now::Stuck,
@@ -124,7 +128,8 @@ fn basis(basis: Basis) -> Value {
 fn outlook_json(option: Option<&OptionId>, outlook: &Outlook) -> Value {
     let quantile = |share: f64| {
         let found = outlook.finish.quantile(share);
-        json!({"seconds": figure(found), "at": outlook.after(found.value)})
+        let at = found.value.is_finite().then(|| outlook.after(found.value));
+        json!({"seconds": figure(found), "at": at})
     };
     json!({
         "option": option,
@@ -134,7 +139,7 @@ fn outlook_json(option: Option<&OptionId>, outlook: &Outlook) -> Value {
         "planned_s": outlook.planned_end,
         "bound_s": outlook.bound,
         "optimal": outlook.is_shortest(),
-        "finish": {"p50": quantile(0.5), "p80": quantile(0.8), "p95": quantile(0.95), "mean_s": outlook.finish.mean()},
+        "finish": {"p50": quantile(0.5), "p80": quantile(0.8), "p95": quantile(0.95), "mean_s": outlook.finish.mean(), "never": outlook.finish.unfinished()},
         "backout_by": outlook.deadline,
         "in_time": outlook.in_time.map(figure),
         "point_of_no_return": outlook.point_of_no_return.map(|[value, low, high]| json!({"at": low, "value": value, "low": low, "high": high})),

@@ -130,7 +130,7 @@ pub(super) fn people(shown: &Shown<'_>, width: usize) -> Vec<String> {
     let mut called: Vec<String> = Vec::new();
     for (name, middle, sure) in &outlook.responses {
         called.push(format!(
-            "{name} is at work {} to {} after the call.",
+            "{name} responds {} to {} after the call.",
             span(*middle),
             span(*sure)
         ));
