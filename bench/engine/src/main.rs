@@ -8,18 +8,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use backout_core::command::{Command, Request};
 use backout_core::doubt::Observation;
 use backout_core::event::Evidence;
-use backout_core::ids::{Epoch, RunId, StepId};
+use backout_core::ids::{Epoch, RoleId, RunId, StepId};
+use backout_core::people::{Account, PersonId};
 use backout_core::plan::Step;
+use backout_core::policy::Policy;
 use backout_core::record::{Actor, Record};
 use backout_core::state::RunState;
 use backout_engine::clock::{Clock, SystemClock};
+use backout_engine::command::{Sender, Submitted, submit};
 use backout_engine::conductor::Observer;
 use backout_engine::hands::{Hands, Patience as AskFor, Report, Task, Unreadable, Verdict, World};
 use backout_engine::{Conductor, Control, End, Patience, RunLog, start};
 use backout_sqlite::SqliteJournal;
-use backout_testkit::plans;
+use backout_testkit::{StatedForecast, plans};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -68,22 +72,26 @@ fn chain(steps: usize, stop_before: Option<usize>) -> backout_core::plan::Plan {
     plans::plan(&json!(steps))
 }
 
-fn person() -> Actor {
-    Actor::Person { name: "Lena Lead".to_owned(), role: None, account: "bench".to_owned() }
+/// The holder of a role, with an account of the same name.
+fn person(role: &str) -> Actor {
+    let id = PersonId::Role(RoleId::new(role).expect("a name"));
+    Actor::Person { id, role: None, account: Account::named(role) }
 }
 
 async fn begin(
     journal: &Arc<SqliteJournal>,
     plan: backout_core::plan::Plan,
 ) -> RunLog<SqliteJournal> {
-    start::begin(journal, person(), SystemClock.now(), plans::planned(plan), Vec::new(), None)
+    let planned = plans::planned(plan);
+    start::begin(journal, person("lead"), SystemClock.now(), planned, Vec::new(), None)
         .await
         .expect("begun")
 }
 
 async fn conduct(log: RunLog<SqliteJournal>, hands: Arc<Idle>) -> End {
     let (_keep, control) = mpsc::channel::<Control>(1);
-    let mut conductor = Conductor::new(log, hands, SystemClock, "bench".to_owned());
+    let forecaster = Arc::new(StatedForecast::default());
+    let mut conductor = Conductor::new(log, hands, SystemClock, forecaster, "bench".to_owned());
     conductor.run(&mut Silent, control, Patience::None).await.expect("conducted")
 }
 
@@ -147,13 +155,14 @@ async fn restart(folder: &Path, steps: usize) -> (f64, u64) {
     assert_eq!(conduct(log, Arc::default()).await, End::Waiting);
     // The person answers while nobody is at work.
     let mut log = RunLog::open(Arc::clone(&journal), &run).await.expect("opened");
-    let (epoch, step) = (log.state().epoch, StepId::new(format!("s{steps}")).expect("a name"));
-    let acted = backout_core::event::Event::StepExecuted {
-        step,
-        attempt: 1,
-        evidence: Evidence::default(),
-    };
-    log.append(epoch, person(), SystemClock.now(), vec![acted]).await.expect("written");
+    let step = StepId::new(format!("s{steps}")).expect("a name");
+    let command = Command::Acknowledge { step, note: None, attached: Vec::new() };
+    let (actor, account) = (person("ann"), Account::named("ann"));
+    let sender = Sender { actor: &actor, account: &account, at: SystemClock.now() };
+    let request = Request { command, reason: None, confirmed: false };
+    let (forecast, policy) = (StatedForecast::default(), Policy::default());
+    let said = submit(&mut log, sender, &request, &forecast, &policy).await.expect("written");
+    assert!(matches!(said, Submitted::Done(_)), "{said:?}");
     let events = log.state().seq.0;
     drop((log, journal));
     let began = Instant::now();

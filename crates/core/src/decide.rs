@@ -18,6 +18,7 @@ use crate::doubt;
 use crate::event::{Outcome, ResolvedBy};
 use crate::intent::{Intent, Purpose, Timer};
 use crate::plan::Step;
+use crate::release::Attention;
 use crate::state::RunState;
 use crate::status::{Status, StepState, StopCause};
 
@@ -40,7 +41,7 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
     let decides = intents.iter().any(|intent| !matches!(intent, Intent::Wake { .. }));
     let waits = match forward {
         true => state.release.open.is_some() || decides,
-        false => state.active().any(|index| index < state.release.stages),
+        false => state.active().any(|index| state.is_stage(index)),
     };
     for index in state.active() {
         let next = next_for_active(state, index, now);
@@ -78,7 +79,7 @@ fn outcome(state: &RunState) -> Outcome {
     let left_out = (0..state.steps.len()).any(|i| {
         state.selected[i] && state.states[i].status == Status::Skipped && !state.steps[i].optional
     });
-    let unwell = state.release.triggers.values().any(|seen| seen.accepted);
+    let unwell = state.release.triggers.values().any(|seen| seen.attention == Attention::Accepted);
     let stays = state.left_standing().next().is_some();
     match () {
         () if left_out || unwell || stays => Outcome::Partial,
@@ -195,7 +196,7 @@ fn startable(state: &RunState, now: Timestamp) -> (Vec<usize>, Option<Timestamp>
         {
             continue;
         }
-        if index < state.release.stages && !may_go_forward(state, index) {
+        if state.is_stage(index) && !may_go_forward(state, index) {
             continue;
         }
         match state.not_before.get(&step.id) {

@@ -32,7 +32,7 @@ use crate::event::{Event, Outcome, Reason};
 use crate::ids::{RoleId, TriggerId};
 use crate::intent::{Intent, Timer};
 use crate::plan::{DecisionAction, Plan, Unanswered};
-use crate::release::{Open, Release, Seen};
+use crate::release::{Attention, PendingDecision, Release, TriggerStatus};
 use crate::state::RunState;
 use crate::status::Status;
 use crate::watch::{Meaning, Reading, State, Verdict};
@@ -109,7 +109,7 @@ pub fn next(state: &RunState, now: Timestamp) -> Vec<Intent> {
 
 /// It gets worse than what is being decided about: that is another question. Where a
 /// fix was given time, it has lost it.
-fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Intent> {
+fn worse(state: &RunState, open: &PendingDecision, call: &Call, now: Timestamp) -> Vec<Intent> {
     let (mut asked, automatic) = question(state, call, now);
     // A person who fixes what they saw themselves is asked, and not run over.
     let fixes = open.fix_until.is_some() && (open.is_discretionary() || open.own_fix);
@@ -129,10 +129,9 @@ fn worse(state: &RunState, open: &Open, call: &Call, now: Timestamp) -> Vec<Inte
     if open.certain && call.certain {
         let release = &state.release;
         let still = open.because.iter().filter(|id| {
-            release
-                .triggers
-                .get(*id)
-                .is_some_and(|seen| seen.alarm || seen.meaning == Meaning::Breach)
+            release.triggers.get(*id).is_some_and(|seen| {
+                seen.attention == Attention::Alarm || seen.meaning == Meaning::Breach
+            })
         });
         let also: Vec<TriggerId> =
             still.filter(|id| !asked.because.contains(id)).cloned().collect();
@@ -220,7 +219,12 @@ fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionRequested
     (asked, by_itself)
 }
 
-fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp) -> Vec<Intent> {
+fn while_open(
+    state: &RunState,
+    open: &PendingDecision,
+    call: Option<&Call>,
+    now: Timestamp,
+) -> Vec<Intent> {
     // What nobody could see can be seen again: the question is over, and nothing is
     // answered by that. A watch that must have seen something well still must.
     // Whoever is at work on a fix has their time.
@@ -276,7 +280,7 @@ fn while_open(state: &RunState, open: &Open, call: Option<&Call>, now: Timestamp
 }
 
 /// The deadline is over: deputies, then whom the plan names, then the plan's default.
-fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
+fn unanswered(state: &RunState, open: &PendingDecision, now: Timestamp) -> Intent {
     let plan = &state.planned.plan;
     let rule = plan.decision.get(&open.severity);
     let new = |roles: Vec<RoleId>| -> Vec<RoleId> {
@@ -321,7 +325,7 @@ fn unanswered(state: &RunState, open: &Open, now: Timestamp) -> Intent {
 
 /// What holds when nobody answers: as the plan says for what is asked about, or for anything
 /// less that is asked about with it.
-fn if_unanswered(plan: &Plan, open: &Open) -> Option<Unanswered> {
+fn if_unanswered(plan: &Plan, open: &PendingDecision) -> Option<Unanswered> {
     let about = open.because.iter().filter_map(|id| plan.triggers.get(id)?.severity);
     let mut rules = std::iter::once(open.severity).chain(about);
     rules.find_map(|severity| plan.decision.get(&severity)?.if_unanswered)
@@ -330,7 +334,7 @@ fn if_unanswered(plan: &Plan, open: &Open) -> Option<Unanswered> {
 /// Stages whose time under watch is over, and when the next one's is.
 fn bake(state: &RunState, now: Timestamp) -> Vec<Intent> {
     let mut intents = Vec::new();
-    for index in 0..state.release.stages {
+    for index in state.stages() {
         let (stage, known) = (&state.steps[index], &state.states[index]);
         let waits =
             known.status == Status::Succeeded && !state.release.baked.contains_key(&stage.id);
@@ -352,7 +356,7 @@ fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
     if state.release.watched.is_some() {
         let found = state.release.triggers.values().any(|seen| seen.fired.is_some())
             || state.release.decided.iter().any(|decided| !decided.reason.is_automatic())
-            || state.states[..state.release.stages].iter().any(|s| s.status == Status::Skipped);
+            || state.stages().any(|index| state.states[index].status == Status::Skipped);
         let watched = measured(plan).next().is_some();
         let outcome = match found {
             true => Outcome::DeployedWithFindings,
@@ -363,7 +367,7 @@ fn end(state: &RunState, now: Timestamp) -> Vec<Intent> {
     }
     let watches = measured(plan).next().is_some();
     let last =
-        state.states[..state.release.stages].iter().filter_map(|s| s.ended.or(s.since)).max();
+        state.stages().map(|index| &state.states[index]).filter_map(|s| s.ended.or(s.since)).max();
     let window = plan.watch.as_ref().and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW);
     let due = last.map(|last| or_twice(state, last, window, now));
     match due {
@@ -381,7 +385,8 @@ fn or_twice(state: &RunState, began: Timestamp, length: Span, now: Timestamp) ->
     let undecided = || {
         required(state).any(|id| {
             let seen = state.release.triggers.get(id);
-            let open = |seen: &Seen| matches!(seen.state, State::Pending | State::Insufficient);
+            let open =
+                |seen: &TriggerStatus| matches!(seen.state, State::Pending | State::Insufficient);
             seen.is_none_or(open) && !is_accepted(state, id)
         })
     };

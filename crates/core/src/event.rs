@@ -249,6 +249,9 @@ pub enum Event {
     StageApproved {
         /// The stage.
         stage: StepId,
+        /// The short digest of what was agreed to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
         /// Why.
         reason: String,
     },
@@ -465,6 +468,9 @@ pub struct RunPlanned {
     /// What the organisation asked for when the run began. Later policies only tighten it.
     #[serde(default, skip_serializing_if = "Policy::is_default")]
     pub policy: Policy,
+    /// Open runs of the same change beside which this one was begun (`--again`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<RunId>,
     /// How many people must agree before anything starts, if more than the one who began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quorum: Option<u32>,

@@ -32,6 +32,7 @@ pub mod handle;
 pub mod ids;
 pub mod illegal;
 pub mod intent;
+pub mod part;
 pub mod people;
 pub mod plan;
 pub mod policy;

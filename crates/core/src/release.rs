@@ -26,42 +26,42 @@ use crate::watch::{Meaning, Reading, State, Verdict};
 /// What is known about a deployment.
 #[derive(Debug, Clone, Default)]
 pub struct Release {
-    /// How many of the run's steps are stages: the first ones of its list.
-    pub stages: usize,
+    /// Whether the run began with stages.
+    pub deploys: bool,
     /// Stages that were watched for as long as the plan says.
-    pub baked: BTreeMap<StepId, Baked>,
+    pub baked: BTreeMap<StepId, StageVerdict>,
     /// Stages that people agreed to.
     pub approved: BTreeSet<StepId>,
     /// Where each trigger stands.
-    pub triggers: BTreeMap<TriggerId, Seen>,
+    pub triggers: BTreeMap<TriggerId, TriggerStatus>,
     /// Sources that cannot be read.
-    pub lost: BTreeMap<SourceId, Lost>,
+    pub lost: BTreeMap<SourceId, SourceOutage>,
     /// A decision that is waited for.
-    pub open: Option<Open>,
+    pub open: Option<PendingDecision>,
     /// Decisions that were made.
-    pub decided: Vec<Decided>,
+    pub decided: Vec<DecisionRecord>,
     /// What went wrong with the release, as people wrote it down.
     pub defects: Vec<Defect>,
     /// How the watch over the whole release ended.
-    pub watched: Option<Baked>,
+    pub watched: Option<StageVerdict>,
     /// When nobody watched: from, to.
     pub gaps: Vec<(Timestamp, Timestamp)>,
     /// How many decisions were asked for.
     pub asked: u32,
     /// The way back, once it was begun.
-    pub back: Option<Back>,
+    pub back: Option<BackoutProgress>,
 }
 
 /// How a watch ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Baked {
+pub struct StageVerdict {
     /// How the triggers stood.
     pub verdict: Verdict,
     /// Whether somebody went on all the same.
     pub accepted: bool,
 }
 
-impl Baked {
+impl StageVerdict {
     /// Whether nothing stands in the way of going on.
     #[must_use]
     pub fn is_passed(self) -> bool {
@@ -72,7 +72,7 @@ impl Baked {
 
 /// Where a trigger stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct TriggerStatus {
     /// Its state.
     pub state: State,
     /// What that means for the release.
@@ -81,25 +81,93 @@ pub struct Seen {
     pub since: Timestamp,
     /// When it first fired.
     pub fired: Option<Timestamp>,
-    /// Whether somebody has decided about it since it last fired or went blind.
-    pub answered: bool,
-    /// Whether somebody accepts, after the way back, that it has not recovered.
-    pub accepted: bool,
+    /// Where people stand with it.
+    pub attention: Attention,
+    /// Its state when it could last be seen.
+    pub last_seen: State,
     /// Whether it fired, or would have fired, before the first stage began.
     pub before: bool,
-    /// Whether it fired when it was last seen, and cannot be seen now.
-    #[serde(default)]
-    pub hidden: bool,
-    /// Whether it fired and nobody has decided about that, even if it is over.
-    #[serde(default)]
-    pub alarm: bool,
     /// What was measured.
     pub reading: Reading,
 }
 
+impl TriggerStatus {
+    /// Whether it was firing when it could last be seen, and cannot be seen now.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.state.is_blind() && matches!(self.last_seen, State::Firing | State::Recovering)
+    }
+}
+
+/// Where people stand with a trigger.
+///
+/// ```text
+///               fires                      continue, while it is not healthy
+///   quiet ───────────────► alarm ─────────────────────────────► answered
+///     ▲ ▲                    │ ▲                                   │  │
+///     │ └── continue, once ──┘ └───────────── fires anew ──────────┘  │
+///     │     it is healthy                                             │
+///     └────────── healthy again, or another kind of trouble ──────────┘
+///
+///   any ── continue, after the backout ──► accepted
+/// ```
+///
+/// An alarm stays one when what fired is over: it still calls for a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attention {
+    /// It has not fired since it was last decided about.
+    Quiet,
+    /// It fired, and that was not decided about.
+    Alarm,
+    /// It was decided to go on, and it is as it was then.
+    Answered,
+    /// It was accepted as it is after the backout.
+    Accepted,
+}
+
+impl Attention {
+    /// Whether a decision covers it.
+    #[must_use]
+    pub fn is_answered(self) -> bool {
+        matches!(self, Self::Answered | Self::Accepted)
+    }
+}
+
+/// How a trigger changes.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    from: State,
+    to: State,
+    meaning: Meaning,
+}
+
+/// Where people stand with a trigger after a change of it: the picture at [`Attention`] as one
+/// total function.
+fn attention_after(known: Option<&TriggerStatus>, change: Change) -> Attention {
+    let before = known.map_or(Attention::Quiet, |seen| seen.attention);
+    let Change { from, to, meaning } = change;
+    // What is seen where nothing could be seen is new, and so is a new alarm or another kind of
+    // trouble. A trigger that wavers between firing and recovering is the same.
+    let is_same = |seen: &TriggerStatus| {
+        let was_unknown = seen.state.is_blind() && !seen.is_hidden();
+        (!was_unknown || to.is_blind())
+            && meaning != Meaning::Well
+            && (seen.meaning == meaning || meaning < Meaning::Inconclusive)
+            && (to != State::Firing || from == State::Recovering)
+    };
+    match before {
+        Attention::Accepted => Attention::Accepted,
+        Attention::Answered if known.is_some_and(is_same) => Attention::Answered,
+        _ if to == State::Firing => Attention::Alarm,
+        Attention::Alarm => Attention::Alarm,
+        Attention::Quiet | Attention::Answered => Attention::Quiet,
+    }
+}
+
 /// A source that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lost {
+pub struct SourceOutage {
     /// Since when.
     pub since: Timestamp,
     /// Why.
@@ -110,7 +178,7 @@ pub struct Lost {
 
 /// A decision that is waited for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Open {
+pub struct PendingDecision {
     /// Its number, from 1.
     pub number: u32,
     /// How bad it is.
@@ -143,7 +211,7 @@ pub struct Open {
     pub passed_on: u32,
 }
 
-impl Open {
+impl PendingDecision {
     /// Whether nobody was asked: somebody acts on what they saw themselves.
     #[must_use]
     pub fn is_discretionary(&self) -> bool {
@@ -186,11 +254,11 @@ impl Open {
 
 /// A decision that was made.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Decided {
+pub struct DecisionRecord {
     /// What was open, if it was asked for.
-    pub question: Option<Open>,
+    pub question: Option<PendingDecision>,
     /// How the triggers stood.
-    pub seen: BTreeMap<TriggerId, Seen>,
+    pub seen: BTreeMap<TriggerId, TriggerStatus>,
     /// What was decided.
     pub choice: Choice,
     /// Who wrote it down: the person who decided, or the coordinator for the plan.
@@ -226,7 +294,7 @@ pub struct Defect {
 
 /// The way back, once it was begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Back {
+pub struct BackoutProgress {
     /// Since when.
     pub since: Timestamp,
     /// The stages that are undone.
@@ -328,7 +396,7 @@ impl Release {
     /// Whether the run still goes forward.
     #[must_use]
     pub fn goes_forward(&self) -> bool {
-        self.stages > 0 && self.back.is_none()
+        self.deploys && self.back.is_none()
     }
 
     /// A stage is done anew: what was watched and agreed to was another.
@@ -345,15 +413,16 @@ impl Release {
             let from = plan.triggers.get(id).and_then(|trigger| trigger.from.as_ref());
             if from == Some(stage) {
                 (seen.state, seen.meaning) = (State::Insufficient, Meaning::Open);
-                (seen.answered, seen.alarm, seen.hidden) = (false, false, false);
+                (seen.attention, seen.last_seen) = (Attention::Quiet, State::Insufficient);
             }
         }
     }
 
     /// Triggers and sources that call for a decision nobody has made yet.
-    pub fn unanswered(&self) -> impl Iterator<Item = (&TriggerId, &Seen)> {
+    pub fn unanswered(&self) -> impl Iterator<Item = (&TriggerId, &TriggerStatus)> {
         self.triggers.iter().filter(|(_, seen)| {
-            !seen.answered && matches!(seen.meaning, Meaning::Breach | Meaning::Inconclusive)
+            !seen.attention.is_answered()
+                && matches!(seen.meaning, Meaning::Breach | Meaning::Inconclusive)
         })
     }
 
@@ -362,30 +431,19 @@ impl Release {
             Event::TriggerChanged { trigger, from, to, meaning, before, reading } => {
                 let known = self.triggers.get(trigger);
                 let fired = known.and_then(|seen| seen.fired);
-                // A new alarm, or a new kind of one, is a new question; so is one that was
-                // well in between, and what is seen where nobody could see anything.
-                let same = known.is_some_and(|seen| {
-                    let was_unknown = seen.state.is_blind() && !seen.hidden;
-                    seen.answered
-                        && (!was_unknown || to.is_blind())
-                        && *meaning != Meaning::Well
-                        && (seen.meaning == *meaning || *meaning < Meaning::Inconclusive)
-                        && (*to != State::Firing || *from == State::Recovering)
-                });
-                let alarm = *to == State::Firing && !same;
+                let change = Change { from: *from, to: *to, meaning: *meaning };
                 let open = self.open.as_ref();
                 let is_asked = open.is_some_and(|open| open.because.contains(trigger));
-                let seen = Seen {
-                    alarm: alarm || known.is_some_and(|seen| seen.alarm),
+                let seen = TriggerStatus {
+                    attention: attention_after(known, change),
+                    last_seen: match to.is_blind() {
+                        true => known.map_or(*from, |seen| seen.last_seen),
+                        false => *to,
+                    },
                     state: *to,
                     meaning: *meaning,
                     since: record.at,
                     fired: fired.or((*to == State::Firing).then_some(record.at)),
-                    answered: same,
-                    accepted: known.is_some_and(|seen| seen.accepted),
-                    hidden: to.is_blind()
-                        && (matches!(from, State::Firing | State::Recovering)
-                            || from.is_blind() && known.is_some_and(|seen| seen.hidden)),
                     // It was well since: what comes now is new.
                     before: match to {
                         // Unless somebody is asked what it was.
@@ -398,26 +456,27 @@ impl Release {
                 self.triggers.insert(trigger.clone(), seen);
             }
             Event::SourceOutageStarted { source, error } => {
-                let lost = Lost { since: record.at, error: error.clone(), answered: false };
+                let lost = SourceOutage { since: record.at, error: error.clone(), answered: false };
                 self.lost.insert(source.clone(), lost);
             }
             Event::SourceOutageEnded { source } => {
                 self.lost.remove(source);
             }
             Event::StageBaked { stage, verdict } => {
-                self.baked.insert(stage.clone(), Baked { verdict: *verdict, accepted: false });
+                self.baked
+                    .insert(stage.clone(), StageVerdict { verdict: *verdict, accepted: false });
             }
             Event::StageApproved { stage, .. } => {
                 self.approved.insert(stage.clone());
             }
             Event::WatchEnded { verdict } => {
-                self.watched = Some(Baked { verdict: *verdict, accepted: false });
+                self.watched = Some(StageVerdict { verdict: *verdict, accepted: false });
             }
             Event::WatchGap { from, to } => self.gaps.push((*from, *to)),
             Event::DecisionRequested(asked) => {
                 self.measured(&asked.readings);
                 self.asked = asked.number;
-                self.open = Some(Open::of(asked, record.at));
+                self.open = Some(PendingDecision::of(asked, record.at));
             }
             Event::DecisionEscalated { to, until, .. } => {
                 if let Some(open) = &mut self.open {
@@ -464,16 +523,20 @@ impl Release {
     fn go_on(&mut self, automatic: bool) {
         if self.back.is_some() {
             for seen in self.triggers.values_mut() {
-                (seen.answered, seen.accepted) = (true, true);
+                seen.attention = Attention::Accepted;
             }
             return;
         }
         let Some(open) = self.open.as_ref().filter(|_| !automatic) else { return };
         for (id, seen) in &mut self.triggers {
-            let asked = open.because.contains(id);
-            seen.answered |= seen.meaning != Meaning::Well && asked;
-            seen.alarm &= !asked;
-            seen.before &= !(asked && seen.state == State::Ok);
+            if !open.because.contains(id) {
+                continue;
+            }
+            seen.attention = match seen.meaning {
+                Meaning::Well => Attention::Quiet,
+                _ => Attention::Answered,
+            };
+            seen.before &= seen.state != State::Ok;
         }
         if !open.certain {
             self.baked.values_mut().chain(&mut self.watched).for_each(|b| b.accepted = true);
@@ -497,7 +560,7 @@ impl Release {
                 // Nobody was asked: somebody fixes what they saw themselves.
                 let open = self.open.get_or_insert_with(|| {
                     *asked += 1;
-                    Open::of(&DecisionRequested::discretionary(*asked, words), at)
+                    PendingDecision::of(&DecisionRequested::discretionary(*asked, words), at)
                 });
                 open.fix_until = Some(*until);
                 open.until = None;
@@ -509,7 +572,7 @@ impl Release {
             }
             Choice::BackOut { .. } | Choice::NotFixable => self.open = None,
         }
-        self.decided.push(Decided {
+        self.decided.push(DecisionRecord {
             seen: self.triggers.clone(),
             question,
             choice: choice.clone(),

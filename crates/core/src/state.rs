@@ -17,6 +17,7 @@ use crate::event::{Direction, Event, Mode, Outcome, RunPlanned};
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
+use crate::part::Part;
 use crate::people::PersonId;
 use crate::plan::Step;
 use crate::record::{Actor, Record};
@@ -86,6 +87,8 @@ pub struct RunState {
     pub steps: Vec<Step>,
     /// What is known about each.
     pub states: Vec<StepState>,
+    /// Which part of the run each belongs to.
+    parts: Vec<Part>,
     /// Which of them belong to the way that was chosen.
     pub selected: Vec<bool>,
     /// What each waits for.
@@ -151,12 +154,16 @@ impl RunState {
             Direction::Forward => planned.plan.stages.clone(),
             Direction::Back => Vec::new(),
         };
-        let release = Release { stages: stages.len(), ..Release::default() };
+        let release = Release { deploys: !stages.is_empty(), ..Release::default() };
+        let parts = std::iter::repeat_n(Part::Stage, stages.len())
+            .chain(std::iter::repeat_n(Part::Backout, planned.plan.steps.len()))
+            .collect();
         let steps: Vec<Step> = stages.into_iter().chain(planned.plan.steps.clone()).collect();
         let mut state = Self {
             run: record.run.clone(),
             states: vec![StepState::new(); steps.len()],
             selected: vec![false; steps.len()],
+            parts,
             graph: Graph::default(),
             order: Vec::new(),
             not_before: planned.not_before.clone(),
@@ -186,9 +193,7 @@ impl RunState {
             planned: planned.clone(),
         };
         state.selected = match planned.direction {
-            Direction::Forward => {
-                (0..state.steps.len()).map(|i| i < state.release.stages).collect()
-            }
+            Direction::Forward => (0..state.steps.len()).map(|i| state.is_stage(i)).collect(),
             Direction::Back => selection(planned, state.option.as_ref())?,
         };
         state.rebuild()?;
@@ -307,10 +312,33 @@ impl RunState {
         self.states[index].assigned.clone().or_else(owner)
     }
 
+    /// The part of the run a step belongs to.
+    #[must_use]
+    pub fn part(&self, index: usize) -> Part {
+        self.parts[index]
+    }
+
     /// Whether a step is a stage of the deployment.
     #[must_use]
     pub fn is_stage(&self, index: usize) -> bool {
-        index < self.release.stages
+        self.parts[index] == Part::Stage
+    }
+
+    /// The stages of the deployment, in the order of the list.
+    pub fn stages(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.steps.len()).filter(|&index| self.is_stage(index))
+    }
+
+    /// Whether any attempt at a stage has begun.
+    #[must_use]
+    pub fn has_begun_to_deploy(&self) -> bool {
+        self.stages().any(|index| self.states[index].attempt > 0)
+    }
+
+    /// The steps of a part, in the order of the list.
+    fn steps_of(&self, part: Part) -> Vec<Step> {
+        let of_part = self.steps.iter().zip(&self.parts).filter(|(_, known)| **known == part);
+        of_part.map(|(step, _)| step.clone()).collect()
     }
 
     /// The option in force, if it ends with users kept out and the run waits for another one.
@@ -564,9 +592,7 @@ impl RunState {
         // Once the run goes back, of a stage it only matters whether it is still at work:
         // by its process, by somebody's hands, by another system.
         let left_behind = left_behind
-            || index < self.release.stages
-                && self.release.back.is_some()
-                && status != Status::Running;
+            || self.is_stage(index) && self.release.back.is_some() && status != Status::Running;
         let active = status != Status::Pending && !status.is_settled() && !left_behind;
         file(&mut self.ready, index, ready);
         file(&mut self.active, index, active);

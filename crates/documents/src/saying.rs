@@ -401,8 +401,9 @@ pub fn event(event: &Event, by: &str, plan: Option<&Plan>, zone: &TimeZone) -> O
             let name = name.as_ref().map(|name| format!(" by {name}")).unwrap_or_default();
             format!("{result}{name}, attested afterwards by {by}: {reason}{}", seen(evidence))
         }
-        Event::StageApproved { stage, reason } => {
-            format!("stage {stage} approved by {by}: {reason}")
+        Event::StageApproved { stage, digest, reason } => {
+            let what = digest.as_ref().map(|digest| format!(" ({digest})")).unwrap_or_default();
+            format!("stage {stage}{what} approved by {by}: {reason}")
         }
         Event::StageBaked { verdict: Verdict::Unwatched, .. } => {
             "bake ended: no trigger watches it".to_owned()

@@ -76,6 +76,7 @@ pub fn planned(plan: Plan) -> RunPlanned {
         earlier: None,
         reason: None,
         quorum: None,
+        beside: Vec::new(),
         policy: Policy::default(),
         plan,
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use backout_core::event::Event;
 use backout_core::ids::{OptionId, SourceId, TriggerId};
 use backout_core::plan::{Condition, Plan, Trigger};
-use backout_core::release::Seen;
+use backout_core::release::TriggerStatus;
 use backout_core::watch::{Meaning, State};
 use backout_engine::Sight;
 use backout_engine::hands::World;
@@ -392,7 +392,7 @@ impl Shared {
 
     /// From now on these are not there. What the others showed before that is forgotten: it
     /// was about something else. Whoever judges by the log is told so.
-    fn are_away(&self, away: BTreeSet<TriggerId>, known: &BTreeMap<TriggerId, Seen>) {
+    fn are_away(&self, away: BTreeSet<TriggerId>, known: &BTreeMap<TriggerId, TriggerStatus>) {
         let before = std::mem::replace(
             &mut *self.away.lock().unwrap_or_else(PoisonError::into_inner),
             away.clone(),

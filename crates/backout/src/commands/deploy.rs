@@ -46,6 +46,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         earlier: earlier(&journal, plan).await?,
         reason: args.reason.clone(),
         quorum: None,
+        beside: Vec::new(),
         policy: Policy::default(),
         plan: plan.clone(),
     };
@@ -72,7 +73,7 @@ async fn earlier(
         let log = RunLog::open(std::sync::Arc::clone(journal), &run).await?;
         let state = log.state();
         let same = state.planned.plan.change.release == plan.change.release;
-        let back = |decided: &backout_core::release::Decided| {
+        let back = |decided: &backout_core::release::DecisionRecord| {
             decided.reason.is_automatic()
                 && matches!(decided.choice, backout_core::choice::Choice::BackOut { .. })
         };

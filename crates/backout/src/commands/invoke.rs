@@ -87,6 +87,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         earlier: None,
         reason,
         quorum: None,
+        beside: Vec::new(),
         policy: Policy::default(),
         plan: plan.clone(),
     };
@@ -162,7 +163,8 @@ pub(super) async fn begin(
             further.push(first_vote(planned.direction, planned.reason.as_deref()));
         }
         let policy = policy.clone();
-        let planned = RunPlanned { quorum, policy, ..planned.clone() };
+        let beside = open.iter().map(|open| open.run.clone()).collect();
+        let planned = RunPlanned { quorum, policy, beside, ..planned.clone() };
         let actor = wanted.actor.clone();
         match start::begin(journal, actor, now, planned, further, Some(newest)).await {
             // Another run was begun since: what it is decides.
@@ -410,7 +412,7 @@ fn exit_of(state: &RunState, end: &End) -> Exit {
     match end {
         // `backout deploy PLAN && announce` must not announce what is gone again.
         End::Finished(Outcome::Reverted) if state.unverified().next().is_some() => Exit::Partial,
-        End::Finished(Outcome::Reverted) if state.release.stages > 0 => Exit::BackedOut,
+        End::Finished(Outcome::Reverted) if state.release.deploys => Exit::BackedOut,
         // Without a trigger, only the stages' own checks stand for the release.
         End::Finished(Outcome::DeployedUnwatched) if state.unverified().next().is_some() => {
             Exit::Partial

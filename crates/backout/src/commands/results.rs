@@ -123,6 +123,7 @@ async fn by_hand(
         earlier: None,
         reason: Some(format!("carried out by hand, from {}", args.file.display())),
         quorum: None,
+        beside: Vec::new(),
         policy: Policy::default(),
         plan: plan.clone(),
     };

@@ -330,7 +330,7 @@ pub(super) async fn of_run(
     let plan = &state.planned.plan;
     let receives = plan.watch.as_ref().is_some_and(|watch| watch.receive.is_some());
     let watches = receives || !rules(plan).is_empty();
-    if state.release.stages == 0 || !watches || state.finished.is_some() {
+    if !state.release.deploys || !watches || state.finished.is_some() {
         return Ok(None);
     }
     let file = Board::file(&app.ledger().run_folder(&state.run));

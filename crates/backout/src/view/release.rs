@@ -13,7 +13,9 @@ use backout_core::duration::Estimate;
 use backout_core::ids::TriggerId;
 use backout_core::people::PersonId;
 use backout_core::plan::Plan;
-use backout_core::release::{Decided, Open, Seen, took_place};
+use backout_core::release::{
+    Attention, DecisionRecord, PendingDecision, TriggerStatus, took_place,
+};
 use backout_core::schedule::Schedule;
 use backout_core::state::RunState;
 use backout_core::watch::{Meaning, Measured, State};
@@ -26,8 +28,8 @@ use super::words::{self, clock, length, moment, one_line};
 /// What is left of the way back, in two lines.
 pub(crate) fn way_back(back: &RunState) -> Vec<String> {
     let plan = &back.planned.plan;
-    let stages = back.release.stages;
-    let undone: Vec<&str> = (0..stages)
+    let undone: Vec<&str> = back
+        .stages()
         .filter(|&index| took_place(&back.states[index]))
         .map(|index| back.steps[index].id.as_str())
         .collect();
@@ -69,16 +71,14 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
     for (id, standing) in &board.triggers {
         let Some(trigger) = state.planned.plan.triggers.get(id) else { continue };
         let watched = &standing.watched;
-        let seen = shown.release.triggers.entry(id.clone()).or_insert_with(|| Seen {
+        let seen = shown.release.triggers.entry(id.clone()).or_insert_with(|| TriggerStatus {
             state: watched.state,
             meaning: Meaning::Open,
             since: watched.since,
             fired: None,
-            answered: false,
-            accepted: false,
+            attention: Attention::Quiet,
+            last_seen: watched.state,
             before: false,
-            hidden: false,
-            alarm: false,
             reading: standing.reading.clone(),
         });
         if seen.state == watched.state {
@@ -165,7 +165,12 @@ fn sign(state: State, meaning: Meaning) -> &'static str {
     }
 }
 
-fn question(state: &RunState, open: &Open, now: Timestamp, zone: &TimeZone) -> Vec<String> {
+fn question(
+    state: &RunState,
+    open: &PendingDecision,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Vec<String> {
     let objections = objections(state, open);
     let left = |until: Timestamp| match until > now {
         true => format!("{} left", length(words::between(now, until))),
@@ -279,8 +284,8 @@ pub(crate) fn explained(state: &RunState, now: Timestamp, zone: &TimeZone) -> Ve
 /// What is, or was, known about what is decided; `seen` is how the triggers stood.
 fn known(
     state: &RunState,
-    open: &Open,
-    seen: &BTreeMap<TriggerId, Seen>,
+    open: &PendingDecision,
+    seen: &BTreeMap<TriggerId, TriggerStatus>,
     at: Timestamp,
     zone: &TimeZone,
 ) -> Vec<String> {
@@ -321,7 +326,7 @@ fn known(
 }
 
 /// Who decided: a person, or the plan.
-fn decider(state: &RunState, decided: &Decided) -> String {
+fn decider(state: &RunState, decided: &DecisionRecord) -> String {
     match decided.reason.is_automatic() {
         true => "the plan".to_owned(),
         false => decided.by.name(&state.planned.plan),
@@ -333,7 +338,7 @@ fn names(state: &RunState, people: &[PersonId]) -> Vec<String> {
 }
 
 /// A decision for scripts.
-pub(crate) fn record_json(state: &RunState, decided: &Decided) -> Value {
+pub(crate) fn record_json(state: &RunState, decided: &DecisionRecord) -> Value {
     json!({
         "at": decided.at,
         "choice": decided.choice,
@@ -350,7 +355,7 @@ pub(crate) fn record_json(state: &RunState, decided: &Decided) -> Value {
 /// A deployment for scripts; nothing for a run that only goes back.
 pub(crate) fn json(state: &RunState) -> Option<Value> {
     let release = &state.release;
-    if release.stages == 0 {
+    if !release.deploys {
         return None;
     }
     let triggers: Vec<Value> = release
@@ -363,7 +368,7 @@ pub(crate) fn json(state: &RunState) -> Option<Value> {
                 "meaning": seen.meaning,
                 "since": seen.since,
                 "fired": seen.fired,
-                "answered": seen.answered,
+                "attention": seen.attention,
                 "reading": seen.reading,
             })
         })
@@ -379,7 +384,7 @@ pub(crate) fn json(state: &RunState) -> Option<Value> {
 }
 
 /// An open decision for scripts.
-pub(crate) fn open_json(open: &Open) -> Value {
+pub(crate) fn open_json(open: &PendingDecision) -> Value {
     json!({
         "number": open.number,
         "severity": open.severity,

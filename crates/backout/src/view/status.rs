@@ -364,7 +364,7 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
     }
     lines.push(String::new());
     let started = moment(state.started, &zone);
-    let begun = if state.release.stages == 0 { "invoked" } else { "deployment started" };
+    let begun = if state.release.deploys { "deployment started" } else { "invoked" };
     lines.push(format!("{begun} {started} by {}", state.started_by.name(&state.planned.plan)));
     if let Some(used) = &state.planned.baselines {
         let age = length(between(used.captured, state.started));
@@ -387,7 +387,7 @@ fn unhealthy(state: &RunState) -> Vec<String> {
     let stood = state.release.triggers.iter();
     let stood = stood.filter(|(id, seen)| seen.state != State::Ok && is_there(state, id));
     let stood = stood.map(|(id, seen)| format!("{id} ({})", seen.state.shown()));
-    if state.release.stages == 0 { Vec::new() } else { stood.chain(never).collect() }
+    if state.release.deploys { stood.chain(never).collect() } else { Vec::new() }
 }
 
 fn step_lines(

@@ -78,7 +78,8 @@ fn an_account_of_the_name_service_has_its_roles() {
         let Some(command) = with_accounts(&stage, words, &accounts) else { return };
         told(command).expect(20);
         let log = stage.say("log --json").expect(0).out;
-        assert!(log.contains(r#""account":"lena""#), "{log}");
+        let account = format!(r#""account":{{"uid":{},"name":"lena"}}"#, uid());
+        assert!(log.contains(&account), "{log}");
     }
 }
 
@@ -104,15 +105,25 @@ fn an_account_without_a_name_is_a_number() {
 
 #[test]
 fn a_name_service_that_fails_is_said_and_gives_no_roles() {
+    let fails = "return errno = EIO;";
+    let says = format!("the name of uid {} could not be looked up: the name service failed", uid());
     let stage = Stage::new();
     stage.write("plan.backout.yaml", ROLES);
-    let fails = "return errno = EIO;";
-    told(with_lookup(&stage, &AS_LEAD, fails))
-        .expect(30)
-        .says(&format!("the name of uid {} could not be looked up: the name service failed", uid()))
-        .says("try again when the name service answers");
-    // Who says a role that belongs to no account may go on, and is told.
-    told(with_lookup(&stage, &AS_DBA, fails)).expect(20).says("could not be looked up");
+    // No role comes of an account that is not known.
+    told(with_lookup(&stage, &INVOKE, fails)).expect(30).says(&says).says("name service");
+    // An unknown account is no other account: a role that is named goes on, with what is not
+    // known in the log.
+    for words in [&AS_LEAD, &AS_DBA] {
+        let stage = Stage::new();
+        stage.write("plan.backout.yaml", ROLES);
+        told(with_lookup(&stage, words, fails)).expect(20).says(&says);
+        let log = stage.say("log --json").expect(0).out;
+        let first: serde_json::Value =
+            serde_json::from_str(log.lines().next().expect("a line")).expect("JSON");
+        let account = &first["actor"]["account"];
+        assert_eq!((&account["uid"], &account["name"]), (&uid().into(), &().into()), "{account}");
+        assert_eq!(account["lookup_failed"], true, "{account}");
+    }
 }
 
 #[test]

@@ -166,7 +166,10 @@ fn people_decide_and_only_what_took_place_is_undone() {
         .say("log")
         .says("defect logged by Ann (ann): BUG-7, Orders lose their total (major)")
         .says("may not decide to back out");
-    stage.say("decide CHG7 --explain").says("no decision was requested: own judgement").says("orders are wrong");
+    stage
+        .say("decide CHG7 --explain")
+        .says("no decision was requested: own judgement")
+        .says("orders are wrong");
 }
 
 #[test]

@@ -216,3 +216,29 @@ fn the_last_words_of_a_step_on_standard_error_are_seen() {
     stage.plan("  - {id: a, owner: ann, run: {argv: [sh, -c, 'echo half of it failed >&2']}, verify: {run: {argv: ['true']}}}\n");
     stage.say(INVOKE).expect(0).says("stderr: half of it failed");
 }
+
+/// After the backout a trigger that is not healthy is asked about as soon as its window holds
+/// only samples from after the last step: with a countdown, and an answer counts earlier, too.
+#[test]
+fn what_is_not_healthy_after_a_backout_is_asked_about_in_time() {
+    let stage = Stage::new();
+    stage.write("page", "up");
+    let more = "decision: {critical: {action: back-out, by: lead, automatic: true}}\n\
+                watch: {window: 60s, grace: 1s}\n\
+                triggers:\n  page: {severity: critical, every: 200ms, probe: {file: {path: page}}}\n\
+                stages:\n  - {id: s, owner: ann, takes: 1s, run: {argv: [rm, page]}, verify: {run: {argv: ['true']}}, undone_by: [u]}\n";
+    let steps = "  - {id: u, owner: ann, takes: 1s, run: {argv: ['true']}, verify: {run: {argv: ['true']}}}\n";
+    stage.plan_with(steps, more);
+    let told = stage.say("deploy plan.backout.yaml --as lead --reason go --plain").expect(20);
+    told.says("not healthy: page").says("Until ").says("backout decide CHG7-1 continue");
+    let question = &stage.questions()[0];
+    assert_eq!(question["kind"], "not_recovered");
+    let due: jiff::Timestamp = question["due"].as_str().expect("a time").parse().expect("a time");
+    let ended: jiff::Timestamp =
+        stage.step("u")["ended"].as_str().expect("a time").parse().expect("a time");
+    // Five looks: one for the window, two to be healthy again, and their own distance.
+    assert_eq!(due.duration_since(ended), jiff::SignedDuration::from_millis(800));
+    stage.say("decide CHG7 continue --as lead --reason known").expect(0);
+    stage.say("resume --plain --as lead").expect(10).says("Not healthy: page");
+    assert_eq!(stage.status()["outcome"], "partial");
+}

@@ -19,9 +19,9 @@ fn standard_error_of_a_step_that_succeeds_is_in_the_log() {
     let stage = Stage::new();
     stage.plan(
         "  - {id: quiet, owner: lead, run: {shell: 'echo fine'}, verify: {run: {argv: ['true']}}}\n  \
-           - {id: loud, owner: lead, run: {shell: 'echo \"ERROR: row 7 was left out\" >&2'}}\n  \
+           - {id: loud, owner: lead, run: {shell: 'echo \"ERROR: row 7 was left out\" >&2'}, verify: {run: {argv: ['true']}}}\n  \
            - {id: checked, owner: lead, run: {shell: 'echo half >&2'}, verify: {run: {argv: ['true']}}}\n  \
-           - {id: three, owner: lead, run: {shell: 'echo odd >&2; exit 3', exit: [0, 3]}}\n",
+           - {id: three, owner: lead, run: {shell: 'echo odd >&2; exit 3', exit: [0, 3]}, verify: {run: {argv: ['true']}}}\n",
     );
     stage.say("invoke plan.backout.yaml --as lead").expect(0);
     assert_eq!(kept(&stage, "quiet"), Value::Null);
@@ -37,7 +37,7 @@ fn secrets_in_standard_error_are_masked_in_the_log() {
     stage.plan(
         "  - {id: loud, owner: lead, run: {shell: 'echo \"login with $PW failed\" >&2', env: {PW: 'file:secret'}}}\n",
     );
-    stage.say("invoke plan.backout.yaml --as lead").expect(0);
+    stage.say("invoke plan.backout.yaml --as lead").expect(10);
     assert_eq!(kept(&stage, "loud"), "login with *** failed");
     assert!(!stage.say("log --json").expect(0).out.contains("hunter2"));
 }

@@ -6,7 +6,7 @@ use super::standing::{is_accepted, is_there, only_logged, required};
 use crate::cause::{DecisionCause, UnseenTrigger};
 use crate::ids::{OptionId, SourceId, TriggerId};
 use crate::plan::Severity;
-use crate::release::{Open, Release};
+use crate::release::{Attention, PendingDecision, Release};
 use crate::state::RunState;
 use crate::watch::{Meaning, State};
 
@@ -25,7 +25,7 @@ pub(super) struct Call {
 /// Whether what calls for a decision now is more than what is being decided about:
 /// something known instead of something nobody can see, something worse, something else
 /// that is as bad. Whoever answers must have seen it.
-pub(super) fn is_news(open: &Open, call: &Call) -> bool {
+pub(super) fn is_news(open: &PendingDecision, call: &Call) -> bool {
     let more = call.because.iter().any(|id| !open.because.contains(id));
     match (call.certain, open.certain) {
         (true, false) => true,
@@ -49,7 +49,7 @@ pub(super) fn call(state: &RunState) -> Option<Call> {
     let alarmed = release
         .triggers
         .iter()
-        .filter(|(id, seen)| seen.alarm && !only_logged(plan, id))
+        .filter(|(id, seen)| seen.attention == Attention::Alarm && !only_logged(plan, id))
         .map(|(id, _)| id);
     let calling: Vec<&TriggerId> = release
         .unanswered()
@@ -148,7 +148,7 @@ fn unseen(state: &RunState) -> Vec<UnseenTrigger> {
     required(state)
         .filter(|id| {
             let seen = state.release.triggers.get(*id);
-            seen.is_none_or(|seen| !seen.answered && seen.meaning != Meaning::Well)
+            seen.is_none_or(|seen| !seen.attention.is_answered() && seen.meaning != Meaning::Well)
         })
         .map(|id| {
             // Before anything changes nothing is written down.

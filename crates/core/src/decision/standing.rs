@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::cause::Guard;
 use crate::ids::{StepId, TriggerId};
 use crate::plan::{Condition, DecisionAction, Plan, Severity, Trigger};
-use crate::release::{Open, Seen, took_place};
+use crate::release::{Attention, PendingDecision, TriggerStatus, took_place};
 use crate::state::RunState;
 use crate::watch::{Meaning, State, Verdict};
 
@@ -53,7 +53,7 @@ pub fn required(state: &RunState) -> impl Iterator<Item = &TriggerId> {
 pub(super) fn is_accepted(state: &RunState, id: &TriggerId) -> bool {
     let (plan, release) = (&state.planned.plan, &state.release);
     let source = plan.triggers.get(id).and_then(|trigger| trigger.condition.source());
-    release.triggers.get(id).is_some_and(|seen| seen.answered)
+    release.triggers.get(id).is_some_and(|seen| seen.attention.is_answered())
         || source.and_then(|id| release.lost.get(id)).is_some_and(|lost| lost.answered)
 }
 
@@ -80,8 +80,9 @@ pub fn verdict(state: &RunState) -> Verdict {
     let settled = |id: &TriggerId| well(id) || is_accepted(state, id);
     // Where no trigger is required, one at least must have seen something.
     let unseen = !required(state).all(settled) || !watched().any(|(id, _)| settled(id));
-    let breach =
-        |(id, seen): (&TriggerId, &Seen)| seen.meaning == Meaning::Breach && !only_logged(plan, id);
+    let breach = |(id, seen): (&TriggerId, &TriggerStatus)| {
+        seen.meaning == Meaning::Breach && !only_logged(plan, id)
+    };
     match () {
         () if calls(Meaning::Inconclusive) || unseen => Verdict::Inconclusive,
         () if !required(state).all(well)
@@ -112,7 +113,11 @@ pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<Guard> {
         guards.push(Guard::FiredBefore);
     }
     let blind = |id: &TriggerId| {
-        state.release.triggers.get(id).is_some_and(|seen| seen.state.is_blind() && !seen.hidden)
+        state
+            .release
+            .triggers
+            .get(id)
+            .is_some_and(|seen| seen.state.is_blind() && !seen.is_hidden())
     };
     if !because.is_empty() && because.iter().all(blind) {
         guards.push(Guard::NoData);
@@ -122,13 +127,13 @@ pub fn guards(state: &RunState, because: &[TriggerId]) -> Vec<Guard> {
 
 /// What keeps the plan from acting by itself on an open question, as far as it still does.
 #[must_use]
-pub fn objections(state: &RunState, open: &Open) -> Vec<Guard> {
+pub fn objections(state: &RunState, open: &PendingDecision) -> Vec<Guard> {
     if open.guards.is_empty() { Vec::new() } else { guards(state, &open.because) }
 }
 
 /// The stages behind which there is no way back, as far as they took place.
 pub fn irreversible(state: &RunState) -> impl Iterator<Item = (&StepId, &str)> {
-    let stages = state.steps.iter().zip(&state.states).take(state.release.stages);
+    let stages = state.stages().map(|index| (&state.steps[index], &state.states[index]));
     stages
         .filter(|(_, known)| took_place(known))
         .filter_map(|(stage, _)| Some((&stage.id, stage.irreversible.as_deref()?.trim())))
@@ -143,18 +148,17 @@ pub fn not_recovered(state: &RunState) -> Vec<&TriggerId> {
     let asked: BTreeSet<&TriggerId> = decided.flat_map(|question| &question.because).collect();
     let required: BTreeSet<&TriggerId> = required(state).collect();
     // What must be seen to be well and cannot be seen; unless somebody knew that already.
-    let is_blind = |id: &TriggerId, seen: &Seen| {
+    let is_blind = |id: &TriggerId, seen: &TriggerStatus| {
         let blind = seen.state.is_blind() && seen.meaning != Meaning::Well;
         blind && required.contains(id) && !is_accepted(state, id)
     };
-    let about = |id: &TriggerId, seen: &Seen| {
+    let about = |id: &TriggerId, seen: &TriggerStatus| {
         let now = seen.state == State::Pending || seen.meaning == Meaning::Breach;
         seen.fired.is_some() || asked.contains(id) || now || is_blind(id, seen)
     };
-    let unwell = release
-        .triggers
-        .iter()
-        .filter(|(id, seen)| seen.state != State::Ok && !seen.accepted && about(id, seen));
+    let unwell = release.triggers.iter().filter(|(id, seen)| {
+        seen.state != State::Ok && seen.attention != Attention::Accepted && about(id, seen)
+    });
     unwell
         .filter(|(id, _)| is_there(state, id) && !only_logged(plan, id))
         .map(|(id, _)| id)

@@ -25,13 +25,17 @@ pub(super) fn draft(
     match &request.command {
         Command::Approve { stage, shown } => {
             let now = state.step(stage).map(|(step, _)| step.digest().short());
-            if let (Some(shown), Some(now)) = (shown, now)
+            if let (Some(shown), Some(now)) = (shown, now.clone())
                 && *shown != now
             {
                 return Err(Refusal::StepChanged { step: stage.clone(), now });
             }
             let reason = request.reason().unwrap_or_default().to_owned();
-            Ok(Draft::from(vec![Event::StageApproved { stage: stage.clone(), reason }]))
+            Ok(Draft::from(vec![Event::StageApproved {
+                stage: stage.clone(),
+                digest: now,
+                reason,
+            }]))
         }
         Command::Decide { verb, option, fix_for, question, readings } => {
             let impossible = |error| Refusal::NotPossible { act: act.clone(), error };

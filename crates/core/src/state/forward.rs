@@ -7,10 +7,11 @@ use crate::choice::Choice;
 use crate::event::{Event, Reason};
 use crate::ids::{OptionId, StepId};
 use crate::illegal::Illegal;
+use crate::part::Part;
 use crate::people::{Account, PersonId};
 use crate::plan::Effect;
 use crate::record::{Actor, Record};
-use crate::release::{Back, reversed, took_place};
+use crate::release::{BackoutProgress, reversed, took_place};
 use crate::status::{Status, StopCause};
 
 impl RunState {
@@ -19,7 +20,7 @@ impl RunState {
         let stage = |id: &StepId, status: Option<Status>| {
             let index = self.position(id)?;
             let found = self.states[index].status;
-            if index >= self.release.stages || status.is_some_and(|status| status != found) {
+            if !self.is_stage(index) || status.is_some_and(|status| status != found) {
                 return Err(Illegal::Status { step: id.clone(), status: found });
             }
             Ok(())
@@ -124,10 +125,9 @@ impl RunState {
         reason: &Reason,
         record: &Record,
     ) -> Result<(), Illegal> {
-        let stages = self.release.stages;
-        let undoes = (0..stages).filter(|&i| took_place(&self.states[i]));
+        let undoes = self.stages().filter(|&i| took_place(&self.states[i]));
         let undoes = undoes.map(|i| self.steps[i].id.clone()).collect();
-        for index in 0..stages {
+        for index in self.stages().collect::<Vec<_>>() {
             let running = self.states[index].status == Status::Running;
             if running && !self.steps[index].action.is_reported() {
                 self.states[index].stop = Some(match reason {
@@ -136,8 +136,9 @@ impl RunState {
                 });
             }
         }
-        self.extra.extend(reversed(&self.steps[..stages], &self.planned.plan.steps));
-        self.release.back = Some(Back { since: record.at, undoes });
+        let stages = self.steps_of(Part::Stage);
+        self.extra.extend(reversed(&stages, &self.planned.plan.steps));
+        self.release.back = Some(BackoutProgress { since: record.at, undoes });
         self.release.open = None;
         self.proposals.clear();
         // It was the way forward that was held.

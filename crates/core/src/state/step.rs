@@ -17,11 +17,12 @@ impl RunState {
         record: &Record,
     ) -> Result<(), Illegal> {
         let id = self.steps[index].id.clone();
+        let is_stage = self.is_stage(index);
         let state = &mut self.states[index];
         state.took = took(state, event);
         match event {
             Event::StepIntent { attempt, key, .. } => {
-                if index < self.release.stages {
+                if is_stage {
                     self.release.is_new(&self.planned.plan, &id);
                 }
                 if state.status == Status::Pending && state.doubt.is_some() {
@@ -110,7 +111,7 @@ impl RunState {
                 state.ended = None;
                 state.recheck = false;
                 // What was watched and agreed to was the other try.
-                if index < self.release.stages {
+                if is_stage {
                     self.release.begins_again(&id);
                 }
                 self.deviates(Departure::RanAgain(id), reason, record);
@@ -144,7 +145,7 @@ impl RunState {
                 self.not_before.remove(&id);
                 self.not_before.extend(not_before.map(|at| (id.clone(), at)));
                 let old = std::mem::replace(&mut self.steps[index], step.as_ref().clone());
-                if index < self.release.stages {
+                if is_stage {
                     // What two people have to agree to is not made harmless by writing it
                     // in another way; and they agreed to what it was.
                     let new = &mut self.steps[index];
@@ -180,7 +181,8 @@ impl RunState {
     fn is_known_to_be_undone(&mut self, index: usize) -> Result<(), Illegal> {
         let id = &self.steps[index].id;
         let took = took_place(&self.states[index]);
-        let Some(back) = self.release.back.as_mut().filter(|_| index < self.release.stages) else {
+        let is_stage = self.is_stage(index);
+        let Some(back) = self.release.back.as_mut().filter(|_| is_stage) else {
             return Ok(());
         };
         match (took, back.undoes.iter().position(|undone| undone == id)) {

@@ -8,6 +8,7 @@ use crate::event::RunPlanned;
 use crate::graph::{Graph, only_components};
 use crate::ids::{OptionId, StepId};
 use crate::illegal::Illegal;
+use crate::part::Part;
 use crate::plan::Step;
 use crate::release::needed;
 use crate::status::{Status, StepState};
@@ -58,13 +59,13 @@ impl RunState {
         option: Option<&OptionId>,
         failed_stays: bool,
     ) -> Result<(), Illegal> {
-        let stages = self.release.stages;
         let wanted = selection(&self.planned, option)?;
         let undoes = self.release.back.as_ref().map(|back| &back.undoes);
-        let took: Vec<bool> = (0..stages)
+        let took: Vec<bool> = self
+            .stages()
             .map(|i| undoes.is_some_and(|undoes| undoes.contains(&self.steps[i].id)))
             .collect();
-        let needed = needed(&self.steps[..stages], &took, &self.planned.plan.steps);
+        let needed = needed(&self.steps_of(Part::Stage), &took, &self.planned.plan.steps);
         let wanted: BTreeSet<&StepId> = self
             .planned
             .plan
@@ -74,8 +75,11 @@ impl RunState {
             .filter(|(_, (wanted, needed))| *wanted && *needed)
             .map(|(s, _)| &s.id)
             .collect();
-        self.selected[..stages].fill(false);
-        for index in stages..self.steps.len() {
+        for index in 0..self.steps.len() {
+            if self.is_stage(index) {
+                self.selected[index] = false;
+                continue;
+            }
             // What is done stays done, and what is under way is never forgotten.
             // A step that failed is over, unless the new way needs it too.
             let status = self.states[index].status;
@@ -95,10 +99,9 @@ impl RunState {
         behind: Option<&StepId>,
         before: &[StepId],
     ) -> Result<(), Illegal> {
-        let (at, is_stage) = self.place(behind, before)?;
+        let (at, part) = self.place(behind, before)?;
         let forward = self.release.goes_forward();
-        if is_stage {
-            self.release.stages += 1;
+        if part == Part::Stage {
             // There is something new to watch.
             self.release.watched = None;
         }
@@ -113,8 +116,9 @@ impl RunState {
         }
         self.steps.insert(at, step.clone());
         self.states.insert(at, StepState::new());
+        self.parts.insert(at, part);
         // A step of a way back that is not gone waits until it is.
-        self.selected.insert(at, is_stage || !forward);
+        self.selected.insert(at, part == Part::Stage || !forward);
         // Standing between two steps adds an order; it takes none away.
         if let Some(behind) = behind {
             self.extra.push((behind.clone(), step.id.clone()));
@@ -132,17 +136,27 @@ impl RunState {
     /// Where a new step stands, and whether it is a stage. Without a place it comes first: of
     /// the way that is being gone, or of that back where it stands before a step of it. Once
     /// the run goes back nothing new goes forward.
-    fn place(&self, behind: Option<&StepId>, before: &[StepId]) -> Result<(usize, bool), Illegal> {
-        let (stages, forward) = (self.release.stages, self.release.goes_forward());
+    fn place(&self, behind: Option<&StepId>, before: &[StepId]) -> Result<(usize, Part), Illegal> {
+        let forward = self.release.goes_forward();
+        // The first step of the backout: stages stand before it.
+        let backout = self.stages().last().map_or(0, |last| last + 1);
         if let Some(behind) = behind {
-            let at = self.position(behind)? + 1;
-            return Ok(if forward { (at, at <= stages) } else { (at.max(stages), false) });
+            let index = self.position(behind)?;
+            let (at, part) = (index + 1, self.parts[index]);
+            return Ok(match forward {
+                true => (at, part),
+                false => (at.max(backout), Part::Backout),
+            });
         }
         let places: Vec<usize> =
             before.iter().map(|waits| self.position(waits)).collect::<Result<_, _>>()?;
         // A stage that is told to wait for it waits.
-        let of_the_way_back = !places.is_empty() && places.iter().all(|place| *place >= stages);
-        Ok(if forward && !of_the_way_back { (0, true) } else { (stages, false) })
+        let of_the_backout =
+            !places.is_empty() && places.iter().all(|place| !self.is_stage(*place));
+        Ok(match forward && !of_the_backout {
+            true => (0, Part::Stage),
+            false => (backout, Part::Backout),
+        })
     }
 }
 

@@ -124,6 +124,7 @@ pub(crate) fn run(scene: &str, kind: &str, status: Status) -> Option<(RunState, 
         earlier: None,
         reason: None,
         policy: Default::default(),
+        beside: Vec::new(),
         quorum: (scene == "back, awaiting agreement").then_some(2),
         plan,
     };

@@ -1,7 +1,7 @@
 //! Which way a run went, and what turned it round.
 
 use backout_core::event::Direction;
-use backout_core::release::{Decided, Open};
+use backout_core::release::{DecisionRecord, PendingDecision};
 use backout_core::state::RunState;
 
 use super::Log;
@@ -37,13 +37,13 @@ pub(super) fn trigger(log: &Log<'_>) -> Option<String> {
 }
 
 /// The decision that turned a deployment round.
-pub(super) fn turned(state: &RunState) -> Option<&Decided> {
+pub(super) fn turned(state: &RunState) -> Option<&DecisionRecord> {
     let back = state.release.back.as_ref()?;
     let mut decided = state.release.decided.iter().rev();
     decided.find(|decided| decided.at <= back.since && decided.choice.verb().goes_back())
 }
 
-fn said(state: &RunState, decided: &Decided) -> String {
+fn said(state: &RunState, decided: &DecisionRecord) -> String {
     let plan = &state.planned.plan;
     let automatic = decided.reason.is_automatic();
     let asked = decided.question.as_ref().filter(|open| automatic || !open.is_discretionary());
@@ -67,6 +67,6 @@ fn said(state: &RunState, decided: &Decided) -> String {
 }
 
 /// What was asked.
-fn about(open: &Open) -> String {
+fn about(open: &PendingDecision) -> String {
     saying::causes(&open.causes).trim().trim_end_matches('.').to_owned()
 }

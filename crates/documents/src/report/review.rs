@@ -98,11 +98,12 @@ fn duration(state: &RunState) -> Option<String> {
 fn as_planned(state: &RunState) -> Option<String> {
     let (outcome, _) = state.finished.as_ref()?;
     let since = state.release.back.as_ref().map(|back| back.since);
-    let stages = since.map_or(0, |_| state.release.stages);
+    let counts = |index: &usize| since.is_none() || !state.is_stage(*index);
     let departures =
         state.deviations.iter().filter(|known| since.is_none_or(|since| known.at >= since)).count();
-    let failed = state.states[stages..]
-        .iter()
+    let failed = (0..state.steps.len())
+        .filter(counts)
+        .map(|index| &state.states[index])
         .filter(|known| known.attempt > 1 || known.status == Status::Failed)
         .count();
     let (one, on) = match course(state) {

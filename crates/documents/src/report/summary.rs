@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backout_core::event::Outcome;
+use backout_core::release::Attention;
 use backout_core::state::RunState;
 use backout_core::status::Status;
 use backout_core::watch::{State, Verdict};
@@ -27,7 +28,8 @@ fn in_part(state: &RunState) -> String {
     });
     let left_out = names(left_out.map(|i| &state.steps[i].id));
     let stays = names(state.left_standing());
-    let accepted = state.release.triggers.iter().filter(|(_, seen)| seen.accepted);
+    let accepted =
+        state.release.triggers.iter().filter(|(_, seen)| seen.attention == Attention::Accepted);
     let unwell = names(accepted.map(|(id, _)| id));
     let mut said = "The way back was gone to its end, but not everything is as it was.".to_owned();
     for (what, names) in [
@@ -47,7 +49,8 @@ pub(super) fn findings(state: &RunState) -> String {
     let release = &state.release;
     let fired = names(release.triggers.iter().filter(|(_, s)| s.fired.is_some()).map(|(id, _)| id));
     let left_out = names(
-        (0..release.stages)
+        state
+            .stages()
             .filter(|&i| state.states[i].status == Status::Skipped)
             .map(|i| &state.steps[i].id),
     );
@@ -68,7 +71,8 @@ pub(super) fn findings(state: &RunState) -> String {
 
 /// The stages that changed, or may have changed, anything and are not undone.
 fn stays(state: &RunState) -> String {
-    let stages = (0..state.release.stages)
+    let stages = state
+        .stages()
         .filter(|&i| backout_core::release::took_place(&state.states[i]))
         .map(|i| &state.steps[i].id);
     names(stages)
@@ -229,7 +233,7 @@ fn times(state: &RunState, zone: &TimeZone, on_paper: bool, rows: &mut Rows) {
     let (first, last, whole) = match course {
         Course::Invoked => ("First step began", "Last step settled", "The way back took"),
         Course::Turned => {
-            let (stage, _) = clocks_of(state, |index| index < state.release.stages);
+            let (stage, _) = clocks_of(state, |index| state.is_stage(index));
             rows.add("First stage began", at(stage));
             ("First step of the way back began", "Its last step settled", "The way back took")
         }

@@ -24,7 +24,7 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
     make.heading(2, "Planned against actual");
     let hands = hands(log);
     // Stages are not on the way back, and were planned all the same.
-    let timed = |index: usize| state.selected[index] || index < state.release.stages;
+    let timed = |index: usize| state.selected[index] || state.is_stage(index);
     let mut rows = Vec::new();
     let (mut planned_all, mut actual_all) = (Duration::ZERO, Duration::ZERO);
     for (index, step) in state.steps.iter().enumerate() {
@@ -92,7 +92,7 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
 /// Why nothing became of a step.
 fn not_done(state: &RunState, index: usize) -> &'static str {
     match course(state) {
-        Course::Turned if index < state.release.stages => "was not begun any more",
+        Course::Turned if state.is_stage(index) => "was not begun any more",
         Course::Invoked | Course::Turned => "not on this way",
         Course::Forward if state.finished.is_some() => "way back, which was not gone",
         Course::Forward => "way back",
@@ -104,7 +104,7 @@ fn is_undone(state: &RunState, index: usize) -> bool {
     let undo = &state.steps[index].undone_by;
     let done =
         |id: &StepId| state.step(id).is_some_and(|(_, known)| known.status == Status::Succeeded);
-    index < state.release.stages && !undo.is_empty() && undo.iter().all(done)
+    state.is_stage(index) && !undo.is_empty() && undo.iter().all(done)
 }
 
 /// Whose hands did each step: the name that was written down, whoever said that it

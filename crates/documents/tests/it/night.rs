@@ -88,6 +88,7 @@ fn begun(direction: Direction, reason: &str, plan: &str) -> Event {
         reason: Some(reason.to_owned()),
         policy: Policy::default(),
         quorum: None,
+        beside: Vec::new(),
         earlier: None,
         plan: read.plan,
     }))

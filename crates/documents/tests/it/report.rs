@@ -109,7 +109,9 @@ fn of_a_deployment_that_a_person_took_back() {
     let act = json!({"act": "decide", "verb": "back-out"});
     let proposed = json!({"event": "command_proposed", "act": act, "reason": "customers call"});
     night.says("pm", &[proposed]).later(30);
-    night.says("lead", &decided(&back_out(), "Too many calls."));
+    let mut made = decided(&back_out(), "Too many calls.");
+    made[0]["agreed"] = json!([{"role": "pm"}]);
+    night.says("lead", &made);
     night.step("close", 60).step("old-schema", 900);
     night.moved("firing", "ok", "well", "up is there").finished(&json!("reverted"));
     assert_snapshot!(night.told());

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use backout_core::decision::{self, is_there};
 use backout_core::event::Event;
 use backout_core::ids::TriggerId;
+use backout_core::release::Attention;
 use backout_core::state::RunState;
 use backout_core::watch::{Reading, State, Verdict};
 
@@ -75,7 +76,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         let ended = |index: usize| state.states[index].ended.or(state.states[index].since);
         let since = match about {
             About::Stage(index) => ended(index),
-            About::Release => (0..state.release.stages).filter_map(ended).max(),
+            About::Release => state.stages().filter_map(ended).max(),
         };
         let stands = |id: &TriggerId| {
             let seen = state.release.triggers.get(id);
@@ -112,7 +113,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         let state = self.log.state();
         let required: BTreeSet<&TriggerId> = decision::required(state).collect();
         let about = state.release.triggers.iter().filter(|(id, seen)| {
-            (seen.fired.is_some() || required.contains(id)) && !seen.accepted && is_there(state, id)
+            (seen.fired.is_some() || required.contains(id))
+                && seen.attention != Attention::Accepted
+                && is_there(state, id)
         });
         let wanted: Vec<_> = about.map(|(id, seen)| (id.clone(), seen.state)).collect();
         let since = state.states.iter().filter_map(|known| known.ended).max().unwrap_or(now);
@@ -152,7 +155,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         fault::point(Point::Heard, about.unwrap_or_default());
         loop {
             let state = self.log.state();
-            let begun = state.states[..state.release.stages].iter().any(|known| known.attempt > 0);
+            let begun = state.has_begun_to_deploy();
             let new: Vec<Event> = events
                 .iter()
                 .filter(|event| match event {
@@ -166,7 +169,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 .cloned()
                 .map(|event| match event {
                     Event::TriggerChanged { trigger, from, to, meaning, before, reading } => {
-                        let fired = to == State::Firing && !begun && state.release.stages > 0;
+                        let fired = to == State::Firing && !begun && state.release.deploys;
                         let before = before || fired;
                         Event::TriggerChanged { trigger, from, to, meaning, before, reading }
                     }

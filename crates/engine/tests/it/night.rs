@@ -216,7 +216,7 @@ impl Night {
         }
     }
 
-    pub(crate) fn open(&self) -> Option<&backout_core::release::Open> {
+    pub(crate) fn open(&self) -> Option<&backout_core::release::PendingDecision> {
         self.0.release.open.as_ref()
     }
 

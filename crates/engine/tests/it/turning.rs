@@ -11,6 +11,7 @@ use backout_core::intent::Intent;
 use backout_core::plan::{Effect, Step};
 use backout_core::question::{Asks, questions};
 use backout_core::refusal::Refusal;
+use backout_core::release::Attention;
 use backout_core::reply::{Meaning as Means, Offer};
 use backout_core::state::Illegal;
 use backout_core::watch::{Meaning, State, Verdict};
@@ -86,13 +87,13 @@ fn what_is_added_stands_on_its_side_of_the_turn() {
     let mut night = Night::new(plan(&automatic(), &stages));
     night.stage_is_done(1);
     night.sends(2, add_between("first", None, &["undo-a"]));
-    assert_eq!(night.0.release.stages, 2);
+    assert_eq!(night.0.stages().count(), 2);
     assert!(starts(&mut night, 2).is_empty(), "`drop` waits for two people, `first` for the turn");
     night.says(3, Choice::BackOut { option: None });
     assert_eq!(starts(&mut night, 3), ["first"]);
     night.sends(4, add("late", "a"));
     let drop = night.0.position(&step("drop")).expect("it is there");
-    assert!(drop < night.0.release.stages && !night.0.selected[drop], "it is a stage as before");
+    assert!(night.0.is_stage(drop) && !night.0.selected[drop], "it is a stage as before");
     for name in ["late", "first", "undo-a"] {
         night.happens(5, vec![intent(name, 1), succeeded(name, 1)]);
     }
@@ -236,9 +237,12 @@ fn what_was_accepted_unseen_is_not_accepted_once_it_is_seen() {
     night.moves(2, "logins", State::Error, Meaning::Inconclusive);
     night.due(2);
     night.says(3, Choice::Continue);
-    assert!(night.0.release.triggers[&id("logins")].answered);
+    assert!(night.0.release.triggers[&id("logins")].attention.is_answered());
     night.moves(4, "logins", State::NoData, Meaning::Inconclusive);
-    assert!(night.0.release.triggers[&id("logins")].answered, "it is as unknown as before");
+    assert!(
+        night.0.release.triggers[&id("logins")].attention.is_answered(),
+        "it is as unknown as before"
+    );
     night.moves(9, "logins", State::Pending, Meaning::Open);
     night.due(11);
     assert!(night.0.release.baked.is_empty(), "it is beyond its limit");
@@ -266,7 +270,7 @@ fn what_never_began_is_not_undone() {
 fn a_step_before_a_stage_is_one() {
     let mut night = Night::new(plan(&automatic(), &json!({})));
     night.sends(1, add_between("gate", None, &["a", "undo-a"]));
-    assert_eq!((night.0.release.stages, starts(&mut night, 1)), (2, vec!["gate".to_owned()]));
+    assert_eq!((night.0.stages().count(), starts(&mut night, 1)), (2, vec!["gate".to_owned()]));
 }
 
 /// An alarm that is over calls for nobody but those who are asked about it already.
@@ -338,7 +342,7 @@ fn another_try_brings_something_else() {
     night.says(4, Choice::Continue);
     night.happens(5, vec![intent("a", 2), succeeded("a", 2)]);
     let seen = &night.0.release.triggers[&id("new")];
-    assert_eq!((seen.state, seen.answered, seen.alarm), (State::Insufficient, false, false));
+    assert_eq!((seen.state, seen.attention), (State::Insufficient, Attention::Quiet));
     assert!(seen.fired.is_some(), "it fired, which nothing unsays");
     night.moves(6, "new", State::Pending, Meaning::Open);
     night.moves(7, "new", State::Firing, Meaning::Breach);

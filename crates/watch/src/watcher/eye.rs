@@ -87,7 +87,10 @@ impl Disturbance {
         if !state.release.goes_forward() {
             return None;
         }
-        let begun = || state.states[..state.release.stages].iter().filter(|s| s.attempt > 0);
+        let begun = || {
+            let stages = state.stages().map(|index| &state.states[index]);
+            stages.filter(|known| known.attempt > 0)
+        };
         let last = begun().flat_map(|stage| [stage.since, stage.ended]).flatten().max()?;
         let runs = begun().any(|stage| matches!(stage.status, Status::Running | Status::Verifying));
         Some(Self { last, runs })

@@ -1,6 +1,6 @@
 //! What a stage restarts has no data for a while; `watch.grace` says for how long.
 
-use backout_core::event::{Course, Event};
+use backout_core::event::{Direction, Event};
 use backout_core::ids::{Digest, Epoch, RunId, Seq};
 use backout_core::plan::Plan;
 use backout_core::record::{Actor, FORMAT, Record};
@@ -39,7 +39,7 @@ fn plan_of(address: &str) -> Plan {
 /// The run before its first stage.
 fn run_of(plan: &Plan) -> RunState {
     let mut planned = planned(plan.clone());
-    planned.course = Course::Forward;
+    planned.direction = Direction::Forward;
     let record = Record {
         v: FORMAT,
         run: RunId::new("CHG1-1").expect("a name"),
@@ -120,7 +120,7 @@ async fn a_stage_excuses_data_that_is_missing_for_the_grace() {
     until(&mut news, |event| moved(event, "t", State::Firing)).await;
     // On the way back nothing is excused: what cannot be seen keeps the run open.
     data_comes(&server, &mut news).await;
-    state.release.stages = 0;
+    state.release.deploys = false;
     sight.stands(&state, Timestamp::now());
     assert_eq!(data_goes(&server, &mut news).await, no_data);
 }
