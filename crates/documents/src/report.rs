@@ -208,9 +208,11 @@ fn timeline(log: &Log<'_>, make: &mut Make) {
     let mut day = None;
     for record in log.records {
         let plan = &log.state.planned.plan;
-        let by = record.actor.name(plan);
         for event in &record.events {
-            let Some(mut said) = saying::event(event, &by, Some(plan), &zone) else { continue };
+            let Some(mut said) = saying::event(event, Some(&record.actor), Some(plan), &zone)
+            else {
+                continue;
+            };
             if let Event::StepAttested { started, ended, .. } = event {
                 let written = |at: &Option<Timestamp>| {
                     at.map_or_else(
@@ -246,7 +248,6 @@ fn decisions(log: &Log<'_>, make: &mut Make) {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for record in log.records {
         let plan = &state.planned.plan;
-        let by = record.actor.name(plan);
         for event in &record.events {
             let decided = matches!(
                 event,
@@ -266,7 +267,9 @@ fn decisions(log: &Log<'_>, make: &mut Make) {
                     | Event::CommandRefused { .. }
                     | Event::RunFinished { outcome: Outcome::Abandoned { .. } }
             );
-            if decided && let Some(said) = saying::event(event, &by, Some(plan), &zone) {
+            if decided
+                && let Some(said) = saying::event(event, Some(&record.actor), Some(plan), &zone)
+            {
                 rows.push(vec![plain(clock(record.at, &zone)), plain(said)]);
             }
         }

@@ -15,6 +15,7 @@ use backout_core::plan::{
     Action, DataPolicy, DecisionAction, DecisionRule, Effect, Many, Moment, Permission, Plan,
     Severity, Stdin, Step, Text, Trigger, Unanswered, Watch,
 };
+use backout_core::record::Actor;
 use backout_core::watch::Verdict;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -278,9 +279,19 @@ fn deadline(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// What an event says, with its times on this clock; `None` for what people need not read.
-/// `plan` is the run's plan, for the names of people; `by` the name of the one who wrote it.
+/// `plan` is the run's plan, for the names of people; `actor` the one who wrote it.
 #[must_use]
-pub fn event(event: &Event, by: &str, plan: Option<&Plan>, zone: &TimeZone) -> Option<String> {
+pub fn event(
+    event: &Event,
+    actor: Option<&Actor>,
+    plan: Option<&Plan>,
+    zone: &TimeZone,
+) -> Option<String> {
+    let by = &match (actor, plan) {
+        (Some(actor), Some(plan)) => actor.name(plan),
+        (Some(actor), None) => actor.person().map_or_else(String::new, ToString::to_string),
+        (None, _) => String::new(),
+    };
     let name = |person: &PersonId| match plan {
         Some(plan) => person.name(plan),
         None => person.to_string(),
@@ -334,9 +345,13 @@ pub fn event(event: &Event, by: &str, plan: Option<&Plan>, zone: &TimeZone) -> O
         },
         Event::StepIntent { attempt: 1, .. } => "started".to_owned(),
         Event::StepIntent { attempt, .. } => format!("started again (attempt {attempt})"),
-        Event::StepExecuted { evidence, .. } => match by {
-            "coordinator" => format!("done, verifying{}", seen(evidence)),
-            by => format!("done, attested by {by}{}", seen(evidence)),
+        Event::StepExecuted { evidence, .. } => match actor {
+            Some(Actor::Person { .. }) => format!("done, attested by {by}{}", seen(evidence)),
+            // A report is no attestation: another system stands for nothing.
+            Some(Actor::System { .. }) => format!("done, reported by {by}{}", seen(evidence)),
+            Some(Actor::Coordinator { .. }) | None => {
+                format!("done, verifying{}", seen(evidence))
+            }
         },
         Event::StepVerified { evidence, .. } => {
             format!("verified, to be confirmed{}", seen(evidence))

@@ -10,6 +10,7 @@ use backout_core::duration::{BadDuration, Span};
 use backout_core::ids::TriggerId;
 use backout_core::plan::Severity;
 use backout_core::state::RunState;
+use backout_documents::saying;
 
 use super::Done;
 use super::invoke::chosen_option;
@@ -72,7 +73,11 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         then(app, state, &said);
         say_if_late(state);
         match (held, &state.held) {
-            (Some(_), None) => anstream::println!("The run was held; it is not any more."),
+            (Some(held), None) => anstream::println!(
+                "{} had held the run ({}); it is not held any more.",
+                held.by.name(&state.planned.plan),
+                saying::hold(held.cause, held.reason.as_deref())
+            ),
             (Some(_), Some(_)) => anstream::println!(
                 "The run is held: nothing starts before `backout resume {}`.",
                 state.run

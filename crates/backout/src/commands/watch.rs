@@ -154,7 +154,7 @@ async fn look_on(
                         }
                         told &= tell(&value);
                     } else if !live && !matches!(event, Event::SourceOutageEnded { .. })
-                        && let Some(said) = backout_documents::saying::event(&event, "", Some(plan), &zone)
+                        && let Some(said) = backout_documents::saying::event(&event, None, Some(plan), &zone)
                     {
                         told &= tell(&format_args!("{}  {said}", words::clock(app.now(), &zone)));
                     }

@@ -18,13 +18,9 @@ use super::words::{self, clock, one_line};
 pub(crate) fn lines(record: &Record, plan: Option<&Plan>) -> Vec<String> {
     let zone = &plan.map_or(TimeZone::UTC, words::zone);
     let at = clock(record.at, zone);
-    let by = match plan {
-        Some(plan) => record.actor.name(plan),
-        None => record.actor.person().map_or_else(String::new, ToString::to_string),
-    };
     let mut lines = Vec::new();
     for event in &record.events {
-        let Some(said) = saying::event(event, &by, plan, zone) else { continue };
+        let Some(said) = saying::event(event, Some(&record.actor), plan, zone) else { continue };
         // Reasons, names and findings come from outside: one event is one line.
         let said = one_line(&said.replace(['\n', '\r'], " "), 600);
         let about = event.step().map_or("run", |step| step.as_str());

@@ -218,8 +218,9 @@ pub(crate) fn evidence(state: &RunState, question: &Question) -> Vec<String> {
             .map(|(act, by)| {
                 let name = by.name(&state.planned.plan);
                 match (&question.asks, act) {
-                    (Asks::Decide, Act::Decide { verb, .. }) => {
-                        format!("{name} wants to {}", verb.shown())
+                    (Asks::Decide, Act::Decide { .. }) => {
+                        let wants = act.shown();
+                        format!("{name} wants to {}", wants.trim_start_matches("decide to "))
                     }
                     _ => format!("{name} agrees"),
                 }

@@ -23,7 +23,7 @@ fn only_one_of_several_deployments_begins() {
     stage.say("decide CHG7 back-out --reason enough --as lead").expect(0);
     let mut codes: Vec<_> = running.iter_mut().map(|running| running.code()).collect();
     codes.sort();
-    assert_eq!(codes, [Some(11), Some(30), Some(30), Some(30)]);
+    assert_eq!(codes, [Some(11), Some(30), Some(30), Some(30)], "{}", stage.errors());
     assert_eq!(stage.lines("opened"), 1);
     let runs = stage.say("runs --json").json();
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1));

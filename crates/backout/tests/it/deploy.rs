@@ -551,7 +551,11 @@ fn other_systems_report_stages_and_alerts() {
     assert!(resolved.contains("200"), "{resolved}");
     assert_eq!(running.code(), Some(11));
     assert_eq!(stage.status()["outcome"], "reverted");
-    stage.say("log").says("build 4711").says("done, says a signed webhook for ann").says("pager:");
+    stage
+        .say("log")
+        .says("build 4711")
+        .says("done, reported by signed webhook (ann)")
+        .says("pager:");
     assert!(
         !std::fs::read_to_string(stage.path("plan.backout.yaml"))
             .expect("the plan")

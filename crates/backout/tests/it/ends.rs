@@ -162,10 +162,8 @@ fn a_start_that_takes_two_people_waits_for_the_second() {
         .say("invoke plan.backout.yaml --as bob --reason why --plain")
         .expect(30)
         .says("backout resume CHG7-1");
-    stage
-        .say("resume CHG7-1 --plain --as bob")
-        .expect(0)
-        .says("start agreed by Bob (bob) with Lena Lead");
+    stage.say("resume CHG7-1 --plain --as bob").expect(0);
+    stage.say("log CHG7").expect(0).says("start agreed by Bob (bob) with Lena Lead");
 }
 
 /// Without a run named, every open one is listed; with several open, none is guessed.

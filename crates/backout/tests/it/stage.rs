@@ -161,8 +161,15 @@ impl Stage {
     /// A coordinator in the background.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
         let mut command = self.command(words);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let errors = self.path("background.err");
+        let errors = std::fs::OpenOptions::new().create(true).append(true).open(errors);
+        command.stdout(Stdio::null()).stderr(errors.expect("a file"));
         Running(command.spawn().expect("started"))
+    }
+
+    /// What all that ran in the background said on standard error.
+    pub(crate) fn errors(&self) -> String {
+        self.read("background.err")
     }
 
     /// Waits until something is so.

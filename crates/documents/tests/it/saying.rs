@@ -1,13 +1,20 @@
 //! What an event says to people.
 
 use backout_core::event::Event;
+use backout_core::people::{Account, PersonId};
+use backout_core::record::Actor;
 use backout_documents::saying;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+fn bob(name: &str) -> Actor {
+    Actor::Person { id: PersonId::Name(name.to_owned()), role: None, account: Account::default() }
+}
+
 fn said(event: Value) -> String {
     let event: Event = serde_json::from_value(event).expect("an event");
-    saying::event(&event, "Bob Fox (pm)", None, &TimeZone::UTC).expect("it says something")
+    saying::event(&event, Some(&bob("Bob Fox (pm)")), None, &TimeZone::UTC)
+        .expect("it says something")
 }
 
 #[test]
@@ -45,7 +52,7 @@ fn a_fix_says_until_when_and_a_way_back_which() {
     );
     let zone = TimeZone::get("Europe/London").expect("a zone");
     let event: Event = serde_json::from_value(fix).expect("an event");
-    let there = saying::event(&event, "Bob", None, &zone).expect("it says something");
+    let there = saying::event(&event, Some(&bob("Bob")), None, &zone).expect("it says something");
     assert!(there.contains("until 6 Jun 2026 02:30:00 BST"), "{there}");
     let back = made(json!({"choice": "back-out", "option": "full"}));
     assert_eq!(said(back), "decided by Bob Fox (pm): back out (full): so");

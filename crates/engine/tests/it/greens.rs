@@ -14,12 +14,14 @@ use backout_core::ids::{OptionId, StepId, TriggerId};
 use backout_core::intent::Intent;
 use backout_core::people::PersonId;
 use backout_core::plan::{Effect, Severity};
+use backout_core::question::Asks;
 use backout_core::record::Record;
 use backout_core::refusal::Refusal;
 use backout_core::release::took_place;
 use backout_core::state::{Illegal, RunState};
 use backout_core::status::Status;
 use backout_core::watch::{Meaning, Reading, State, Verdict};
+use backout_engine::clock::Clock;
 use backout_engine::conductor::Observer;
 use backout_engine::{Conductor, Control, End, Patience, Sight};
 use backout_testkit::plans;
@@ -28,7 +30,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::night::{Night, at, id, intent, plan, role, succeeded};
-use crate::stage::{Stage, holder, no_forecast};
+use crate::stage::{Count, Stage, holder, no_forecast};
 
 fn step(name: &str) -> StepId {
     StepId::new(name).expect("a name")
@@ -572,4 +574,43 @@ async fn old_news_lets_nothing_pass() {
         }
         drop(tell);
     }
+}
+
+/// After the way back a trigger may still be about what was before. It is waited for until it
+/// is not, and then asked about: for how long is known.
+#[tokio::test]
+async fn what_is_not_healthy_after_the_way_back_is_waited_for_and_asked_about() {
+    let rules = json!({"critical": {"action": "back-out", "by": "lead", "automatic": true}});
+    let more = json!({"triggers": {"logins": {
+        "severity": "critical", "every": "20s", "recovers_after": "90s",
+        "gauge": {"url": "http://x", "limit": "> 5"},
+    }}});
+    let stage = Stage::of(plan(&rules, &more)).await;
+    let (tell, news) = mpsc::channel(4);
+    tell.try_send(vec![Event::TriggerChanged {
+        trigger: id("logins"),
+        from: State::Insufficient,
+        to: State::Firing,
+        meaning: Meaning::Breach,
+        before: false,
+        reading: Reading::default(),
+    }])
+    .expect("room");
+    let (_keep, control) = mpsc::channel::<Control>(1);
+    let (hands, clock) = (Arc::clone(&stage.hands), stage.clock.clone());
+    let mut conductor =
+        Conductor::new(stage.log().await, hands, clock, no_forecast(), "test".to_owned())
+            .watching(news, Arc::new(Looks(None)));
+    let mut count = Count::default();
+    let end = conductor.run(&mut count, control, Patience::None).await.expect("an end");
+    assert_eq!(end, End::Waiting);
+    let state = conductor.state();
+    let last = state.step(&step("undo-a")).and_then(|(_, known)| known.ended).expect("it is done");
+    // One look, for 90 s healthy, one look more.
+    let due = last + jiff::SignedDuration::from_secs(20 + 90 + 20);
+    let asked = conductor.questions().swap_remove(0);
+    assert_eq!(asked.asks, Asks::NotRecovered { triggers: vec![id("logins")] });
+    assert_eq!((asked.due, stage.clock.now()), (Some(due), due));
+    assert!(state.finished.is_none());
+    drop(tell);
 }

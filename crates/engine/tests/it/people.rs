@@ -14,6 +14,7 @@ use backout_core::proof::Proof;
 use backout_core::question::{Asks, questions};
 use backout_core::refusal::Refusal;
 use backout_core::status::Status;
+use backout_engine::End;
 use backout_engine::command::Submitted;
 use backout_testkit::{Die, plans};
 use serde_json::json;
@@ -535,4 +536,43 @@ async fn a_person_can_have_a_step_checked_again() {
     let refused = say(&mut stage.log().await, again()).await;
     let nothing = Refusal::NothingToCheck { step: id("a") };
     assert!(matches!(&refused, Submitted::Refused(refusal) if *refusal == nothing), "{refused:?}");
+}
+
+/// An option that keeps users out is not an end: the run waits for another one, whoever looks
+/// after it, unless a person accepts it as it is.
+#[tokio::test]
+async fn an_option_that_keeps_users_out_waits_for_another() {
+    let steps = json!([
+        plans::automatic("close", Effect::Opaque, &[]),
+        plans::automatic("restore", Effect::Opaque, &["close"]),
+    ]);
+    let more = json!({"options": {
+        "closed": {"title": "Keep users out", "steps": ["close"], "holding": true, "default": true},
+        "full": {"title": "Everything"},
+    }});
+    let held = || async {
+        let mut stage = Stage::new(plans::plan_with(&steps, &more)).await;
+        for _ in 0..2 {
+            let ended = stage.coordinate().await;
+            assert!(matches!(ended, Died::Ended(End::Holding)), "{ended:?}");
+        }
+        let asked = questions(stage.log().await.state()).swap_remove(0);
+        assert_eq!(asked.asks, Asks::Holding { option: option("closed") });
+        stage
+    };
+    let mut stage = held().await;
+    let mut log = stage.log().await;
+    let same = say(&mut log, Command::SwitchOption { option: option("closed") }).await;
+    let already = Refusal::OnOptionAlready { option: option("closed") };
+    assert!(matches!(&same, Submitted::Refused(refusal) if *refusal == already), "{same:?}");
+    say(&mut log, Command::SwitchOption { option: option("full") }).await;
+    assert_eq!(stage.run_to_end().await, Outcome::Reverted);
+    let effects = ["close", "restore"].map(|name| stage.hands.effects(&id(name)));
+    assert_eq!(effects, [1, 1], "what is done stays done");
+    let mut stage = held().await;
+    let (verb, option, fix_for, question) = (Verb::Continue, None, None, None);
+    let accept = Command::Decide { verb, option, fix_for, question, readings: Default::default() };
+    say(&mut stage.log().await, accept).await;
+    assert_eq!(stage.run_to_end().await, Outcome::Partial);
+    assert_eq!(stage.hands.effects(&id("restore")), 0);
 }
