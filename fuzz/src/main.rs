@@ -130,7 +130,7 @@ fn log_reader(lines: &[Vec<u8>]) {
     }
     if let Some(state) = state {
         let _ = backout_core::question::questions(&state);
-        let _ = backout_core::decide::decide(&state, state.started);
+        let _ = backout_core::decide::decide(&state, state.started());
     }
 }
 

@@ -151,7 +151,7 @@ async fn concurrent(folder: &Path, runs: usize, steps: usize) -> f64 {
 async fn restart(folder: &Path, steps: usize) -> (f64, u64) {
     let journal = Arc::new(SqliteJournal::open(folder).expect("opened"));
     let log = begin(&journal, chain(steps + 2, Some(steps))).await;
-    let run = log.state().run.clone();
+    let run = log.state().run().clone();
     assert_eq!(conduct(log, Arc::default()).await, End::Waiting);
     // The person answers while nobody is at work.
     let mut log = RunLog::open(Arc::clone(&journal), &run).await.expect("opened");
@@ -163,7 +163,7 @@ async fn restart(folder: &Path, steps: usize) -> (f64, u64) {
     let (forecast, policy) = (StatedForecast::default(), Policy::default());
     let said = submit(&mut log, sender, &request, &forecast, &policy).await.expect("written");
     assert!(matches!(said, Submitted::Done(_)), "{said:?}");
-    let events = log.state().seq.0;
+    let events = log.state().seq().0;
     drop((log, journal));
     let began = Instant::now();
     let journal = Arc::new(SqliteJournal::open(folder).expect("opened"));

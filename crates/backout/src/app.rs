@@ -16,7 +16,7 @@ use backout_identity::AccountName;
 use backout_sqlite::{Lease, SqliteJournal};
 
 use crate::failure::Failure;
-use crate::policy::read_policy;
+use crate::policy::{read_policy, read_policy_tonight};
 
 /// What every command needs.
 #[derive(Clone)]
@@ -100,13 +100,11 @@ impl App {
     /// The same on the night: a policy that cannot be read stops no command. The one a run
     /// began with holds in any case.
     pub(crate) fn policy_tonight(&self) -> Policy {
-        read_policy().unwrap_or_else(|failure| {
-            anstream::eprintln!(
-                "warning: {}; the policy the run began with holds",
-                failure.message()
-            );
-            Policy::default()
-        })
+        let (policy, wrong) = read_policy_tonight();
+        for failure in wrong {
+            anstream::eprintln!("warning: {}; it is not applied", failure.message());
+        }
+        policy
     }
 
     pub(crate) fn now(&self) -> jiff::Timestamp {

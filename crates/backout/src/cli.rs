@@ -36,12 +36,13 @@ Start here:
   backout check my.backout.yaml    what is missing or wrong in it
 
 On a bad night:
-  backout invoke PLAN              start the way back, and stay with it
+  backout invoke PLAN              start the backout, and stay with it
   backout status                   where are we, and who is waited for?
   backout resume                   go on after anything
 
-Exit codes: 0 done, 1 findings or failed, 10 partial, 11 the release was backed out,
-20 waiting for a person, 30 refused, 64 usage, 70 bug."
+Exit codes: 0 done, 1 findings or failed, 10 in part or without any check, 11 the release
+was backed out, 12 holding: another option goes on, 20 waiting for a person, 30 refused,
+64 usage, 70 bug."
 )]
 pub(crate) struct Cli {
     /// Folder that keeps runs. Default: $XDG_STATE_HOME/backout.

@@ -33,14 +33,14 @@ pub(crate) fn glance(
     history: &History,
     at: Timestamp,
 ) -> Option<Result<Outlook, String>> {
-    if state.finished.is_some() || state.is_demo() {
+    if state.finished().is_some() || state.is_demo() {
         return None;
     }
     let back = state.if_backed_out(at);
     let state = back.as_ref().unwrap_or(state);
-    let nights = (2_000_000 / state.steps.len().max(1)).clamp(1000, 20_000);
+    let nights = (2_000_000 / state.steps().len().max(1)).clamp(1000, 20_000);
     let settings = Settings { nights, thorough: false, ..Settings::default() };
-    let looked = look(&Situation::of_run(state, at), &history.without(&state.run), settings);
+    let looked = look(&Situation::of_run(state, at), &history.without(state.run()), settings);
     Some(looked.map_err(|why| why.to_string()))
 }
 
@@ -51,7 +51,7 @@ fn numbers(state: &RunState, history: &History, now: Timestamp) -> Option<Foreca
     let settings =
         Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
     let outlook =
-        look(&Situation::of_run(&back, now), &history.without(&state.run), settings).ok()?;
+        look(&Situation::of_run(&back, now), &history.without(state.run()), settings).ok()?;
     // To the next second, and where it is long to the next minute.
     let span = |seconds: f64| {
         if !seconds.is_finite() {
@@ -101,15 +101,15 @@ impl Forecaster for HistoryForecaster {
     }
 
     fn order(&self, state: &RunState, now: Timestamp) -> Option<Vec<StepId>> {
-        if state.planned.order.is_empty() {
+        if state.planned().order.is_empty() {
             return None;
         }
         let mut situation = Situation::of_run(state, now);
         situation.order = None;
         let settings =
             Settings { nights: 4096, thorough: false, threads: threads(), ..Settings::default() };
-        let outlook = look(&situation, &self.0.without(&state.run), settings).ok()?;
-        Some(outlook.order.iter().map(|&step| state.steps[step].id.clone()).collect())
+        let outlook = look(&situation, &self.0.without(state.run()), settings).ok()?;
+        Some(outlook.order.iter().map(|&step| state.steps()[step].id.clone()).collect())
     }
 }
 

@@ -27,11 +27,11 @@ pub(crate) async fn open_runs(app: &App) -> Result<Vec<RunState>, Failure> {
             continue;
         }
         let log = RunLog::open(std::sync::Arc::clone(&journal), &run).await?;
-        if log.state().finished.is_none() {
+        if log.state().finished().is_none() {
             open.push(log.state().clone());
         }
     }
-    open.sort_by_key(|state| std::cmp::Reverse((state.started, state.run.clone())));
+    open.sort_by_key(|state| std::cmp::Reverse((state.started(), state.run().clone())));
     Ok(open)
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn find_open(app: &App, said: Option<&str>) -> Result<Open, Fai
     let mut open = open_runs(app).await?;
     Ok(match open.len() {
         0 => Open::None,
-        1 => Open::One(open.remove(0).run),
+        1 => Open::One(open.remove(0).run().clone()),
         _ => Open::Several(open),
     })
 }
@@ -75,7 +75,7 @@ pub(crate) async fn find(app: &App, said: Option<&str>) -> Result<RunId, Failure
                     // It may be the one that matters: whoever asks must hear of it.
                     return Ok(run);
                 };
-                let rank = (log.state().finished.is_none(), log.state().started);
+                let rank = (log.state().finished().is_none(), log.state().started());
                 if newest.as_ref().is_none_or(|(best, _)| rank > *best) {
                     newest = Some((rank, run));
                 }

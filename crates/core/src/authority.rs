@@ -7,7 +7,7 @@
 //! |---|---|
 //! | acknowledge, fail | the step's owner, their deputies, or the person it was handed to |
 //! | stop, retry, resolve, check again | the same, and the leads |
-//! | invoke, deploy, switch option, skip, add, replace, assign, abandon | the leads |
+//! | invoke, deploy, switch option, skip, add, replace, assign, attest, abandon | the leads |
 //! | decide | the roles that are asked, and their deputies; to back out, the leads too |
 //! | approve | the roles the stage names, else the leads; two where it is irreversible |
 //! | hold, resume, log a defect | anyone with a role: stopping must be cheap |
@@ -217,8 +217,14 @@ fn check_quorum(
 /// Who else has asked for the very same.
 #[must_use]
 pub fn agreed_before(run: &RunState, person: &Person, act: &Act) -> Vec<PersonId> {
-    let others = run.proposals.iter().filter(|(proposed, by)| proposed == act && *by != person.id);
-    others.map(|(_, by)| by.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+    let mut others: Vec<PersonId> = Vec::new();
+    for (proposed, by) in &run.proposals {
+        let is_new = !by.is_same(&person.id) && !others.iter().any(|other| other.is_same(by));
+        if proposed == act && is_new {
+            others.push(by.clone());
+        }
+    }
+    others
 }
 
 /// Whether the step is this person's to do.

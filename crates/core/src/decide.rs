@@ -12,7 +12,6 @@ use jiff::Timestamp;
 
 use crate::act::Answer;
 use crate::cause::StepFault;
-use crate::choice::Choice;
 use crate::decision;
 use crate::doubt;
 use crate::event::{Outcome, ResolvedBy};
@@ -59,10 +58,7 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
 /// healthy again; an option that keeps users out waits for the next one.
 fn end_of_backout(state: &RunState, now: Timestamp) -> Vec<Intent> {
     if let Some(option) = state.holding_option() {
-        let accepted = state.release.decided.last().is_some_and(|decided| {
-            decided.choice == Choice::Continue
-                && state.holding.is_some_and(|since| since <= decided.at)
-        });
+        let accepted = state.holding_accepted;
         return match state.holding {
             None => vec![Intent::Hold { option: option.clone() }],
             Some(_) if accepted => vec![Intent::Finish { outcome: Outcome::Partial }],
@@ -102,7 +98,7 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
                 None
             }
         }
-        Status::InDoubt | Status::Failed if known.recheck => {
+        Status::InDoubt | Status::Held | Status::Failed if known.recheck => {
             Some(Intent::Verify { step: index, purpose: Purpose::Probe })
         }
         Status::InDoubt => {

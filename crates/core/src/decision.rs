@@ -31,7 +31,7 @@ use crate::duration::Span;
 use crate::event::{Event, Outcome, Reason};
 use crate::ids::{RoleId, TriggerId};
 use crate::intent::{Intent, Timer};
-use crate::plan::{DecisionAction, Plan, Unanswered};
+use crate::plan::{Condition, DecisionAction, Plan, Unanswered};
 use crate::release::{Attention, PendingDecision, Release, TriggerStatus};
 use crate::state::RunState;
 use crate::status::Status;
@@ -193,6 +193,8 @@ fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionRequested
     let within = rule.and_then(|rule| rule.within).unwrap_or(WITHIN);
     let fix_until = (action == DecisionAction::BackOutUnlessFixable).then(|| {
         let window = rule.and_then(|rule| rule.fix_window).unwrap_or(FIX_WINDOW);
+        let most = state.planned.policy.fix_at_most;
+        let window = most.map_or(window, |most| window.min(most));
         now.checked_add(window.signed()).unwrap_or(now)
     });
     let by_itself = action == DecisionAction::BackOut && automatic && guards.is_empty();
@@ -394,7 +396,8 @@ fn or_twice(state: &RunState, began: Timestamp, length: Span, now: Timestamp) ->
     if open { ended(due) } else { due }
 }
 
-/// How long what fired may take to be healthy again in runs that began with version 1.
+/// How long the sender of an alert may take to say that it is over; and how long what fired may
+/// take to be healthy again in runs that began with version 1.
 const RECOVERY: Span = Span::minutes(15);
 
 /// When what is not healthy after a backout is known to be so: when the windows of all these
@@ -408,12 +411,24 @@ pub fn recovery_due(state: &RunState) -> Option<Timestamp> {
     }
     let plan = &state.planned.plan;
     let window = plan.watch.as_ref().and_then(|watch| watch.window).unwrap_or(WATCH_WINDOW);
-    let clears = not_recovered(state)
-        .into_iter()
-        .filter_map(|id| plan.triggers.get(id))
-        .map(|trigger| trigger.clears_after(window.get()))
-        .max()?;
-    last.checked_add(Span::from(clears).signed()).ok()
+    // Samples that no coordinator was there to take are not there either.
+    let last = last.max(state.owned_since);
+    let longest = plan.triggers.values().map(|trigger| trigger.clears_after(window.get())).max();
+    let due = |id: &TriggerId| {
+        let trigger = plan.triggers.get(id)?;
+        let clears = match trigger.condition {
+            // What it is made of has windows of its own.
+            Condition::Composite(_) => longest?,
+            // Its sender tells in its own time that it is over.
+            Condition::Webhook(_) => RECOVERY.get(),
+            _ => trigger.clears_after(window.get()),
+        };
+        let seen = state.release.triggers.get(id);
+        // Below its limit already: it is given the time it takes to be healthy again.
+        let since = seen.filter(|seen| seen.state == State::Recovering).map(|seen| seen.since);
+        last.max(since.unwrap_or(last)).checked_add(Span::from(clears).signed()).ok()
+    };
+    not_recovered(state).into_iter().filter_map(due).max()
 }
 
 /// The backout is done, and what fired is not healthy yet: it may become so by itself.

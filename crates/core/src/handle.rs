@@ -63,21 +63,21 @@ pub fn handle(
         return Err(Refusal::Finished);
     }
     if request.reason().is_none() && request.command.needs_reason() == NeedsReason::Always {
-        return Err(Refusal::ReasonMissing { act });
+        return Err(Refusal::ReasonMissing { act: Box::new(act) });
     }
     let plan = &state.planned.plan;
-    let denied = |denial| Refusal::Denied { act: act.clone(), denial };
+    let denied = |denial| Refusal::Denied { act: Box::new(act.clone()), denial };
     let person = person_of(plan, actor, facts.accounts).map_err(denied)?;
     let authority = check_authority(plan, Some(state), facts.policy, &person, &act);
     // What it is about may be missing or over: that is said first, to anyone.
     let draft = draft(state, actor, request, facts, &act)?;
     if let Authority::Denied(denial) = authority {
-        return Err(Refusal::Denied { act, denial });
+        return Err(Refusal::Denied { act: Box::new(act), denial });
     }
     let confirmed = match draft.concern {
         Some(concern) if !request.confirmed => {
             let question = question_of(&request.command);
-            return Err(Refusal::Confirm { concern, act, question });
+            return Err(Refusal::Confirm { concern, act: Box::new(act), question });
         }
         concern => concern,
     };
@@ -95,7 +95,7 @@ pub fn handle(
 pub fn refusal_event(refusal: &Refusal) -> Option<Event> {
     match refusal {
         Refusal::Denied { act, denial } => {
-            Some(Event::CommandRefused { act: act.clone(), denial: denial.clone() })
+            Some(Event::CommandRefused { act: (**act).clone(), denial: denial.clone() })
         }
         _ => None,
     }
@@ -158,7 +158,7 @@ fn draft(
         }
         Command::LogDefect { title, id, severity, trigger } => {
             if title.trim().is_empty() {
-                return Err(Refusal::ReasonMissing { act: act.clone() });
+                return Err(Refusal::ReasonMissing { act: Box::new(act.clone()) });
             }
             Draft::from(vec![Event::DefectLogged {
                 title: title.trim().to_owned(),
@@ -173,7 +173,7 @@ fn draft(
         _ => Draft::from(step::events(state, actor, request, act)?),
     };
     // What is returned can be written: it is tried on a copy.
-    let impossible = |error| Refusal::NotPossible { act: act.clone(), error };
+    let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };
     state.with(&draft.events, actor, facts.now).map_err(impossible)?;
     Ok(draft)
 }

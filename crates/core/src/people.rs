@@ -42,6 +42,15 @@ impl PersonId {
         Self::of_name(plan, &plan.person(role))
     }
 
+    /// Whether both mean the same person: names do not differ by case alone.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Name(one), Self::Name(other)) => one.to_lowercase() == other.to_lowercase(),
+            (one, other) => one == other,
+        }
+    }
+
     /// The person's name.
     #[must_use]
     pub fn name(&self, plan: &Plan) -> String {
@@ -98,7 +107,8 @@ impl Account {
     /// Whether the account has this name.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
-        self.name.as_deref() == Some(name)
+        let number = self.uid.filter(|_| self.name.is_none());
+        self.name.as_deref() == Some(name) || number.is_some_and(|uid| format!("uid {uid}") == name)
     }
 }
 

@@ -3,7 +3,7 @@
 //! "Verified" is said only where a machine's check, or a person's, held after the action. An
 //! action that ended well is done, and no more than that.
 
-use crate::plan::{Action, Effect, Step};
+use crate::plan::Step;
 use crate::state::RunState;
 use crate::status::{Status, StepState};
 
@@ -46,9 +46,7 @@ pub fn proof(step: &Step, known: &StepState) -> Option<Proof> {
         0 if confirms && known.confirmed => Proof::Confirmed,
         0 if confirms => Proof::NotVerified,
         0 if known.by.as_ref().is_some_and(|by| by.person().is_some()) => Proof::Attested,
-        0 if step.effect() == Effect::Read && !matches!(step.action, Action::Manual(_)) => {
-            Proof::ReadOnly
-        }
+        0 if step.changes_nothing() => Proof::ReadOnly,
         0 => Proof::NoCheck,
         all if held == all && known.is_checked() => Proof::Verified,
         _ if known.attested => Proof::Attested,
@@ -61,6 +59,8 @@ pub fn proof(step: &Step, known: &StepState) -> Option<Proof> {
 pub struct Tally {
     /// A check of a machine or of a person held after them.
     pub verified: usize,
+    /// They change nothing, so there is nothing to verify.
+    pub read_only: usize,
     /// A person stands for them.
     pub attested: usize,
     /// They are done, and neither a check nor a person stands for them.
@@ -92,7 +92,8 @@ impl RunState {
         let mut tally = Tally::default();
         for index in (0..self.steps.len()).filter(|&index| self.selected[index]) {
             match self.proof(index) {
-                Some(Proof::Verified | Proof::Confirmed | Proof::ReadOnly) => tally.verified += 1,
+                Some(Proof::Verified | Proof::Confirmed) => tally.verified += 1,
+                Some(Proof::ReadOnly) => tally.read_only += 1,
                 Some(Proof::Attested) => tally.attested += 1,
                 Some(Proof::NotVerified | Proof::NoCheck) => tally.unverified += 1,
                 None if self.states[index].status == Status::Skipped => tally.skipped += 1,

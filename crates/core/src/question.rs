@@ -160,7 +160,25 @@ pub fn questions(state: &RunState) -> Vec<Question> {
         let answers = vec![reply(state, resume, Meaning::GoOn, &[])];
         questions.push(Question { answers, ..of_run(Asks::Held { by, cause, reason }) });
     }
+    for question in &mut questions {
+        put_to_those_who_may(question);
+    }
     questions
+}
+
+/// A question that names no one is put to the roles that may answer it.
+fn put_to_those_who_may(question: &mut Question) {
+    let anyone = question.answers.iter().any(|reply| reply.by.is_empty());
+    if question.person.is_some() || !question.roles.is_empty() || anyone {
+        return;
+    }
+    for reply in &question.answers {
+        for role in &reply.by {
+            if !question.roles.contains(role) {
+                question.roles.push(role.clone());
+            }
+        }
+    }
 }
 
 /// A question about the run, put to anyone.
@@ -242,7 +260,13 @@ fn about_start(state: &RunState) -> Question {
         Direction::Forward => Act::Deploy,
         Direction::Back => Act::Invoke,
     };
-    let roles = allowed_roles(&state.planned.plan, Some(state), &act);
+    let plan = &state.planned.plan;
+    let has_agreed = |role: &RoleId| {
+        let id = PersonId::of_role(plan, role);
+        state.proposals.iter().any(|(proposed, by)| *proposed == act && by.is_same(&id))
+    };
+    let mut roles = allowed_roles(plan, Some(state), &act);
+    roles.retain(|role| !has_agreed(role));
     let resume = Reply::new(Offer::Resume { run: state.run.clone() }, Meaning::AgreeToStart);
     let quorum = state.planned.quorum.unwrap_or(1);
     Question {
@@ -369,7 +393,10 @@ fn agreement(state: &RunState, act: &Act) -> Option<Agreement> {
 
 fn about_step(state: &RunState, index: usize) -> Option<Question> {
     let (step, known) = (&state.steps[index], &state.states[index]);
-    let asked: Vec<RoleId> = step.owner.iter().cloned().collect();
+    let asked: Vec<RoleId> = match &known.assigned {
+        Some(PersonId::Role(role)) => vec![role.clone()],
+        _ => step.owner.iter().cloned().collect(),
+    };
     let id = || step.id.clone();
     let offer = |offer, meaning| reply(state, offer, meaning, &asked);
     let resolve = |answer, meaning| offer(Offer::Resolve { step: id(), answer }, meaning);
@@ -433,8 +460,8 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
                 resolve(Answer::Happened, Meaning::Happened),
                 resolve(Answer::DidNotHappen, Meaning::DidNotHappen),
             ];
+            answers.extend(check_again());
             if known.status == Status::InDoubt {
-                answers.extend(check_again());
                 answers.push(resolve(Answer::Hold, Meaning::KeepOpen));
             }
             let asks = Asks::InDoubt {

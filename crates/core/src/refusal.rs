@@ -17,7 +17,7 @@ pub enum Refusal {
     /// The sender may not.
     Denied {
         /// What they asked for.
-        act: Act,
+        act: Box<Act>,
         /// Why not.
         denial: Denial,
     },
@@ -26,12 +26,12 @@ pub enum Refusal {
     /// The command needs a reason.
     ReasonMissing {
         /// What was asked for.
-        act: Act,
+        act: Box<Act>,
     },
     /// It does not fit the run as it stands.
     NotPossible {
         /// What was asked for.
-        act: Act,
+        act: Box<Act>,
         /// Why not.
         error: Illegal,
     },
@@ -67,7 +67,7 @@ pub enum Refusal {
         /// What.
         concern: Concern,
         /// The command that was asked for.
-        act: Act,
+        act: Box<Act>,
         /// The question it answers.
         question: Option<u32>,
     },
@@ -96,6 +96,8 @@ pub enum Refusal {
         run: RunId,
         /// Where it goes.
         direction: Direction,
+        /// What was to begin.
+        wanted: Direction,
         /// Whether a second run may be begun at all.
         may_begin: bool,
     },
@@ -200,6 +202,9 @@ impl Refusal {
                 Meaning::LetStart,
             )]),
             Self::Confirm { concern, act, question } => confirm(run, concern, act, *question),
+            Self::FixTooLong { most } if most.get().is_zero() => {
+                vec![Reply::new(back_out(None, None, false), Meaning::BackOut)]
+            }
             Self::FixTooLong { most } => vec![Reply::new(fix(*most, None), Meaning::TryFix)],
             Self::FixForNoTime => {
                 vec![Reply::new(fix(crate::decision::FIX_WINDOW, None), Meaning::TryFix)]
@@ -220,7 +225,7 @@ impl Refusal {
                 )]
             }
             Self::OnOptionAlready { .. } => look().into_iter().collect(),
-            Self::SecondRun { run, direction, may_begin } => {
+            Self::SecondRun { run, direction, wanted, may_begin } => {
                 let first = match direction {
                     Direction::Forward => {
                         Reply::new(Offer::BackOut { run: run.clone() }, Meaning::BackOut)
@@ -235,7 +240,7 @@ impl Refusal {
                 }
                 replies.push(Reply::new(Offer::Abandon { run: run.clone() }, Meaning::GiveUp));
                 if *may_begin {
-                    let again = Offer::Start { direction: *direction, again: true };
+                    let again = Offer::Start { direction: *wanted, again: true };
                     replies.push(Reply::new(again, Meaning::SecondRun));
                 }
                 replies

@@ -5,6 +5,7 @@
 //! hand (which steps are ready, which are stuck), so that deciding costs what
 //! is going on and not what the plan holds.
 
+mod fields;
 mod forward;
 mod step;
 mod way;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::act::{Act, Answer};
 use crate::cause::HoldCause;
+use crate::choice::Choice;
 use crate::event::{Direction, Event, Mode, Outcome, RunPlanned};
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
@@ -80,55 +82,59 @@ pub enum Departure {
 #[derive(Debug, Clone)]
 pub struct RunState {
     /// The run.
-    pub run: RunId,
+    pub(crate) run: RunId,
     /// Its frozen plan and how it was invoked.
-    pub planned: Box<RunPlanned>,
+    pub(crate) planned: Box<RunPlanned>,
     /// The steps as they are now, deviations included.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// What is known about each.
-    pub states: Vec<StepState>,
+    pub(crate) states: Vec<StepState>,
     /// Which part of the run each belongs to.
     parts: Vec<Part>,
     /// Which of them belong to the way that was chosen.
-    pub selected: Vec<bool>,
+    pub(crate) selected: Vec<bool>,
     /// What each waits for.
-    pub graph: Graph,
+    pub(crate) graph: Graph,
     /// The chosen steps in the order in which people and lanes take them up: each
     /// behind what it waits for, otherwise as frozen.
-    pub order: Vec<usize>,
+    pub(crate) order: Vec<usize>,
     /// Steps that do not start before a time.
-    pub not_before: BTreeMap<StepId, Timestamp>,
+    pub(crate) not_before: BTreeMap<StepId, Timestamp>,
     /// The option in force.
-    pub option: Option<OptionId>,
+    pub(crate) option: Option<OptionId>,
     /// Why nothing new starts, if so.
-    pub held: Option<Held>,
+    pub(crate) held: Option<Held>,
     /// How and when it ended, if so.
-    pub finished: Option<(Outcome, Timestamp)>,
+    pub(crate) finished: Option<(Outcome, Timestamp)>,
     /// Who started it.
-    pub started_by: Actor,
+    pub(crate) started_by: Actor,
     /// When it was invoked.
-    pub started: Timestamp,
+    pub(crate) started: Timestamp,
     /// The coordinator's term.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// The coordinator, for people.
-    pub coordinator: Option<String>,
+    pub(crate) coordinator: Option<String>,
     /// Position of the last record.
-    pub seq: Seq,
+    pub(crate) seq: Seq,
     /// Digest of the last record.
-    pub tail: Digest,
+    pub(crate) tail: Digest,
     /// Open votes: who asked for what.
-    pub proposals: Vec<(Act, PersonId)>,
+    pub(crate) proposals: Vec<(Act, PersonId)>,
     /// Whether people still have to agree before anything starts.
-    pub awaits_agreement: bool,
+    pub(crate) awaits_agreement: bool,
     /// Since when every step of an option that keeps users out is done, if so.
-    pub holding: Option<Timestamp>,
+    pub(crate) holding: Option<Timestamp>,
+    /// Whether it is accepted that the run ends there.
+    pub(crate) holding_accepted: bool,
+    /// When the present coordinator took the run over.
+    pub(crate) owned_since: Timestamp,
     /// The format version of the record the run began with. What follows from an event, and
     /// what happens next, is judged by it: an open run goes on as it began.
-    pub version: u32,
+    pub(crate) version: u32,
     /// Departures from the plan.
-    pub deviations: Vec<Deviation>,
+    pub(crate) deviations: Vec<Deviation>,
     /// The deployment, if the run is one, and what is watched.
-    pub release: Release,
+    pub(crate) release: Release,
     /// Steps nobody waits for any more: pending, and everything before them is settled.
     pub(crate) ready: BTreeSet<usize>,
     /// Steps that are neither pending nor settled.
@@ -181,6 +187,8 @@ impl RunState {
             proposals: Vec::new(),
             awaits_agreement: planned.quorum.is_some_and(|quorum| quorum > 1),
             holding: None,
+            holding_accepted: false,
+            owned_since: record.at,
             version: record.v,
             deviations: Vec::new(),
             release,
@@ -479,6 +487,7 @@ impl RunState {
                     return Err(Illegal::Epoch { current: self.epoch, found: *epoch });
                 }
                 self.epoch = *epoch;
+                self.owned_since = record.at;
                 self.coordinator = Some(coordinator.clone());
             }
             Event::StartAgreed { .. } => {
@@ -487,7 +496,7 @@ impl RunState {
             }
             Event::HoldingReached { .. } => self.holding = Some(record.at),
             Event::RunHeld { cause, reason } => {
-                self.proposals.clear();
+                self.clear_proposals();
                 self.held = Some(Held {
                     by: record.actor.clone(),
                     cause: *cause,
@@ -497,12 +506,12 @@ impl RunState {
             }
             Event::RunResumed { .. } => {
                 self.held = None;
-                self.proposals.clear();
+                self.clear_proposals();
             }
             Event::RunFinished { outcome } => self.finished = Some((outcome.clone(), record.at)),
             Event::OptionSwitched { option, reason } => {
                 self.choose(option)?;
-                self.holding = None;
+                (self.holding, self.holding_accepted) = (None, false);
                 self.deviates(Departure::SwitchedOption(option.clone()), reason, record);
             }
             Event::OrderFrozen { order } => {
@@ -512,7 +521,7 @@ impl RunState {
             Event::StepAdded { step, behind, before, not_before, reason } => {
                 self.not_before.extend(not_before.map(|at| (step.id.clone(), at)));
                 self.insert(step, behind.as_ref(), before)?;
-                self.holding = None;
+                (self.holding, self.holding_accepted) = (None, false);
                 self.deviates(Departure::Added(step.id.clone()), reason, record);
             }
             Event::CommandProposed { act, .. } => {
@@ -521,8 +530,8 @@ impl RunState {
                 }
             }
             Event::CommandRefused { .. } => {}
-            Event::BackoutStarted { option, reason } => {
-                self.back_out(option.as_ref(), reason, record)?;
+            Event::BackoutStarted { option, .. } => {
+                self.back_out(option.as_ref(), record)?;
             }
             _ if Release::is_about(event) => {
                 // Words for one question do not count for another; what is measured
@@ -536,6 +545,8 @@ impl RunState {
                 if settles {
                     self.proposals.clear();
                 }
+                let goes_on = matches!(event, Event::DecisionMade { choice: Choice::Continue, .. });
+                self.holding_accepted |= goes_on && self.holding.is_some();
                 self.release.event(event, record);
             }
             _ => {
@@ -550,8 +561,16 @@ impl RunState {
 
     fn deviates(&mut self, what: Departure, reason: &str, record: &Record) {
         let (by, at) = (record.actor.clone(), record.at);
-        self.proposals.clear();
+        self.clear_proposals();
         self.deviations.push(Deviation { what, by, reason: reason.to_owned(), at });
+    }
+
+    /// Words for one situation do not count in another; those for the start count until it is
+    /// agreed.
+    fn clear_proposals(&mut self) {
+        let starts = |act: &Act| matches!(act, Act::Invoke | Act::Deploy);
+        let awaits = self.awaits_agreement;
+        self.proposals.retain(|(act, _)| awaits && starts(act));
     }
 
     fn set_status(&mut self, index: usize, status: Status, at: Timestamp) {

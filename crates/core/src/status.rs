@@ -108,6 +108,7 @@ pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<St
         (Running, Event::StepInDoubt { .. })
         | (InDoubt, Event::StepProbed { .. } | Event::StepCheckRequested { .. }) => InDoubt,
         (Failed, Event::StepProbed { .. } | Event::StepCheckRequested { .. }) => Failed,
+        (Held, Event::StepProbed { .. } | Event::StepCheckRequested { .. }) => Held,
         (InDoubt | Held, Event::StepResolved { answer, .. }) => match answer {
             Answer::Happened => Verifying,
             Answer::DidNotHappen => Pending,

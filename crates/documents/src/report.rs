@@ -104,7 +104,7 @@ impl Section {
 #[must_use]
 pub fn report(log: &Log<'_>, sections: &[Section]) -> Document {
     let state = log.state;
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let mut make = Make::default();
     make.quiet(subtitle(state));
     for section in Section::ALL.into_iter().filter(|section| sections.contains(section)) {
@@ -122,9 +122,9 @@ pub fn report(log: &Log<'_>, sections: &[Section]) -> Document {
                 make.heading(2, ANNEX);
                 make.paragraph(vec![
                     Inline::plain("As it was frozen when the run began. Its digest: "),
-                    Inline::code(state.planned.plan_digest.to_string()),
+                    Inline::code(state.planned().plan_digest.to_string()),
                 ]);
-                make.code(Some("yaml"), &state.planned.source);
+                make.code(Some("yaml"), &state.planned().source);
             }
         }
     }
@@ -143,22 +143,22 @@ pub fn report(log: &Log<'_>, sections: &[Section]) -> Document {
 #[must_use]
 pub fn footing(state: &RunState) -> String {
     let short: String =
-        state.tail.to_string().trim_start_matches("sha256:").chars().take(12).collect();
-    format!("{} · log {} records, {short}", subtitle(state), state.seq)
+        state.tail().to_string().trim_start_matches("sha256:").chars().take(12).collect();
+    format!("{} · log {} records, {short}", subtitle(state), state.seq())
 }
 
 fn subtitle(state: &RunState) -> String {
-    let mode = match state.planned.mode {
+    let mode = match state.planned().mode {
         Mode::Live => "",
         Mode::Demo => " · a demonstration, not a real system",
     };
     let change =
-        state.planned.plan.change.id.as_ref().map(|id| format!(" · {id}")).unwrap_or_default();
-    format!("Run {}{change}{mode}", state.run)
+        state.planned().plan.change.id.as_ref().map(|id| format!(" · {id}")).unwrap_or_default();
+    format!("Run {}{change}{mode}", state.run())
 }
 
 fn zone(state: &RunState) -> TimeZone {
-    let named = state.planned.plan.window.as_ref().and_then(backout_plan::times::zone_of);
+    let named = state.planned().plan.window.as_ref().and_then(backout_plan::times::zone_of);
     named.unwrap_or(TimeZone::UTC)
 }
 
@@ -181,7 +181,7 @@ fn took(length: Duration) -> String {
 /// When the first step began and the last one was settled, as far as known. Without
 /// the end of every step that was done, nobody knows which was the last.
 fn clocks(state: &RunState) -> (Option<Timestamp>, Option<Timestamp>) {
-    clocks_of(state, |index| state.selected[index])
+    clocks_of(state, |index| state.selected()[index])
 }
 
 /// The same of some of the steps.
@@ -190,7 +190,7 @@ fn clocks_of(
     is_meant: impl Fn(usize) -> bool,
 ) -> (Option<Timestamp>, Option<Timestamp>) {
     let chosen = || {
-        let all = state.states.iter().enumerate();
+        let all = state.states().iter().enumerate();
         all.filter(|(index, _)| is_meant(*index)).map(|(_, known)| known)
     };
     let started = chosen().filter_map(|known| known.started).min();
@@ -207,7 +207,7 @@ fn timeline(log: &Log<'_>, make: &mut Make) {
     let mut rows = Vec::new();
     let mut day = None;
     for record in log.records {
-        let plan = &log.state.planned.plan;
+        let plan = &log.state.planned().plan;
         for event in &record.events {
             let Some(mut said) = saying::event(event, Some(&record.actor), Some(plan), &zone)
             else {
@@ -247,7 +247,7 @@ fn decisions(log: &Log<'_>, make: &mut Make) {
     make.heading(2, "Decisions");
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for record in log.records {
-        let plan = &state.planned.plan;
+        let plan = &state.planned().plan;
         for event in &record.events {
             let decided = matches!(
                 event,
@@ -281,14 +281,14 @@ fn deviations(log: &Log<'_>, make: &mut Make) {
     let state = log.state;
     let zone = zone(state);
     make.heading(2, "Departures from the plan");
-    if state.deviations.is_empty() {
+    if state.deviations().is_empty() {
         make.text("There were none.");
     }
-    let rows = state.deviations.iter().map(|deviation| {
+    let rows = state.deviations().iter().map(|deviation| {
         vec![
             plain(clock(deviation.at, &zone)),
-            plain(saying::departure(&state.planned.plan, &deviation.what)),
-            plain(deviation.by.name(&state.planned.plan)),
+            plain(saying::departure(&state.planned().plan, &deviation.what)),
+            plain(deviation.by.name(&state.planned().plan)),
             plain(deviation.reason.trim()),
         ]
     });

@@ -68,7 +68,7 @@ pub async fn submit<J: Journal>(
             true => forecaster.summary(state, sender.at),
             false => None,
         };
-        let policy = &policy.clone().tightened_by(&state.planned.policy);
+        let policy = &policy.clone().tightened_by(&state.planned().policy);
         let facts =
             Facts { now: sender.at, forecast: forecast.as_ref(), policy, accounts: sender.account };
         let (mut events, refusal) = match handle(state, sender.actor, request, &facts) {
@@ -88,7 +88,7 @@ pub async fn submit<J: Journal>(
             let order = forecaster.order(&then, sender.at);
             events.extend(order.map(|order| Event::OrderFrozen { order }));
         }
-        let epoch = state.epoch;
+        let epoch = state.epoch();
         match log.append(epoch, sender.actor.clone(), sender.at, events).await {
             Ok(record) => {
                 return Ok(match (refusal, act) {
@@ -96,7 +96,7 @@ pub async fn submit<J: Journal>(
                     (None, None) => Submitted::Done(record),
                     (None, Some(act)) => {
                         let state = log.state();
-                        let plan = &state.planned.plan;
+                        let plan = &state.planned().plan;
                         let person = person_of(plan, sender.actor, sender.account).ok();
                         let authority = person.map(|person| {
                             check_authority(plan, Some(state), policy, &person, &act)

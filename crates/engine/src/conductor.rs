@@ -31,6 +31,7 @@ use backout_core::question::questions;
 use backout_core::record::{Actor, Record};
 use backout_core::state::RunState;
 use backout_core::status::Status;
+use backout_core::upgrade::Upgrade;
 
 use crate::clock::Clock;
 use crate::fault::{self, Point};
@@ -150,7 +151,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         forecaster: Arc<dyn Forecaster>,
         id: String,
     ) -> Self {
-        let world = World::of(&log.state().planned);
+        let world = World::of(log.state().planned());
         Self {
             log,
             hands,
@@ -194,14 +195,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         mut control: mpsc::Receiver<Control>,
         patience: Patience,
     ) -> Result<End, Stopped> {
-        if let Some((outcome, _)) = &self.log.state().finished {
+        if let Some((outcome, _)) = self.log.state().finished() {
             return Ok(End::Finished(outcome.clone()));
         }
         self.take_over(observer).await?;
         self.recover(observer).await?;
         loop {
             let due = self.turn(observer).await?;
-            if let Some((outcome, _)) = &self.log.state().finished {
+            if let Some((outcome, _)) = self.log.state().finished() {
                 return Ok(End::Finished(outcome.clone()));
             }
             let idle = self.tasks.is_empty();
@@ -210,10 +211,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             let only_people = idle && due.of_steps.is_none();
             let asks = idle && !questions(self.log.state()).is_empty();
             // A deployment that is left is not watched any more: that has to be said.
-            let watches = self.news.is_some() && self.log.state().release.goes_forward();
-            let ended = match self.log.state().holding {
-                Some(_) => End::Holding,
-                None => End::Waiting,
+            let watches = self.news.is_some() && self.log.state().release().goes_forward();
+            let state = self.log.state();
+            let ended = match state.holding() {
+                Some(_) if state.is_settled() => End::Holding,
+                _ => End::Waiting,
             };
             let nothing_due = only_people && due.of_people.is_none() && due.recovery.is_none();
             if nothing_due && !watches && patience == Patience::None {
@@ -249,7 +251,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 match intent {
                     Intent::Start { step } => {
                         events.push(self.intent(step));
-                        starts.push(self.log.state().steps[step].id.clone());
+                        starts.push(self.log.state().steps()[step].id.clone());
                     }
                     Intent::Verify { step, purpose } => self.verify(step, purpose),
                     Intent::Wake { at, of } => {
@@ -259,7 +261,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     Intent::Bake { step, verdict } => {
                         match self.judged(About::Stage(step), verdict, now) {
                             Ok(verdict) => {
-                                let stage = self.log.state().steps[step].id.clone();
+                                let stage = self.log.state().steps()[step].id.clone();
                                 events.push(Event::StageBaked { stage, verdict });
                             }
                             Err(left) => due.add(Timer::Watch, left),
@@ -285,7 +287,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     }
                     Intent::Decide { choice, reason, known } => {
                         let readings = self.sight.as_ref().map(|sight| sight.readings());
-                        let release = &self.log.state().release;
+                        let release = self.log.state().release();
                         let made = decided(
                             release,
                             choice,
@@ -343,10 +345,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// beside it.
     fn written(&self, intent: Intent) -> Option<Event> {
         let state = self.log.state();
-        let about = |index: usize| (state.steps[index].id.clone(), state.states[index].attempt);
+        let about = |index: usize| (state.steps()[index].id.clone(), state.states()[index].attempt);
         Some(match intent {
             Intent::Succeed { step } => {
-                let evidence = state.states[step].evidence.clone();
+                let evidence = state.states()[step].evidence.clone();
                 let (step, attempt) = about(step);
                 Event::StepSucceeded { step, attempt, evidence }
             }
@@ -356,7 +358,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             }
             Intent::Hold { option } => Event::HoldingReached { option },
             Intent::Fail { step, fault } => {
-                let evidence = state.states[step].evidence.clone();
+                let evidence = state.states()[step].evidence.clone();
                 let (step, attempt) = about(step);
                 Event::StepFailed { step, attempt, effect: FailureEffect::Unknown, fault, evidence }
             }
@@ -374,11 +376,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
 
     fn intent(&self, index: usize) -> Event {
         let state = self.log.state();
-        let (step, known) = (&state.steps[index], &state.states[index]);
+        let (step, known) = (&state.steps()[index], &state.states()[index]);
         let repeats_after_doubt = known.doubt.is_some() && !known.key.is_empty();
         let key = match repeats_after_doubt {
             true => known.key.clone(),
-            false => format!("{}/{}/{}", state.run, step.id, known.attempt + 1),
+            false => format!("{}/{}/{}", state.run(), step.id, known.attempt + 1),
         };
         Event::StepIntent {
             step: step.id.clone(),
@@ -395,14 +397,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         let wanted: Vec<(StepId, u32)> = state
             .active()
             .filter(|&i| {
-                state.states[i].status == Status::Running && state.states[i].stop.is_some()
+                state.states()[i].status == Status::Running && state.states()[i].stop.is_some()
             })
-            .map(|i| (state.steps[i].id.clone(), state.states[i].attempt))
+            .map(|i| (state.steps()[i].id.clone(), state.states()[i].attempt))
             .filter(|(step, attempt)| self.stopping.get(step) != Some(attempt))
             .collect();
         for (step, attempt) in wanted {
             self.stopping.insert(step.clone(), attempt);
-            let (hands, run) = (Arc::clone(&self.hands), self.log.state().run.clone());
+            let (hands, run) = (Arc::clone(&self.hands), self.log.state().run().clone());
             // The hands keep trying until the attempt has ended.
             tokio::spawn(async move { hands.stop(&run, &step, attempt).await });
         }
@@ -465,7 +467,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     observer.tick(self.log.state());
                     return match wanted {
                         Control::Detach => Ok(Some(End::Detached)),
-                        Control::Interrupt if self.log.state().held.is_some() => Ok(Some(End::Detached)),
+                        Control::Interrupt if self.log.state().held().is_some() => Ok(Some(End::Detached)),
                         Control::Interrupt => self.hold(observer).await.map(|()| None),
                     };
                 }
@@ -490,7 +492,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
 
     async fn hold(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
         // Somebody else may write first; the wish must not get lost over that.
-        while self.log.state().held.is_none() && self.log.state().finished.is_none() {
+        while self.log.state().held().is_none() && self.log.state().finished().is_none() {
             let held = Event::RunHeld { cause: HoldCause::Terminal, reason: None };
             self.append(observer, vec![held]).await?;
         }
@@ -536,7 +538,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         observer: &mut impl Observer,
         events: Vec<Event>,
     ) -> Result<bool, Stopped> {
-        let before = self.log.state().seq;
+        let before = self.log.state().seq();
         match self.log.append(self.epoch, self.actor(), self.clock.now(), events).await {
             Ok(record) => {
                 observer.record(&record, self.log.state());
@@ -555,9 +557,12 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
 
     async fn missed_since(&self, seq: backout_core::ids::Seq) -> Result<Vec<Record>, Stopped> {
         let state = self.log.state();
-        let stored = self.log.journal().read(&state.run, seq).await.map_err(OpenError::from)?;
-        let parsed = stored.iter().filter_map(|bytes| serde_json::from_slice(bytes).ok());
-        Ok(parsed.filter(|record: &Record| record.seq <= state.seq).collect())
+        let stored = self.log.journal().read(state.run(), seq).await.map_err(OpenError::from)?;
+        let parsed = stored.iter().filter_map(|bytes| {
+            let record = serde_json::from_slice(bytes);
+            record.or_else(|_| Upgrade::default().read(bytes)).ok()
+        });
+        Ok(parsed.filter(|record: &Record| record.seq <= state.seq()).collect())
     }
 
     async fn catch_up(&mut self, observer: &mut impl Observer) -> Result<bool, Stopped> {
@@ -569,10 +574,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
 
     fn still_owner(&self) -> Result<(), Stopped> {
         let state = self.log.state();
-        if state.epoch == self.epoch {
+        if state.epoch() == self.epoch {
             return Ok(());
         }
-        Err(Stopped::Fenced(state.coordinator.clone().unwrap_or_default()))
+        Err(Stopped::Fenced(state.coordinator().unwrap_or_default().to_owned()))
     }
 
     fn actor(&self) -> Actor {

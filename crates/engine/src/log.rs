@@ -93,7 +93,7 @@ impl<J: Journal> RunLog<J> {
     /// # Errors
     /// [`OpenError`].
     pub async fn refresh(&mut self) -> Result<Vec<Record>, OpenError> {
-        let stored = self.journal.read(&self.state.run, self.chain.seq()).await?;
+        let stored = self.journal.read(self.state.run(), self.chain.seq()).await?;
         let mut records = Vec::with_capacity(stored.len());
         for bytes in &stored {
             let record = self.chain.read(bytes)?;
@@ -112,7 +112,7 @@ impl<J: Journal> RunLog<J> {
     /// # Errors
     /// [`ReadError`].
     pub async fn changed(&self) -> Result<(), ReadError> {
-        self.journal.changed(&self.state.run, self.chain.seq()).await
+        self.journal.changed(self.state.run(), self.chain.seq()).await
     }
 
     /// Appends events as one record. They are applied to the state first: what
@@ -130,7 +130,7 @@ impl<J: Journal> RunLog<J> {
     ) -> Result<Record, WriteError> {
         let record = Record {
             v: FORMAT,
-            run: self.state.run.clone(),
+            run: self.state.run().clone(),
             seq: self.chain.seq().next(),
             epoch,
             at,
@@ -160,7 +160,7 @@ impl<J: Journal> RunLog<J> {
     }
 
     async fn reload(&mut self) -> Result<(), OpenError> {
-        let run = self.state.run.clone();
+        let run = self.state.run().clone();
         *self = Self::open(Arc::clone(&self.journal), &run).await?;
         Ok(())
     }

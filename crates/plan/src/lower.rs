@@ -94,6 +94,10 @@ impl de::Error for Error {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        if let Some(now) = renamed(variant, expected) {
+            let message = format!("`{variant}` is called `{now}` now");
+            return Self::new(codes::WRONG_VALUE, message).hint(format!("write `{now}`"));
+        }
         Self::new(codes::WRONG_VALUE, format!("`{variant}` is not one of {}", one_of(expected)))
             .hint(suggest(variant, expected))
     }
@@ -102,6 +106,13 @@ impl de::Error for Error {
         Self::new(codes::MISSING_KEY, format!("`{field}` is missing here"))
             .hint(format!("add `{field}: …`"))
     }
+}
+
+/// The new word for one of former plans, where it is expected.
+fn renamed(word: &str, expected: &[&'static str]) -> Option<&'static str> {
+    const RENAMED: &[(&str, &str)] = &[("escalate", "switch-option")];
+    let (_, now) = RENAMED.iter().find(|(before, _)| *before == word)?;
+    expected.iter().find(|known| *known == now).copied()
 }
 
 /// serde's words for what it expected, in words for people.

@@ -259,7 +259,19 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
         connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failed)
     };
     let foreign = |why: String| OpenError::Foreign { path: path.to_owned(), why };
-    match (number("application_id")?, number("user_version")?) {
+    let read = || Ok::<_, OpenError>((number("application_id")?, number("user_version")?));
+    let found = match read()? {
+        known @ ((0, 0) | (APPLICATION_ID, USER_VERSION)) => known,
+        // Another process may be making it between the two looks: what it is shows once no
+        // writer is in between.
+        _ => {
+            connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+            let found = read();
+            connection.execute_batch("ROLLBACK").map_err(failed)?;
+            found?
+        }
+    };
+    match found {
         (APPLICATION_ID, USER_VERSION) => Ok(()),
         (APPLICATION_ID, newer) => Err(foreign(format!(
             "it has version {newer}, this program writes version {USER_VERSION}"

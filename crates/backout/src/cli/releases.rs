@@ -49,8 +49,8 @@ pub(crate) struct DecideArgs {
     /// What.
     #[arg(value_enum, required_unless_present = "explain")]
     pub(crate) verb: Option<DecideVerb>,
-    /// Why. It goes into the log.
-    #[arg(long, required_unless_present = "explain")]
+    /// Why. It goes into the log. Only back-out goes on without one.
+    #[arg(long)]
     pub(crate) reason: Option<String>,
     /// The number of the question that is answered. If another one is open by then,
     /// nothing is decided.

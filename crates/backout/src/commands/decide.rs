@@ -26,8 +26,8 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
     if args.explain {
         return explain(app, log.state(), args.json);
     }
-    let (Some(verb), Some(reason)) = (args.verb, &args.reason) else {
-        return Err(Failure::usage("say what is decided, and why"));
+    let Some(verb) = args.verb else {
+        return Err(Failure::usage("say what is decided"));
     };
     let verb = match verb {
         DecideVerb::BackOut => Verb::BackOut,
@@ -48,9 +48,9 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         .transpose()
         .map_err(|error: BadDuration| Failure::usage(format!("--for: {error}")))?;
     let state = log.state();
-    let held = state.held.clone();
+    let held = state.held().cloned();
     let option = match &args.option {
-        Some(said) => chosen_option(&state.planned.plan, Some(said))?,
+        Some(said) => chosen_option(&state.planned().plan, Some(said))?,
         None => None,
     };
     // The log may be older than what the decision is based on: what is measured now goes with it.
@@ -62,7 +62,7 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         .collect();
     let question = args.question;
     let command = Command::Decide { verb, option, fix_for, question, readings };
-    let request = Request { command, reason: Some(reason.clone()), confirmed: args.yes };
+    let request = Request { command, reason: args.reason.clone(), confirmed: args.yes };
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
         let state = log.state();
@@ -72,15 +72,15 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         };
         then(app, state, &said);
         say_if_late(state);
-        match (held, &state.held) {
+        match (held, &state.held()) {
             (Some(held), None) => anstream::println!(
                 "{} had held the run ({}); it is not held any more.",
-                held.by.name(&state.planned.plan),
+                held.by.name(&state.planned().plan),
                 saying::hold(held.cause, held.reason.as_deref())
             ),
             (Some(_), Some(_)) => anstream::println!(
                 "The run is held: nothing starts before `backout resume {}`.",
-                state.run
+                state.run()
             ),
             (None, _) => {}
         }
@@ -95,13 +95,13 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
 
 /// A fix is tried although the backout is not in time any more: that has to be seen.
 fn say_if_late(state: &RunState) {
-    let made = state.release.decided.last();
+    let made = state.release().decided.last();
     let Some(latest) = made.and_then(|made| made.latest.filter(|latest| *latest <= made.at)) else {
         return;
     };
     anstream::eprintln!(
         "warning: the backout had to start by {} to finish in time",
-        words::clock(latest, &words::zone(&state.planned.plan))
+        words::clock(latest, &words::zone(&state.planned().plan))
     );
 }
 
@@ -136,7 +136,7 @@ pub(super) async fn defect(app: &App, args: &DefectArgs) -> Done {
 }
 
 fn trigger_of(state: &RunState, said: &str) -> Result<TriggerId, Failure> {
-    let triggers = &state.planned.plan.triggers;
+    let triggers = &state.planned().plan.triggers;
     triggers.keys().find(|id| id.as_str() == said).cloned().ok_or_else(|| {
         let names: Vec<&str> = triggers.keys().map(|id| id.as_str()).collect();
         Failure::usage(format!("the plan has no trigger `{said}`"))
@@ -151,19 +151,19 @@ fn explain(app: &App, state: &RunState, json: bool) -> Done {
     let state = standing.as_ref().unwrap_or(state);
     if json {
         let records: Vec<_> =
-            state.release.decided.iter().map(|made| release::record_json(state, made)).collect();
+            state.release().decided.iter().map(|made| release::record_json(state, made)).collect();
         let value = json!({
-            "run": state.run,
+            "run": state.run(),
             "decisions": records,
-            "open": state.release.open.as_ref().map(release::open_json),
+            "open": state.release().open.as_ref().map(release::open_json),
         });
         anstream::println!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(Exit::Done);
     }
-    let zone = words::zone(&state.planned.plan);
+    let zone = words::zone(&state.planned().plan);
     let lines = release::explained(state, app.now(), &zone);
     if lines.is_empty() {
-        anstream::println!("Nothing was decided in {}, and nothing is asked.", state.run);
+        anstream::println!("Nothing was decided in {}, and nothing is asked.", state.run());
     }
     lines.iter().for_each(|line| anstream::println!("{line}"));
     Ok(Exit::Done)

@@ -56,7 +56,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
     let again = args.again || args.demo;
     let wanted = Wanted { actor, account, planned, selected, again };
     let log = begin(app, &journal, wanted, Vec::new()).await?;
-    let lease = app.lease(&log.state().run)?;
+    let lease = app.lease(log.state().run())?;
     coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
 }
 
@@ -72,12 +72,12 @@ async fn earlier(
         }
         let log = RunLog::open(std::sync::Arc::clone(journal), &run).await?;
         let state = log.state();
-        let same = state.planned.plan.change.release == plan.change.release;
+        let same = state.planned().plan.change.release == plan.change.release;
         let back = |decided: &backout_core::release::DecisionRecord| {
             decided.reason.is_automatic()
                 && matches!(decided.choice, backout_core::choice::Choice::BackOut { .. })
         };
-        if same && state.release.decided.iter().any(back) {
+        if same && state.release().decided.iter().any(back) {
             return Ok(Some(run));
         }
     }

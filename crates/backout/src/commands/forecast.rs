@@ -154,36 +154,36 @@ async fn of_run(app: &App, args: &ForecastArgs, working: Working) -> Done {
     }
     let run = run_ref::find(app, Some(&args.target)).await?;
     let log = app.open(&run).await?;
-    let mut state = log.state().clone();
-    if let Some((_, at)) = &state.finished {
+    let state = log.state().clone();
+    if let Some((_, at)) = &state.finished() {
         return Err(Failure::usage(format!(
             "{run} ended at {}; there is nothing left to forecast",
-            words::moment(*at, &words::zone(&state.planned.plan))
+            words::moment(*at, &words::zone(&state.planned().plan))
         ))
         .hint(format!("`backout log {run}` tells what happened")));
     }
-    assume(&mut state.planned.plan, args)?;
-    let zone = words::zone(&state.planned.plan);
-    let history = history(app, args.history.as_ref(), &state.planned.plan).await?;
-    let begun = state.states.iter().filter_map(|known| known.started).min();
+    let state = state.assuming(|plan| assume(plan, args))?;
+    let zone = words::zone(&state.planned().plan);
+    let history = history(app, args.history.as_ref(), &state.planned().plan).await?;
+    let begun = state.states().iter().filter_map(|known| known.started).min();
     let begun = begun.unwrap_or_else(|| app.now());
     let at = match &args.at {
-        Some(said) => moment(said, &zone, &state.planned.window, app.now(), Some(begun))?,
+        Some(said) => moment(said, &zone, &state.planned().window, app.now(), Some(begun))?,
         None => app.now(),
     };
     let history = history.without(&run);
     let situation = Situation::of_run(&state, at);
-    let outlook = foretell(look(&situation, &history, settings(args, state.steps.len())))?;
-    let plan = &state.planned.plan;
+    let outlook = foretell(look(&situation, &history, settings(args, state.steps().len())))?;
+    let plan = &state.planned().plan;
     let fix = args.fix.as_deref().map(|said| compare_fix(said, plan, &outlook)).transpose()?;
     let shown = Shown {
         plan,
-        steps: &state.steps,
+        steps: state.steps(),
         doer: situation.doer.clone(),
         run: Some(run.to_string()),
-        held: state.held.is_some(),
-        option: state.option.clone(),
-        only: state.planned.only.iter().map(ToString::to_string).collect(),
+        held: state.held().is_some(),
+        option: state.option().cloned(),
+        only: state.planned().only.iter().map(ToString::to_string).collect(),
         outlook,
         others: Vec::new(),
         helpers: Vec::new(),
@@ -191,7 +191,7 @@ async fn of_run(app: &App, args: &ForecastArgs, working: Working) -> Done {
         fix,
         partial: None,
         zone,
-        window: state.planned.window,
+        window: state.planned().window,
     };
     drop(working);
     show(args, &shown)

@@ -93,7 +93,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     };
     let wanted = Wanted { actor, account, planned, selected, again: args.again };
     let log = begin(app, &journal, wanted, Vec::new()).await?;
-    let lease = app.lease(&log.state().run)?;
+    let lease = app.lease(log.state().run())?;
     coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
 }
 
@@ -171,7 +171,7 @@ pub(super) async fn begin(
             Err(WriteError::Append(AppendError::Moved)) => {}
             log => {
                 let log = log?;
-                app.ledger().begin_run(&log.state().run)?;
+                app.ledger().begin_run(log.state().run())?;
                 return Ok(log);
             }
         }
@@ -190,12 +190,12 @@ async fn open_runs(
         newest = newest.max(number);
         let log = RunLog::open(Arc::clone(journal), &run).await?;
         let state = log.state();
-        if state.finished.is_none() && state.planned.plan.change.name() == plan.change.name() {
-            let direction = match state.release.goes_forward() {
+        if state.finished().is_none() && state.planned().plan.change.name() == plan.change.name() {
+            let direction = match state.release().goes_forward() {
                 true => Direction::Forward,
                 false => Direction::Back,
             };
-            let awaits_agreement = state.awaits_agreement;
+            let awaits_agreement = state.awaits_agreement();
             open.push(OpenRun { run, direction, awaits_agreement });
         }
     }
@@ -273,21 +273,21 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
         run_ref::Open::Several(runs) => {
             let mut failure = Failure::usage(format!("{} runs are open: say which", runs.len()));
             for state in runs {
-                let title = words::one_line(&state.planned.plan.change.title, 60);
-                failure = failure.hint(format!("`backout resume {}`  {title}", state.run));
+                let title = words::one_line(&state.planned().plan.change.title, 60);
+                failure = failure.hint(format!("`backout resume {}`  {title}", state.run()));
             }
             return Err(failure);
         }
     };
     let mut log = app.open(&run).await?;
-    if log.state().finished.is_some() {
+    if log.state().finished().is_some() {
         anstream::eprintln!("{run} is finished; nothing is left to do.");
         return Ok(exit_of(log.state(), &End::Finished(outcome(log.state()))));
     }
     let as_who = args.who.who.as_deref();
     let command = match log.state() {
-        state if state.awaits_agreement => Some(Command::AgreeToStart),
-        state if state.held.is_some() => Some(Command::Resume),
+        state if state.awaits_agreement() => Some(Command::AgreeToStart),
+        state if state.held().is_some() => Some(Command::Resume),
         _ => None,
     };
     if let Some(command) = command {
@@ -302,7 +302,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
         }
     }
     let lease = app.lease(&run)?;
-    if log.state().states.iter().all(|known| known.attempt == 0) {
+    if log.state().states().iter().all(|known| known.attempt == 0) {
         // Nothing was ever dispatched, so there is nothing the ledger could have lost.
         app.ledger().begin_run(&run)?;
     }
@@ -323,7 +323,7 @@ pub(super) async fn coordinate(
     // The executable of this process, also after it was replaced on disk.
     let supervisor = PathBuf::from("/proc/self/exe");
     let hands = LocalHands::new(app.ledger(), supervisor, vec!["supervise".into()]);
-    if log.state().seq.0 == 1 {
+    if log.state().seq().0 == 1 {
         announce(&log, &mut view).await?;
     }
     let watcher = watch::of_run(app, log.state()).await?;
@@ -359,8 +359,8 @@ pub(super) async fn coordinate(
 /// Shows the record the run began with, which was there before the coordinator.
 async fn announce(log: &RunLog<SqliteJournal>, view: &mut View) -> Result<(), Failure> {
     use backout_engine::Journal;
-    let stored = log.journal().read(&log.state().run, backout_core::ids::Seq(0)).await?;
-    let mut chain = Chain::new(log.state().run.clone());
+    let stored = log.journal().read(log.state().run(), backout_core::ids::Seq(0)).await?;
+    let mut chain = Chain::new(log.state().run().clone());
     for bytes in stored {
         view.record(&chain.read(&bytes)?, log.state());
     }
@@ -405,14 +405,14 @@ fn signals() -> Result<mpsc::Receiver<Control>, Failure> {
 }
 
 fn outcome(state: &RunState) -> Outcome {
-    state.finished.as_ref().map_or(Outcome::Partial, |(outcome, _)| outcome.clone())
+    state.finished().as_ref().map_or(Outcome::Partial, |(outcome, _)| outcome.clone())
 }
 
 fn exit_of(state: &RunState, end: &End) -> Exit {
     match end {
         // `backout deploy PLAN && announce` must not announce what is gone again.
         End::Finished(Outcome::Reverted) if state.unverified().next().is_some() => Exit::Partial,
-        End::Finished(Outcome::Reverted) if state.release.deploys => Exit::BackedOut,
+        End::Finished(Outcome::Reverted) if state.release().deploys => Exit::BackedOut,
         // Without a trigger, only the stages' own checks stand for the release.
         End::Finished(Outcome::DeployedUnwatched) if state.unverified().next().is_some() => {
             Exit::Partial
@@ -447,21 +447,21 @@ fn say_end(state: &RunState, end: &End, json: bool) {
             for line in questions::lines(state) {
                 anstream::println!("{line}");
             }
-            anstream::println!("\nThen: backout resume {}", state.run);
+            anstream::println!("\nThen: backout resume {}", state.run());
         }
         End::Detached => {
             let running = state.active().filter(|&i| {
-                state.states[i].status == backout_core::status::Status::Running
-                    && !state.steps[i].action.is_reported()
+                state.states()[i].status == backout_core::status::Status::Running
+                    && !state.steps()[i].action.is_reported()
             });
-            let names: Vec<&str> = running.map(|i| state.steps[i].id.as_str()).collect();
+            let names: Vec<&str> = running.map(|i| state.steps()[i].id.as_str()).collect();
             if !names.is_empty() {
                 anstream::println!("\n{} goes on by itself.", names.join(", "));
             }
             anstream::println!(
                 "\nLeft {}. Come back with: backout resume {}",
-                state.run,
-                state.run
+                state.run(),
+                state.run()
             );
         }
     }

@@ -70,7 +70,7 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
             for state in many {
                 let asked = backout_core::question::questions(state);
                 for question in &asked {
-                    anstream::println!("{}: {}", state.run, questions::title(state, question));
+                    anstream::println!("{}: {}", state.run(), questions::title(state, question));
                 }
             }
             anstream::println!("\n`backout status RUN` shows one of them.");
@@ -84,12 +84,12 @@ fn status_json(app: &App, state: &RunState, history: &History) -> Result<Value, 
     let board = super::watch::kept(app, state).unwrap_or(None);
     let standing = board.map(|board| as_it_stands(state, &board, app.now()));
     let state = standing.as_ref().unwrap_or(state);
-    let view = StatusView::new(state, app.coordinator(&state.run), outlook.as_ref());
+    let view = StatusView::new(state, app.coordinator(state.run()), outlook.as_ref());
     Ok(serde_json::to_value(&view)?)
 }
 
 fn show_status(app: &App, known: &RunState, history: &History) {
-    let run = &known.run;
+    let run = &known.run();
     let coordinator = app.coordinator(run);
     let outlook = glance(known, history, app.now());
     // A board that cannot be read hides nothing that is in the log.
@@ -107,7 +107,7 @@ fn show_status(app: &App, known: &RunState, history: &History) {
     // What only waits for an answer goes on by itself afterwards, unless it is a deployment:
     // its deadlines run and its triggers are watched only while a coordinator is at work.
     let interrupted = Word::of(known, coordinator.is_some()) == Word::Interrupted;
-    let watched = known.release.goes_forward() && known.finished.is_none();
+    let watched = known.release().goes_forward() && known.finished().is_none();
     if coordinator.is_none() && (interrupted || watched) {
         anstream::println!("\nNo coordinator is at work on this run: backout resume {run}");
         if watched {
@@ -119,8 +119,8 @@ fn show_status(app: &App, known: &RunState, history: &History) {
 /// A run in a row of a table.
 fn row(app: &App, state: &RunState) -> Vec<String> {
     let (done, all) = state.progress();
-    let zone = words::zone(&state.planned.plan);
-    let word = Word::of(state, app.coordinator(&state.run).is_some()).shown();
+    let zone = words::zone(&state.planned().plan);
+    let word = Word::of(state, app.coordinator(state.run()).is_some()).shown();
     let tally = state.tally();
     let mut steps = format!("{done}/{all}");
     for (count, what) in [
@@ -133,11 +133,11 @@ fn row(app: &App, state: &RunState) -> Vec<String> {
         }
     }
     vec![
-        state.run.to_string(),
+        state.run().to_string(),
         word.split(':').next().unwrap_or(word).to_owned(),
         steps,
-        words::moment(state.started, &zone),
-        words::one_line(&state.planned.plan.change.title, 50),
+        words::moment(state.started(), &zone),
+        words::one_line(&state.planned().plan.change.title, 50),
     ]
 }
 
@@ -188,23 +188,23 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
             }
         }
     }
-    found.sort_by_key(|state| std::cmp::Reverse((state.started, state.run.clone())));
+    found.sort_by_key(|state| std::cmp::Reverse((state.started(), state.run().clone())));
     if args.json {
-        let word = |state: &RunState| Word::of(state, app.coordinator(&state.run).is_some());
+        let word = |state: &RunState| Word::of(state, app.coordinator(state.run()).is_some());
         let mut listed: Vec<_> = found
             .iter()
             .map(|state| {
                 let (done, all) = state.progress();
                 json!({
-                    "id": state.run,
-                    "change": state.planned.plan.change.name(),
-                    "title": state.planned.plan.change.title,
-                    "mode": state.planned.mode,
+                    "id": state.run(),
+                    "change": state.planned().plan.change.name(),
+                    "title": state.planned().plan.change.title,
+                    "mode": state.planned().mode,
                     "state": word(state),
-                    "option": state.option,
-                    "started": state.started,
-                    "finished": state.finished.as_ref().map(|(_, at)| *at),
-                    "outcome": state.finished.as_ref().map(|(outcome, _)| outcome),
+                    "option": state.option(),
+                    "started": state.started(),
+                    "finished": state.finished().as_ref().map(|(_, at)| *at),
+                    "outcome": state.finished().as_ref().map(|(outcome, _)| outcome),
                     "done": done,
                     "steps": all,
                     "tally": tally_json(state),
@@ -318,7 +318,7 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
             check_evidence(app, &run, event, &mut checked);
         }
     }
-    let (tail, digest) = (chain.tail(), state.as_ref().map(|state| state.planned.plan_digest));
+    let (tail, digest) = (chain.tail(), state.as_ref().map(|state| state.planned().plan_digest));
     if args.json {
         let value = json!({
             "run": run, "whole": checked.problems.is_empty(), "records": checked.records, "tail": tail,

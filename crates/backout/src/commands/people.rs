@@ -22,10 +22,10 @@ use crate::cli::{
 use crate::failure::{Exit, Failure, colour};
 
 pub(super) fn step_of(state: &RunState, said: &str) -> Result<StepId, Failure> {
-    let found = state.steps.iter().find(|step| step.id.as_str() == said);
+    let found = state.steps().iter().find(|step| step.id.as_str() == said);
     found.map(|step| step.id.clone()).ok_or_else(|| {
-        let names: Vec<&str> = state.steps.iter().map(|step| step.id.as_str()).collect();
-        Failure::usage(format!("there is no step `{said}` in {}", state.run))
+        let names: Vec<&str> = state.steps().iter().map(|step| step.id.as_str()).collect();
+        Failure::usage(format!("there is no step `{said}` in {}", state.run()))
             .hint(format!("its steps are {}", names.join(", ")))
     })
 }
@@ -50,7 +50,7 @@ pub(super) fn attach(
     state: &RunState,
     files: &[std::path::PathBuf],
 ) -> Result<Vec<Attachment>, Failure> {
-    let folder = app.ledger().run_folder(&state.run).join("attachments");
+    let folder = app.ledger().run_folder(state.run()).join("attachments");
     let mut attached = Vec::new();
     for file in files {
         let bytes = std::fs::read(file).map_err(|error| {
@@ -125,7 +125,7 @@ fn read_step_file(path: &Path, state: &RunState) -> Result<Step, Failure> {
         })?;
     }
     let file = path.display().to_string();
-    read_step(&bytes, &state.planned.plan, &state.steps).map_err(|(text, problems)| {
+    read_step(&bytes, &state.planned().plan, state.steps()).map_err(|(text, problems)| {
         for problem in &problems {
             anstream::eprintln!("{}\n", problem.render(&file, &text, colour(&std::io::stderr())));
         }
@@ -140,7 +140,7 @@ pub(super) async fn add(app: &App, args: &AddArgs) -> Done {
     let before: Vec<StepId> =
         args.before.iter().map(|before| step_of(log.state(), before)).collect::<Result<_, _>>()?;
     let id = step.id.clone();
-    let not_before = times::release(&step, log.state().planned.plan.window.as_ref());
+    let not_before = times::release(&step, log.state().planned().plan.window.as_ref());
     let command = Command::Add { step: Box::new(step), after, before, not_before };
     let request = Request::new(command, &args.reason);
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
@@ -155,7 +155,7 @@ pub(super) async fn replace(app: &App, args: &ReplaceArgs) -> Done {
     let old = step_of(log.state(), &args.step)?;
     let mut step = read_step_file(&args.file, log.state())?;
     step.id = old.clone();
-    let not_before = times::release(&step, log.state().planned.plan.window.as_ref());
+    let not_before = times::release(&step, log.state().planned().plan.window.as_ref());
     let command = Command::Replace { step: Box::new(step), not_before };
     let request = Request::new(command, &args.reason);
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
@@ -184,29 +184,29 @@ pub(super) async fn resolve(app: &App, args: &ResolveArgs) -> Done {
 pub(super) async fn assign(app: &App, args: &AssignArgs) -> Done {
     let mut log = open(app, &args.run).await?;
     let state = log.state();
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let role_of = |said: &str| RoleId::new(said).ok().filter(|role| plan.roles.contains_key(role));
     // A role stands for its holder.
     let to = match role_of(&args.to) {
         Some(role) => PersonId::of_role(plan, &role),
         None => PersonId::of_name(plan, &args.to),
     };
-    let is_step = state.steps.iter().any(|step| step.id.as_str() == args.what);
+    let is_step = state.steps().iter().any(|step| step.id.as_str() == args.what);
     let steps: Vec<StepId> = match role_of(&args.what).filter(|_| !is_step) {
         Some(role) => {
             let open = |i: &usize| {
-                state.selected[*i]
-                    && state.steps[*i].owner.as_ref() == Some(&role)
-                    && !state.states[*i].status.is_settled()
+                state.selected()[*i]
+                    && state.steps()[*i].owner.as_ref() == Some(&role)
+                    && !state.states()[*i].status.is_settled()
             };
-            (0..state.steps.len()).filter(open).map(|i| state.steps[i].id.clone()).collect()
+            (0..state.steps().len()).filter(open).map(|i| state.steps()[i].id.clone()).collect()
         }
         None => vec![step_of(state, &args.what)?],
     };
     let name = to.name(plan);
     let Some((step, also)) = steps.split_first() else {
         return Err(Failure::usage(format!("{} has no open steps", args.what))
-            .hint(format!("`backout status {}` shows which are open", state.run)));
+            .hint(format!("`backout status {}` shows which are open", state.run())));
     };
     let command = Command::Assign { step: step.clone(), also: also.to_vec(), to };
     let request = Request::new(command, &args.reason);
@@ -225,7 +225,7 @@ pub(super) async fn hold(app: &App, args: &RunActArgs) -> Done {
     if done == Exit::Done {
         anstream::println!(
             "{0} is held: running steps finish, no new ones start. `backout resume {0}` goes on.",
-            log.state().run
+            log.state().run()
         );
     }
     Ok(done)
@@ -233,7 +233,7 @@ pub(super) async fn hold(app: &App, args: &RunActArgs) -> Done {
 
 pub(super) async fn switch_option(app: &App, args: &OptionArgs) -> Done {
     let mut log = open(app, &args.run).await?;
-    let options = &log.state().planned.plan.options;
+    let options = &log.state().planned().plan.options;
     let option: OptionId =
         options.keys().find(|id| id.as_str() == args.option).cloned().ok_or_else(|| {
             let names: Vec<&str> = options.keys().map(|id| id.as_str()).collect();
@@ -257,7 +257,7 @@ pub(super) async fn abandon(app: &App, args: &RunActArgs) -> Done {
     let request = Request::new(Command::Abandon, &args.reason);
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
-        anstream::println!("{} is abandoned. What was done stays as it is.", log.state().run);
+        anstream::println!("{} is abandoned. What was done stays as it is.", log.state().run());
     }
     Ok(done)
 }

@@ -112,7 +112,7 @@ async fn of_run(app: &App, args: &RenderArgs) -> Done {
     let records = records(&journal, &run).await.map_err(|error| Failure::of(&error))?;
     let state = log.state();
     let bytes = if args.to == RenderFormat::Xlsx {
-        let planned = &state.planned;
+        let planned = &state.planned();
         let digest = planned.plan_digest.to_string();
         let known = report::filled(&report::Log { state, records: &records });
         let not_ready = backout_plan::read_bytes(planned.source.as_bytes())

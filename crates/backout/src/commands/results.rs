@@ -48,11 +48,12 @@ pub(super) async fn results(app: &App, args: &ImportArgs, document: &Document) -
     }
     let run = run_ref::find(app, Some(run)).await?;
     let mut log = app.open(&run).await?;
-    let planned = &log.state().planned;
+    let planned = &log.state().planned();
     same_plan(document, planned.plan_digest, run.as_str())?;
-    let from = planned.window.deploy_start.unwrap_or(log.state().started).min(log.state().started);
-    let steps = called(&log.state().steps);
-    let times = (Some(from), Some(log.state().started));
+    let from =
+        planned.window.deploy_start.unwrap_or(log.state().started()).min(log.state().started());
+    let steps = called(log.state().steps());
+    let times = (Some(from), Some(log.state().started()));
     let written = written(app, args, document, &planned.plan, times, &steps)?;
     into(app, args, document, &mut log, written).await
 }
@@ -166,18 +167,18 @@ async fn carry_over(
     let mut single: Vec<(StepId, &'static str, Request)> = Vec::new();
     let state = log.state();
     for row in written {
-        let named = state.steps.iter().position(|step| step.id.as_str() == row.step);
+        let named = state.steps().iter().position(|step| step.id.as_str() == row.step);
         // The checklist was held against these very steps.
         let Some(index) = named else { continue };
         match taken(state, index, &row, &reason, sheet) {
             Taken::Attested(step, said) => {
-                told.taken.push((state.steps[index].id.clone(), said));
+                told.taken.push((state.steps()[index].id.clone(), said));
                 attested.push(*step);
             }
             Taken::Single(request, said) => {
-                single.push((state.steps[index].id.clone(), said, request));
+                single.push((state.steps()[index].id.clone(), said, *request));
             }
-            Taken::Known => told.known.push(state.steps[index].id.clone()),
+            Taken::Known => told.known.push(state.steps()[index].id.clone()),
             Taken::Refused(why) => {
                 told.refused.push((row.step.clone(), format!("{}: {why}", row.place)));
             }
@@ -205,7 +206,7 @@ async fn carry_over(
 /// What a row means for a step as it stands.
 enum Taken {
     Attested(Box<AttestedStep>, &'static str),
-    Single(Request, &'static str),
+    Single(Box<Request>, &'static str),
     Known,
     Refused(String),
 }
@@ -217,7 +218,7 @@ fn taken(
     reason: &str,
     sheet: &[Attachment],
 ) -> Taken {
-    let (found, known) = (&state.steps[index], &state.states[index]);
+    let (found, known) = (&state.steps()[index], &state.states()[index]);
     let step = found.id.clone();
     let name = row.name.as_deref().map(|name| format!("by {name}"));
     let times = [("from", row.started), ("until", row.ended)]
@@ -259,24 +260,25 @@ fn taken(
         (results::Status::Done, Status::Succeeded)
         | (results::Status::Failed, Status::Failed)
         | (results::Status::Skipped, Status::Skipped) => Taken::Known,
-        (results::Status::Done, Status::Running) if manual => {
-            Taken::Single(Request::new(acknowledge(reason.clone()), reason), "acknowledged")
-        }
+        (results::Status::Done, Status::Running) if manual => Taken::Single(
+            Box::new(Request::new(acknowledge(reason.clone()), reason)),
+            "acknowledged",
+        ),
         (results::Status::Done, Status::Verifying)
             if !known.confirmed && found.confirmations().next().is_some() =>
         {
-            Taken::Single(Request::new(acknowledge(reason.clone()), reason), "confirmed")
+            Taken::Single(Box::new(Request::new(acknowledge(reason.clone()), reason)), "confirmed")
         }
         (results::Status::Done, Status::Failed | Status::InDoubt | Status::Held) => {
             let command = Command::Resolve { step, answer: Answer::Happened };
-            Taken::Single(Request::new(command, reason), "resolved as happened")
+            Taken::Single(Box::new(Request::new(command, reason)), "resolved as happened")
         }
         (results::Status::Failed, Status::Running) if manual => {
             let command = Command::Fail { step, evidence };
-            Taken::Single(Request::new(command, reason), "failed")
+            Taken::Single(Box::new(Request::new(command, reason)), "failed")
         }
         (results::Status::Skipped, Status::Pending | Status::Failed | Status::Held) => {
-            Taken::Single(Request::new(Command::Skip { step }, reason), "left out")
+            Taken::Single(Box::new(Request::new(Command::Skip { step }, reason)), "left out")
         }
         (_, Status::Running) => Taken::Refused("it is being carried out right now".to_owned()),
         (wanted, now) => {
@@ -293,7 +295,7 @@ fn taken(
 fn report(app: &App, args: &ImportArgs, state: &RunState, told: &Told) -> Result<(), Failure> {
     if args.json {
         let value = json!({
-            "run": state.run,
+            "run": state.run(),
             "taken": told.taken.iter().map(|(step, said)| json!({"step": step, "as": said})).collect::<Vec<_>>(),
             "known": told.known,
             "not_taken_over": told.beside.iter().map(|(sheet, rows)| json!({"sheet": sheet, "rows": rows})).collect::<Vec<_>>(),
@@ -318,11 +320,11 @@ fn report(app: &App, args: &ImportArgs, state: &RunState, told: &Told) -> Result
         );
     }
     let (done, all) = state.progress();
-    anstream::println!("{}: {done} of {all} steps are settled.", state.run);
-    if state.finished.is_none() && app.coordinator(&state.run).is_none() {
+    anstream::println!("{}: {done} of {all} steps are settled.", state.run());
+    if state.finished().is_none() && app.coordinator(state.run()).is_none() {
         let held =
-            if state.held.is_some() { " It is held: what is left starts only then." } else { "" };
-        anstream::println!("`backout resume {}` goes on.{held}", state.run);
+            if state.held().is_some() { " It is held: what is left starts only then." } else { "" };
+        anstream::println!("`backout resume {}` goes on.{held}", state.run());
     }
     Ok(())
 }

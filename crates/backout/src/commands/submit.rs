@@ -21,7 +21,7 @@ pub(super) async fn send(
     as_who: Option<&str>,
     request: &Request,
 ) -> Done {
-    let (actor, account) = who(&log.state().planned.plan, as_who)?;
+    let (actor, account) = who(&log.state().planned().plan, as_who)?;
     let forecaster = match request.command.departs() || request.command.needs_forecast() {
         true => HistoryForecaster::of_state(app).await?,
         false => HistoryForecaster::default(),
@@ -31,7 +31,7 @@ pub(super) async fn send(
     match submit(log, sender, request, &forecaster, &policy).await? {
         Submitted::Done(_) => Ok(Exit::Done),
         Submitted::Proposed { roles, more, .. } => {
-            let plan = &log.state().planned.plan;
+            let plan = &log.state().planned().plan;
             let act = request.command.act(backout_core::act::Act::Invoke);
             let roles = backout_documents::saying::roles(plan, &roles);
             anstream::println!(
@@ -48,8 +48,8 @@ pub(super) async fn send(
 /// Tells what happens now that a command is in the log.
 pub(super) fn then(app: &App, state: &RunState, said: &str) {
     anstream::println!("{said}");
-    if state.finished.is_none() && app.coordinator(&state.run).is_none() {
-        anstream::println!("No coordinator is at work: `backout resume {}` goes on.", state.run);
+    if state.finished().is_none() && app.coordinator(state.run()).is_none() {
+        anstream::println!("No coordinator is at work: `backout resume {}` goes on.", state.run());
     }
 }
 
@@ -64,6 +64,6 @@ pub(super) async fn open(
 
 /// The moment until which a fix is tried, where one is.
 pub(super) fn fix_until(state: &RunState) -> Option<String> {
-    let until = state.release.open.as_ref()?.fix_until?;
-    Some(words::clock(until, &words::zone(&state.planned.plan)))
+    let until = state.release().open.as_ref()?.fix_until?;
+    Some(words::clock(until, &words::zone(&state.planned().plan)))
 }

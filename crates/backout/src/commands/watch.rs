@@ -242,14 +242,14 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
     let mut screen = crate::view::live::Region::default();
     loop {
         let log = app.open(&run).await?;
-        let plan = &log.state().planned.plan;
+        let plan = &log.state().planned().plan;
         let rules = rules(plan);
         let board = kept(app, log.state())?;
         let Some(board) = board else {
             return Err(Failure::refused(format!("nothing is watched in {run}")));
         };
         let away = away(log.state());
-        let over = log.state().finished.is_some();
+        let over = log.state().finished().is_some();
         let coordinator = app.coordinator(&run);
         if args.json {
             let all: Vec<_> = rules
@@ -280,7 +280,7 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
             return Ok(Exit::Done);
         }
         screen.draw(&lines);
-        if log.state().finished.is_some() {
+        if log.state().finished().is_some() {
             return Ok(Exit::Done);
         }
         tokio::select! {
@@ -315,7 +315,7 @@ fn usual(plan: &Plan, board: &Board) {
 
 /// What the watch of a run has seen, as it was kept.
 pub(super) fn kept(app: &App, state: &RunState) -> Result<Option<Board>, Failure> {
-    let file = Board::file(&app.ledger().run_folder(&state.run));
+    let file = Board::file(&app.ledger().run_folder(state.run()));
     Board::load(&file).map_err(|error| {
         Failure::refused(format!("what was watched so far cannot be read: {error}"))
             .hint(format!("move {} away to begin the watch anew", file.display()))
@@ -327,17 +327,17 @@ pub(super) async fn of_run(
     app: &App,
     state: &RunState,
 ) -> Result<Option<(Watcher, News, Option<Receiver>)>, Failure> {
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let receives = plan.watch.as_ref().is_some_and(|watch| watch.receive.is_some());
     let watches = receives || !rules(plan).is_empty();
-    if !state.release.deploys || !watches || state.finished.is_some() {
+    if !state.release().deploys || !watches || state.finished().is_some() {
         return Ok(None);
     }
-    let file = Board::file(&app.ledger().run_folder(&state.run));
+    let file = Board::file(&app.ledger().run_folder(state.run()));
     let kept = kept(app, state)?;
-    let world = Arc::new(World::of(&state.planned));
+    let world = Arc::new(World::of(state.planned()));
     let told =
-        state.release.triggers.iter().map(|(id, seen)| {
+        state.release().triggers.iter().map(|(id, seen)| {
             (id.clone(), Told { state: seen.state, fired: seen.fired.is_some() })
         });
     let told = told.collect();
@@ -345,7 +345,7 @@ pub(super) async fn of_run(
         Some(board) => board,
         None => {
             let mut board = Board::new(app.now());
-            board.measured = measure(plan, &world, state.started).await;
+            board.measured = measure(plan, &world, state.started()).await;
             usual(plan, &board);
             board
         }
@@ -354,6 +354,6 @@ pub(super) async fn of_run(
     let setting = Setting { board, file: Some(file), told, away, ..Setting::new(plan, world) };
     let (watcher, news) = Watcher::begin(setting);
     let receiver =
-        messages::receive(app, plan, &state.planned.folder, Some(&state.run), watcher.ear())?;
+        messages::receive(app, plan, &state.planned().folder, Some(state.run()), watcher.ear())?;
     Ok(Some((watcher, news, receiver)))
 }

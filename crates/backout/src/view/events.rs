@@ -66,19 +66,19 @@ pub(crate) fn json(record: &Record) -> Vec<Value> {
 
 /// What waits for people, for scripts.
 pub(crate) fn waiting(state: &RunState) -> Value {
-    json!({"run": state.run, "event": "waiting", "questions": questions::json(state)})
+    json!({"run": state.run(), "event": "waiting", "questions": questions::json(state)})
 }
 
 /// What goes on while nothing is written: which steps run, and what is waited for until when.
 pub(crate) fn still(state: &RunState, now: Timestamp) -> String {
-    let zone = words::zone(&state.planned.plan);
+    let zone = words::zone(&state.planned().plan);
     let running: Vec<String> = state
         .active()
-        .filter(|&index| state.states[index].status == Status::Running)
+        .filter(|&index| state.states()[index].status == Status::Running)
         .map(|index| {
-            let since = state.states[index].since.unwrap_or(now);
+            let since = state.states()[index].since.unwrap_or(now);
             let took = words::length(words::between(since, now));
-            format!("{} runs for {took}", state.steps[index].id)
+            format!("{} runs for {took}", state.steps()[index].id)
         })
         .collect();
     let asked = backout_core::question::questions(state);
@@ -92,7 +92,7 @@ pub(crate) fn still(state: &RunState, now: Timestamp) -> String {
         )),
         _ => Some("waiting for an answer".to_owned()),
     };
-    let watched = state.release.goes_forward() && running.is_empty() && waits.is_none();
+    let watched = state.release().goes_forward() && running.is_empty() && waits.is_none();
     let watched = watched.then(|| "the release is watched".to_owned());
     let said: Vec<String> = running.into_iter().chain(waits).chain(watched).collect();
     let said = if said.is_empty() { "at work".to_owned() } else { said.join("; ") };

@@ -172,8 +172,8 @@ pub(crate) fn one_line(outlook: &Outlook, state: &RunState, zone: &TimeZone) -> 
     };
     let (middle, sure) = (outlook.finish.quantile(0.5), outlook.finish.quantile(0.95));
     let stuck = outlook.rows.iter().any(|row| row.now == Now::Stuck);
-    let forward = state.release.goes_forward();
-    let unless = match (forward, state.held.is_some(), stuck) {
+    let forward = state.release().goes_forward();
+    let unless = match (forward, state.held().is_some(), stuck) {
         (true, ..) => ", if backed out now",
         (false, true, _) => ", assuming the run resumes now",
         (false, false, true) => ", assuming the failed step is fixed now",

@@ -85,7 +85,7 @@ impl Observer for View {
         match &mut self.how {
             How::Live(live) => live.draw(state, self.forecaster.history(), true),
             How::Lines => {
-                for line in events::lines(record, Some(&state.planned.plan)) {
+                for line in events::lines(record, Some(&state.planned().plan)) {
                     print(&format!("{line}\n"));
                     self.printed = Instant::now();
                 }
@@ -104,7 +104,7 @@ impl Observer for View {
         let asked: Vec<String> = questions
             .iter()
             .flat_map(|question| &question.answers)
-            .map(|reply| replies::command(reply, Some(state.run.as_str())))
+            .map(|reply| replies::command(reply, Some(state.run().as_str())))
             .collect();
         if self.asked == asked {
             return;
@@ -192,9 +192,9 @@ impl Live {
     /// Forgets the forecast where it is old, or about something else.
     fn look_ahead(&mut self, state: &RunState, history: &History, now: Timestamp) {
         let known = self.ahead.as_ref();
-        if !known.is_some_and(|known| known.seq == state.seq && known.at.elapsed() < FRESH) {
+        if !known.is_some_and(|known| known.seq == state.seq() && known.at.elapsed() < FRESH) {
             let outlook = glance(state, history, now);
-            self.ahead = Some(Ahead { seq: state.seq, at: Instant::now(), outlook });
+            self.ahead = Some(Ahead { seq: state.seq(), at: Instant::now(), outlook });
         }
     }
 
@@ -208,10 +208,10 @@ impl Live {
         let mut end = Vec::new();
         if with_questions {
             if let Some(mut prompt) = self.prompt() {
-                prompt.asked(&questions, state.run.as_str());
+                prompt.asked(&questions, state.run().as_str());
                 end = typed(prompt.lines(), width, rows / 3);
             }
-            end.push(match state.held {
+            end.push(match state.held() {
                 None => "Ctrl-C pauses: running steps finish, no new ones start".to_owned(),
                 Some(_) => "HELD. Ctrl-C again leaves the run; `backout resume` goes on".to_owned(),
             });
@@ -222,7 +222,7 @@ impl Live {
             true => "Waiting for an answer, here or from another terminal:",
             false => "Waiting for (answer from another terminal):",
         };
-        let run = state.run.as_str();
+        let run = state.run().as_str();
         let number = |reply: &Reply| self.prompt().and_then(|prompt| prompt.number(reply, run));
         let asked = asked::fitting(state, &questions, &number, heading, (width, rows));
         rows = rows.saturating_sub(asked.len());
@@ -310,6 +310,6 @@ pub(crate) fn size() -> (usize, usize) {
 
 /// How many seconds a step took, for the end of a run.
 pub(crate) fn took(state: &RunState, index: usize) -> Option<Duration> {
-    let known = &state.states[index];
+    let known = &state.states()[index];
     known.started.zip(known.ended).map(|(from, to)| words::between(from, to))
 }

@@ -26,7 +26,7 @@ pub(crate) fn lines(state: &RunState) -> Vec<String> {
         let commands: Vec<String> = question
             .answers
             .iter()
-            .map(|reply| replies::command(reply, Some(state.run.as_str())))
+            .map(|reply| replies::command(reply, Some(state.run().as_str())))
             .collect();
         let width = commands.iter().map(|command| command.chars().count()).max().unwrap_or(0);
         for (command, reply) in commands.iter().zip(&question.answers) {
@@ -48,7 +48,7 @@ fn one_json(state: &RunState, question: &Question) -> Value {
         .iter()
         .map(|reply| {
             json!({
-                "command": replies::command(reply, Some(state.run.as_str())),
+                "command": replies::command(reply, Some(state.run().as_str())),
                 "needs": reply.needs,
                 "means": reply.meaning,
                 "meaning": replies::meaning(reply.meaning),
@@ -78,7 +78,7 @@ fn only_role(question: &Question) -> Option<&str> {
 
 /// Who is asked: a name, with the role.
 pub(crate) fn who(state: &RunState, question: &Question) -> String {
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let named: Vec<String> = question.roles.iter().map(|role| plan.person(role)).collect();
     match (&question.person, only_role(question)) {
         (Some(person), Some(role)) if person.name(plan) != role => {
@@ -108,14 +108,16 @@ pub(crate) fn title(state: &RunState, question: &Question) -> String {
         Asks::Held { .. } => "held",
         Asks::Report { .. } => "with another system",
         Asks::Approve { .. } => "to approve",
-        Asks::Start => "start to agree to",
+        Asks::Start => "to agree to the start",
         Asks::Decide => "to decide",
         Asks::NotRecovered { .. } => "not healthy",
         Asks::Holding { .. } => "holding",
     };
     // The deadline has to be seen, however little room there is.
     let by = match question.due {
-        Some(due) => format!(" by {}", clock(due, &words::zone(&state.planned.plan))),
+        // It is not due then: from then on it is known.
+        Some(_) if matches!(question.asks, Asks::NotRecovered { .. }) => String::new(),
+        Some(due) => format!(" by {}", clock(due, &words::zone(&state.planned().plan))),
         None => String::new(),
     };
     format!("{} — {about}, {kind}{by}:", who(state, question))
@@ -123,7 +125,7 @@ pub(crate) fn title(state: &RunState, question: &Question) -> String {
 
 /// What is asked.
 pub(crate) fn text(state: &RunState, question: &Question) -> String {
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     match &question.asks {
         Asks::Do { instruction, confirm } => {
             let mut text = instruction.clone();
@@ -167,7 +169,7 @@ pub(crate) fn text(state: &RunState, question: &Question) -> String {
         }
         Asks::Start => "Nothing starts before enough people agree.".to_owned(),
         Asks::Decide => {
-            let open = state.release.open.as_ref();
+            let open = state.release().open.as_ref();
             open.map(|open| saying::causes(&open.causes)).unwrap_or_default()
         }
         Asks::NotRecovered { triggers } => {
@@ -176,10 +178,12 @@ pub(crate) fn text(state: &RunState, question: &Question) -> String {
             let zone = words::zone(plan);
             match question.due {
                 Some(due) => format!(
-                    "The backout is done, and not healthy: {names}. Until {} its samples may be from before the last step.",
+                    "The backout is done, and these triggers are not healthy: {names}. Samples from before the last step may show until {}.",
                     clock(due, &zone)
                 ),
-                None => format!("The backout is done, and not healthy: {names}"),
+                None => {
+                    format!("The backout is done, and these triggers are not healthy: {names}")
+                }
             }
         }
         Asks::Holding { option } => {
@@ -195,12 +199,12 @@ pub(crate) fn evidence(state: &RunState, question: &Question) -> Vec<String> {
     let mut lines: Vec<String> =
         question.seen.iter().map(|seen| format!("seen: {}: {}", seen.check, seen.found)).collect();
     if question.asks == Asks::Decide
-        && let Some(open) = &state.release.open
+        && let Some(open) = &state.release().open
     {
         let now = open
             .because
             .iter()
-            .filter_map(|id| Some((id, state.release.triggers.get(id)?)))
+            .filter_map(|id| Some((id, state.release().triggers.get(id)?)))
             // What it was when it was asked stands in the question.
             .filter(|(id, seen)| !open.was_told(id, &seen.reading))
             .map(|(id, seen)| format!("now {id}: {}", saying::reading(&seen.reading)));
@@ -216,7 +220,7 @@ pub(crate) fn evidence(state: &RunState, question: &Question) -> Vec<String> {
             .so_far
             .iter()
             .map(|(act, by)| {
-                let name = by.name(&state.planned.plan);
+                let name = by.name(&state.planned().plan);
                 match (&question.asks, act) {
                     (Asks::Decide, Act::Decide { .. }) => {
                         let wants = act.shown();

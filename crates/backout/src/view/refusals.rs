@@ -18,10 +18,10 @@ pub(crate) fn failure(refusal: &Refusal, plan: Option<&Plan>, run: Option<&RunSt
         RefusalKind::Refused => Exit::Refused,
         RefusalKind::Usage => Exit::Usage,
     };
-    let plan = plan.or_else(|| run.map(|state| &state.planned.plan));
+    let plan = plan.or_else(|| run.map(|state| &state.planned().plan));
     let zone = plan.map_or(TimeZone::UTC, words::zone);
     let mut failure = Failure::new(exit, text(refusal, plan, run, &zone));
-    let id = run.map(|state| state.run.as_str());
+    let id = run.map(|state| state.run().as_str());
     for reply in refusal.replies(run) {
         let command = replies::command(&reply, id);
         failure = failure.hint(format!("{}: `{command}`", replies::meaning(reply.meaning)));
@@ -46,7 +46,7 @@ pub(crate) fn text(
     run: Option<&RunState>,
     zone: &TimeZone,
 ) -> String {
-    let id = || run.map_or_else(|| "the run".to_owned(), |state| state.run.to_string());
+    let id = || run.map_or_else(|| "the run".to_owned(), |state| state.run().to_string());
     match refusal {
         Refusal::Denied { act, denial } => {
             format!("you may not {}: {}", act.shown(), saying::denial(plan, denial))
@@ -86,7 +86,7 @@ pub(crate) fn text(
             format!("{} goes forward: there is no option yet to switch to {option} from", id())
         }
         Refusal::OnOptionAlready { option } => format!("{} is on option {option} already", id()),
-        Refusal::SecondRun { run, direction, may_begin } => {
+        Refusal::SecondRun { run, direction, may_begin, .. } => {
             let does = match direction {
                 Direction::Forward => "deploys",
                 Direction::Back => "backs out",

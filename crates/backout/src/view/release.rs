@@ -27,22 +27,22 @@ use super::words::{self, clock, length, moment, one_line};
 
 /// What is left of the way back, in two lines.
 pub(crate) fn way_back(back: &RunState) -> Vec<String> {
-    let plan = &back.planned.plan;
+    let plan = &back.planned().plan;
     let undone: Vec<&str> = back
         .stages()
-        .filter(|&index| took_place(&back.states[index]))
-        .map(|index| back.steps[index].id.as_str())
+        .filter(|&index| took_place(&back.states()[index]))
+        .map(|index| back.steps()[index].id.as_str())
         .collect();
     let steps: Vec<&str> = back
-        .order
+        .order()
         .iter()
-        .filter(|&&index| back.selected[index] && !back.states[index].status.is_settled())
-        .map(|&index| back.steps[index].id.as_str())
+        .filter(|&&index| back.selected()[index] && !back.states()[index].status.is_settled())
+        .map(|&index| back.steps()[index].id.as_str())
         .collect();
     if steps.is_empty() {
         return vec!["The way back has no steps.".to_owned()];
     }
-    let schedule = Schedule::new(plan, &back.steps, &back.graph, Estimate::likely);
+    let schedule = Schedule::new(plan, back.steps(), back.graph(), Estimate::likely);
     let takes = match schedule.total.is_zero() {
         true => "how long it takes is not stated".to_owned(),
         false => format!("about {}", length(schedule.total)),
@@ -66,12 +66,12 @@ pub(crate) fn way_back(back: &RunState) -> Vec<String> {
 /// The run with what its watch measured last, where the log knows only what it was when
 /// something changed. For people: nobody decides by it.
 pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> RunState {
-    let mut shown = state.clone();
-    let zone = words::zone(&state.planned.plan);
+    let mut triggers = state.release().triggers.clone();
+    let zone = words::zone(&state.planned().plan);
     for (id, standing) in &board.triggers {
-        let Some(trigger) = state.planned.plan.triggers.get(id) else { continue };
+        let Some(trigger) = state.planned().plan.triggers.get(id) else { continue };
         let watched = &standing.watched;
-        let seen = shown.release.triggers.entry(id.clone()).or_insert_with(|| TriggerStatus {
+        let seen = triggers.entry(id.clone()).or_insert_with(|| TriggerStatus {
             state: watched.state,
             meaning: Meaning::Open,
             since: watched.since,
@@ -84,7 +84,7 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
         if seen.state == watched.state {
             seen.reading = standing.reading.clone();
         }
-        if state.finished.is_none()
+        if state.finished().is_none()
             && is_there(state, id)
             && let Some(looked) = unseen_since(trigger, watched, now)
         {
@@ -97,15 +97,15 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
             }
         }
     }
-    shown
+    state.clone().with_triggers(triggers)
 }
 
 /// How the deployment stands, as lines for people.
 pub(crate) fn lines(state: &RunState, now: Timestamp) -> Vec<String> {
-    let release = &state.release;
-    let zone = words::zone(&state.planned.plan);
+    let release = &state.release();
+    let zone = words::zone(&state.planned().plan);
     // Nothing goes on in a run that is over.
-    let now = state.finished.as_ref().map_or(now, |(_, at)| (*at).min(now));
+    let now = state.finished().as_ref().map_or(now, |(_, at)| (*at).min(now));
     let mut lines = Vec::new();
     if !release.triggers.is_empty() {
         let rows: Vec<Vec<String>> = release
@@ -247,7 +247,7 @@ pub(crate) fn instead(plan: &Plan) -> Vec<String> {
 /// Every decision with what was known when it was made, and the one that is open.
 pub(crate) fn explained(state: &RunState, now: Timestamp, zone: &TimeZone) -> Vec<String> {
     let mut lines = Vec::new();
-    for decided in &state.release.decided {
+    for decided in &state.release().decided {
         lines.push(format!(
             "{}  {} — decided by {}",
             moment(decided.at, zone),
@@ -274,9 +274,9 @@ pub(crate) fn explained(state: &RunState, now: Timestamp, zone: &TimeZone) -> Ve
         }
         lines.push(String::new());
     }
-    if let Some(open) = &state.release.open {
+    if let Some(open) = &state.release().open {
         lines.push("Still open:".to_owned());
-        lines.extend(known(state, open, &state.release.triggers, now, zone));
+        lines.extend(known(state, open, &state.release().triggers, now, zone));
     }
     lines
 }
@@ -289,7 +289,7 @@ fn known(
     at: Timestamp,
     zone: &TimeZone,
 ) -> Vec<String> {
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let asked: Vec<String> = open.asked.iter().map(|role| plan.person(role)).collect();
     let who = if asked.is_empty() { String::new() } else { format!(" of {}", asked.join(", ")) };
     let mut lines = vec![format!(
@@ -329,12 +329,12 @@ fn known(
 fn decider(state: &RunState, decided: &DecisionRecord) -> String {
     match decided.reason.is_automatic() {
         true => "the plan".to_owned(),
-        false => decided.by.name(&state.planned.plan),
+        false => decided.by.name(&state.planned().plan),
     }
 }
 
 fn names(state: &RunState, people: &[PersonId]) -> Vec<String> {
-    people.iter().map(|person| person.name(&state.planned.plan)).collect()
+    people.iter().map(|person| person.name(&state.planned().plan)).collect()
 }
 
 /// A decision for scripts.
@@ -354,7 +354,7 @@ pub(crate) fn record_json(state: &RunState, decided: &DecisionRecord) -> Value {
 
 /// A deployment for scripts; nothing for a run that only goes back.
 pub(crate) fn json(state: &RunState) -> Option<Value> {
-    let release = &state.release;
+    let release = &state.release();
     if !release.deploys {
         return None;
     }

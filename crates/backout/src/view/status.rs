@@ -52,7 +52,7 @@ pub(crate) enum Word {
 impl Word {
     /// The word for a run, given whether a coordinator is at work.
     pub(crate) fn of(state: &RunState, coordinated: bool) -> Self {
-        match &state.finished {
+        match &state.finished() {
             Some((
                 Outcome::Deployed | Outcome::DeployedUnwatched | Outcome::DeployedWithFindings,
                 _,
@@ -63,16 +63,16 @@ impl Word {
             Some((Outcome::Abandoned { .. }, _)) => return Self::Abandoned,
             None => {}
         }
-        if state.held.is_some() {
+        if state.held().is_some() {
             return Self::Held;
         }
-        if state.holding.is_some() {
+        if state.holding().is_some() {
             return Self::Holding;
         }
         let asked = !questions(state).is_empty();
-        let at_work = state.active().any(|i| match state.states[i].status {
-            Status::Running => !state.steps[i].action.is_reported(),
-            Status::Verifying => !state.states[i].is_checked(),
+        let at_work = state.active().any(|i| match state.states()[i].status {
+            Status::Running => !state.steps()[i].action.is_reported(),
+            Status::Verifying => !state.states()[i].is_checked(),
             _ => false,
         });
         match (coordinated, asked && !at_work) {
@@ -178,11 +178,11 @@ struct Planned {
 
 /// The plain schedule of the steps of a run.
 pub(crate) fn schedule(state: &RunState) -> Schedule {
-    Schedule::new(&state.planned.plan, &state.steps, &state.graph, Estimate::likely)
+    Schedule::new(&state.planned().plan, state.steps(), state.graph(), Estimate::likely)
 }
 
 fn planned_at(state: &RunState, offset: Duration) -> Option<Timestamp> {
-    state.started.checked_add(offset).ok()
+    state.started().checked_add(offset).ok()
 }
 
 impl<'a> StatusView<'a> {
@@ -191,20 +191,20 @@ impl<'a> StatusView<'a> {
         coordinator: Option<String>,
         outlook: Option<&Result<Outlook, String>>,
     ) -> Self {
-        let planned = &state.planned;
+        let planned = &state.planned();
         let schedule = schedule(state);
         let step = |index: usize| {
-            let (step, known) = (&state.steps[index], &state.states[index]);
+            let (step, known) = (&state.steps()[index], &state.states()[index]);
             let slot = schedule.slots[index];
-            let unsettled = |first: &&usize| !state.states[**first].status.is_settled();
-            let waits = state.graph.before[index].iter().filter(unsettled);
+            let unsettled = |first: &&usize| !state.states()[**first].status.is_settled();
+            let waits = state.graph().before[index].iter().filter(unsettled);
             let took =
                 known.started.zip(known.over()).map(|(from, to)| between(from, to).as_secs_f64());
             StepView {
                 id: step.id.as_str(),
                 title: step.title.as_deref(),
                 state: known.status,
-                selected: state.selected[index],
+                selected: state.selected()[index],
                 owner: step.owner.as_ref().map(|owner| owner.as_str()),
                 doer: state.doer(index),
                 component: step.component.as_ref().map(|component| component.as_str()),
@@ -212,15 +212,17 @@ impl<'a> StatusView<'a> {
                 effect: step.effect(),
                 attempts: known.attempt,
                 planned: Planned {
-                    start: state.selected[index].then(|| planned_at(state, slot.start)).flatten(),
-                    end: state.selected[index].then(|| planned_at(state, slot.end)).flatten(),
+                    start: state.selected()[index].then(|| planned_at(state, slot.start)).flatten(),
+                    end: state.selected()[index].then(|| planned_at(state, slot.end)).flatten(),
                     takes_seconds: step.takes.map(|takes| takes.likely().get().as_secs_f64()),
                 },
                 started: known.started,
                 ended: known.over(),
                 took_seconds: took,
                 waits_for: match known.status {
-                    Status::Pending => waits.map(|&first| state.steps[first].id.as_str()).collect(),
+                    Status::Pending => {
+                        waits.map(|&first| state.steps()[first].id.as_str()).collect()
+                    }
                     _ => Vec::new(),
                 },
                 note: note(known),
@@ -231,33 +233,33 @@ impl<'a> StatusView<'a> {
         };
         let (done, steps_total) = state.progress();
         Self {
-            run: state.run.as_str(),
+            run: state.run().as_str(),
             change: planned.plan.change.name(),
             title: &planned.plan.change.title,
             mode: planned.mode,
             state: Word::of(state, coordinator.is_some()),
-            outcome: state.finished.as_ref().map(|(outcome, _)| outcome),
-            option: state.option.as_ref().map(|option| option.as_str()),
+            outcome: state.finished().as_ref().map(|(outcome, _)| outcome),
+            option: state.option().as_ref().map(|option| option.as_str()),
             only: planned.only.iter().map(|component| component.as_str()).collect(),
-            started: state.started,
-            started_by: &state.started_by,
-            finished: state.finished.as_ref().map(|(_, at)| *at),
-            held: state.held.as_ref().map(|held| HeldView {
+            started: state.started(),
+            started_by: state.started_by(),
+            finished: state.finished().as_ref().map(|(_, at)| *at),
+            held: state.held().as_ref().map(|held| HeldView {
                 by: held.by.name(&planned.plan),
                 reason: saying::hold(held.cause, held.reason.as_deref()),
                 since: held.since,
             }),
             coordinator,
             plan_digest: planned.plan_digest.to_string(),
-            log: LogView { seq: state.seq.0, tail: state.tail.to_string() },
+            log: LogView { seq: state.seq().0, tail: state.tail().to_string() },
             done,
             steps_total,
             backout_by: planned.window.backout_by,
             planned_end: planned_at(state, schedule.total),
             baselines_captured: planned.baselines.as_ref().map(|used| used.captured),
-            steps: (0..state.steps.len()).map(step).collect(),
+            steps: (0..state.steps().len()).map(step).collect(),
             questions: asked::json(state),
-            deviations: state.deviations.iter().map(|known| deviation(state, known)).collect(),
+            deviations: state.deviations().iter().map(|known| deviation(state, known)).collect(),
             tally: tally_json(state),
             forecast: outlook.map(|looked| match looked {
                 Ok(outlook) => forecast::one_line_json(outlook),
@@ -277,31 +279,31 @@ pub(crate) fn lines(
     width: usize,
     rows: usize,
 ) -> Vec<String> {
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let zone = zone(plan);
     let word = Word::of(state, coordinator.is_some());
     let (done, all) = state.progress();
     let schedule = schedule(state);
-    let until = state.finished.as_ref().map_or(now, |(_, at)| *at);
+    let until = state.finished().as_ref().map_or(now, |(_, at)| *at);
     let mut lines = Vec::new();
     let bold = anstyle::Style::new().bold();
-    lines.push(format!("{bold}{}{bold:#}  {} — {}", state.run, plan.change.title, word.shown()));
+    lines.push(format!("{bold}{}{bold:#}  {} — {}", state.run(), plan.change.title, word.shown()));
     let mut facts = vec![format!("{done} of {all} steps")];
     facts.push(format!(
         "{} elapsed, {} planned",
-        length(between(state.started, until)),
+        length(between(state.started(), until)),
         length(schedule.total)
     ));
-    if let Some(by) = state.planned.window.backout_by {
-        match state.finished {
+    if let Some(by) = state.planned().window.backout_by {
+        match state.finished() {
             None => facts.push(format!("back by {}, {}", clock(by, &zone), time_left(by, now))),
-            Some((_, at)) if at > by => {
-                facts.push(format!("finished {} too late", length(between(by, at))));
+            Some((_, at)) if *at > by => {
+                facts.push(format!("finished {} too late", length(between(by, *at))));
             }
             Some(_) => facts.push("finished in time".to_owned()),
         }
     }
-    if let Some(option) = &state.option {
+    if let Some(option) = &state.option() {
         facts.push(format!("option {option}"));
     }
     lines.push(facts.join(" · "));
@@ -310,7 +312,7 @@ pub(crate) fn lines(
         Some(Err(why)) => lines.push(format!("forecast: unknown, {why}")),
         None => {}
     }
-    if let Some(held) = &state.held {
+    if let Some(held) = &state.held() {
         let reason = saying::hold(held.cause, held.reason.as_deref());
         lines.push(format!("held by {}: {reason}", held.by.name(plan)));
     }
@@ -327,18 +329,18 @@ pub(crate) fn lines(
 /// How a run ends for people: questions, deviations, what proves it.
 pub(crate) fn footer(state: &RunState) -> Vec<String> {
     let mut lines = Vec::new();
-    let zone = zone(&state.planned.plan);
+    let zone = zone(&state.planned().plan);
     let asked = asked::lines(state);
     if !asked.is_empty() {
         lines.push(String::new());
         lines.push("Waiting for:".to_owned());
         lines.extend(asked);
     }
-    if state.finished.is_some() {
+    if state.finished().is_some() {
         lines.push(String::new());
         lines.push(format!("Steps: {}", saying::tally(state.tally())));
         let bare: Vec<&str> =
-            state.unverified().map(|index| state.steps[index].id.as_str()).collect();
+            state.unverified().map(|index| state.steps()[index].id.as_str()).collect();
         if !bare.is_empty() {
             lines.push(format!("NOT VERIFIED, done without a check: {}", bare.join(", ")));
         }
@@ -347,12 +349,12 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
             lines.push(format!("Not healthy: {}", unhealthy.join(", ")));
         }
     }
-    if !state.deviations.is_empty() {
+    if !state.deviations().is_empty() {
         lines.push(String::new());
         lines.push("Departures from the plan:".to_owned());
-        for deviation in &state.deviations {
+        for deviation in state.deviations() {
             let at = clock(deviation.at, &zone);
-            let plan = &state.planned.plan;
+            let plan = &state.planned().plan;
             let text = format!(
                 "{} — {}: {}",
                 saying::departure(plan, &deviation.what),
@@ -363,31 +365,31 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
         }
     }
     lines.push(String::new());
-    let started = moment(state.started, &zone);
-    let begun = if state.release.deploys { "deployment started" } else { "invoked" };
-    lines.push(format!("{begun} {started} by {}", state.started_by.name(&state.planned.plan)));
-    if let Some(used) = &state.planned.baselines {
-        let age = length(between(used.captured, state.started));
+    let started = moment(state.started(), &zone);
+    let begun = if state.release().deploys { "deployment started" } else { "invoked" };
+    lines.push(format!("{begun} {started} by {}", state.started_by().name(&state.planned().plan)));
+    if let Some(used) = &state.planned().baselines {
+        let age = length(between(used.captured, state.started()));
         lines.push(format!("baselines captured {age} before"));
     }
     lines.push(format!(
         "plan {} · log {} records, {}",
-        state.planned.plan_digest.short(),
-        state.seq,
-        state.tail.short()
+        state.planned().plan_digest.short(),
+        state.seq(),
+        state.tail().short()
     ));
     lines
 }
 
 /// The triggers that were not seen healthy in a finished run, each with where it stood.
 fn unhealthy(state: &RunState) -> Vec<String> {
-    let seen = |id: &TriggerId| state.release.triggers.get(id);
+    let seen = |id: &TriggerId| state.release().triggers.get(id);
     let never =
         required(state).filter(|id| seen(id).is_none()).map(|id| format!("{id} (never seen)"));
-    let stood = state.release.triggers.iter();
+    let stood = state.release().triggers.iter();
     let stood = stood.filter(|(id, seen)| seen.state != State::Ok && is_there(state, id));
     let stood = stood.map(|(id, seen)| format!("{id} ({})", seen.state.shown()));
-    if state.release.deploys { stood.chain(never).collect() } else { Vec::new() }
+    if state.release().deploys { stood.chain(never).collect() } else { Vec::new() }
 }
 
 fn step_lines(
@@ -397,13 +399,13 @@ fn step_lines(
     width: usize,
     rows: usize,
 ) -> Vec<String> {
-    let shown: Vec<usize> = (0..state.steps.len())
-        .filter(|&i| state.selected[i] || state.states[i].status != Status::Pending)
+    let shown: Vec<usize> = (0..state.steps().len())
+        .filter(|&i| state.selected()[i] || state.states()[i].status != Status::Pending)
         .collect();
     let window = focus(state, &shown, rows);
     let mut cells = Vec::new();
     for &index in &shown[window.clone()] {
-        let (step, known) = (&state.steps[index], &state.states[index]);
+        let (step, known) = (&state.steps()[index], &state.states()[index]);
         let takes = schedule.slots[index].end.saturating_sub(schedule.slots[index].start);
         let time = match (known.started, known.over()) {
             (Some(from), Some(to)) => length(between(from, to)),
@@ -474,17 +476,17 @@ fn focus(state: &RunState, shown: &[usize], rows: usize) -> std::ops::Range<usiz
     if shown.len() <= rows {
         return 0..shown.len();
     }
-    let now = shown.iter().position(|&i| !state.states[i].status.is_settled()).unwrap_or(0);
+    let now = shown.iter().position(|&i| !state.states()[i].status.is_settled()).unwrap_or(0);
     let start = now.saturating_sub(rows / 3).min(shown.len() - rows);
     start..start + rows
 }
 
 fn waits_for(state: &RunState, index: usize) -> String {
-    let unsettled = |first: &&usize| !state.states[**first].status.is_settled();
-    let waits: Vec<&str> = state.graph.before[index]
+    let unsettled = |first: &&usize| !state.states()[**first].status.is_settled();
+    let waits: Vec<&str> = state.graph().before[index]
         .iter()
         .filter(unsettled)
-        .map(|&first| state.steps[first].id.as_str())
+        .map(|&first| state.steps()[first].id.as_str())
         .collect();
     match waits.len() {
         0 => String::new(),
@@ -506,7 +508,7 @@ fn note(known: &StepState) -> Option<String> {
 }
 
 fn deviation(state: &RunState, known: &Deviation) -> serde_json::Value {
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     serde_json::json!({
         "what": saying::departure(plan, &known.what),
         "by": known.by.name(plan),
@@ -521,6 +523,7 @@ pub(crate) fn tally_json(state: &RunState) -> serde_json::Value {
     serde_json::json!({
         "verified": tally.verified,
         "attested": tally.attested,
+        "read_only": tally.read_only,
         "unverified": tally.unverified,
         "skipped": tally.skipped,
     })

@@ -242,6 +242,7 @@ fn what_is_asked_fits_on_a_small_terminal() {
     let decision = after.split_once("decision:").expect("a decision").1;
     let decision = decision.replace("by: lead,", "by: lead, quorum: 2,");
     let more = format!("{before}{triggers}decision:{decision}");
+    let number = regex::Regex::new(r"^  (\d+)  (back out|try a fix|go on)").expect("a pattern");
     for (columns, rows) in [(80, 24), (60, 12)] {
         let stage = Stage::new();
         stage.plan_with(STEPS, &more);
@@ -261,7 +262,6 @@ fn what_is_asked_fits_on_a_small_terminal() {
         assert!(lines.len() <= rows - 2, "{}\n{lines:#?}", lines.len());
         assert!(lines.iter().all(|line| line.chars().count() <= columns), "{lines:#?}");
         // What fires later is asked about with it, by another number: these three are together.
-        let number = regex::Regex::new(r"^  (\d+)  (back out|try a fix|go on)").expect("a pattern");
         let numbers: Vec<usize> = lines
             .iter()
             .filter_map(|line| number.captures(line)?.get(1)?.as_str().parse().ok())

@@ -38,7 +38,7 @@ pub(super) fn draft(
             }]))
         }
         Command::Decide { verb, option, fix_for, question, readings } => {
-            let impossible = |error| Refusal::NotPossible { act: act.clone(), error };
+            let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };
             is_asked(state, *question).map_err(impossible)?;
             if !state.release.goes_forward() && *verb != Verb::Continue {
                 return Err(Refusal::GoesBackAlready);
@@ -105,8 +105,8 @@ fn fix_forward(state: &RunState, fix_for: Option<Span>, facts: &Facts<'_>) -> Re
     if fix_for.is_some_and(|span| span.get().is_zero()) {
         return Err(Refusal::FixForNoTime);
     }
-    if let (Some(wanted), Some(most)) = (fix_for, facts.policy.fix_at_most)
-        && wanted > most
+    if let Some(most) = facts.policy.fix_at_most
+        && (most.get().is_zero() || fix_for.is_some_and(|wanted| wanted > most))
     {
         return Err(Refusal::FixTooLong { most });
     }

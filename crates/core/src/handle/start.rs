@@ -62,10 +62,10 @@ pub fn begin_run(
     if forward && start.plan.stages.is_empty() {
         return Err(Refusal::NoStages);
     }
-    let denied = |denial| Refusal::Denied { act: act.clone(), denial };
+    let denied = |denial| Refusal::Denied { act: Box::new(act.clone()), denial };
     let person = person_of(start.plan, actor, facts.accounts).map_err(denied)?;
     let quorum = match check_authority(start.plan, None, facts.policy, &person, &act) {
-        Authority::Denied(denial) => return Err(Refusal::Denied { act, denial }),
+        Authority::Denied(denial) => return Err(Refusal::Denied { act: Box::new(act), denial }),
         Authority::NeedsMore { more, .. } => Some(more.saturating_add(1)),
         Authority::Allowed => None,
     };
@@ -77,12 +77,17 @@ pub fn begin_run(
         let run = open.run.clone();
         return Err(match open.awaits_agreement && open.direction == start.direction {
             true => Refusal::AwaitsAgreement { run },
-            false => Refusal::SecondRun { run, direction: open.direction, may_begin },
+            false => Refusal::SecondRun {
+                run,
+                direction: open.direction,
+                wanted: start.direction,
+                may_begin,
+            },
         });
     }
     if forward {
         if start.reason.is_some_and(|reason| reason.trim().is_empty()) {
-            return Err(Refusal::ReasonMissing { act });
+            return Err(Refusal::ReasonMissing { act: Box::new(act) });
         }
         let names = missing_baselines(start.plan, start.selected, start.baselines);
         if !names.is_empty() {

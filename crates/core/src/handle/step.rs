@@ -19,7 +19,7 @@ pub(super) fn events(
     act: &Act,
 ) -> Result<Vec<Event>, Refusal> {
     let reason = request.reason().unwrap_or_default().to_owned();
-    let impossible = |error| Refusal::NotPossible { act: act.clone(), error };
+    let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };
     let attempt = |step: &StepId| {
         state.position(step).map(|index| state.states[index].attempt).map_err(impossible)
     };
@@ -48,6 +48,7 @@ pub(super) fn events(
         }
         Command::CheckAgain { step } => {
             let attempt = attempt(step)?;
+            is_on_option(state, step, act)?;
             let found = state.step(step).map(|(step, _)| step);
             if found.is_some_and(|step| step.machine_checks().next().is_none()) {
                 return Err(Refusal::NothingToCheck { step: step.clone() });
@@ -56,6 +57,7 @@ pub(super) fn events(
         }
         Command::Retry { step } => {
             goes_on(state, step, act)?;
+            is_on_option(state, step, act)?;
             vec![Event::StepRetried { step: step.clone(), reason }]
         }
         Command::Skip { step } => vec![Event::StepSkipped { step: step.clone(), reason }],
@@ -133,7 +135,7 @@ fn acknowledge(
 /// A machine's step may still succeed while it runs: a person's word does not end it, or a
 /// second attempt could begin beside the first.
 fn may_be_failed(state: &RunState, step: &StepId, act: &Act) -> Result<(), Refusal> {
-    let impossible = |error| Refusal::NotPossible { act: act.clone(), error };
+    let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };
     let index = state.position(step).map_err(impossible)?;
     match state.states[index].status {
         Status::Running if !state.steps[index].action.is_reported() => {
@@ -144,9 +146,19 @@ fn may_be_failed(state: &RunState, step: &StepId, act: &Act) -> Result<(), Refus
     }
 }
 
+/// Nothing comes of a step that the option has left behind.
+fn is_on_option(state: &RunState, step: &StepId, act: &Act) -> Result<(), Refusal> {
+    let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };
+    let index = state.position(step).map_err(impossible)?;
+    match state.selected[index] {
+        true => Ok(()),
+        false => Err(impossible(Illegal::Release("the step is not part of the option in force"))),
+    }
+}
+
 /// Once the run goes back no stage is done again: what is undone would be there anew.
 fn goes_on(state: &RunState, step: &StepId, act: &Act) -> Result<(), Refusal> {
-    let impossible = |error| Refusal::NotPossible { act: act.clone(), error };
+    let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };
     let index = state.position(step).map_err(impossible)?;
     match state.is_stage(index) && state.release.back.is_some() {
         true => Err(impossible(Illegal::Release("the run does not go forward"))),

@@ -63,6 +63,16 @@ impl Step {
         self.effect.unwrap_or_else(|| self.action.default_effect())
     }
 
+    /// Whether the plan says that it changes nothing, or its action cannot. What a person or
+    /// another system does may change anything.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        match self.effect {
+            Some(effect) => effect == Effect::Read,
+            None => self.effect() == Effect::Read && !self.action.is_reported(),
+        }
+    }
+
     /// What the action is known by: the same action, the same digest, whatever the
     /// step around it says.
     #[must_use]

@@ -95,7 +95,11 @@ impl RunState {
                 self.selected[index] && !left_out && !never
             };
             let undone = !stage.undone_by.0.is_empty() && stage.undone_by.iter().all(done);
-            stage.effect() != Effect::Read && !undone
+            let changes = match self.version {
+                1 => stage.effect() != Effect::Read,
+                _ => !stage.changes_nothing(),
+            };
+            changes && !undone
         })
     }
 
@@ -122,7 +126,6 @@ impl RunState {
     pub(super) fn back_out(
         &mut self,
         option: Option<&OptionId>,
-        reason: &Reason,
         record: &Record,
     ) -> Result<(), Illegal> {
         let undoes = self.stages().filter(|&i| took_place(&self.states[i]));
@@ -130,10 +133,7 @@ impl RunState {
         for index in self.stages().collect::<Vec<_>>() {
             let running = self.states[index].status == Status::Running;
             if running && !self.steps[index].action.is_reported() {
-                self.states[index].stop = Some(match reason {
-                    Reason::Person(words) => StopCause::Person(words.clone()),
-                    Reason::Plan(_) => StopCause::Backout,
-                });
+                self.states[index].stop = Some(StopCause::Backout);
             }
         }
         let stages = self.steps_of(Part::Stage);

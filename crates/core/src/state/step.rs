@@ -42,6 +42,7 @@ impl RunState {
                 state.recheck = false;
                 state.fault = None;
                 state.by = None;
+                state.attested = false;
             }
             Event::StepExecuted { evidence, .. } => {
                 state.evidence = evidence.clone();
@@ -162,6 +163,9 @@ impl RunState {
                 known.key.clear();
                 known.doubt = None;
                 known.stop = None;
+                known.fault = None;
+                known.by = None;
+                (known.attested, known.confirmed, known.recheck) = (false, false, false);
                 (known.failures, known.recoveries) = (0, 0);
                 self.deviates(Departure::Replaced(id), reason, record);
                 self.rebuild()?;

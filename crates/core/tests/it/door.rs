@@ -18,7 +18,9 @@ use backout_core::reply::Offer;
 use backout_core::state::RunState;
 use backout_core::status::Status;
 
-use crate::scene::{KINDS, SCENES, STATUSES, coordinator, now, person, role, run, step};
+use crate::scene::{
+    KINDS, SCENES, STATUSES, coordinator, now, person, plan, role, run, run_of, run_of_lead, step,
+};
 
 /// Every command, about a step where it is about one.
 fn commands(step: &StepId) -> Vec<(&'static str, Command)> {
@@ -131,18 +133,21 @@ fn situations() -> impl Iterator<Item = (&'static str, &'static str, Status, Run
     })
 }
 
+/// Run, kind of step, place of the command, command.
+type Row = (usize, &'static str, usize, &'static str);
+/// Each answer, with the statuses that get it.
+type Answers = BTreeMap<String, Vec<&'static str>>;
+
 /// Every command × where its step stands × what the run is doing, sent by a lead who also may
 /// do what the owner may. The table is the documentation of the door.
 #[test]
 fn every_command_in_every_situation() {
     // One line per run, kind of step and command: each answer with the statuses that get it.
-    let mut table: BTreeMap<(usize, &str, usize, &str), BTreeMap<String, Vec<&str>>> =
-        BTreeMap::new();
+    let mut table: BTreeMap<Row, Answers> = BTreeMap::new();
     let mut count = 0;
-    for (scene, kind, status, mut state, step) in situations() {
-        // The lead owns the step here: the table is about situations, not about people.
-        let index = state.position(&step).expect("a step");
-        state.steps[index].owner = Some(role("lead"));
+    for (scene, kind, status, _, _) in situations() {
+        // The lead owns the steps here: the table is about situations, not about people.
+        let (state, step) = run_of_lead(scene, kind, status).expect("the same situation");
         for (place, (command_name, command)) in commands(&step).into_iter().enumerate() {
             let request = Request::new(command, "because");
             let answer = send(&state, "lead", &request, None);
@@ -188,8 +193,8 @@ fn every_command_in_every_situation() {
 /// What holds in every cell.
 fn check(state: &RunState, step: &StepId, command: &str, answer: &Result<Vec<Event>, Refusal>) {
     let index = state.position(step).expect("a step");
-    let machine = !state.steps[index].action.is_reported();
-    let running = state.states[index].status == Status::Running && machine;
+    let machine = !state.steps()[index].action.is_reported();
+    let running = state.states()[index].status == Status::Running && machine;
     match answer {
         Ok(events) => {
             let then =
@@ -199,17 +204,17 @@ fn check(state: &RunState, step: &StepId, command: &str, answer: &Result<Vec<Eve
             assert!(!events.iter().any(intent), "{command}: a person starts no attempt");
             if running {
                 // Another attempt can begin only where this one has an end.
-                assert_eq!(then.states[after].status, Status::Running, "{command}");
-                assert!(then.finished.is_none(), "{command}: nothing watches what still runs");
+                assert_eq!(then.states()[after].status, Status::Running, "{command}");
+                assert!(then.finished().is_none(), "{command}: nothing watches what still runs");
             }
-            assert!(state.finished.is_none(), "{command}: the run is over");
+            assert!(state.finished().is_none(), "{command}: the run is over");
         }
         Err(refusal) => {
             assert!(
                 !refusal.replies(Some(state)).is_empty(),
                 "{command}: {refusal:?} has no way out"
             );
-            if state.finished.is_some() {
+            if state.finished().is_some() {
                 assert_eq!(*refusal, Refusal::Finished, "{command}");
             }
         }
@@ -233,7 +238,7 @@ fn the_ways_out_are_never_refused() {
     };
     let mut asked = 0;
     for (scene, kind, status, state, _) in situations() {
-        if !state.release.goes_forward() || state.finished.is_some() {
+        if !state.release().goes_forward() || state.finished().is_some() {
             continue;
         }
         let at = format!("{scene}, {kind}, {status:?}");
@@ -269,7 +274,7 @@ fn offers_hold() {
             for reply in &question.answers {
                 let at = format!("{scene}, {kind}, {status:?}: {:?}", reply.command);
                 let roles = match reply.by.is_empty() {
-                    true => state.planned.plan.roles.keys().cloned().collect(),
+                    true => state.planned().plan.roles.keys().cloned().collect(),
                     false => reply.by.clone(),
                 };
                 assert!(!roles.is_empty(), "{at}: offered to no one");
@@ -311,7 +316,7 @@ fn request(state: &RunState, offer: &Offer) -> Option<Request> {
             Command::Decide { verb, option, fix_for, question, readings: BTreeMap::new() }
         }
         Offer::Hold => Command::Hold,
-        Offer::Resume { .. } if state.awaits_agreement => Command::AgreeToStart,
+        Offer::Resume { .. } if state.awaits_agreement() => Command::AgreeToStart,
         Offer::Resume { .. } => Command::Resume,
         Offer::SwitchOption { option } => Command::SwitchOption { option },
         Offer::Abandon { .. } => Command::Abandon,
@@ -387,16 +392,17 @@ fn an_empty_reason_is_none() {
 /// Only people send commands, and only those whose account the role belongs to.
 #[test]
 fn no_one_speaks_for_another() {
-    let (mut state, step) = run("back", "manual", Status::Running).expect("a run");
+    let mut plan = plan("manual");
+    if let Some(role) = plan.roles.get_mut(&role("ann")) {
+        role.user = Some("ann".to_owned());
+    }
+    let (state, step) = run_of(plan, "back", "manual", Status::Running).expect("a run");
     let request =
         Request::new(Command::Acknowledge { step, note: None, attached: Vec::new() }, "because");
     let (policy, account) = (Policy::default(), person("ann").1);
     let facts = Facts { now: now(), forecast: None, policy: &policy, accounts: &account };
     let refused = handle(&state, &coordinator(), &request, &facts);
     assert!(matches!(refused, Err(Refusal::Denied { .. })), "{refused:?}");
-    if let Some(role) = state.planned.plan.roles.get_mut(&role("ann")) {
-        role.user = Some("ann".to_owned());
-    }
     send(&state, "ann", &request, None).expect("it is hers");
     let other = person("bob").1;
     let facts = Facts { now: now(), forecast: None, policy: &policy, accounts: &other };
@@ -462,7 +468,7 @@ fn a_policy_tightens() {
     assert!(ask(&then, "guest").is_err(), "a guest does not count");
     assert!(
         !allowed_roles(
-            &state.planned.plan,
+            &state.planned().plan,
             Some(&state),
             &backout_core::act::Act::Skip { step: step_of() }
         )

@@ -44,11 +44,11 @@ fn records(path: &Path) -> (Vec<Record>, RunState) {
 
 /// What a log adds up to, in a few lines.
 fn sum(state: &RunState) -> String {
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let mut out =
-        format!("{} {:?} option {:?}\n", state.run, state.planned.direction, state.option);
-    for (index, step) in state.steps.iter().enumerate() {
-        let known = &state.states[index];
+        format!("{} {:?} option {:?}\n", state.run(), state.planned().direction, state.option());
+    for (index, step) in state.steps().iter().enumerate() {
+        let known = &state.states()[index];
         writeln!(
             out,
             "{} {:?} attempt {} by {:?} proof {:?} fault {:?} note {:?}",
@@ -62,10 +62,10 @@ fn sum(state: &RunState) -> String {
         )
         .expect("text");
     }
-    for deviation in &state.deviations {
+    for deviation in state.deviations() {
         writeln!(out, "{:?} by {}", deviation.what, deviation.by.name(plan)).expect("text");
     }
-    for decided in &state.release.decided {
+    for decided in &state.release().decided {
         writeln!(
             out,
             "decided {:?} by {} because {:?} causes {:?}",
@@ -76,10 +76,10 @@ fn sum(state: &RunState) -> String {
         )
         .expect("text");
     }
-    for (id, seen) in &state.release.triggers {
+    for (id, seen) in &state.release().triggers {
         writeln!(out, "{id} {:?} {:?}", seen.state, seen.meaning).expect("text");
     }
-    writeln!(out, "finished {:?}", state.finished.as_ref().map(|(outcome, _)| outcome))
+    writeln!(out, "finished {:?}", state.finished().as_ref().map(|(outcome, _)| outcome))
         .expect("text");
     out
 }
@@ -90,7 +90,7 @@ fn logs_of_version_1_are_read_and_mean_the_same() {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let (records, state) = records(&path);
         assert!(records.iter().all(|record| record.v == 1), "{name}");
-        assert_eq!(state.version, 1, "an open run goes on as it began");
+        assert_eq!(state.version(), 1, "an open run goes on as it began");
         insta::assert_snapshot!(format!("v1_{name}"), sum(&state));
     }
 }

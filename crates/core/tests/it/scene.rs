@@ -102,7 +102,25 @@ pub(crate) const STATUSES: [Status; 8] = Status::ALL;
 
 /// A run in a situation, and the step it is about; nothing where the situation cannot be.
 pub(crate) fn run(scene: &str, kind: &str, status: Status) -> Option<(RunState, StepId)> {
+    run_of(plan(kind), scene, kind, status)
+}
+
+/// The same of a plan whose steps the lead owns, too.
+pub(crate) fn run_of_lead(scene: &str, kind: &str, status: Status) -> Option<(RunState, StepId)> {
     let mut plan = plan(kind);
+    for step in plan.stages.iter_mut().chain(&mut plan.steps) {
+        step.owner = Some(role("lead"));
+    }
+    run_of(plan, scene, kind, status)
+}
+
+/// The same of this plan.
+pub(crate) fn run_of(
+    mut plan: Plan,
+    scene: &str,
+    kind: &str,
+    status: Status,
+) -> Option<(RunState, StepId)> {
     let forward = scene.starts_with("forward");
     if scene == "forward, irreversible" {
         plan.stages[0].irreversible = Some("the old data is gone".to_owned());
@@ -191,7 +209,7 @@ impl Run {
         self.seq += 1;
         let record = Record {
             v: FORMAT,
-            run: self.state.run.clone(),
+            run: self.state.run().clone(),
             seq: Seq(self.seq),
             epoch: Epoch(1),
             at: now(),
@@ -215,7 +233,7 @@ impl Run {
     fn decide(&mut self, choice: backout_core::choice::Choice) {
         let reason = backout_core::event::Reason::Person("because".to_owned());
         let events = backout_core::decision::decided(
-            &self.state.release,
+            self.state.release(),
             choice,
             reason,
             None,

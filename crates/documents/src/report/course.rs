@@ -19,7 +19,7 @@ pub(super) enum Course {
 }
 
 pub(super) fn course(state: &RunState) -> Course {
-    match (state.planned.direction, &state.release.back) {
+    match (state.planned().direction, &state.release().back) {
         (Direction::Back, _) => Course::Invoked,
         (Direction::Forward, Some(_)) => Course::Turned,
         (Direction::Forward, None) => Course::Forward,
@@ -30,7 +30,7 @@ pub(super) fn course(state: &RunState) -> Course {
 /// go back.
 pub(super) fn trigger(log: &Log<'_>) -> Option<String> {
     match course(log.state) {
-        Course::Invoked => log.state.planned.reason.clone(),
+        Course::Invoked => log.state.planned().reason.clone(),
         Course::Forward => None,
         Course::Turned => turned(log.state).map(|decided| said(log.state, decided)),
     }
@@ -38,13 +38,13 @@ pub(super) fn trigger(log: &Log<'_>) -> Option<String> {
 
 /// The decision that turned a deployment round.
 pub(super) fn turned(state: &RunState) -> Option<&DecisionRecord> {
-    let back = state.release.back.as_ref()?;
-    let mut decided = state.release.decided.iter().rev();
+    let back = state.release().back.as_ref()?;
+    let mut decided = state.release().decided.iter().rev();
     decided.find(|decided| decided.at <= back.since && decided.choice.verb().goes_back())
 }
 
 fn said(state: &RunState, decided: &DecisionRecord) -> String {
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let automatic = decided.reason.is_automatic();
     let asked = decided.question.as_ref().filter(|open| automatic || !open.is_discretionary());
     let mut parts: Vec<String> = asked.map(about).into_iter().collect();

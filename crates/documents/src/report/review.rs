@@ -13,10 +13,12 @@ use crate::tree::Cell;
 
 pub(super) fn review(log: &Log<'_>, make: &mut Make) {
     let state = log.state;
-    let Some(review) = &state.planned.plan.review else { return };
+    let Some(review) = &state.planned().plan.review else { return };
     make.heading(2, "Review");
-    let owner =
-        review.owner.as_ref().map(|owner| format!("{} holds it", state.planned.plan.person(owner)));
+    let owner = review
+        .owner
+        .as_ref()
+        .map(|owner| format!("{} holds it", state.planned().plan.person(owner)));
     let within = review.within.map(|within| format!("within {}", saying::span(within)));
     let said: Vec<String> = owner.into_iter().chain(within).collect();
     if !said.is_empty() {
@@ -62,7 +64,7 @@ fn answer(question: &str, log: &Log<'_>) -> Option<String> {
         || has(&["time", "take"]);
     if forward && about_back && is_asked {
         // While it runs it may still come to that.
-        return state.finished.is_some().then(|| "Nothing was backed out.".to_owned());
+        return state.finished().is_some().then(|| "Nothing was backed out.".to_owned());
     }
     if has(&["trigger"]) && !has(&["appropriate"]) {
         return trigger(log);
@@ -74,7 +76,7 @@ fn answer(question: &str, log: &Log<'_>) -> Option<String> {
         return as_planned(state);
     }
     if has(&["attested"]) || has(&["by hand"]) {
-        let by_hand = state.states.iter().filter(|known| known.attested).count();
+        let by_hand = state.states().iter().filter(|known| known.attested).count();
         return Some(format!("{by_hand} steps"));
     }
     None
@@ -83,7 +85,7 @@ fn answer(question: &str, log: &Log<'_>) -> Option<String> {
 fn duration(state: &RunState) -> Option<String> {
     let (started, ended) = clocks(state);
     let length = took(between(started?, ended?));
-    let stated = state.planned.plan.window.as_ref().and_then(|window| window.stated_total);
+    let stated = state.planned().plan.window.as_ref().and_then(|window| window.stated_total);
     let stated =
         stated.map(|stated| format!(", {} stated", saying::span(stated))).unwrap_or_default();
     Some(match course(state) {
@@ -96,14 +98,17 @@ fn duration(state: &RunState) -> Option<String> {
 /// Whether it went as planned: the way back where the run went back, and no stage that
 /// was the very reason for it.
 fn as_planned(state: &RunState) -> Option<String> {
-    let (outcome, _) = state.finished.as_ref()?;
-    let since = state.release.back.as_ref().map(|back| back.since);
+    let (outcome, _) = state.finished().as_ref()?;
+    let since = state.release().back.as_ref().map(|back| back.since);
     let counts = |index: &usize| since.is_none() || !state.is_stage(*index);
-    let departures =
-        state.deviations.iter().filter(|known| since.is_none_or(|since| known.at >= since)).count();
-    let failed = (0..state.steps.len())
+    let departures = state
+        .deviations()
+        .iter()
+        .filter(|known| since.is_none_or(|since| known.at >= since))
+        .count();
+    let failed = (0..state.steps().len())
         .filter(counts)
-        .map(|index| &state.states[index])
+        .map(|index| &state.states()[index])
         .filter(|known| known.attempt > 1 || known.status == Status::Failed)
         .count();
     let (one, on) = match course(state) {

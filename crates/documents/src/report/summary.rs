@@ -23,13 +23,15 @@ fn names(ids: impl Iterator<Item = impl ToString>) -> String {
 
 /// Why the way back counts as gone in part only.
 fn in_part(state: &RunState) -> String {
-    let left_out = (0..state.steps.len()).filter(|&i| {
-        state.selected[i] && state.states[i].status == Status::Skipped && !state.steps[i].optional
+    let left_out = (0..state.steps().len()).filter(|&i| {
+        state.selected()[i]
+            && state.states()[i].status == Status::Skipped
+            && !state.steps()[i].optional
     });
-    let left_out = names(left_out.map(|i| &state.steps[i].id));
+    let left_out = names(left_out.map(|i| &state.steps()[i].id));
     let stays = names(state.left_standing());
     let accepted =
-        state.release.triggers.iter().filter(|(_, seen)| seen.attention == Attention::Accepted);
+        state.release().triggers.iter().filter(|(_, seen)| seen.attention == Attention::Accepted);
     let unwell = names(accepted.map(|(id, _)| id));
     let mut said = "The way back was gone to its end, but not everything is as it was.".to_owned();
     for (what, names) in [
@@ -46,13 +48,13 @@ fn in_part(state: &RunState) -> String {
 
 /// Why a deployment that stayed does not count as found well.
 pub(super) fn findings(state: &RunState) -> String {
-    let release = &state.release;
+    let release = state.release();
     let fired = names(release.triggers.iter().filter(|(_, s)| s.fired.is_some()).map(|(id, _)| id));
     let left_out = names(
         state
             .stages()
-            .filter(|&i| state.states[i].status == Status::Skipped)
-            .map(|i| &state.steps[i].id),
+            .filter(|&i| state.states()[i].status == Status::Skipped)
+            .map(|i| &state.steps()[i].id),
     );
     let decided = release.decided.iter().filter(|decided| !decided.reason.is_automatic()).count();
     let mut parts = Vec::new();
@@ -73,8 +75,8 @@ pub(super) fn findings(state: &RunState) -> String {
 fn stays(state: &RunState) -> String {
     let stages = state
         .stages()
-        .filter(|&i| backout_core::release::took_place(&state.states[i]))
-        .map(|i| &state.steps[i].id);
+        .filter(|&i| backout_core::release::took_place(&state.states()[i]))
+        .map(|i| &state.steps()[i].id);
     names(stages)
 }
 
@@ -82,7 +84,7 @@ fn stays(state: &RunState) -> String {
 fn headline(log: &Log<'_>, chosen: usize) -> (Tone, String) {
     let state = log.state;
     let course = course(state);
-    match &state.finished {
+    match state.finished() {
         Some((Outcome::Deployed, _)) => {
             (Tone::Note, "The release was deployed, watched, and found well.".to_owned())
         }
@@ -96,8 +98,8 @@ fn headline(log: &Log<'_>, chosen: usize) -> (Tone, String) {
         ),
         Some((Outcome::Reverted | Outcome::Unverified, _)) => {
             let tally = state.tally();
-            let (tone, how) = match (tally.attested, tally.unverified) {
-                (0, 0) => {
+            let (tone, how) = match (tally.attested, tally.unverified, tally.skipped) {
+                (0, 0, 0) => {
                     (Tone::Note, format!("Every one of {chosen} steps is done and verified."))
                 }
                 _ => (
@@ -133,7 +135,7 @@ fn headline(log: &Log<'_>, chosen: usize) -> (Tone, String) {
 }
 
 fn backed_out(state: &RunState) -> &'static str {
-    match &state.release.back {
+    match &state.release().back {
         Some(back) if back.undoes.is_empty() => {
             "It was decided to go back before any stage had changed anything."
         }
@@ -154,38 +156,38 @@ impl Rows {
 
 pub(super) fn summary(log: &Log<'_>, make: &mut Make) {
     let state = log.state;
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let zone = zone(state);
     let course = course(state);
-    let chosen = || state.states.iter().zip(&state.selected).filter(|(_, selected)| **selected);
+    let chosen = || state.states().iter().zip(state.selected()).filter(|(_, selected)| **selected);
     let count = |status: Status| chosen().filter(|(known, _)| known.status == status).count();
     let attested = chosen().filter(|(known, _)| known.attested).count();
     make.heading(2, "What happened");
     let (tone, said) = headline(log, chosen().count());
     let mut lines = vec![Inline::strong(said)];
-    let proven = matches!(state.finished, Some((Outcome::Reverted | Outcome::Unverified, _)));
+    let proven = matches!(state.finished(), Some((Outcome::Reverted | Outcome::Unverified, _)));
     if !proven && (attested > 0 || state.tally().unverified > 0) {
         lines.push(Inline::plain(format!(" Steps: {}.", saying::tally(state.tally()))));
     }
     make.notice(tone, lines);
     let mut rows = Rows(Vec::new());
-    rows.add("Run", plain(state.run.to_string()));
+    rows.add("Run", plain(state.run().to_string()));
     rows.add("Change", maybe(plan.change.id.as_ref()));
     rows.add("Title", plain(&plan.change.title));
     if course != Course::Forward {
-        rows.add("Way back", maybe(state.option.as_ref()));
+        rows.add("Way back", maybe(state.option().as_ref()));
     }
-    rows.add("Only these components", plain(names(state.planned.only.iter())));
+    rows.add("Only these components", plain(names(state.planned().only.iter())));
     let begun =
-        plain(format!("{} by {}", clock(state.started, &zone), state.started_by.name(plan)));
+        plain(format!("{} by {}", clock(state.started(), &zone), state.started_by().name(plan)));
     if course == Course::Invoked {
         rows.add("Invoked", begun);
-        rows.add("Reason", maybe(state.planned.reason.as_ref()));
+        rows.add("Reason", maybe(state.planned().reason.as_ref()));
     } else {
         rows.add("Deployment begun", begun);
-        rows.add("Reason of the deployment", maybe(state.planned.reason.as_ref()));
+        rows.add("Reason of the deployment", maybe(state.planned().reason.as_ref()));
     }
-    if let Some(back) = &state.release.back {
+    if let Some(back) = &state.release().back {
         let by = turned(state).map(|decided| match decided.reason.is_automatic() {
             true => ", decided by the plan".to_owned(),
             false => format!(", decided by {}", decided.by.name(plan)),
@@ -212,13 +214,13 @@ pub(super) fn summary(log: &Log<'_>, make: &mut Make) {
     if course != Course::Invoked {
         watched(state, &mut rows);
     }
-    rows.add("Departures from the plan", plain(state.deviations.len().to_string()));
-    rows.add("Plan digest", vec![Inline::code(state.planned.plan_digest.to_string())]);
+    rows.add("Departures from the plan", plain(state.deviations().len().to_string()));
+    rows.add("Plan digest", vec![Inline::code(state.planned().plan_digest.to_string())]);
     rows.add(
         "Log",
         vec![
-            Inline::plain(format!("{} records; the last one is ", state.seq)),
-            Inline::code(state.tail.to_string()),
+            Inline::plain(format!("{} records; the last one is ", state.seq())),
+            Inline::code(state.tail().to_string()),
         ],
     );
     make.table(&[("Fact", 3), ("Of this run", 8)], rows.0);
@@ -226,7 +228,7 @@ pub(super) fn summary(log: &Log<'_>, make: &mut Make) {
 
 /// When it began and ended, and how that fits into what was stated.
 fn times(state: &RunState, zone: &TimeZone, on_paper: bool, rows: &mut Rows) {
-    let window = state.planned.window;
+    let window = state.planned().window;
     let (started, ended) = clocks(state);
     let at = |at: Option<Timestamp>| maybe(at.map(|at| clock(at, zone)));
     let course = course(state);
@@ -241,7 +243,7 @@ fn times(state: &RunState, zone: &TimeZone, on_paper: bool, rows: &mut Rows) {
     };
     rows.add(first, at(started));
     rows.add(last, at(ended));
-    rows.add("Run ended", maybe(state.finished.as_ref().map(|(_, at)| clock(*at, zone))));
+    rows.add("Run ended", maybe(state.finished().as_ref().map(|(_, at)| clock(*at, zone))));
     match (started, ended) {
         (Some(from), Some(to)) => {
             let word = if on_paper { ", by the times that people wrote down" } else { "" };
@@ -268,14 +270,14 @@ fn times(state: &RunState, zone: &TimeZone, on_paper: bool, rows: &mut Rows) {
         rows.add("To be deployed by", window.deploy_end.map(due).unwrap_or_default());
         return;
     }
-    let stated = state.planned.plan.window.as_ref().and_then(|window| window.stated_total);
+    let stated = state.planned().plan.window.as_ref().and_then(|window| window.stated_total);
     rows.add("Stated total", maybe(stated.map(saying::span)));
     rows.add("To be finished by", window.backout_by.map(due).unwrap_or_default());
 }
 
 /// What is known of a deployment beside its steps.
 fn watched(state: &RunState, rows: &mut Rows) {
-    let release = &state.release;
+    let release = state.release();
     if let Some(back) = &release.back {
         let taken = names(back.undoes.iter());
         let none = "none had changed anything";

@@ -24,11 +24,11 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
     make.heading(2, "Planned against actual");
     let hands = hands(log);
     // Stages are not on the way back, and were planned all the same.
-    let timed = |index: usize| state.selected[index] || state.is_stage(index);
+    let timed = |index: usize| state.selected()[index] || state.is_stage(index);
     let mut rows = Vec::new();
     let (mut planned_all, mut actual_all) = (Duration::ZERO, Duration::ZERO);
-    for (index, step) in state.steps.iter().enumerate() {
-        let known = &state.states[index];
+    for (index, step) in state.steps().iter().enumerate() {
+        let known = &state.states()[index];
         let planned = step.takes.map(|takes| takes.likely().get());
         let actual = known.started.zip(known.ended).map(|(from, to)| between(from, to));
         let difference = match (planned, actual) {
@@ -43,7 +43,7 @@ pub(super) fn steps(log: &Log<'_>, make: &mut Make) {
             }
             _ => String::new(),
         };
-        let result = match (state.selected[index], known.status) {
+        let result = match (state.selected()[index], known.status) {
             (false, Status::Pending) => not_done(state, index).to_owned(),
             (_, Status::Succeeded) if known.attested => "done, attested by a person".to_owned(),
             (_, Status::Succeeded) if is_undone(state, index) => "done, and undone".to_owned(),
@@ -94,14 +94,14 @@ fn not_done(state: &RunState, index: usize) -> &'static str {
     match course(state) {
         Course::Turned if state.is_stage(index) => "was not begun any more",
         Course::Invoked | Course::Turned => "not on this way",
-        Course::Forward if state.finished.is_some() => "way back, which was not gone",
+        Course::Forward if state.finished().is_some() => "way back, which was not gone",
         Course::Forward => "way back",
     }
 }
 
 /// Whether a stage was taken back, as far as the plan says what takes it back.
 fn is_undone(state: &RunState, index: usize) -> bool {
-    let undo = &state.steps[index].undone_by;
+    let undo = &state.steps()[index].undone_by;
     let done =
         |id: &StepId| state.step(id).is_some_and(|(_, known)| known.status == Status::Succeeded);
     state.is_stage(index) && !undo.is_empty() && undo.iter().all(done)
@@ -112,7 +112,7 @@ fn is_undone(state: &RunState, index: usize) -> bool {
 fn hands(log: &Log<'_>) -> BTreeMap<StepId, String> {
     let mut hands = BTreeMap::new();
     for record in log.records {
-        let person = record.actor.person().map(|_| record.actor.name(&log.state.planned.plan));
+        let person = record.actor.person().map(|_| record.actor.name(&log.state.planned().plan));
         for event in &record.events {
             let Some(step) = event.step() else { continue };
             let who = match event {
@@ -120,7 +120,7 @@ fn hands(log: &Log<'_>) -> BTreeMap<StepId, String> {
                     let machine = log
                         .state
                         .position(step)
-                        .is_ok_and(|index| !log.state.steps[index].action.is_reported());
+                        .is_ok_and(|index| !log.state.steps()[index].action.is_reported());
                     machine.then(|| "the machine".to_owned())
                 }
                 Event::StepExecuted { .. } | Event::StepConfirmed { .. } => person.clone(),
@@ -143,7 +143,7 @@ pub(super) fn commands(log: &Log<'_>, make: &mut Make) {
     let zone = zone(state);
     make.heading(2, "Commands executed");
     // The step as it was when each try began: people may have changed it since.
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let units = plan.stages.iter().chain(&plan.steps);
     let mut steps: BTreeMap<StepId, backout_core::plan::Step> =
         units.map(|step| (step.id.clone(), step.clone())).collect();
@@ -228,7 +228,7 @@ pub(super) fn baselines(log: &Log<'_>, make: &mut Make) {
     let state = log.state;
     let zone = zone(state);
     let compared: Vec<(usize, &str)> = state
-        .steps
+        .steps()
         .iter()
         .enumerate()
         .flat_map(|(index, step)| {
@@ -239,7 +239,7 @@ pub(super) fn baselines(log: &Log<'_>, make: &mut Make) {
         })
         .collect();
     make.heading(2, "Compared with before the deployment");
-    let Some(used) = &state.planned.baselines else {
+    let Some(used) = &state.planned().baselines else {
         make.text("No baseline was captured before the deployment: nothing could be compared.");
         return;
     };
@@ -247,7 +247,7 @@ pub(super) fn baselines(log: &Log<'_>, make: &mut Make) {
     let rows = used.facts.iter().map(|(name, fact)| {
         let found = compared.iter().filter(|(_, compared)| *compared == name.as_str()).find_map(
             |(index, _)| {
-                let known = &state.states[*index];
+                let known = &state.states()[*index];
                 let shown = Check::SameAsBaseline(name.clone()).shown();
                 known
                     .evidence
@@ -265,7 +265,7 @@ pub(super) fn baselines(log: &Log<'_>, make: &mut Make) {
                     Some(false) => "DIFFERENT",
                     None => "cannot be told",
                 },
-                state.steps[index].id.to_string(),
+                state.steps()[index].id.to_string(),
             ),
             None => (String::new(), "not compared", String::new()),
         };
@@ -290,7 +290,7 @@ pub fn filled(log: &Log<'_>) -> Vec<Filled> {
     };
     let known = |step: &backout_core::plan::Step| {
         let index = state.position(&step.id).ok()?;
-        let known = &state.states[index];
+        let known = &state.states()[index];
         let status = match known.status {
             Status::Succeeded => "done",
             Status::Failed => "failed",
@@ -304,5 +304,5 @@ pub fn filled(log: &Log<'_>) -> Vec<Filled> {
             name: hands.get(&step.id).cloned().unwrap_or_default(),
         })
     };
-    state.planned.plan.steps.iter().map(|step| known(step).unwrap_or_default()).collect()
+    state.planned().plan.steps.iter().map(|step| known(step).unwrap_or_default()).collect()
 }

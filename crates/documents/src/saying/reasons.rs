@@ -294,8 +294,8 @@ pub fn hold(cause: HoldCause, reason: Option<&str>) -> String {
 #[must_use]
 pub fn proof(state: &RunState, index: usize) -> Option<String> {
     let by = || {
-        let by = state.states[index].by.as_ref();
-        by.map_or_else(|| "a person".to_owned(), |by| by.name(&state.planned.plan))
+        let by = state.states()[index].by.as_ref();
+        by.map_or_else(|| "a person".to_owned(), |by| by.name(&state.planned().plan))
     };
     Some(match state.proof(index)? {
         Proof::Verified => "verified".to_owned(),
@@ -313,6 +313,7 @@ pub fn tally(tally: Tally) -> String {
     let parts = [
         (tally.verified, "verified"),
         (tally.attested, "attested"),
+        (tally.read_only, "read only"),
         (tally.unverified, "not verified"),
         (tally.skipped, "skipped"),
     ];

@@ -112,7 +112,7 @@ impl Night {
             prev: Digest::ZERO,
         };
         let state = RunState::begin(&record, record.seal().digest).expect("a run");
-        assert_ne!(state.planned.window, Instants::default());
+        assert_ne!(state.planned().window, Instants::default());
         let mut night = Self { state, records: vec![record], at };
         let epoch = json!({"event": "owner_acquired", "epoch": 1, "coordinator": "host:1"});
         night.record(Epoch(1), coordinator(), &[epoch]);
@@ -123,13 +123,13 @@ impl Night {
         let event = |value: &Value| serde_json::from_value(value.clone()).expect("an event");
         let record = Record {
             v: FORMAT,
-            run: self.state.run.clone(),
-            seq: self.state.seq.next(),
+            run: self.state.run().clone(),
+            seq: self.state.seq().next(),
             epoch,
             at: self.at,
             actor,
             events: events.iter().map(event).collect(),
-            prev: self.state.tail,
+            prev: self.state.tail(),
         };
         self.state.apply(&record, record.seal().digest).expect("it can happen");
         self.records.push(record);
@@ -142,13 +142,13 @@ impl Night {
 
     /// The coordinator writes.
     pub(crate) fn write(&mut self, events: &[Value]) -> &mut Self {
-        self.record(self.state.epoch, coordinator(), events);
+        self.record(self.state.epoch(), coordinator(), events);
         self
     }
 
     /// The holder of a role writes.
     pub(crate) fn says(&mut self, role: &str, events: &[Value]) -> &mut Self {
-        self.record(self.state.epoch, person(role), events);
+        self.record(self.state.epoch(), person(role), events);
         self
     }
 

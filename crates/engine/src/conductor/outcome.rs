@@ -65,7 +65,8 @@ pub(super) fn verified(
     let expected = match purpose {
         Purpose::AfterAction => known.status == Status::Verifying,
         Purpose::Probe => {
-            known.status == Status::InDoubt || known.status == Status::Failed && known.recheck
+            let again = matches!(known.status, Status::Failed | Status::Held) && known.recheck;
+            known.status == Status::InDoubt || again
         }
     };
     if !expected {

@@ -19,7 +19,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             for record in self.log.refresh().await? {
                 observer.record(&record, self.log.state());
             }
-            let epoch = Epoch(self.log.state().epoch.0 + 1);
+            let epoch = Epoch(self.log.state().epoch().0 + 1);
             let event = Event::OwnerAcquired { epoch, coordinator: self.id.clone() };
             let (actor, at) = (self.actor(), self.clock.now());
             match self.log.append(epoch, actor, at, vec![event]).await {
@@ -40,12 +40,13 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         let left: Vec<(StepId, u32)> = state
             .active()
             .filter(|&i| {
-                state.states[i].status == Status::Running && !state.steps[i].action.is_reported()
+                state.states()[i].status == Status::Running
+                    && !state.steps()[i].action.is_reported()
             })
-            .map(|i| (state.steps[i].id.clone(), state.states[i].attempt))
+            .map(|i| (state.steps()[i].id.clone(), state.states()[i].attempt))
             .collect();
         for (step, attempt) in left {
-            let run = self.log.state().run.clone();
+            let run = self.log.state().run().clone();
             let observation = self.hands.observe(&run, &step, attempt, self.epoch).await?;
             match doubt::on_recovery(observation) {
                 // A stage nobody has begun is not begun any more once the run goes back.
@@ -69,7 +70,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// Whether a step is a stage of a run that goes back.
     fn is_left_behind(&self, step: &StepId) -> bool {
         let state = self.log.state();
-        state.release.back.is_some()
+        state.release().back.is_some()
             && state.position(step).is_ok_and(|index| state.is_stage(index))
     }
 }

@@ -73,19 +73,19 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             return Ok(verdict);
         }
         let state = self.log.state();
-        let ended = |index: usize| state.states[index].ended.or(state.states[index].since);
+        let ended = |index: usize| state.states()[index].ended.or(state.states()[index].since);
         let since = match about {
             About::Stage(index) => ended(index),
             About::Release => state.stages().filter_map(ended).max(),
         };
         let stands = |id: &TriggerId| {
-            let seen = state.release.triggers.get(id);
+            let seen = state.release().triggers.get(id);
             (id.clone(), seen.map_or(State::Insufficient, |seen| seen.state))
         };
         let mut wanted: Vec<(TriggerId, State)> = decision::required(state).map(stands).collect();
         if wanted.is_empty() {
             wanted = state
-                .release
+                .release()
                 .triggers
                 .keys()
                 .filter(|id| is_there(state, id))
@@ -112,13 +112,13 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     pub(super) fn recovery_is_seen(&mut self, now: Timestamp) -> Result<(), Duration> {
         let state = self.log.state();
         let required: BTreeSet<&TriggerId> = decision::required(state).collect();
-        let about = state.release.triggers.iter().filter(|(id, seen)| {
+        let about = state.release().triggers.iter().filter(|(id, seen)| {
             (seen.fired.is_some() || required.contains(id))
                 && seen.attention != Attention::Accepted
                 && is_there(state, id)
         });
         let wanted: Vec<_> = about.map(|(id, seen)| (id.clone(), seen.state)).collect();
-        let since = state.states.iter().filter_map(|known| known.ended).max().unwrap_or(now);
+        let since = state.states().iter().filter_map(|known| known.ended).max().unwrap_or(now);
         match &self.sight {
             Some(sight) if sight.unseen(&wanted, since, now).is_some() => Err(AGAIN),
             _ if self.news_is_waiting() => Err(AGAIN),
@@ -159,24 +159,26 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             let new: Vec<Event> = events
                 .iter()
                 .filter(|event| match event {
-                    Event::SourceOutageEnded { source } => state.release.lost.contains_key(source),
-                    Event::SourceOutageStarted { source, .. } => {
-                        !state.release.lost.contains_key(source)
+                    Event::SourceOutageEnded { source } => {
+                        state.release().lost.contains_key(source)
                     }
-                    Event::WatchGap { .. } => state.release.goes_forward(),
+                    Event::SourceOutageStarted { source, .. } => {
+                        !state.release().lost.contains_key(source)
+                    }
+                    Event::WatchGap { .. } => state.release().goes_forward(),
                     _ => true,
                 })
                 .cloned()
                 .map(|event| match event {
                     Event::TriggerChanged { trigger, from, to, meaning, before, reading } => {
-                        let fired = to == State::Firing && !begun && state.release.deploys;
+                        let fired = to == State::Firing && !begun && state.release().deploys;
                         let before = before || fired;
                         Event::TriggerChanged { trigger, from, to, meaning, before, reading }
                     }
                     event => event,
                 })
                 .collect();
-            if new.is_empty() || state.finished.is_some() {
+            if new.is_empty() || state.finished().is_some() {
                 return Ok(());
             }
             if self.append(observer, new).await? {

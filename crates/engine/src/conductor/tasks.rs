@@ -22,7 +22,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             return;
         }
         let task = Task {
-            run: state.run.clone(),
+            run: state.run().clone(),
             epoch: self.epoch,
             step: step.clone(),
             attempt: known.attempt,
@@ -47,7 +47,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     pub(super) fn attach(&mut self, step: &StepId, attempt: u32) {
         let Some((found, _)) = self.log.state().step(step) else { return };
         let (hands, run, id) =
-            (Arc::clone(&self.hands), self.log.state().run.clone(), step.clone());
+            (Arc::clone(&self.hands), self.log.state().run().clone(), step.clone());
         let (step, world) = (found.clone(), Arc::clone(&self.world));
         self.busy.insert(id.clone(), attempt);
         self.tasks.spawn(async move {
@@ -59,7 +59,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
 
     pub(super) fn verify(&mut self, index: usize, purpose: Purpose) {
         let state = self.log.state();
-        let (step, attempt) = (state.steps[index].clone(), state.states[index].attempt);
+        let (step, attempt) = (state.steps()[index].clone(), state.states()[index].attempt);
         if self.busy.contains_key(&step.id) {
             return;
         }

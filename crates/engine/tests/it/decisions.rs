@@ -280,7 +280,7 @@ fn a_release_is_deployed_when_it_was_watched_and_found_well() {
     assert_eq!(night.due(59), [wake(60, Timer::Watch)]);
     night.due(60);
     night.due(60);
-    assert_eq!(night.0.finished.as_ref().map(|(outcome, _)| outcome), Some(&Outcome::Deployed));
+    assert_eq!(night.0.finished().as_ref().map(|(outcome, _)| outcome), Some(&Outcome::Deployed));
     // Not seen at all, or not by everything that has to see it: a person.
     let mut night = Night::new(plan(&decision, &json!({})));
     night.stage_is_done(0);
@@ -302,7 +302,7 @@ fn a_release_is_deployed_when_it_was_watched_and_found_well() {
     assert_eq!(causes(&night), Some(vec![DecisionCause::WatchInconclusive { unseen }]));
     night.says(122, Choice::Continue);
     night.due(123);
-    let outcome = night.0.finished.as_ref().map(|(outcome, _)| outcome);
+    let outcome = night.0.finished().as_ref().map(|(outcome, _)| outcome);
     assert_eq!(outcome, Some(&Outcome::DeployedWithFindings));
 }
 
@@ -334,7 +334,7 @@ fn a_way_back_that_does_not_help_is_no_success() {
             Outcome::Partial
         };
         night.due(7);
-        assert_eq!(night.0.finished.as_ref().map(|(outcome, _)| outcome), Some(&outcome));
+        assert_eq!(night.0.finished().as_ref().map(|(outcome, _)| outcome), Some(&outcome));
     }
 }
 
@@ -349,7 +349,7 @@ fn a_trigger_names_the_way_back_it_calls_for() {
     night.stage_is_done(1);
     night.moves(2, "logins", State::Firing, Meaning::Breach);
     night.due(2);
-    assert_eq!(night.0.option.as_ref().map(|option| option.as_str()), Some("flag"));
-    let action = night.0.planned.plan.decision[&Severity::Critical].action;
+    assert_eq!(night.0.option().as_ref().map(|option| option.as_str()), Some("flag"));
+    let action = night.0.planned().plan.decision[&Severity::Critical].action;
     assert_eq!(action, DecisionAction::BackOut);
 }

@@ -85,7 +85,7 @@ async fn nothing_is_left(stage: &Stage, story: &str) {
             at(name).is_some() || undone == 0,
             "{story}: {name} was never begun, and is undone"
         );
-        let begun = state.release.back.as_ref().map(|back| back.undoes.contains(&id(name)));
+        let begun = state.release().back.as_ref().map(|back| back.undoes.contains(&id(name)));
         assert_eq!(begun, Some(undone == 1), "{story}: {name}");
     }
     // Last first.
@@ -205,9 +205,9 @@ async fn where_there_is_no_way_back_two_people_have_to_agree() {
     let mut stage = Stage::of(forward(plan)).await;
     while !matches!(stage.coordinate().await, Died::Ended(End::Waiting)) {}
     let mut log = stage.log().await;
-    assert_eq!(log.state().states[1].status, Status::Pending);
+    assert_eq!(log.state().states()[1].status, Status::Pending);
     let person = |name: &str, account: &str| Actor::Person {
-        id: PersonId::of_name(&log.state().planned.plan, name),
+        id: PersonId::of_name(&log.state().planned().plan, name),
         role: Some(RoleId::new("lead").expect("a name")),
         account: Account::named(account),
     };

@@ -138,9 +138,9 @@ fn what_one_try_did_is_not_unsaid_by_another() {
                 Told::Sends(command) => night.sends(1, command),
             }
         }
-        assert_eq!(took_place(&night.0.states[0]), wanted, "{story:?}");
+        assert_eq!(took_place(&night.0.states()[0]), wanted, "{story:?}");
         night.says(2, Choice::BackOut { option: None });
-        let undoes = night.0.release.back.as_ref().map(|back| back.undoes.len());
+        let undoes = night.0.release().back.as_ref().map(|back| back.undoes.len());
         assert_eq!(undoes, Some(usize::from(wanted)), "{story:?}");
     }
 }
@@ -154,7 +154,7 @@ fn continue_answers_the_question_that_is_open() {
     let act = Act::Decide { verb: Verb::Continue, option: None, lasting: None };
     let error = Illegal::Release("nothing is asked");
     let refusal = night.refuses(1, decide_to(Verb::Continue));
-    assert_eq!(refusal, Refusal::NotPossible { act, error: error.clone() });
+    assert_eq!(refusal, Refusal::NotPossible { act: Box::new(act), error: error.clone() });
     let early = Event::DecisionMade {
         choice: Choice::Continue,
         reason: Reason::Person("fine".to_owned()),
@@ -188,7 +188,7 @@ fn what_can_be_seen_again_is_not_therefore_well() {
     night.moves(3, "logins", State::Insufficient, Meaning::Open);
     night.due(3);
     assert!(night.open().is_none());
-    let reason = night.0.release.decided[0].reason.clone();
+    let reason = night.0.release().decided[0].reason.clone();
     let seen_again = PlanReason::SeenAgain { healthy: false };
     assert_eq!(reason, Reason::Plan(seen_again), "it is not said to be well");
     assert_eq!(verdict(&night.0), Verdict::Inconclusive);
@@ -220,13 +220,13 @@ fn a_stage_that_stays_is_not_reverted() {
         night.says(2, Choice::BackOut { option: Some(option.clone()) });
         for name in ["undo-a", "flag-off"] {
             let index = night.0.position(&step(name)).expect("there");
-            if night.0.selected[index] {
+            if night.0.selected()[index] {
                 night.happens(3, vec![intent(name, 1), succeeded(name, 1)]);
             }
         }
         night.due(4);
         assert_eq!(
-            night.0.finished.as_ref().map(|(outcome, _)| outcome),
+            night.0.finished().as_ref().map(|(outcome, _)| outcome),
             Some(&outcome),
             "{option}"
         );
@@ -242,7 +242,7 @@ fn what_nobody_watched_is_not_found_well() {
         let mut night = Night::new(plan(&critical(), &json!({"triggers": triggers})));
         night.stage_is_done(1);
         (11..14).for_each(|minute| drop(night.due(minute)));
-        let outcome = night.0.finished.as_ref().map(|(outcome, _)| outcome);
+        let outcome = night.0.finished().as_ref().map(|(outcome, _)| outcome);
         assert_eq!(outcome, Some(&Outcome::DeployedUnwatched));
     }
     // None is required: one of them must have seen something all the same.
@@ -274,7 +274,7 @@ fn worse_takes_the_time_from_a_fix() {
         night.moves(5, "logins", State::Firing, Meaning::Breach);
         night.due(5);
         assert!(night.goes_back(), "{action}");
-        let record = night.0.release.decided.last().expect("decided");
+        let record = night.0.release().decided.last().expect("decided");
         assert_eq!(record.reason, Reason::Plan(PlanReason::GotWorse), "{record:?}");
     }
     // The plan wants to be asked about it.
@@ -349,11 +349,11 @@ fn nobody_is_asked_what_will_be_known_at_once() {
         night.all_well(1);
         night.moves(9, "slow", State::Pending, Meaning::Open);
         night.due(10);
-        assert!(night.open().is_none() && night.0.release.baked.is_empty());
+        assert!(night.open().is_none() && night.0.release().baked.is_empty());
         night
     };
     let stage = step("a");
-    let verdict = |night: &Night| night.0.release.baked.get(&stage).map(|baked| baked.verdict);
+    let verdict = |night: &Night| night.0.release().baked.get(&stage).map(|baked| baked.verdict);
     let mut night = begin();
     night.moves(12, "slow", State::Ok, Meaning::Well);
     night.due(12);
@@ -430,14 +430,14 @@ fn a_vote_outlives_the_news() {
     let vote = || decide_to(Verb::Continue);
     let proposed = night.sends_as(3, &holder("lead", "lena"), vote()).expect("it counts");
     assert!(matches!(proposed[..], [Event::CommandProposed { .. }]), "{proposed:?}");
-    assert_eq!(night.0.proposals.len(), 1);
+    assert_eq!(night.0.proposals().len(), 1);
     night.moves(4, "odd", State::Ok, Meaning::Well);
-    assert_eq!(night.0.proposals.len(), 1, "a trigger moved, and the vote is gone");
+    assert_eq!(night.0.proposals().len(), 1, "a trigger moved, and the vote is gone");
     let made = night.sends_as(5, &holder("deputy", "dee"), vote()).expect("it counts");
     let [Event::DecisionMade { agreed, .. }] = &made[..] else { panic!("{made:?}") };
     assert_eq!(*agreed, [PersonId::Role(role("lead"))]);
     // Another question is another vote.
-    assert_eq!(night.0.proposals.len(), 0);
+    assert_eq!(night.0.proposals().len(), 0);
 }
 
 /// Somebody fixes what no trigger has shown: the clock is the same.
@@ -472,9 +472,9 @@ fn giving_up_a_fix_takes_the_way_back_that_is_called_for() {
         night.moves(2, "logins", State::Firing, Meaning::Breach);
         night.due(2);
         let seen = night.0.if_backed_out(at(3)).expect("it goes forward");
-        assert_eq!(seen.option.as_ref().map(OptionId::as_str), Some("flag"), "{choice:?}");
+        assert_eq!(seen.option().map(OptionId::as_str), Some("flag"), "{choice:?}");
         night.says(3, choice.clone());
-        assert_eq!(night.0.option.as_ref().map(OptionId::as_str), Some("flag"), "{choice:?}");
+        assert_eq!(night.0.option().map(OptionId::as_str), Some("flag"), "{choice:?}");
     }
 }
 
@@ -491,7 +491,7 @@ fn what_is_only_logged_is_only_logged() {
         night.moves(2, "odd", state, meaning);
         (2..70).for_each(|minute| drop(night.due(minute)));
         assert!(night.open().is_none(), "{state:?}");
-        let outcome = night.0.finished.as_ref().map(|(outcome, _)| outcome.clone());
+        let outcome = night.0.finished().as_ref().map(|(outcome, _)| outcome.clone());
         // That it fired is a finding all the same.
         let wanted = match state {
             State::Firing => Outcome::DeployedWithFindings,
@@ -558,12 +558,12 @@ async fn old_news_lets_nothing_pass() {
             None => assert_eq!(end, End::Finished(Outcome::Deployed)),
             Some(patience) => {
                 assert_eq!(end, End::Detached);
-                let baked = state.release.baked.get(&step("a")).map(|baked| baked.verdict);
+                let baked = state.release().baked.get(&step("a")).map(|baked| baked.verdict);
                 assert_eq!(baked, Some(Verdict::Inconclusive));
-                assert_eq!(state.states[0].status, Status::Succeeded);
+                assert_eq!(state.states()[0].status, Status::Succeeded);
                 // It had all the time a look may take.
-                let asked = state.release.open.as_ref().expect("asked").asked_at;
-                let waited = asked.duration_since(state.states[0].since.expect("done"));
+                let asked = state.release().open.as_ref().expect("asked").asked_at;
+                let waited = asked.duration_since(state.states()[0].since.expect("done"));
                 assert!(
                     waited
                         >= jiff::SignedDuration::from_mins(10)
@@ -611,6 +611,6 @@ async fn what_is_not_healthy_after_the_way_back_is_waited_for_and_asked_about() 
     let asked = conductor.questions().swap_remove(0);
     assert_eq!(asked.asks, Asks::NotRecovered { triggers: vec![id("logins")] });
     assert_eq!((asked.due, stage.clock.now()), (Some(due), due));
-    assert!(state.finished.is_none());
+    assert!(state.finished().is_none());
     drop(tell);
 }

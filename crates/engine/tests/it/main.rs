@@ -5,6 +5,7 @@ mod crashes;
 mod decisions;
 mod forward;
 mod greens;
+mod hollow;
 mod journals;
 mod night;
 mod owners;

@@ -152,7 +152,7 @@ impl Night {
         let command = Command::Decide { verb, option, fix_for, question, readings };
         let asked = self.open().and_then(|open| open.asked.first().cloned());
         let person = match asked {
-            Some(asked) => PersonId::of_role(&self.0.planned.plan, &asked),
+            Some(asked) => PersonId::of_role(&self.0.planned().plan, &asked),
             None => PersonId::Role(role("lead")),
         };
         let actor = Actor::Person { id: person, role: None, account: Account::default() };
@@ -171,12 +171,12 @@ impl Night {
                 Intent::Decide { choice, reason, known } => {
                     let (about, readings) = (known.as_deref(), Default::default());
                     let reason = Reason::Plan(reason);
-                    let decided = decided(&self.0.release, choice, reason, about, readings);
+                    let decided = decided(self.0.release(), choice, reason, about, readings);
                     let known = known.map(Event::DecisionRequested);
                     known.into_iter().chain(decided).collect()
                 }
                 Intent::Bake { step, verdict } => {
-                    vec![Event::StageBaked { stage: self.0.steps[step].id.clone(), verdict }]
+                    vec![Event::StageBaked { stage: self.0.steps()[step].id.clone(), verdict }]
                 }
                 Intent::EndWatch { verdict } => vec![Event::WatchEnded { verdict }],
                 Intent::Hold { option } => vec![Event::HoldingReached { option }],
@@ -201,7 +201,7 @@ impl Night {
 
     pub(crate) fn moves(&mut self, minutes: i64, trigger: &str, to: State, meaning: Meaning) {
         let from =
-            self.0.release.triggers.get(&id(trigger)).map_or(State::Insufficient, |s| s.state);
+            self.0.release().triggers.get(&id(trigger)).map_or(State::Insufficient, |s| s.state);
         let reading = Reading { measured: Measured::Value, value: Some(9.0), ..Reading::default() };
         let trigger = id(trigger);
         self.happens(
@@ -217,11 +217,11 @@ impl Night {
     }
 
     pub(crate) fn open(&self) -> Option<&backout_core::release::PendingDecision> {
-        self.0.release.open.as_ref()
+        self.0.release().open.as_ref()
     }
 
     pub(crate) fn goes_back(&self) -> bool {
-        self.0.release.back.is_some()
+        self.0.release().back.is_some()
     }
 }
 

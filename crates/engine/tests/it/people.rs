@@ -50,8 +50,8 @@ fn manual(id: &str, owner: &str, after: &[&str]) -> serde_json::Value {
 async fn running(stage: &Stage) -> Vec<String> {
     let log = stage.log().await;
     let state = log.state();
-    let running = |i: &usize| state.states[*i].status == Status::Running;
-    state.active().filter(running).map(|i| state.steps[i].id.to_string()).collect()
+    let running = |i: &usize| state.states()[*i].status == Status::Running;
+    state.active().filter(running).map(|i| state.steps()[i].id.to_string()).collect()
 }
 
 async fn done(stage: &Stage, step: &str) {
@@ -135,7 +135,7 @@ async fn a_step_waits_for_its_time_of_day() {
     let morning: jiff::Timestamp = "2026-06-06T07:00:00Z".parse().expect("a time");
     let mut stage = Stage::at_times(plans::plan(&steps), [(id("a"), morning)].into()).await;
     assert_eq!(stage.run_to_end().await, Outcome::Reverted);
-    let began = stage.log().await.state().states[0].started.expect("it began");
+    let began = stage.log().await.state().states()[0].started.expect("it began");
     assert!(began >= morning, "{began}");
 }
 

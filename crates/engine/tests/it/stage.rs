@@ -98,7 +98,7 @@ impl Stage {
         let at = "2026-06-06T02:00:00Z".parse().expect("a time");
         let log =
             start::begin(&journal, lead(), at, planned, Vec::new(), None).await.expect("begun");
-        let run = log.state().run.clone();
+        let run = log.state().run().clone();
         Self { journal, hands, clock, run, doubts_asked: 0, failures_asked: 0, coordinators: 0 }
     }
 

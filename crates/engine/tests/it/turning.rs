@@ -56,7 +56,7 @@ fn failed(name: &str, attempt: u32, effect: FailureEffect) -> Event {
 fn starts(night: &mut Night, minutes: i64) -> Vec<String> {
     let intents = night.due(minutes);
     let started = intents.iter().filter_map(|intent| match intent {
-        Intent::Start { step } => Some(night.0.steps[*step].id.to_string()),
+        Intent::Start { step } => Some(night.0.steps()[*step].id.to_string()),
         _ => None,
     });
     started.collect()
@@ -73,7 +73,7 @@ fn a_step_added_to_the_way_back_waits_for_it() {
     assert!(starts(&mut night, 3).is_empty(), "the run still goes forward");
     night.says(4, Choice::BackOut { option: None });
     assert_eq!(starts(&mut night, 4), ["undo-a"]);
-    assert!(night.0.selected.iter().skip(1).all(|selected| *selected), "it is on the way now");
+    assert!(night.0.selected().iter().skip(1).all(|selected| *selected), "it is on the way now");
 }
 
 /// So does what stands before a step of it; and nothing is added to what goes forward once
@@ -93,14 +93,14 @@ fn what_is_added_stands_on_its_side_of_the_turn() {
     assert_eq!(starts(&mut night, 3), ["first"]);
     night.sends(4, add("late", "a"));
     let drop = night.0.position(&step("drop")).expect("it is there");
-    assert!(night.0.is_stage(drop) && !night.0.selected[drop], "it is a stage as before");
+    assert!(night.0.is_stage(drop) && !night.0.selected()[drop], "it is a stage as before");
     for name in ["late", "first", "undo-a"] {
         night.happens(5, vec![intent(name, 1), succeeded(name, 1)]);
     }
     // Nor is a stage done again: what is undone would be there anew.
     let error = Illegal::Release("the run does not go forward");
     let retry = |name: &str| Refusal::NotPossible {
-        act: Act::Retry { step: step(name) },
+        act: Box::new(Act::Retry { step: step(name) }),
         error: error.clone(),
     };
     for name in ["a", "drop"] {
@@ -121,7 +121,7 @@ fn what_is_done_anew_is_watched_anew() {
         }
         night.due(200);
         assert_eq!(
-            night.0.release.watched.map(|watched| watched.verdict),
+            night.0.release().watched.map(|watched| watched.verdict),
             Some(Verdict::Inconclusive),
             "one was never seen"
         );
@@ -132,15 +132,15 @@ fn what_is_done_anew_is_watched_anew() {
             false => Command::Retry { step: step("a") },
         };
         night.sends(202, anew);
-        assert!(night.0.release.watched.is_none());
+        assert!(night.0.release().watched.is_none());
         night.due(202);
         assert!(night.open().is_none(), "the watch that was asked about is not over");
-        let decided = night.0.release.decided.last().expect("a decision");
+        let decided = night.0.release().decided.last().expect("a decision");
         assert_eq!(decided.reason, Reason::Plan(PlanReason::WatchedAnew));
         let (name, attempt) = if is_added { ("b", 1) } else { ("a", 2) };
         night.happens(203, vec![intent(name, attempt), succeeded(name, attempt)]);
         night.due(204);
-        assert!(night.0.finished.is_none() && night.0.release.watched.is_none());
+        assert!(night.0.finished().is_none() && night.0.release().watched.is_none());
         night.moves(205, "logins", State::Firing, Meaning::Breach);
         night.due(205);
         assert!(night.goes_back(), "somebody is watching");
@@ -158,7 +158,7 @@ fn a_hold_asks_and_a_decision_ends_it() {
     night.due(3);
     assert_eq!(night.open().expect("somebody is asked").guards, [Guard::Held]);
     night.says(4, Choice::BackOut { option: None });
-    assert!(night.0.held.is_none());
+    assert!(night.0.held().is_none());
     assert_eq!(starts(&mut night, 4), ["undo-a"]);
 }
 
@@ -216,15 +216,15 @@ fn what_cannot_be_seen_after_the_way_back_is_asked_about() {
     night.moves(4, "slow", State::Error, Meaning::Inconclusive);
     assert_eq!(not_recovered(&night.0), [&id("slow")]);
     night.due(30);
-    assert!(night.0.finished.is_none());
+    assert!(night.0.finished().is_none());
     let triggers = vec![id("slow")];
     assert_eq!(questions(&night.0)[0].asks, Asks::NotRecovered { triggers });
     night.moves(31, "slow", State::Ok, Meaning::Well);
     night.due(31);
-    assert_eq!(night.0.finished.as_ref().map(|(o, _)| o.clone()), Some(Outcome::Reverted));
+    assert_eq!(night.0.finished().as_ref().map(|(o, _)| o.clone()), Some(Outcome::Reverted));
     let mut night = gone();
     night.due(5);
-    let outcome = night.0.finished.as_ref().map(|(outcome, _)| outcome);
+    let outcome = night.0.finished().as_ref().map(|(outcome, _)| outcome);
     assert_eq!(outcome, Some(&Outcome::Reverted), "everything is well");
 }
 
@@ -237,15 +237,15 @@ fn what_was_accepted_unseen_is_not_accepted_once_it_is_seen() {
     night.moves(2, "logins", State::Error, Meaning::Inconclusive);
     night.due(2);
     night.says(3, Choice::Continue);
-    assert!(night.0.release.triggers[&id("logins")].attention.is_answered());
+    assert!(night.0.release().triggers[&id("logins")].attention.is_answered());
     night.moves(4, "logins", State::NoData, Meaning::Inconclusive);
     assert!(
-        night.0.release.triggers[&id("logins")].attention.is_answered(),
+        night.0.release().triggers[&id("logins")].attention.is_answered(),
         "it is as unknown as before"
     );
     night.moves(9, "logins", State::Pending, Meaning::Open);
     night.due(11);
-    assert!(night.0.release.baked.is_empty(), "it is beyond its limit");
+    assert!(night.0.release().baked.is_empty(), "it is beyond its limit");
     night.moves(12, "logins", State::Firing, Meaning::Breach);
     night.due(12);
     assert!(night.goes_back());
@@ -320,9 +320,9 @@ fn a_failed_undo_does_not_vanish() {
     night.happens(3, vec![intent("undo-a", 1), undo]);
     night.sends(4, Command::Resolve { step: step("a"), answer: Answer::DidNotHappen });
     night.due(5);
-    assert!(night.0.finished.is_none());
+    assert!(night.0.finished().is_none());
     let undo = night.0.position(&step("undo-a")).expect("it is there");
-    assert!(night.0.selected[undo], "it has changed something");
+    assert!(night.0.selected()[undo], "it has changed something");
 }
 
 /// What a stage brings is another after another try: nothing said about the first counts.
@@ -341,7 +341,7 @@ fn another_try_brings_something_else() {
     night.sends(3, Command::Retry { step: step("a") });
     night.says(4, Choice::Continue);
     night.happens(5, vec![intent("a", 2), succeeded("a", 2)]);
-    let seen = &night.0.release.triggers[&id("new")];
+    let seen = &night.0.release().triggers[&id("new")];
     assert_eq!((seen.state, seen.attention), (State::Insufficient, Attention::Quiet));
     assert!(seen.fired.is_some(), "it fired, which nothing unsays");
     night.moves(6, "new", State::Pending, Meaning::Open);
@@ -372,8 +372,8 @@ fn the_plan_goes_the_way_its_own_alarm_calls_for() {
     night.due(2);
     night.moves(3, "data", State::Firing, Meaning::Breach);
     night.due(3);
-    assert_eq!(night.0.option.as_ref().map(ToString::to_string), Some("full".to_owned()));
-    let decided = night.0.release.decided.last().expect("a decision");
+    assert_eq!(night.0.option().as_ref().map(ToString::to_string), Some("full".to_owned()));
+    let decided = night.0.release().decided.last().expect("a decision");
     let about = decided.question.as_ref().map(|open| (open.number, open.because.clone()));
     assert_eq!(about, Some((2, vec![id("data")])));
 }

@@ -97,11 +97,11 @@ impl<'a> Situation<'a> {
     #[must_use]
     pub fn of_run(state: &'a RunState, at: Timestamp) -> Self {
         let mut took = Vec::new();
-        let now = (0..state.steps.len())
+        let now = (0..state.steps().len())
             .map(|index| {
-                let known = &state.states[index];
+                let known = &state.states()[index];
                 let since = |then: Timestamp| at.duration_since(then).as_secs_f64().max(0.0);
-                if !state.selected[index] {
+                if !state.selected()[index] {
                     return Now::Over;
                 }
                 match known.status {
@@ -120,7 +120,7 @@ impl<'a> Situation<'a> {
                         waits: known.since.map_or(0.0, since),
                     },
                     Status::Failed if state.will_retry(index) => {
-                        let pause = state.steps[index].retry.map(|retry| retry.pause.get());
+                        let pause = state.steps()[index].retry.map(|retry| retry.pause.get());
                         let pause = pause.unwrap_or_default().as_secs_f64();
                         Now::Again((pause - known.since.map_or(0.0, since)).max(0.0))
                     }
@@ -129,16 +129,16 @@ impl<'a> Situation<'a> {
             })
             .collect();
         Self {
-            plan: &state.planned.plan,
-            steps: &state.steps,
-            graph: &state.graph,
+            plan: &state.planned().plan,
+            steps: state.steps(),
+            graph: state.graph(),
             now,
-            failed: state.states.iter().map(|known| known.failures).collect(),
-            doer: (0..state.steps.len()).map(|index| state.doer(index)).collect(),
-            not_before: state.not_before.clone(),
+            failed: state.states().iter().map(|known| known.failures).collect(),
+            doer: (0..state.steps().len()).map(|index| state.doer(index)).collect(),
+            not_before: state.not_before().clone(),
             at,
-            window: state.planned.window,
-            order: Some(&state.order),
+            window: state.planned().window,
+            order: Some(state.order()),
             took,
             more: BTreeMap::new(),
             is_run: true,

@@ -67,7 +67,7 @@ impl Sight for Eye {
         *self.0.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
         let stage = Disturbance::by_stages(state);
         *self.0.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
-        self.0.are_away(away(state), &state.release.triggers);
+        self.0.are_away(away(state), &state.release().triggers);
     }
 }
 
@@ -84,11 +84,11 @@ impl Disturbance {
     /// By the stages of a run; `None` before the first of them, and on the way back: what
     /// must be seen to be well again after it must be seen.
     fn by_stages(state: &RunState) -> Option<Self> {
-        if !state.release.goes_forward() {
+        if !state.release().goes_forward() {
             return None;
         }
         let begun = || {
-            let stages = state.stages().map(|index| &state.states[index]);
+            let stages = state.stages().map(|index| &state.states()[index]);
             stages.filter(|known| known.attempt > 0)
         };
         let last = begun().flat_map(|stage| [stage.since, stage.ended]).flatten().max()?;
@@ -121,20 +121,20 @@ fn has_events(rule: &Rule, watched: &Watched, since: Timestamp) -> bool {
 /// The triggers of a run that are about something that is not there.
 #[must_use]
 pub fn away(state: &RunState) -> BTreeSet<TriggerId> {
-    let triggers = state.planned.plan.triggers.iter();
+    let triggers = state.planned().plan.triggers.iter();
     triggers.map(|(id, _)| id).filter(|id| !is_there(state, id)).cloned().collect()
 }
 
 /// The ways back of a run: the one that is gone, since when it is done, and the others.
 fn ways(state: &RunState, now: Timestamp) -> BTreeMap<OptionId, Way> {
-    let going = state.release.back.as_ref().and(state.option.as_ref());
+    let going = state.release().back.as_ref().and(state.option());
     let (settled, all) = state.progress();
     let done = settled == all && state.active().next().is_none();
-    let last = state.states.iter().filter_map(|known| known.ended).max();
+    let last = state.states().iter().filter_map(|known| known.ended).max();
     let age = last.map_or(0.0, |last| now.duration_since(last).as_secs_f64().max(0.0));
     let way = |id: &OptionId| match going == Some(id) && done {
         true => Way { done: true, age },
         false => Way { done: false, age: 0.0 },
     };
-    state.planned.plan.options.keys().map(|id| (id.clone(), way(id))).collect()
+    state.planned().plan.options.keys().map(|id| (id.clone(), way(id))).collect()
 }

@@ -1,8 +1,9 @@
 //! What a stage restarts has no data for a while; `watch.grace` says for how long.
 
-use backout_core::event::{Direction, Event};
+use backout_core::cause::StepFault;
+use backout_core::event::{Direction, DoubtCause, Event, Evidence, FailureEffect, Reason};
 use backout_core::ids::{Digest, Epoch, RunId, Seq};
-use backout_core::plan::Plan;
+use backout_core::plan::{Effect, Plan};
 use backout_core::record::{Actor, FORMAT, Record};
 use backout_core::state::RunState;
 use backout_core::status::Status;
@@ -53,12 +54,45 @@ fn run_of(plan: &Plan) -> RunState {
     RunState::begin(&record, record.seal().digest).expect("a run")
 }
 
-/// A stage that stands so, since a while ago.
-fn stands(state: &mut RunState, stage: usize, status: Status, ago: SignedDuration) {
-    let at = Timestamp::now().checked_sub(ago).expect("a time");
-    let known = &mut state.states[stage];
-    (known.status, known.attempt, known.since) = (status, 1, Some(at));
-    known.ended = (status == Status::Succeeded).then_some(at);
+/// The run with its stages in these statuses, each since a while ago.
+fn run_at(plan: &Plan, stages: [(Status, SignedDuration); 2]) -> RunState {
+    let mut state = run_of(plan);
+    for (index, (status, ago)) in stages.into_iter().enumerate() {
+        let step = state.steps()[index].id.clone();
+        let (attempt, evidence) = (1, Evidence::default());
+        let intent = Event::StepIntent {
+            step: step.clone(),
+            attempt,
+            key: "key".to_owned(),
+            action: Digest::ZERO,
+            effect: Effect::Opaque,
+        };
+        let then = match status {
+            Status::Pending => continue,
+            Status::Running => None,
+            Status::Verifying => Some(Event::StepExecuted { step, attempt, evidence }),
+            Status::Succeeded => Some(Event::StepSucceeded { step, attempt, evidence }),
+            Status::Failed => Some(Event::StepFailed {
+                step,
+                attempt,
+                effect: FailureEffect::Unknown,
+                fault: StepFault::Action { error: "exit 1".to_owned() },
+                evidence,
+            }),
+            Status::InDoubt => Some(Event::StepInDoubt {
+                step,
+                attempt,
+                cause: DoubtCause::SupervisorLost,
+                evidence,
+            }),
+            Status::Held | Status::Skipped => panic!("no stage of this test is {status:?}"),
+        };
+        let at = Timestamp::now().checked_sub(ago).expect("a time");
+        let coordinator = Actor::Coordinator { id: "test".to_owned() };
+        let events: Vec<Event> = std::iter::once(intent).chain(then).collect();
+        state = state.with(&events, &coordinator, at).expect("what can happen");
+    }
+    state
 }
 
 /// What follows once data is missing: `insufficient` while it is excused, else `no_data`.
@@ -80,7 +114,6 @@ async fn a_stage_excuses_data_that_is_missing_for_the_grace() {
     let plan = plan_of(&server.address);
     let (watcher, mut news) = Watcher::begin(Setting::new(&plan, world(&plan)));
     let sight = watcher.sight();
-    let mut state = run_of(&plan);
     let (excused, no_data) =
         ((State::Insufficient, Meaning::Open), (State::NoData, Meaning::Breach));
     let (now, long_ago) = (SignedDuration::ZERO, GRACE + SignedDuration::from_secs(5));
@@ -101,11 +134,7 @@ async fn a_stage_excuses_data_that_is_missing_for_the_grace() {
         ((Status::Succeeded, long_ago), (Status::InDoubt, long_ago), no_data),
     ] {
         data_comes(&server, &mut news).await;
-        for (stage, (status, ago)) in [one, two].into_iter().enumerate() {
-            if status != Status::Pending {
-                stands(&mut state, stage, status, ago);
-            }
-        }
+        let state = run_at(&plan, [one, two]);
         sight.stands(&state, Timestamp::now());
         let found = data_goes(&server, &mut news).await;
         assert_eq!(found, expected, "{one:?} {two:?}");
@@ -114,13 +143,17 @@ async fn a_stage_excuses_data_that_is_missing_for_the_grace() {
     assert_eq!(told, 10);
     // A breach counts at once, whatever a stage does.
     data_comes(&server, &mut news).await;
-    stands(&mut state, 1, Status::Running, now);
+    let done = (Status::Succeeded, long_ago);
+    let state = run_at(&plan, [done, (Status::Running, now)]);
     sight.stands(&state, Timestamp::now());
     server.now_says([Says::Value("9")]);
     until(&mut news, |event| moved(event, "t", State::Firing)).await;
     // On the way back nothing is excused: what cannot be seen keeps the run open.
     data_comes(&server, &mut news).await;
-    state.release.deploys = false;
+    let reason = Reason::Person("it is broken".to_owned());
+    let back = Event::BackoutStarted { option: None, reason };
+    let coordinator = Actor::Coordinator { id: "test".to_owned() };
+    let state = state.with(&[back], &coordinator, Timestamp::now()).expect("it turns round");
     sight.stands(&state, Timestamp::now());
     assert_eq!(data_goes(&server, &mut news).await, no_data);
 }

@@ -15,11 +15,11 @@ use crate::view::words;
 
 /// Every baseline, before, and now; every step, planned and taken.
 pub(super) async fn compare(app: &App, layout: &Layout, state: &RunState) -> Result<(), Failure> {
-    let plan = &state.planned.plan;
+    let plan = &state.planned().plan;
     let world = Arc::new(world_of(plan, layout.root().to_string_lossy().into_owned()));
     let mut rows = vec![["baseline", "before the release", "now", ""].map(str::to_owned).to_vec()];
     let mut same = true;
-    let used = state.planned.baselines.as_ref().map(|used| &used.facts);
+    let used = state.planned().baselines.as_ref().map(|used| &used.facts);
     for (id, how) in &plan.baselines {
         let before =
             used.and_then(|facts| facts.get(id)).ok_or_else(|| failed("a baseline is missing"))?;
@@ -36,12 +36,12 @@ pub(super) async fn compare(app: &App, layout: &Layout, state: &RunState) -> Res
     columns(&rows).iter().for_each(|line| say(&format!("   {line}")));
     say(&format!("   and the portal is {}", backout_demo::summary(layout)));
     let mut rows = vec![["step", "planned", "took", ""].map(str::to_owned).to_vec()];
-    for index in 0..state.steps.len() {
-        let planned = state.steps[index].takes.map(|takes| takes.likely().get());
+    for index in 0..state.steps().len() {
+        let planned = state.steps()[index].takes.map(|takes| takes.likely().get());
         let took = took(state, index).map(words::length).unwrap_or_default();
-        let evidence = &state.states[index].evidence;
+        let evidence = &state.states()[index].evidence;
         rows.push(vec![
-            state.steps[index].label().to_owned(),
+            state.steps()[index].label().to_owned(),
             planned.map(words::length).unwrap_or_default(),
             took,
             words::one_line(&evidence.summary, 60),

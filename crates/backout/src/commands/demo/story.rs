@@ -84,7 +84,7 @@ pub(super) async fn tell(app: &App, layout: &Layout, telling: Telling) -> Result
             until = Instant::now() + PATIENCE;
         }
         night.answer(state)?;
-        if state.finished.is_some() {
+        if state.finished().is_some() {
             coordinator.join();
             break;
         }
@@ -100,7 +100,7 @@ pub(super) async fn tell(app: &App, layout: &Layout, telling: Telling) -> Result
 
 /// What is left to show once it is over.
 async fn end(app: &App, layout: &Layout, state: &RunState, killed: bool) -> Result<(), Failure> {
-    match &state.finished {
+    match &state.finished() {
         Some((Outcome::Reverted, _)) => {
             chapter(7, "Everything is as it was");
             compare(app, layout, state).await?;
@@ -115,9 +115,9 @@ async fn end(app: &App, layout: &Layout, state: &RunState, killed: bool) -> Resu
         }
     }
     chapter(8, "Who asks later gets an answer");
-    let report = app.state_folder().join(format!("{}.md", state.run));
+    let report = app.state_folder().join(format!("{}.md", state.run()));
     let report = report.to_string_lossy().into_owned();
-    itself(app, layout, &["render", state.run.as_str(), "--to", "md", "-o", &report])
+    itself(app, layout, &["render", state.run().as_str(), "--to", "md", "-o", &report])
 }
 
 async fn newest(app: &App) -> Option<RunId> {
@@ -146,7 +146,7 @@ async fn began(app: &App, before: u64, coordinator: &mut Coordinator) -> Result<
 
 fn is_half_restored(state: &RunState, layout: &Layout) -> bool {
     let restoring = state.active().any(|i| {
-        state.steps[i].id.as_str() == "restore-db" && state.states[i].status == Status::Running
+        state.steps()[i].id.as_str() == "restore-db" && state.states()[i].status == Status::Running
     });
     let size = |path: PathBuf| std::fs::metadata(path).map_or(0, |about| about.len());
     let copied = size(layout.database().with_extension("restoring"));
@@ -184,9 +184,9 @@ struct Night<'a> {
 impl Night<'_> {
     /// A decision: shown with everything that is known, and answered; whether there was one.
     fn decide(&mut self, state: &RunState) -> Result<bool, Failure> {
-        let open = state.release.open.as_ref().filter(|open| open.number > self.decided);
+        let open = state.release().open.as_ref().filter(|open| open.number > self.decided);
         let Some(open) = open else { return Ok(false) };
-        let (app, layout, run) = (self.app, self.layout, state.run.as_str());
+        let (app, layout, run) = (self.app, self.layout, state.run().as_str());
         let first = self.decided == 0;
         self.decided = open.number;
         if first {
@@ -235,7 +235,7 @@ impl Night<'_> {
                 continue;
             }
             self.answered.push(key);
-            let words = ["ack", state.run.as_str(), step.as_str(), "--as", role.as_str()];
+            let words = ["ack", state.run().as_str(), step.as_str(), "--as", role.as_str()];
             itself(self.app, self.layout, &words)?;
         }
         Ok(())

@@ -110,7 +110,7 @@ async fn stages(app: App, run: RunId, mut told: mpsc::Receiver<Asked>) {
 async fn stage(app: &App, run: &RunId, report: &StageReport) -> Result<(), String> {
     let mut log = app.open(run).await.map_err(|failure| failure.message().to_owned())?;
     let state = log.state();
-    let found = state.steps.iter().find(|step| step.id.as_str() == report.stage);
+    let found = state.steps().iter().find(|step| step.id.as_str() == report.stage);
     let Some(step) = found.filter(|step| matches!(step.action, Action::External(_))) else {
         return Err(format!("`{}` is no stage that another system carries out", report.stage));
     };
@@ -132,7 +132,7 @@ async fn stage(app: &App, run: &RunId, report: &StageReport) -> Result<(), Strin
         Ok(Submitted::Done(_)) => Ok(()),
         Ok(Submitted::Proposed { more, .. }) => Err(format!("it takes {more} more people")),
         Ok(Submitted::Refused(refusal)) => {
-            let (plan, zone) = (&log.state().planned.plan, TimeZone::UTC);
+            let (plan, zone) = (&log.state().planned().plan, TimeZone::UTC);
             Err(refusals::text(&refusal, Some(plan), Some(log.state()), &zone))
         }
         Err(error) => Err(error.to_string()),
