@@ -203,3 +203,34 @@ pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every exit code, as scripts know it, and each is in the manual and in the help.
+    #[test]
+    fn exit_codes_are_documented() {
+        let all = [
+            (Exit::Done, 0),
+            (Exit::Failed, 1),
+            (Exit::Partial, 10),
+            (Exit::BackedOut, 11),
+            (Exit::Holding, 12),
+            (Exit::Waiting, 20),
+            (Exit::Refused, 30),
+            (Exit::Usage, 64),
+            (Exit::Bug, 70),
+        ];
+        let manual = include_str!("../../../docs/exit-codes.md");
+        let help = crate::cli::definition().render_long_help().to_string();
+        let codes = help.split("Exit codes:").nth(1).expect("the help lists them");
+        for (exit, number) in all {
+            assert_eq!(exit.number(), number);
+            assert!(manual.contains(&format!("\n| {number} | ")), "{number} is not in the manual");
+            let named =
+                codes.split(|c: char| !c.is_ascii_digit()).any(|word| word == number.to_string());
+            assert!(named, "{number} is not in the help: {codes}");
+        }
+    }
+}

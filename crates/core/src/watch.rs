@@ -93,9 +93,9 @@ impl Verdict {
     pub fn shown(self) -> &'static str {
         match self {
             Self::Passed => "found well",
-            Self::Accepted => "not found well; somebody decided to go on",
+            Self::Accepted => "accepted although not everything was found well",
             Self::Unwatched => "not watched by any trigger",
-            Self::Inconclusive => "nobody can say",
+            Self::Inconclusive => "inconclusive",
             Self::Failed => "not well",
         }
     }

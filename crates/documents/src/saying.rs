@@ -111,7 +111,7 @@ pub fn rule(rule: &DecisionRule) -> String {
         said.push_str(&format!("; without an answer {} too", roles(&rule.escalate)));
     }
     match rule.if_unanswered {
-        Some(Unanswered::BackOut) => said.push_str("; if nobody answers: back out"),
+        Some(Unanswered::BackOut) => said.push_str("; without an answer: back out"),
         None => {}
     }
     said
@@ -159,7 +159,7 @@ pub fn permission(permission: Permission) -> &'static str {
         Permission::Add => "Put a step in",
         Permission::Replace => "Change a step",
         Permission::Resolve => "Settle a step in doubt",
-        Permission::Assign => "Hand a step to somebody else",
+        Permission::Assign => "Assign a step to another person",
         Permission::Hold => "Hold the run, and let it go on",
         Permission::Abandon => "Give the run up",
     }

@@ -433,7 +433,7 @@ fn triggers_are_shown_and_run_over_records() {
         .says("both: unknown; a composite is not replayed");
     // A dead source: nobody can say, and that is neither good nor bad.
     let told = stage.say("watch plan.backout.yaml --for 5s");
-    told.says("metrics cannot be read: nobody listens there").says("So far: nobody can say.");
+    told.says("metrics cannot be read: nobody listens there").says("So far: inconclusive.");
     assert_eq!(told.code, Some(20));
 }
 

@@ -228,7 +228,9 @@ fn what_is_not_healthy_after_a_backout_is_asked_about_in_time() {
     let steps = "  - {id: u, owner: ann, takes: 1s, run: {argv: ['true']}, verify: {run: {argv: ['true']}}}\n";
     stage.plan_with(steps, more);
     let told = stage.say("deploy plan.backout.yaml --as lead --reason go --plain").expect(20);
-    told.says("these triggers are not healthy: page").says("may show until").says("backout decide CHG7-1 continue");
+    told.says("these triggers are not healthy: page")
+        .says("may show until")
+        .says("backout decide CHG7-1 continue");
     let question = &stage.questions()[0];
     assert_eq!(question["kind"], "not_recovered");
     let due: jiff::Timestamp = question["due"].as_str().expect("a time").parse().expect("a time");
