@@ -17,8 +17,7 @@ pub(crate) enum Open {
     Several(Vec<RunState>),
 }
 
-/// Every open run, newest first. A log that cannot be read is an error: it may be the one that
-/// matters.
+/// Every open run that can be read, newest first. A log that cannot be read is said.
 pub(crate) async fn open_runs(app: &App) -> Result<Vec<RunState>, Failure> {
     let journal = app.existing_journal()?;
     let mut open = Vec::new();
@@ -26,9 +25,11 @@ pub(crate) async fn open_runs(app: &App) -> Result<Vec<RunState>, Failure> {
         if run.is_baselines() {
             continue;
         }
-        let log = RunLog::open(std::sync::Arc::clone(&journal), &run).await?;
-        if log.state().finished().is_none() {
-            open.push(log.state().clone());
+        match RunLog::open(std::sync::Arc::clone(&journal), &run).await {
+            Ok(log) if log.state().finished().is_none() => open.push(log.state().clone()),
+            Ok(_) => {}
+            // One log that cannot be read hides no other run, and is not passed over.
+            Err(error) => anstream::eprintln!("warning: {run} cannot be read: {error}"),
         }
     }
     open.sort_by_key(|state| std::cmp::Reverse((state.started(), state.run().clone())));

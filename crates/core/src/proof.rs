@@ -73,16 +73,23 @@ impl RunState {
     /// What stands for a step; `None` unless it is done.
     #[must_use]
     pub fn proof(&self, index: usize) -> Option<Proof> {
-        proof(&self.steps[index], &self.states[index])
+        let step = &self.steps[index];
+        let plan = &self.planned.plan;
+        let undoes =
+            plan.stages.iter().any(|stage| stage.undone_by.iter().any(|id| *id == step.id));
+        // Another step stood there, and it changed something.
+        let replaced = plan.step(&step.id).is_some_and(|before| !before.changes_nothing());
+        match proof(step, &self.states[index]) {
+            Some(Proof::ReadOnly) if undoes || replaced => Some(Proof::NoCheck),
+            found => found,
+        }
     }
 
     /// The steps of the option, and the stages, that are done and for which neither a check
-    /// nor a person stands. Steps whose absence would not matter do not count.
+    /// nor a person stands.
     pub fn unverified(&self) -> impl Iterator<Item = usize> {
         (0..self.steps.len()).filter(|&index| {
-            self.selected[index]
-                && !self.steps[index].optional
-                && self.proof(index).is_some_and(|proof| !proof.is_proven())
+            self.selected[index] && self.proof(index).is_some_and(|proof| !proof.is_proven())
         })
     }
 

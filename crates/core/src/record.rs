@@ -224,8 +224,10 @@ impl Chain {
         let record: Record = match serde_json::from_slice::<Record>(bytes) {
             Ok(record) if record.v == FORMAT => record,
             first => match serde_json::from_slice::<Version>(bytes) {
-                Ok(Version { v }) if v < FORMAT => self.upgrade.read(bytes).map_err(unreadable)?,
-                Ok(Version { v }) if v > FORMAT => {
+                Ok(Version { v }) if (1..FORMAT).contains(&v) => {
+                    self.upgrade.read(bytes).map_err(unreadable)?
+                }
+                Ok(Version { v }) if v != FORMAT => {
                     return Err(BrokenChain::Format { run, seq, found: v });
                 }
                 Ok(_) | Err(_) => first.map_err(unreadable)?,

@@ -188,7 +188,15 @@ async fn open_runs(
     for (run, _) in journal.runs().await? {
         let Some(number) = run.number_for(plan.change.name()) else { continue };
         newest = newest.max(number);
-        let log = RunLog::open(Arc::clone(journal), &run).await?;
+        let log = match RunLog::open(Arc::clone(journal), &run).await {
+            Ok(log) => log,
+            // What cannot be read may be open: a second run is begun only if it is meant.
+            Err(error) => {
+                anstream::eprintln!("warning: {run} cannot be read: {error}");
+                open.push(OpenRun { run, direction: Direction::Back, awaits_agreement: false });
+                continue;
+            }
+        };
         let state = log.state();
         if state.finished().is_none() && state.planned().plan.change.name() == plan.change.name() {
             let direction = match state.release().goes_forward() {

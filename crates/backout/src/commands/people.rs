@@ -106,7 +106,7 @@ pub(super) async fn skip(app: &App, args: &StepArgs) -> Done {
 }
 
 pub(super) async fn check_again(app: &App, args: &StepArgs) -> Done {
-    let said = |step: &StepId| format!("the verifications of {step} are asked again.");
+    let said = |step: &StepId| format!("the verifications of {step} will be asked again.");
     about_step(app, args, |step| Command::CheckAgain { step }, said).await
 }
 

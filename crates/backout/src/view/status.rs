@@ -8,7 +8,7 @@ use serde::Serialize;
 use backout_core::decision::{is_there, required};
 use backout_core::duration::Estimate;
 use backout_core::event::{Evidence, Mode, Outcome};
-use backout_core::ids::TriggerId;
+use backout_core::ids::{ComponentId, TriggerId};
 use backout_core::plan::Effect;
 use backout_core::proof::Proof;
 use backout_core::question::questions;
@@ -343,6 +343,11 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
             state.unverified().map(|index| state.steps()[index].id.as_str()).collect();
         if !bare.is_empty() {
             lines.push(format!("NOT VERIFIED, done without a check: {}", bare.join(", ")));
+        }
+        let only = &state.planned().only;
+        if !only.is_empty() {
+            let only: Vec<&str> = only.iter().map(ComponentId::as_str).collect();
+            lines.push(format!("Only these components were backed out: {}", only.join(", ")));
         }
         let unhealthy = unhealthy(state);
         if !unhealthy.is_empty() {

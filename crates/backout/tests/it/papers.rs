@@ -209,10 +209,10 @@ fn a_night_on_paper_becomes_a_run() {
     let report = stage.say("render CHG7-1 --to md -o -").expect(0).out;
     for said in [
         "backed out",
-        "on a person's word alone",
+        "Its 4 steps: 3 attested, 1 skipped.",
         "| Ann and Carl |",
         "as written down: 02:40 to 02:44",
-        "attested after the fact",
+        "attested afterwards by Lena Lead",
     ] {
         assert!(report.contains(said), "{said} is not in\n{report}");
     }

@@ -89,7 +89,9 @@ impl RunState {
             let done = |undo: &StepId| {
                 let Ok(index) = self.position(undo) else { return false };
                 let status = self.states[index].status;
-                let left_out = status == Status::Skipped && !self.steps[index].optional;
+                // What undoes a stage that took place matters, optional or not.
+                let matters = self.version >= 2 || !self.steps[index].optional;
+                let left_out = status == Status::Skipped && matters;
                 // Once the run is over, what it did not come to was not done.
                 let never = self.finished.is_some() && !status.is_settled();
                 self.selected[index] && !left_out && !never

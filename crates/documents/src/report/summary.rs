@@ -98,14 +98,16 @@ fn headline(log: &Log<'_>, chosen: usize) -> (Tone, String) {
         ),
         Some((Outcome::Reverted | Outcome::Unverified, _)) => {
             let tally = state.tally();
-            let (tone, how) = match (tally.attested, tally.unverified, tally.skipped) {
-                (0, 0, 0) => {
-                    (Tone::Note, format!("Every one of {chosen} steps is done and verified."))
+            let bare = tally.attested + tally.read_only + tally.unverified + tally.skipped;
+            let (tone, how) = match bare {
+                0 => (Tone::Note, format!("Every one of {chosen} steps is done and verified.")),
+                _ => {
+                    let every = match tally.skipped {
+                        0 => format!("Every one of {chosen} steps is done"),
+                        _ => format!("Its {chosen} steps"),
+                    };
+                    (Tone::Warning, format!("{every}: {}.", saying::tally(tally)))
                 }
-                _ => (
-                    Tone::Warning,
-                    format!("Every one of {chosen} steps is done: {}.", saying::tally(tally)),
-                ),
             };
             (tone, format!("{} {how}", backed_out(state)))
         }
