@@ -111,7 +111,7 @@ pub fn rule(rule: &DecisionRule) -> String {
         said.push_str(&format!("; without an answer {} too", roles(&rule.escalate)));
     }
     match rule.if_unanswered {
-        Some(Unanswered::BackOut) => said.push_str("; without an answer: back out"),
+        Some(Unanswered::BackOut) => said.push_str("; when the time is up: back out"),
         None => {}
     }
     said

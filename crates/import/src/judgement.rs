@@ -124,7 +124,10 @@ impl Reading<'_> {
                 };
                 self.rule(severity).quorum = quorum;
                 "quorum"
-            } else if clause.starts_with("if nobody answers: back out") {
+            } else if ["when the time is up: back out", "if nobody answers: back out"]
+                .iter()
+                .any(|said| clause.starts_with(said))
+            {
                 self.rule(severity).if_unanswered = Some(Unanswered::BackOut);
                 "if_unanswered"
             } else if let Some(who) =
