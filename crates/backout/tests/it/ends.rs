@@ -36,6 +36,26 @@ fn a_step_without_a_check_is_done_and_not_verified() {
     stage.say("runs").expect(0).says("1 not verified");
 }
 
+/// A step that may be left out and was run all the same is no greener than another one.
+#[test]
+fn an_optional_step_without_a_check_is_not_verified_either() {
+    let stage = Stage::new();
+    stage.plan(&[machine("a", CHECKED), machine("b", ", optional: true")].concat());
+    stage.say(INVOKE).expect(10).says("done without a check: b");
+    assert_eq!(stage.status()["outcome"], "unverified");
+}
+
+/// The last lines of a partial backout say what it was of.
+#[test]
+fn a_partial_backout_names_its_components() {
+    let stage = Stage::new();
+    let steps = ["x", "y"].map(|id| machine(id, &format!(", component: {id}{CHECKED}"))).concat();
+    stage.plan_with(&steps, "components: {x: {}, y: {}}\n");
+    let told = stage.say(&format!("{INVOKE} --only x"));
+    told.says("Only these components were backed out: x");
+    assert_eq!(stage.step("y")["attempts"], 0);
+}
+
 #[test]
 fn what_a_person_stands_for_is_attested_by_name() {
     let stage = Stage::new();

@@ -161,3 +161,22 @@ fn a_person_could_fail_a_running_machine_step_in_version_1() {
     assert_eq!(outcome(1), Ok(()));
     assert!(outcome(FORMAT).is_err());
 }
+
+/// There was no version 0: what says so is no log of ours, and is not read as an old one.
+#[test]
+fn a_record_of_version_0_or_of_a_later_one_is_refused() {
+    for path in logs(1) {
+        let text = std::fs::read_to_string(&path).expect("a log");
+        let line = text.lines().next().expect("a record");
+        for v in [0, FORMAT + 1] {
+            let other = line.replacen("\"v\":1", &format!("\"v\":{v}"), 1);
+            assert_ne!(line, other);
+            let run = records(&path).0[0].run.clone();
+            let found = Chain::new(run).read(other.as_bytes());
+            assert!(
+                matches!(found, Err(backout_core::record::BrokenChain::Format { found, .. }) if found == v),
+                "{v}: {found:?}"
+            );
+        }
+    }
+}
