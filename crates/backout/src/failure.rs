@@ -54,13 +54,32 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
+    label: Label,
     message: String,
     hints: Vec<String>,
 }
 
+/// What stands before the message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Label {
+    Error,
+    Question,
+    Note,
+}
+
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hints: Vec::new() }
+        Self { exit, label: Label::Error, message: message.into(), hints: Vec::new() }
+    }
+
+    /// Nothing was done, and an answer is needed.
+    pub(crate) fn question(message: impl Into<String>) -> Self {
+        Self { label: Label::Question, ..Self::new(Exit::Waiting, message) }
+    }
+
+    /// Nothing was done, because it is so already.
+    pub(crate) fn note(message: impl Into<String>) -> Self {
+        Self { label: Label::Note, ..Self::new(Exit::Done, message) }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -93,8 +112,13 @@ impl Failure {
     }
 
     pub(crate) fn print(self) -> ExitCode {
-        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-        anstream::eprintln!("{red}error:{red:#} {}", self.message);
+        let (label, colour) = match self.label {
+            Label::Error => ("error", AnsiColor::Red),
+            Label::Question => ("question", AnsiColor::Yellow),
+            Label::Note => ("note", AnsiColor::Green),
+        };
+        let bold = Style::new().bold().fg_color(Some(colour.into()));
+        anstream::eprintln!("{bold}{label}:{bold:#} {}", self.message);
         let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
         for hint in &self.hints {
             anstream::eprintln!("{cyan}hint:{cyan:#} {hint}");

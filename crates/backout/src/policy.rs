@@ -171,6 +171,7 @@ struct Limits {
 #[serde(deny_unknown_fields)]
 struct Runs {
     second: Option<bool>,
+    plan_errors: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -200,6 +201,7 @@ fn parse_policy(path: &Path, text: &str) -> Result<Policy, Failure> {
         quorum: written.quorum.into_iter().map(|(act, people)| (act, people.0)).collect(),
         fix_at_most: written.limits.fix_for,
         second_run: written.runs.second.unwrap_or(true),
+        plan_errors: written.runs.plan_errors.unwrap_or(true),
     })
 }
 
@@ -245,9 +247,10 @@ mod tests {
 
     #[test]
     fn every_setting_is_read() {
-        let text = "# ours\n[quorum]\nskip = 2\nabandon = 3\n[limits]\nfix_for = \"30m\"\n[runs]\nsecond = false\n";
+        let text = "# ours\n[quorum]\nskip = 2\nabandon = 3\n[limits]\nfix_for = \"30m\"\n[runs]\nsecond = false\nplan_errors = false\n";
         let quorum = BTreeMap::from([(Permission::Skip, 2), (Permission::Abandon, 3)]);
-        let expected = Policy { quorum, fix_at_most: Some(Span::minutes(30)), second_run: false };
+        let fix_at_most = Some(Span::minutes(30));
+        let expected = Policy { quorum, fix_at_most, second_run: false, plan_errors: false };
         assert_eq!(parse(text).expect("a policy"), expected);
         let (_folder, path) = system(text);
         assert_eq!(read_system_policy(&path, me()).expect("a policy"), expected);

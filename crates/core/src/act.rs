@@ -158,6 +158,12 @@ impl Act {
         }
     }
 
+    /// Whether it begins a run.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        matches!(self, Self::Invoke | Self::Deploy)
+    }
+
     /// The permission a plan can grant for it; `None` for what belongs to the owner alone.
     #[must_use]
     pub fn permission(&self) -> Option<Permission> {

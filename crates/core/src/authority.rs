@@ -17,7 +17,8 @@
 //! two people must not lock both out. In a plan without roles anyone may do anything, and the
 //! log says who did.
 //!
-//! A policy of the organisation may ask for more people, never for fewer.
+//! A policy of the organisation may ask for more people, never for fewer. To go back it never
+//! takes more people than the plan has for it: a way out that no one can take is none.
 
 use std::collections::BTreeSet;
 
@@ -67,21 +68,21 @@ pub fn check_authority(
     let permission = act.permission().filter(|_| !is_cheap);
     let least = permission.map_or(1, |permission| policy.people(permission));
     if plan.roles.is_empty() {
-        return check_quorum(run, person, act, least, &BTreeSet::new());
+        return check_quorum(plan, run, person, act, least, &BTreeSet::new());
     }
     if let Some((allowed, quorum)) = release_authority(plan, run, act) {
-        return check_roles(run, person, act, quorum.max(least), &allowed);
+        return check_roles(plan, run, person, act, quorum.max(least), &allowed);
     }
     let grant = permission.and_then(|permission| plan.authority.0.get(&permission));
     if let Some(grant) = grant {
         let allowed = with_deputies(plan, grant.by.iter());
-        return check_roles(run, person, act, grant.quorum.max(least), &allowed);
+        return check_roles(plan, run, person, act, grant.quorum.max(least), &allowed);
     }
     if let Some(step) = act.step()
         && owns_step(plan, run, person, step)
         && is_owners(act)
     {
-        return check_quorum(run, person, act, least, &owner_roles(plan, run, step));
+        return check_quorum(plan, run, person, act, least, &owner_roles(plan, run, step));
     }
     if act.permission().is_none() {
         let step = act.step().cloned();
@@ -96,7 +97,7 @@ pub fn check_authority(
     let leads = leads(plan);
     let anyone = matches!(act, Act::Hold | Act::Resume | Act::LogDefect) || leads.is_empty();
     let allowed = if anyone { plan.roles.keys().cloned().collect() } else { leads };
-    check_roles(run, person, act, least, &allowed)
+    check_roles(plan, run, person, act, least, &allowed)
 }
 
 /// Stopping a step, looking at it and logging a defect must be cheap: neither a plan nor a
@@ -179,10 +180,32 @@ fn release_authority(
 /// How many people have to agree to what is done with the release.
 #[must_use]
 pub fn release_quorum(state: &RunState, act: &Act) -> u32 {
-    release_authority(&state.planned.plan, Some(state), act).map_or(1, |(_, quorum)| quorum)
+    let plan = &state.planned.plan;
+    let least = act.permission().map_or(1, |permission| state.planned.policy.people(permission));
+    release_authority(plan, Some(state), act)
+        .map_or(1, |(allowed, quorum)| reachable(plan, act, quorum.max(least), &allowed))
+}
+
+/// How many people it takes, where it leads back: no more than hold one of the roles. A role
+/// without a name, and a team, can be anyone's.
+fn reachable(plan: &Plan, act: &Act, quorum: u32, allowed: &BTreeSet<RoleId>) -> u32 {
+    let goes_back = match act {
+        Act::Decide { verb, .. } => verb.goes_back(),
+        Act::Invoke | Act::Resume | Act::SwitchOption { .. } => true,
+        _ => false,
+    };
+    let is_open = |role: &&RoleId| {
+        plan.roles.get(*role).is_none_or(|role| role.name.is_none() || role.team.is_some())
+    };
+    if !goes_back || allowed.is_empty() || allowed.iter().any(|role| is_open(&role)) {
+        return quorum;
+    }
+    let people: BTreeSet<String> = allowed.iter().map(|role| plan.person(role)).collect();
+    quorum.min(u32::try_from(people.len()).unwrap_or(u32::MAX))
 }
 
 fn check_roles(
+    plan: &Plan,
     run: Option<&RunState>,
     person: &Person,
     act: &Act,
@@ -195,11 +218,12 @@ fn check_roles(
             false => Denial::OnlyRoles { roles: allowed.iter().cloned().collect() },
         });
     }
-    check_quorum(run, person, act, quorum, allowed)
+    check_quorum(plan, run, person, act, quorum, allowed)
 }
 
 /// Whether enough people ask for the very same, this one included.
 fn check_quorum(
+    plan: &Plan,
     run: Option<&RunState>,
     person: &Person,
     act: &Act,
@@ -208,7 +232,7 @@ fn check_quorum(
 ) -> Authority {
     let others = run.map_or_else(Vec::new, |run| agreed_before(run, person, act));
     let all = u32::try_from(others.len()).unwrap_or(u32::MAX).saturating_add(1);
-    match quorum.saturating_sub(all) {
+    match reachable(plan, act, quorum, allowed).saturating_sub(all) {
         0 => Authority::Allowed,
         more => Authority::NeedsMore { roles: allowed.iter().cloned().collect(), more },
     }

@@ -203,6 +203,16 @@ pub enum Concern {
         /// Until when the fix would be tried.
         until: Timestamp,
     },
+    /// The check of the plan finds errors.
+    PlanErrors {
+        /// The rules that are broken.
+        rules: Vec<String>,
+    },
+    /// Parts of the plan file cannot be used, and the run goes without them.
+    PartsLeftOut {
+        /// The parts, each with its place in the file.
+        parts: Vec<String>,
+    },
 }
 
 /// A stage that took place and cannot be undone.

@@ -471,6 +471,9 @@ pub struct RunPlanned {
     /// Open runs of the same change beside which this one was begun (`--again`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<RunId>,
+    /// What the one who began it has confirmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirmed: Vec<Concern>,
     /// How many people must agree before anything starts, if more than the one who began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quorum: Option<u32>,

@@ -24,16 +24,17 @@ use crate::authority::{Authority, Person, agreed_before, check_authority};
 use crate::cause::{Concern, Denial};
 use crate::choice::ForecastSummary;
 use crate::command::{Command, NeedsReason, Request};
-use crate::event::{Direction, Event, Outcome};
+use crate::event::{Event, Outcome};
 use crate::people::{Account, PersonId};
 use crate::plan::Plan;
 use crate::policy::Policy;
+use crate::question::begins;
 use crate::record::Actor;
 use crate::refusal::Refusal;
 use crate::state::RunState;
 use crate::status::Status;
 
-pub use start::{OpenRun, Start, begin_run, first_vote, missing_baselines};
+pub use start::{BrokenRule, OpenRun, Start, Terms, begin_run, first_vote, missing_baselines};
 
 /// What is known outside the run when a command is judged.
 #[derive(Debug, Clone, Copy)]
@@ -98,14 +99,6 @@ pub fn refusal_event(refusal: &Refusal) -> Option<Event> {
             Some(Event::CommandRefused { act: (**act).clone(), denial: denial.clone() })
         }
         _ => None,
-    }
-}
-
-/// What begins a run that goes as this one does.
-fn begins(state: &RunState) -> Act {
-    match state.planned.direction {
-        Direction::Forward => Act::Deploy,
-        Direction::Back => Act::Invoke,
     }
 }
 

@@ -26,6 +26,10 @@ pub struct Policy {
     /// Whether a second run of a change may begin while another one is open.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub second_run: bool,
+    /// Whether a deployment may begin with a plan in which the check finds errors that leave
+    /// the way back as it is. Those that do not are refused anyhow.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub plan_errors: bool,
 }
 
 fn yes() -> bool {
@@ -39,13 +43,13 @@ fn is_yes(value: &bool) -> bool {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { quorum: BTreeMap::new(), fix_at_most: None, second_run: true }
+        Self { quorum: BTreeMap::new(), fix_at_most: None, second_run: true, plan_errors: true }
     }
 }
 
 impl Policy {
-    /// The stricter of both in every point: the larger quorum, the shorter fix, a second
-    /// run only where both allow it.
+    /// The stricter of both in every point: the larger quorum, the shorter fix, a second run
+    /// and errors of a plan only where both allow them.
     #[must_use]
     pub fn tightened_by(mut self, other: &Self) -> Self {
         for (permission, people) in &other.quorum {
@@ -57,6 +61,7 @@ impl Policy {
             (this, other) => this.or(other),
         };
         self.second_run &= other.second_run;
+        self.plan_errors &= other.plan_errors;
         self
     }
 
@@ -89,11 +94,14 @@ mod tests {
             0..=4,
         );
         let fix = proptest::option::of((0_u64..7200).prop_map(Span::seconds));
-        (quorum, fix, any::<bool>()).prop_map(|(quorum, fix_at_most, second_run)| Policy {
-            quorum,
-            fix_at_most,
-            second_run,
-        })
+        (quorum, fix, any::<bool>(), any::<bool>()).prop_map(
+            |(quorum, fix_at_most, second_run, plan_errors)| Policy {
+                quorum,
+                fix_at_most,
+                second_run,
+                plan_errors,
+            },
+        )
     }
 
     /// Whether a policy demands all that another one demands.
@@ -103,6 +111,7 @@ mod tests {
         PERMISSIONS.iter().all(|act| policy.people(*act) >= other.people(*act))
             && longest(policy) <= longest(other)
             && (other.second_run || !policy.second_run)
+            && (other.plan_errors || !policy.plan_errors)
     }
 
     proptest! {
@@ -123,6 +132,7 @@ mod tests {
             }
             prop_assert!(both.fix_at_most == a.fix_at_most || both.fix_at_most == b.fix_at_most);
             prop_assert!(both.second_run == a.second_run || both.second_run == b.second_run);
+            prop_assert!(both.plan_errors == a.plan_errors || both.plan_errors == b.plan_errors);
         }
 
         #[test]
@@ -160,11 +170,13 @@ mod tests {
             quorum: BTreeMap::from([(Permission::Skip, 2), (Permission::Invoke, 1)]),
             fix_at_most: Some(Span::minutes(30)),
             second_run: true,
+            plan_errors: true,
         };
         let user = Policy {
             quorum: BTreeMap::from([(Permission::Skip, 1), (Permission::Abandon, 3)]),
             fix_at_most: Some(Span::minutes(45)),
             second_run: false,
+            plan_errors: true,
         };
         let both = system.tightened_by(&user);
         let people = [Permission::Skip, Permission::Invoke, Permission::Abandon, Permission::Add];

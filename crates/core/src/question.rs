@@ -197,7 +197,7 @@ fn of_run(asks: Asks) -> Question {
 
 /// The act behind an offer, for what a person may be refused.
 #[must_use]
-pub fn act_of(offer: &Offer) -> Option<Act> {
+pub fn act_of(offer: &Offer, run: Option<&RunState>) -> Option<Act> {
     Some(match offer {
         Offer::Acknowledge { step } => Act::Acknowledge { step: step.clone() },
         Offer::Fail { step } => Act::Fail { step: step.clone() },
@@ -214,7 +214,11 @@ pub fn act_of(offer: &Offer) -> Option<Act> {
             Act::Decide { verb: *verb, option: option.clone(), lasting: *fix_for }
         }
         Offer::BackOut { .. } => decides(Verb::BackOut),
-        Offer::Resume { .. } => Act::Resume,
+        // Who resumes a run that waits for people to agree, agrees.
+        Offer::Resume { .. } => match run.filter(|state| state.awaits_agreement) {
+            Some(state) => begins(state),
+            None => Act::Resume,
+        },
         Offer::Hold => Act::Hold,
         Offer::LogDefect => Act::LogDefect,
         Offer::SwitchOption { option } => Act::SwitchOption { option: option.clone() },
@@ -226,6 +230,7 @@ pub fn act_of(offer: &Offer) -> Option<Act> {
         | Offer::CaptureBaselines
         | Offer::CheckPlan
         | Offer::Status { .. }
+        | Offer::VerifyLog { .. }
         | Offer::Explain => return None,
     })
 }
@@ -234,7 +239,7 @@ pub fn act_of(offer: &Offer) -> Option<Act> {
 /// What is offered is never refused to the person it is offered to.
 fn reply(state: &RunState, offer: Offer, meaning: Meaning, asked: &[RoleId]) -> Reply {
     let reply = Reply::new(offer, meaning);
-    let Some(act) = act_of(&reply.command) else { return reply };
+    let Some(act) = act_of(&reply.command, Some(state)) else { return reply };
     let plan = &state.planned.plan;
     let allowed = allowed_roles(plan, Some(state), &act);
     let of_asked: Vec<RoleId> =
@@ -247,6 +252,14 @@ fn reply(state: &RunState, offer: Offer, meaning: Meaning, asked: &[RoleId]) -> 
     })
 }
 
+/// What begins a run that goes as this one does.
+pub(crate) fn begins(state: &RunState) -> Act {
+    match state.planned.direction {
+        Direction::Forward => Act::Deploy,
+        Direction::Back => Act::Invoke,
+    }
+}
+
 fn decides(verb: Verb) -> Act {
     Act::Decide { verb, option: None, lasting: None }
 }
@@ -256,10 +269,7 @@ fn decide(verb: Verb, question: Option<u32>) -> Offer {
 }
 
 fn about_start(state: &RunState) -> Question {
-    let act = match state.planned.direction {
-        Direction::Forward => Act::Deploy,
-        Direction::Back => Act::Invoke,
-    };
+    let act = begins(state);
     let plan = &state.planned.plan;
     let has_agreed = |role: &RoleId| {
         let id = PersonId::of_role(plan, role);

@@ -8,8 +8,11 @@ use crate::duration::Span;
 use crate::event::Direction;
 use crate::ids::{BaselineId, OptionId, RunId, StepId};
 use crate::illegal::Illegal;
+use crate::plan::Plan;
+use crate::question::{act_of, questions};
 use crate::reply::{Meaning, Offer, Reply};
 use crate::state::RunState;
+use crate::status::Status;
 
 /// Why a command is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +82,12 @@ pub enum Refusal {
     /// A fix cannot be tried for no time.
     FixForNoTime,
     /// The run goes back already.
-    GoesBackAlready,
+    GoesBackAlready {
+        /// Whether that is all that was asked for.
+        as_asked: bool,
+        /// The option that was asked for, if it is another one.
+        option: Option<OptionId>,
+    },
     /// The run goes forward: there is no option yet to switch from.
     GoesForward {
         /// The option that was asked for.
@@ -94,8 +102,8 @@ pub enum Refusal {
     SecondRun {
         /// That run.
         run: RunId,
-        /// Where it goes.
-        direction: Direction,
+        /// Where it goes; unknown where its log cannot be read.
+        direction: Option<Direction>,
         /// What was to begin.
         wanted: Direction,
         /// Whether a second run may be begun at all.
@@ -115,6 +123,11 @@ pub enum Refusal {
         /// Which.
         names: Vec<BaselineId>,
     },
+    /// The check of the plan finds errors, and nothing is deployed yet.
+    PlanErrors {
+        /// The rules that are broken.
+        rules: Vec<String>,
+    },
 }
 
 /// What a refusal means for the one who sent the command.
@@ -122,6 +135,8 @@ pub enum Refusal {
 pub enum RefusalKind {
     /// One question, with a default and a flag.
     Question,
+    /// It is so already: there is nothing to do.
+    AlreadySo,
     /// A no, with a way out.
     Refused,
     /// The command itself cannot be used.
@@ -134,73 +149,86 @@ impl Refusal {
     pub fn kind(&self) -> RefusalKind {
         match self {
             Self::Confirm { .. } => RefusalKind::Question,
+            Self::GoesBackAlready { as_asked: true, .. } => RefusalKind::AlreadySo,
             Self::ReasonMissing { .. } | Self::FixForNoTime => RefusalKind::Usage,
             _ => RefusalKind::Refused,
         }
     }
 
-    /// What can be done instead, at least one command. `run` is the run the command was
-    /// sent to, if there is one.
+    /// What can be done instead, at least one command, each with the roles that may. `run` is
+    /// the run the command was sent to, if there is one.
     #[must_use]
-    pub fn replies(&self, run: Option<&RunState>) -> Vec<Reply> {
+    pub fn replies(&self, plan: &Plan, run: Option<&RunState>) -> Vec<Reply> {
+        let mut replies = self.ways_out(plan, run);
+        if replies.is_empty() {
+            let look = |state: &RunState| Offer::Status { run: state.run.clone() };
+            replies.extend(run.map(|state| Reply::new(look(state), Meaning::Look)));
+        }
+        for reply in &mut replies {
+            let Some(act) = act_of(&reply.command, run).filter(|_| reply.by.is_empty()) else {
+                continue;
+            };
+            let roles = allowed_roles(plan, run, &act);
+            if roles.len() < plan.roles.len() {
+                reply.by = roles;
+            }
+        }
+        replies
+    }
+
+    fn ways_out(&self, plan: &Plan, run: Option<&RunState>) -> Vec<Reply> {
         let id = run.map(|state| state.run.clone());
         let direction = run.map_or(Direction::Back, |state| state.planned.direction);
         let same = |act: &Act| match &id {
+            // A run that waits for people to agree is begun already.
+            Some(id) if act.begins() => Offer::Resume { run: id.clone() },
             Some(id) => Offer::of_act(act, id, direction),
-            None => Offer::Start {
-                direction: match act {
-                    Act::Deploy => Direction::Forward,
-                    _ => Direction::Back,
-                },
-                again: false,
-            },
+            None => start(match act {
+                Act::Deploy => Direction::Forward,
+                _ => Direction::Back,
+            }),
         };
         let look = || id.clone().map(|run| Reply::new(Offer::Status { run }, Meaning::Look));
-        let for_step = |offers: Vec<(Offer, Meaning)>| -> Vec<Reply> {
-            offers
-                .into_iter()
-                .filter_map(|(offer, meaning)| reply_for(run, offer, meaning))
-                .collect()
-        };
-        let found = match self {
+        let reply = |(offer, meaning)| Reply::new(offer, meaning);
+        match self {
             Self::Denied { act, .. } => {
-                let roles = run.map_or_else(Vec::new, |state| {
-                    allowed_roles(&state.planned.plan, Some(state), act)
-                });
+                let roles = allowed_roles(plan, run, act);
                 let mut replies = vec![Reply::new(same(act), Meaning::AskRole).by(roles)];
                 replies.extend(look());
                 replies
             }
             Self::Finished => vec![
                 Reply::new(Offer::Explain, Meaning::ReadDecisions),
-                Reply::new(Offer::Start { direction, again: false }, Meaning::NewRun),
+                Reply::new(start(direction), Meaning::NewRun),
             ],
             Self::ReasonMissing { act } => vec![Reply::new(same(act), Meaning::GiveReason)],
-            Self::NotPossible { .. } => look().into_iter().collect(),
-            Self::StepRunning { step } => {
-                for_step(vec![(Offer::Stop { step: step.clone() }, Meaning::StopIt)])
+            Self::NotPossible { act, .. } => {
+                let mut replies = run.map_or_else(Vec::new, |state| possible(state, act));
+                replies.extend(look());
+                replies
             }
-            Self::StepsRunning { steps } => for_step(
-                steps
-                    .iter()
-                    .map(|step| (Offer::Stop { step: step.clone() }, Meaning::StopIt))
-                    .collect(),
-            ),
+            Self::StepRunning { step } => {
+                vec![reply((Offer::Stop { step: step.clone() }, Meaning::StopIt))]
+            }
+            Self::StepsRunning { steps } => {
+                let stop = |step: &StepId| (Offer::Stop { step: step.clone() }, Meaning::StopIt);
+                steps.iter().map(stop).map(reply).collect()
+            }
             Self::StepInDoubt { step } => {
                 let resolve = |answer| Offer::Resolve { step: step.clone(), answer };
-                for_step(vec![
-                    (resolve(Answer::Happened), Meaning::Happened),
-                    (resolve(Answer::DidNotHappen), Meaning::DidNotHappen),
-                ])
+                vec![
+                    reply((resolve(Answer::Happened), Meaning::Happened)),
+                    reply((resolve(Answer::DidNotHappen), Meaning::DidNotHappen)),
+                ]
             }
             Self::NothingToCheck { step } => {
                 let happened = Offer::Resolve { step: step.clone(), answer: Answer::Happened };
-                for_step(vec![(happened, Meaning::AttestDone)])
+                vec![reply((happened, Meaning::AttestDone))]
             }
-            Self::StepChanged { step, now } => for_step(vec![(
+            Self::StepChanged { step, now } => vec![reply((
                 Offer::Approve { stage: step.clone(), shown: now.clone() },
                 Meaning::LetStart,
-            )]),
+            ))],
             Self::Confirm { concern, act, question } => confirm(run, concern, act, *question),
             Self::FixTooLong { most } if most.get().is_zero() => {
                 vec![Reply::new(back_out(None, None, false), Meaning::BackOut)]
@@ -209,12 +237,23 @@ impl Refusal {
             Self::FixForNoTime => {
                 vec![Reply::new(fix(crate::decision::FIX_WINDOW, None), Meaning::TryFix)]
             }
-            Self::GoesBackAlready => {
-                let options = run.map_or_else(Vec::new, other_options);
-                let mut replies: Vec<Reply> = options
-                    .into_iter()
-                    .map(|option| Reply::new(Offer::SwitchOption { option }, Meaning::NextOption))
-                    .collect();
+            Self::GoesBackAlready { option, .. } => {
+                let options = match option {
+                    Some(option) => vec![option.clone()],
+                    None => run.map_or_else(Vec::new, other_options),
+                };
+                let switch = |option| (Offer::SwitchOption { option }, Meaning::NextOption);
+                let waits = run.is_some_and(|state| state.awaits_agreement);
+                let meaning = if waits { Meaning::AgreeToStart } else { Meaning::GoOn };
+                let go_on = id.clone().map(|run| (Offer::Resume { run }, meaning));
+                let mut replies: Vec<Reply> = match option {
+                    Some(_) => options.into_iter().map(switch).chain(go_on).map(reply).collect(),
+                    None => go_on
+                        .into_iter()
+                        .chain(options.into_iter().map(switch))
+                        .map(reply)
+                        .collect(),
+                };
                 replies.extend(look());
                 replies
             }
@@ -226,55 +265,62 @@ impl Refusal {
             }
             Self::OnOptionAlready { .. } => look().into_iter().collect(),
             Self::SecondRun { run, direction, wanted, may_begin } => {
-                let first = match direction {
-                    Direction::Forward => {
-                        Reply::new(Offer::BackOut { run: run.clone() }, Meaning::BackOut)
-                    }
-                    Direction::Back => {
-                        Reply::new(Offer::Resume { run: run.clone() }, Meaning::GoOn)
-                    }
+                let again = Offer::Start { direction: *wanted, again: true, confirmed: false };
+                let again = may_begin.then_some((again, Meaning::SecondRun));
+                let run = || run.clone();
+                let of_run = match direction {
+                    Some(Direction::Forward) => vec![
+                        (Offer::BackOut { run: run() }, Meaning::BackOut),
+                        (Offer::Resume { run: run() }, Meaning::GoOn),
+                        (Offer::Abandon { run: run() }, Meaning::GiveUp),
+                    ],
+                    Some(Direction::Back) => vec![
+                        (Offer::Resume { run: run() }, Meaning::GoOn),
+                        (Offer::Abandon { run: run() }, Meaning::GiveUp),
+                    ],
+                    // What cannot be read takes no command.
+                    None => vec![(Offer::VerifyLog { run: run() }, Meaning::FindDamage)],
                 };
-                let mut replies = vec![first];
-                if *direction == Direction::Forward {
-                    replies.push(Reply::new(Offer::Resume { run: run.clone() }, Meaning::GoOn));
-                }
-                replies.push(Reply::new(Offer::Abandon { run: run.clone() }, Meaning::GiveUp));
-                if *may_begin {
-                    let again = Offer::Start { direction: *wanted, again: true };
-                    replies.push(Reply::new(again, Meaning::SecondRun));
-                }
-                replies
+                of_run.into_iter().chain(again).map(reply).collect()
             }
             Self::AwaitsAgreement { run } => {
                 vec![Reply::new(Offer::Resume { run: run.clone() }, Meaning::AgreeToStart)]
             }
-            Self::NoStages => vec![Reply::new(
-                Offer::Start { direction: Direction::Back, again: false },
-                Meaning::BackOut,
-            )],
+            Self::NoStages => vec![Reply::new(start(Direction::Back), Meaning::BackOut)],
             Self::NothingSelected => vec![Reply::new(Offer::CheckPlan, Meaning::SeePlan)],
             Self::BaselinesMissing { .. } => {
                 vec![Reply::new(Offer::CaptureBaselines, Meaning::Capture)]
             }
-        };
-        match found.is_empty() {
-            true => look().into_iter().collect(),
-            false => found,
+            Self::PlanErrors { .. } => {
+                let (direction, again) = (Direction::Forward, false);
+                let anyway = Offer::Start { direction, again, confirmed: true };
+                vec![
+                    reply((Offer::CheckPlan, Meaning::SeePlan)),
+                    reply((anyway, Meaning::DeployAnyway)),
+                ]
+            }
         }
     }
 }
 
-/// A reply, in the roles that may give it.
-fn reply_for(run: Option<&RunState>, offer: Offer, meaning: Meaning) -> Option<Reply> {
-    let reply = Reply::new(offer, meaning);
-    let Some(state) = run else { return Some(reply) };
-    Some(match crate::question::act_of(&reply.command) {
-        Some(act) => {
-            let roles = allowed_roles(&state.planned.plan, run, &act);
-            reply.by(roles)
-        }
-        None => reply,
-    })
+fn start(direction: Direction) -> Offer {
+    Offer::Start { direction, again: false, confirmed: false }
+}
+
+/// What can be said of the step as it stands, instead of what does not fit.
+fn possible(state: &RunState, act: &Act) -> Vec<Reply> {
+    let Some(step) = act.step() else { return Vec::new() };
+    let asked =
+        questions(state).into_iter().filter(|question| question.step.as_ref() == Some(step));
+    let mut replies: Vec<Reply> = asked.flat_map(|question| question.answers).collect();
+    replies.retain(|reply| act_of(&reply.command, Some(state)).as_ref() != Some(act));
+    let at_work = state
+        .step(step)
+        .is_some_and(|(step, known)| known.status == Status::Running && !step.action.is_reported());
+    if at_work && !matches!(act, Act::Stop { .. }) {
+        replies.push(Reply::new(Offer::Stop { step: step.clone() }, Meaning::StopIt));
+    }
+    replies
 }
 
 fn fix(fix_for: Span, question: Option<u32>) -> Offer {
@@ -304,6 +350,18 @@ fn confirm(
     question: Option<u32>,
 ) -> Vec<Reply> {
     match concern {
+        // Before the night it is no question, and what was wrong with the plan is refused.
+        Concern::PlanErrors { .. } => Vec::new(),
+        Concern::PartsLeftOut { .. } => {
+            let (direction, again) = (Direction::Back, false);
+            vec![
+                Reply::new(
+                    Offer::Start { direction, again, confirmed: true },
+                    Meaning::BackOutWithout,
+                ),
+                Reply::new(Offer::CheckPlan, Meaning::SeePlan),
+            ]
+        }
         Concern::Irreversible { .. } => {
             let verb = match act {
                 Act::Decide { verb, .. } => *verb,

@@ -137,11 +137,18 @@ pub enum Offer {
         direction: Direction,
         /// Beside an open run of the same change.
         again: bool,
+        /// Whether it confirms what would otherwise be asked.
+        confirmed: bool,
     },
     /// Capture baselines.
     CaptureBaselines,
     /// Find out what is wrong with the plan.
     CheckPlan,
+    /// Find out where the log of a run is damaged.
+    VerifyLog {
+        /// The run.
+        run: RunId,
+    },
     /// See where a run stands.
     Status {
         /// The run.
@@ -229,6 +236,12 @@ pub enum Meaning {
     Capture,
     /// See what the plan lacks.
     SeePlan,
+    /// See where a log is damaged.
+    FindDamage,
+    /// Deploy although the plan has errors.
+    DeployAnyway,
+    /// Back out without the parts of the plan that cannot be used.
+    BackOutWithout,
 }
 
 impl Offer {
@@ -237,7 +250,7 @@ impl Offer {
     #[must_use]
     pub fn of_act(act: &Act, run: &RunId, direction: Direction) -> Self {
         match act {
-            Act::Invoke | Act::Deploy => Self::Start { direction, again: false },
+            Act::Invoke | Act::Deploy => Self::Start { direction, again: false, confirmed: false },
             Act::Approve { stage } => Self::Approve { stage: stage.clone(), shown: String::new() },
             Act::Decide { verb, option, lasting } => Self::Decide {
                 verb: *verb,
@@ -274,6 +287,7 @@ impl Offer {
             Self::Acknowledge { .. }
             | Self::Resume { .. }
             | Self::Status { .. }
+            | Self::VerifyLog { .. }
             | Self::Explain
             | Self::CaptureBaselines
             | Self::CheckPlan => Needs::Nothing,

@@ -21,8 +21,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use reasons::{
-    causes, concern, denial, departure, doubt, fault, figure, guard, hold, plan_reason, proof,
-    reading, reading_with_limit, reason, roles, tally,
+    begun_although, broken_rules, causes, concern, denial, departure, doubt, fault, figure, guard,
+    hold, plan_reason, proof, reading, reading_with_limit, reason, roles, tally,
 };
 
 /// A length of time: `45 s`, `30 min`, `1 h 42 min`, `2 d`.
@@ -305,9 +305,12 @@ pub fn event(
             let option =
                 planned.option.as_ref().map(|o| format!(", option {o}")).unwrap_or_default();
             let reason = planned.reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+            let although = planned.confirmed.iter().map(begun_although);
+            let beside = planned.beside.iter().map(|run| format!("beside {run}"));
+            let terms: String = although.chain(beside).map(|term| format!("; {term}")).collect();
             match planned.direction {
-                Direction::Forward => format!("deployment started by {by}{reason}"),
-                Direction::Back => format!("invoked by {by}{option}{reason}"),
+                Direction::Forward => format!("deployment started by {by}{reason}{terms}"),
+                Direction::Back => format!("invoked by {by}{option}{reason}{terms}"),
             }
         }
         Event::BaselinesCaptured { facts, .. } => {

@@ -11,6 +11,10 @@ use crate::rules::{self, Facts, Found};
 /// is about the outcome of all the others.
 const STALE: &str = "BOP-128";
 
+/// The errors that leave no way back to rely on, or put a secret into every log: a deployment
+/// does not begin with them.
+pub const CLOSES_WAY_BACK: [&str; 4] = ["BOP-001", "BOP-118", "BOP-129", "BOP-146"];
+
 /// What a check found.
 #[derive(Debug, Default)]
 pub struct Checked {

@@ -27,5 +27,5 @@ mod yaml;
 
 pub use diagnostic::{Diagnostic, Level};
 pub use document::{Document, Path};
-pub use read::{ReadPlan, read, read_bytes, read_step};
+pub use read::{LeftOut, ReadPlan, read, read_bytes, read_step, read_to_back_out};
 pub use yaml::is_invisible;

@@ -22,6 +22,9 @@ use crate::lower::Lower;
 use crate::yaml::{self, Kind, Node};
 
 mod references;
+mod usable;
+
+pub use usable::{LeftOut, read_to_back_out, usable};
 
 /// More errors than this in one file help nobody.
 const MOST: usize = 50;
@@ -56,6 +59,10 @@ pub struct ReadPlan {
 /// # Errors
 /// Everything that is wrong with it, in the order of the file.
 pub fn read(path: &FilePath) -> Result<ReadPlan, (String, Vec<Diagnostic>)> {
+    read_bytes(&bytes_of(path)?)
+}
+
+fn bytes_of(path: &FilePath) -> Result<Vec<u8>, (String, Vec<Diagnostic>)> {
     let alone = |diagnostic: Diagnostic| (String::new(), vec![diagnostic]);
     // Never more than the limit, whatever kind of file it is: a device has no size.
     let file = std::fs::File::open(path).and_then(|file| {
@@ -64,7 +71,7 @@ pub fn read(path: &FilePath) -> Result<ReadPlan, (String, Vec<Diagnostic>)> {
         Ok(bytes)
     });
     match file {
-        Ok(bytes) => read_bytes(&bytes),
+        Ok(bytes) => Ok(bytes),
         Err(error) => {
             let hint = match error.kind() {
                 std::io::ErrorKind::NotFound => {
@@ -91,21 +98,7 @@ fn too_large() -> Diagnostic {
 /// The text as far as it is text, and everything that is wrong with it, in the
 /// order of the file.
 pub fn read_bytes(bytes: &[u8]) -> Result<ReadPlan, (String, Vec<Diagnostic>)> {
-    if bytes.len() > yaml::LARGEST {
-        return Err((String::new(), vec![too_large()]));
-    }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let at = error.valid_up_to();
-            let good = String::from_utf8_lossy(&bytes[..at]).into_owned();
-            let message = format!("this is not UTF-8 text: byte {at} is 0x{:02x}", bytes[at]);
-            let diagnostic = Diagnostic::error(codes::NOT_TEXT, message)
-                .at(at..at)
-                .hint("save the file as UTF-8; a Word or Excel file has to be imported");
-            return Err((good, vec![diagnostic]));
-        }
-    };
+    let text = text_of(bytes)?;
     let mut problems = Vec::new();
     let root = parse(text, &mut problems);
     let read = root.and_then(|root| lower_plan(root, &mut problems));
@@ -121,6 +114,24 @@ pub fn read_bytes(bytes: &[u8]) -> Result<ReadPlan, (String, Vec<Diagnostic>)> {
             Ok(ReadPlan { plan, source: text.to_owned(), digest: Digest::of(bytes), document })
         }
         _ => Err((text.to_owned(), problems)),
+    }
+}
+
+fn text_of(bytes: &[u8]) -> Result<&str, (String, Vec<Diagnostic>)> {
+    if bytes.len() > yaml::LARGEST {
+        return Err((String::new(), vec![too_large()]));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(error) => {
+            let at = error.valid_up_to();
+            let good = String::from_utf8_lossy(&bytes[..at]).into_owned();
+            let message = format!("this is not UTF-8 text: byte {at} is 0x{:02x}", bytes[at]);
+            let diagnostic = Diagnostic::error(codes::NOT_TEXT, message)
+                .at(at..at)
+                .hint("save the file as UTF-8; a Word or Excel file has to be imported");
+            Err((good, vec![diagnostic]))
+        }
     }
 }
 

@@ -77,6 +77,7 @@ pub fn planned(plan: Plan) -> RunPlanned {
         reason: None,
         quorum: None,
         beside: Vec::new(),
+        confirmed: Vec::new(),
         policy: Policy::default(),
         plan,
     }

@@ -22,6 +22,9 @@ pub(crate) struct DeployArgs {
     /// Begin although a run of this change is under way.
     #[arg(long)]
     pub(crate) again: bool,
+    /// Begin although `backout check` finds errors in the plan. Needs --reason.
+    #[arg(long)]
+    pub(crate) anyway: bool,
     #[command(flatten)]
     pub(crate) stay: StayArgs,
     /// On the demonstration system.

@@ -47,6 +47,9 @@ pub(crate) struct InvokeArgs {
     /// Start a second run of a change whose first is not finished.
     #[arg(long)]
     pub(crate) again: bool,
+    /// Confirm what is asked: back out without parts of the plan that cannot be used.
+    #[arg(long)]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) who: AsArgs,
     #[command(flatten)]

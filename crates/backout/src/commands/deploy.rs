@@ -30,7 +30,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
     let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
     let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
-    warn(&args.plan, &read, baselines.as_ref(), app.now());
+    let errors = warn(&args.plan, &read, baselines.as_ref(), app.now());
     let planned = RunPlanned {
         plan_digest: read.digest,
         source: read.source.clone(),
@@ -47,6 +47,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         reason: args.reason.clone(),
         quorum: None,
         beside: Vec::new(),
+        confirmed: Vec::new(),
         policy: Policy::default(),
         plan: plan.clone(),
     };
@@ -54,7 +55,17 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
     let selected = vec![true; plan.steps.len()];
     // A demonstration that was given up stands in the way of no other.
     let again = args.again || args.demo;
-    let wanted = Wanted { actor, account, planned, selected, again };
+    let wanted = Wanted {
+        path: &args.plan,
+        actor,
+        account,
+        planned,
+        selected,
+        again,
+        errors,
+        left_out: Vec::new(),
+        confirmed: args.anyway,
+    };
     let log = begin(app, &journal, wanted, Vec::new()).await?;
     let lease = app.lease(log.state().run())?;
     coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
@@ -70,7 +81,10 @@ async fn earlier(
         if run.number_for(plan.change.name()).is_none() {
             continue;
         }
-        let log = RunLog::open(std::sync::Arc::clone(journal), &run).await?;
+        // What a log that cannot be read says is unknown: then a person decides.
+        let Ok(log) = RunLog::open(std::sync::Arc::clone(journal), &run).await else {
+            return Ok(Some(run));
+        };
         let state = log.state();
         let same = state.planned().plan.change.release == plan.change.release;
         let back = |decided: &backout_core::release::DecisionRecord| {

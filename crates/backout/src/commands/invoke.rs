@@ -10,7 +10,9 @@ use backout_core::command::{Command, Request};
 use backout_core::duration::{Estimate, Span};
 use backout_core::event::{Direction, Event, Mode, Outcome, RunPlanned, UsedBaselines};
 use backout_core::graph::Graph;
-use backout_core::handle::{Facts, OpenRun, Start, begin_run, first_vote, missing_baselines};
+use backout_core::handle::{
+    BrokenRule, Facts, OpenRun, Start, Terms, begin_run, first_vote, missing_baselines,
+};
 use backout_core::ids::{ComponentId, OptionId};
 use backout_core::people::Account;
 use backout_core::plan::Plan;
@@ -18,11 +20,13 @@ use backout_core::policy::Policy;
 use backout_core::record::{Actor, Chain};
 use backout_core::schedule::Schedule;
 use backout_core::state::{RunState, select};
+use backout_documents::saying;
 use backout_engine::conductor::Observer;
 use backout_engine::journal::AppendError;
 use backout_engine::log::WriteError;
 use backout_engine::{Conductor, Control, End, Patience, RunLog, start};
 use backout_exec::LocalHands;
+use backout_plan::check::CLOSES_WAY_BACK;
 use backout_plan::diagnostic::Level;
 use backout_plan::{ReadPlan, times};
 use backout_sqlite::{Lease, SqliteJournal};
@@ -30,7 +34,7 @@ use backout_sqlite::{Lease, SqliteJournal};
 use super::Done;
 use super::answer::answers;
 use super::baseline::folder_of;
-use super::plans::must_read;
+use super::plans::read_to_back_out;
 use super::submit::send;
 use super::watch;
 use crate::app::{App, coordinator_id, who};
@@ -41,10 +45,11 @@ use crate::run_ref;
 use crate::view::answering::Prompt;
 use crate::view::keyboard::Keyboard;
 use crate::view::live::View;
+use crate::view::replies::About;
 use crate::view::{dry_run, events, questions, refusals, status, words};
 
 pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
-    let read = must_read(&args.plan)?;
+    let (read, left_out) = read_to_back_out(&args.plan)?;
     let plan = &read.plan;
     let option = chosen_option(plan, args.option.as_deref())?;
     let only = chosen_components(plan, &args.only)?;
@@ -65,7 +70,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
     let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
-    warn(&args.plan, &read, baselines.as_ref(), app.now());
+    let errors = warn(&args.plan, &read, baselines.as_ref(), app.now());
     warn_of_missing_baselines(plan, &selected, baselines.as_ref());
     let reason = given_reason(args.reason.as_deref());
     if reason.is_none() {
@@ -88,10 +93,21 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         reason,
         quorum: None,
         beside: Vec::new(),
+        confirmed: Vec::new(),
         policy: Policy::default(),
         plan: plan.clone(),
     };
-    let wanted = Wanted { actor, account, planned, selected, again: args.again };
+    let wanted = Wanted {
+        path: &args.plan,
+        actor,
+        account,
+        planned,
+        selected,
+        again: args.again,
+        errors,
+        left_out,
+        confirmed: args.yes,
+    };
     let log = begin(app, &journal, wanted, Vec::new()).await?;
     let lease = app.lease(log.state().run())?;
     coordinate(app, log, lease, &args.stay, args.who.who.as_deref()).await
@@ -118,7 +134,9 @@ fn warn_of_missing_baselines(plan: &Plan, selected: &[bool], captured: Option<&U
 }
 
 /// A run that a person wants to begin.
-pub(super) struct Wanted {
+pub(super) struct Wanted<'a> {
+    /// The plan file.
+    pub(super) path: &'a Path,
     pub(super) actor: Actor,
     pub(super) account: Account,
     pub(super) planned: RunPlanned,
@@ -126,13 +144,19 @@ pub(super) struct Wanted {
     pub(super) selected: Vec<bool>,
     /// Whether a second run beside an open one is meant.
     pub(super) again: bool,
+    /// The rules that the check of the plan finds broken.
+    pub(super) errors: Vec<BrokenRule>,
+    /// The parts of the plan file that cannot be used.
+    pub(super) left_out: Vec<String>,
+    /// Whether the person confirms what is asked.
+    pub(super) confirmed: bool,
 }
 
 /// Begins a run, alone unless another one beside it is really meant.
 pub(super) async fn begin(
     app: &App,
     journal: &Arc<SqliteJournal>,
-    wanted: Wanted,
+    wanted: Wanted<'_>,
     further: Vec<Event>,
 ) -> Result<RunLog<SqliteJournal>, Failure> {
     // Before the night a policy that cannot be read has to be mended; on the night it stops
@@ -155,16 +179,23 @@ pub(super) async fn begin(
             baselines: planned.baselines.as_ref(),
             reason: planned.reason.as_deref(),
             again: wanted.again,
+            errors: &wanted.errors,
+            left_out: &wanted.left_out,
+            confirmed: wanted.confirmed,
         };
-        let quorum = begin_run(&start, &wanted.actor, &open, &facts)
-            .map_err(|refusal| refusals::failure(&refusal, Some(&planned.plan), None))?;
+        let path = wanted.path.display().to_string();
+        let (again, confirmed) = (wanted.again, wanted.confirmed);
+        let with = &chosen(planned);
+        let about = About { plan: &path, with, again, confirmed, ..About::default() };
+        let Terms { quorum, confirmed } = begin_run(&start, &wanted.actor, &open, &facts)
+            .map_err(|refusal| refusals::of_plan(&refusal, &planned.plan, &about))?;
         let mut further = further.clone();
         if quorum.is_some() {
             further.push(first_vote(planned.direction, planned.reason.as_deref()));
         }
         let policy = policy.clone();
         let beside = open.iter().map(|open| open.run.clone()).collect();
-        let planned = RunPlanned { quorum, policy, beside, ..planned.clone() };
+        let planned = RunPlanned { quorum, confirmed, policy, beside, ..planned.clone() };
         let actor = wanted.actor.clone();
         match start::begin(journal, actor, now, planned, further, Some(newest)).await {
             // Another run was begun since: what it is decides.
@@ -176,6 +207,20 @@ pub(super) async fn begin(
             }
         }
     }
+}
+
+/// The arguments with which a run is begun, beside its plan.
+fn chosen(planned: &RunPlanned) -> String {
+    let mut words = String::new();
+    let default = planned.plan.default_option();
+    if let Some(option) = planned.option.as_ref().filter(|option| Some(*option) != default) {
+        words.push_str(&format!(" --option {option}"));
+    }
+    if !planned.only.is_empty() {
+        let only: Vec<&str> = planned.only.iter().map(ComponentId::as_str).collect();
+        words.push_str(&format!(" --only {}", only.join(",")));
+    }
+    words
 }
 
 /// The open runs of a change, and the number of its newest run, 0 if there is none.
@@ -193,7 +238,7 @@ async fn open_runs(
             // What cannot be read may be open: a second run is begun only if it is meant.
             Err(error) => {
                 anstream::eprintln!("warning: {run} cannot be read: {error}");
-                open.push(OpenRun { run, direction: Direction::Back, awaits_agreement: false });
+                open.push(OpenRun { run, direction: None, awaits_agreement: false });
                 continue;
             }
         };
@@ -204,7 +249,7 @@ async fn open_runs(
                 false => Direction::Back,
             };
             let awaits_agreement = state.awaits_agreement();
-            open.push(OpenRun { run, direction, awaits_agreement });
+            open.push(OpenRun { run, direction: Some(direction), awaits_agreement });
         }
     }
     Ok((open, newest))
@@ -244,21 +289,14 @@ pub(super) fn chosen_components(plan: &Plan, said: &[String]) -> Result<Vec<Comp
     Ok(only.into_iter().collect())
 }
 
-/// What has to be known before a run begins, on standard error.
+/// What has to be known before a run begins, on standard error. Returns the rules that the
+/// check of the plan finds broken.
 pub(super) fn warn(
     file: &Path,
     read: &ReadPlan,
     baselines: Option<&UsedBaselines>,
     now: jiff::Timestamp,
-) {
-    let checked = backout_plan::check::check(read, &BTreeSet::new());
-    let errors = checked.count(Level::Error);
-    if errors > 0 {
-        anstream::eprintln!(
-            "warning: this plan has {errors} errors; `backout check {}` names them",
-            file.display()
-        );
-    }
+) -> Vec<BrokenRule> {
     if let Some(used) = baselines {
         let age = words::length(words::between(used.captured, now));
         anstream::eprintln!("baselines: captured {age} ago");
@@ -269,6 +307,27 @@ pub(super) fn warn(
         anstream::eprintln!(
             "warning: the backout had to be finished by {}",
             words::moment(by, &zone)
+        );
+    }
+    let checked = backout_plan::check::check(read, &BTreeSet::new());
+    let errors = checked.findings.iter().filter(|finding| finding.level == Level::Error);
+    let broken = errors.map(|finding| BrokenRule {
+        id: finding.code.to_owned(),
+        closes_way_back: CLOSES_WAY_BACK.contains(&finding.code),
+    });
+    let broken: Vec<BrokenRule> = broken.collect();
+    say_errors(file, &broken);
+    broken
+}
+
+/// Errors of the plan have to be known, whether or not they stop the run.
+fn say_errors(file: &Path, errors: &[BrokenRule]) {
+    if !errors.is_empty() {
+        let rules: Vec<String> = errors.iter().map(|rule| rule.id.clone()).collect();
+        anstream::eprintln!(
+            "warning: {}; `backout check {}` names them",
+            saying::broken_rules(&rules),
+            file.display()
         );
     }
 }

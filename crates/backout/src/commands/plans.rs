@@ -49,15 +49,32 @@ pub(super) fn schema() -> Done {
 
 /// Reads a plan, or prints everything that is wrong with it.
 pub(super) fn must_read(path: &Path) -> Result<ReadPlan, Failure> {
-    backout_plan::read(path).map_err(|(text, problems)| {
-        let file = path.display().to_string();
-        for problem in &problems {
-            let coloured = colour(&std::io::stderr());
-            anstream::eprintln!("{}\n", problem.render(&file, &text, coloured));
-        }
-        // Not 1: where something is run or watched, that says how it went.
-        Failure::usage(format!("{file} cannot be used: {}", count(problems.len(), "error")))
-    })
+    backout_plan::read(path).map_err(|(text, problems)| unusable(path, &text, &problems))
+}
+
+/// Reads a plan for a backout, and prints what of it has to be left out.
+pub(super) fn read_to_back_out(path: &Path) -> Result<(ReadPlan, Vec<String>), Failure> {
+    let (read, left_out) = backout_plan::read_to_back_out(path)
+        .map_err(|(text, problems)| unusable(path, &text, &problems))?;
+    let problems = left_out.iter().map(|left_out| &left_out.problem);
+    print_problems(path, &read.source, problems);
+    let parts = left_out.into_iter().map(|left_out| left_out.part).collect();
+    Ok((read, parts))
+}
+
+fn unusable(path: &Path, text: &str, problems: &[Diagnostic]) -> Failure {
+    print_problems(path, text, problems.iter());
+    let errors = count(problems.len(), "error");
+    // Not 1: where something is run or watched, that says how it went.
+    Failure::usage(format!("{} cannot be used: {errors}", path.display()))
+}
+
+fn print_problems<'a>(path: &Path, text: &str, problems: impl Iterator<Item = &'a Diagnostic>) {
+    let file = path.display().to_string();
+    for problem in problems {
+        let coloured = colour(&std::io::stderr());
+        anstream::eprintln!("{}\n", problem.render(&file, text, coloured));
+    }
 }
 
 fn is_unreadable(problem: &Diagnostic) -> bool {

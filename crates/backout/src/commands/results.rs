@@ -125,12 +125,23 @@ async fn by_hand(
         reason: Some(format!("carried out by hand, from {}", args.file.display())),
         quorum: None,
         beside: Vec::new(),
+        confirmed: Vec::new(),
         policy: Policy::default(),
         plan: plan.clone(),
     };
     let selected = select(plan, planned.option.as_ref(), &[])?;
     let held = Event::RunHeld { cause: HoldCause::ByHand, reason: None };
-    let wanted = Wanted { actor, account, planned, selected, again: false };
+    let wanted = Wanted {
+        path,
+        actor,
+        account,
+        planned,
+        selected,
+        again: false,
+        errors: Vec::new(),
+        left_out: Vec::new(),
+        confirmed: false,
+    };
     begin(app, &journal, wanted, vec![held]).await
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn send(
             );
             Ok(Exit::Waiting)
         }
-        Submitted::Refused(refusal) => Err(refusals::failure(&refusal, None, Some(log.state()))),
+        Submitted::Refused(refusal) => Err(refusals::of_run(&refusal, log.state())),
     }
 }
 

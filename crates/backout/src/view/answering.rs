@@ -184,7 +184,7 @@ fn as_whom(text: &str) -> Option<(&str, &str)> {
 /// The command of an answer, without who gives it.
 fn answer(reply: &Reply, run: &str) -> String {
     let anyone = Reply { by: Vec::new(), ..reply.clone() };
-    replies::command(&anyone, Some(run))
+    replies::command(&anyone, run)
 }
 
 /// Some answers need a file, which cannot be typed.

@@ -92,7 +92,7 @@ fn block(
     let meanings = question.answers.iter().map(|reply| means(reply).chars().count());
     let meaning = meanings.max().unwrap_or(0);
     for reply in &question.answers {
-        let command = replies::command(reply, Some(state.run().as_str()));
+        let command = replies::command(reply, state.run().as_str());
         let Some(number) = number(reply) else {
             let mut answer = wrapped(&format!("{command}   {}", means(reply)), width, 4, 6);
             if let Some(first) = answer.first_mut() {

@@ -53,6 +53,9 @@ pub(crate) fn json(record: &Record) -> Vec<Value> {
                 "option": planned.option,
                 "only": planned.only,
                 "reason": planned.reason,
+                "confirmed": planned.confirmed,
+                "beside": planned.beside,
+                "quorum": planned.quorum,
             }),
             event => serde_json::to_value(event).unwrap_or(Value::Null),
         };

@@ -104,7 +104,7 @@ impl Observer for View {
         let asked: Vec<String> = questions
             .iter()
             .flat_map(|question| &question.answers)
-            .map(|reply| replies::command(reply, Some(state.run().as_str())))
+            .map(|reply| replies::command(reply, state.run().as_str()))
             .collect();
         if self.asked == asked {
             return;

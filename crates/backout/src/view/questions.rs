@@ -26,7 +26,7 @@ pub(crate) fn lines(state: &RunState) -> Vec<String> {
         let commands: Vec<String> = question
             .answers
             .iter()
-            .map(|reply| replies::command(reply, Some(state.run().as_str())))
+            .map(|reply| replies::command(reply, state.run().as_str()))
             .collect();
         let width = commands.iter().map(|command| command.chars().count()).max().unwrap_or(0);
         for (command, reply) in commands.iter().zip(&question.answers) {
@@ -48,7 +48,7 @@ fn one_json(state: &RunState, question: &Question) -> Value {
         .iter()
         .map(|reply| {
             json!({
-                "command": replies::command(reply, Some(state.run().as_str())),
+                "command": replies::command(reply, state.run().as_str()),
                 "needs": reply.needs,
                 "means": reply.meaning,
                 "meaning": replies::meaning(reply.meaning),

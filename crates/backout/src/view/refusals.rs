@@ -8,27 +8,35 @@ use backout_core::state::RunState;
 use backout_documents::saying;
 use jiff::tz::TimeZone;
 
-use super::{release, replies, words};
-use crate::failure::{Exit, Failure};
+use super::replies::{self, About};
+use super::{release, words};
+use crate::failure::Failure;
+
+/// A command to a run that was refused.
+pub(crate) fn of_run(refusal: &Refusal, state: &RunState) -> Failure {
+    let about = About { run: state.run().as_str(), ..About::default() };
+    failure(refusal, &state.planned().plan, Some(state), &about)
+}
+
+/// A run of a plan that may not begin. `about` holds the plan file and the arguments.
+pub(crate) fn of_plan(refusal: &Refusal, plan: &Plan, about: &About<'_>) -> Failure {
+    failure(refusal, plan, None, about)
+}
 
 /// A refusal as the end of a command: every one names the commands that can follow.
-pub(crate) fn failure(refusal: &Refusal, plan: Option<&Plan>, run: Option<&RunState>) -> Failure {
-    let exit = match refusal.kind() {
-        RefusalKind::Question => Exit::Waiting,
-        RefusalKind::Refused => Exit::Refused,
-        RefusalKind::Usage => Exit::Usage,
+fn failure(refusal: &Refusal, plan: &Plan, run: Option<&RunState>, about: &About<'_>) -> Failure {
+    let text = text(refusal, Some(plan), run, &words::zone(plan));
+    let mut failure = match refusal.kind() {
+        RefusalKind::Question => Failure::question(text),
+        RefusalKind::AlreadySo => Failure::note(text),
+        RefusalKind::Refused => Failure::refused(text),
+        RefusalKind::Usage => Failure::usage(text),
     };
-    let plan = plan.or_else(|| run.map(|state| &state.planned().plan));
-    let zone = plan.map_or(TimeZone::UTC, words::zone);
-    let mut failure = Failure::new(exit, text(refusal, plan, run, &zone));
-    let id = run.map(|state| state.run().as_str());
-    for reply in refusal.replies(run) {
-        let command = replies::command(&reply, id);
+    for reply in refusal.replies(plan, run) {
+        let command = replies::command_about(&reply, about);
         failure = failure.hint(format!("{}: `{command}`", replies::meaning(reply.meaning)));
     }
-    if let (Refusal::Confirm { concern: Concern::Irreversible { .. }, .. }, Some(plan)) =
-        (refusal, plan)
-    {
+    if let Refusal::Confirm { concern: Concern::Irreversible { .. }, .. } = refusal {
         for line in release::instead(plan) {
             failure = failure.hint(line);
         }
@@ -81,23 +89,25 @@ pub(crate) fn text(
             format!("the policy of this machine lets a fix be tried for {most} at most")
         }
         Refusal::FixForNoTime => "--for must be longer than 0".to_owned(),
-        Refusal::GoesBackAlready => format!("{} goes back already", id()),
+        Refusal::GoesBackAlready { option: Some(option), .. } => {
+            format!("{} goes back already, by another option than {option}", id())
+        }
+        Refusal::GoesBackAlready { .. } => format!("{} goes back already", id()),
         Refusal::GoesForward { option } => {
             format!("{} goes forward: there is no option yet to switch to {option} from", id())
         }
         Refusal::OnOptionAlready { option } => format!("{} is on option {option} already", id()),
         Refusal::SecondRun { run, direction, may_begin, .. } => {
             let does = match direction {
-                Direction::Forward => "deploys",
-                Direction::Back => "backs out",
+                Some(Direction::Forward) => "deploys the same change and is not finished",
+                Some(Direction::Back) => "backs out the same change and is not finished",
+                None => "is of the same change, and its log cannot be read",
             };
             let policy = match may_begin {
                 true => "",
                 false => "; the policy of this machine allows no second run",
             };
-            format!(
-                "{run} {does} the same change and is not finished: a second run could repeat its steps{policy}"
-            )
+            format!("{run} {does}: a second run could repeat its steps{policy}")
         }
         Refusal::AwaitsAgreement { run } => {
             format!("{run} of the same change waits for more people to agree that it starts")
@@ -109,6 +119,9 @@ pub(crate) fn text(
         Refusal::BaselinesMissing { names } => {
             let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
             format!("these baselines were never captured for this change: {}", names.join(", "))
+        }
+        Refusal::PlanErrors { rules } => {
+            format!("{}: nothing is deployed", saying::broken_rules(rules))
         }
     }
 }

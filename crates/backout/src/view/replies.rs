@@ -9,10 +9,36 @@ use backout_core::reply::{Meaning, Needs, Offer, Reply};
 /// What stands in a command where a reason has to be.
 pub(crate) const REASON: &str = " --reason \"…\"";
 
+/// The command of an answer to a question of a run.
+pub(crate) fn command(reply: &Reply, run: &str) -> String {
+    command_about(reply, &About { run, ..About::default() })
+}
+
+/// What a command is about, as it is written on the command line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About<'a> {
+    /// The run.
+    pub(crate) run: &'a str,
+    /// The plan file.
+    pub(crate) plan: &'a str,
+    /// Further words with which a run was to begin.
+    pub(crate) with: &'a str,
+    /// Whether it was to begin beside another one.
+    pub(crate) again: bool,
+    /// Whether what is asked about was confirmed.
+    pub(crate) confirmed: bool,
+}
+
+impl Default for About<'_> {
+    fn default() -> Self {
+        Self { run: "RUN", plan: "PLAN", with: "", again: false, confirmed: false }
+    }
+}
+
 /// The command of an answer, complete but for reasons and files: `backout ack CHG1-1 tell
-/// --as ann`. `run` is the run it is about, where it is about one.
-pub(crate) fn command(reply: &Reply, run: Option<&str>) -> String {
-    let words = words(&reply.command, run.unwrap_or("RUN"));
+/// --as ann`.
+pub(crate) fn command_about(reply: &Reply, about: &About<'_>) -> String {
+    let words = words(&reply.command, about);
     let file = match (&reply.command, reply.needs) {
         (Offer::Replace { .. } | Offer::Add, Needs::File) => " STEP.yaml",
         _ => "",
@@ -41,7 +67,8 @@ fn verb(verb: Verb) -> &'static str {
     }
 }
 
-fn words(offer: &Offer, run: &str) -> String {
+fn words(offer: &Offer, about: &About<'_>) -> String {
+    let About { run, plan, with, .. } = about;
     match offer {
         Offer::Acknowledge { step } => format!("ack {run} {step}"),
         Offer::Fail { step } => format!("fail {run} {step}"),
@@ -88,15 +115,18 @@ fn words(offer: &Offer, run: &str) -> String {
         Offer::SwitchOption { option } => format!("switch-option {run} {option}"),
         Offer::Abandon { run } => format!("abandon {run}"),
         Offer::BackOut { run } => format!("decide {run} back-out"),
-        Offer::Start { direction, again } => {
-            let verb = match direction {
-                Direction::Forward => "deploy",
-                Direction::Back => "invoke",
+        Offer::Start { direction, again, confirmed } => {
+            let (verb, confirm) = match direction {
+                Direction::Forward => ("deploy", " --anyway"),
+                Direction::Back => ("invoke", " --yes"),
             };
-            format!("{verb} PLAN{}", if *again { " --again" } else { "" })
+            let again = if *again || about.again { " --again" } else { "" };
+            let confirm = if *confirmed || about.confirmed { confirm } else { "" };
+            format!("{verb} {plan}{with}{again}{confirm}")
         }
-        Offer::CaptureBaselines => "baseline PLAN".to_owned(),
-        Offer::CheckPlan => "check PLAN".to_owned(),
+        Offer::CaptureBaselines => format!("baseline {plan}"),
+        Offer::CheckPlan => format!("check {plan}"),
+        Offer::VerifyLog { run } => format!("verify {run}"),
         Offer::Status { run } => format!("status {run}"),
         Offer::Explain => format!("decide {run} --explain"),
     }
@@ -141,6 +171,9 @@ pub(crate) fn meaning(meaning: Meaning) -> &'static str {
         Meaning::Look => "see where it stands",
         Meaning::ReadDecisions => "read what was decided",
         Meaning::Capture => "capture them, before the deployment",
-        Meaning::SeePlan => "see what the plan lacks",
+        Meaning::SeePlan => "see what is wrong with the plan",
+        Meaning::FindDamage => "see where its log is damaged",
+        Meaning::DeployAnyway => "deploy anyway",
+        Meaning::BackOutWithout => "back out without them",
     }
 }

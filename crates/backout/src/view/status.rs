@@ -339,16 +339,27 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
     if state.finished().is_some() {
         lines.push(String::new());
         lines.push(format!("Steps: {}", saying::tally(state.tally())));
-        let bare: Vec<&str> =
-            state.unverified().map(|index| state.steps()[index].id.as_str()).collect();
-        if !bare.is_empty() {
-            lines.push(format!("NOT VERIFIED, done without a check: {}", bare.join(", ")));
+        let (unchecked, open): (Vec<usize>, Vec<usize>) =
+            state.unverified().partition(|&index| state.proof(index) == Some(Proof::NoCheck));
+        let ids = |found: &[usize]| -> String {
+            let ids: Vec<&str> =
+                found.iter().map(|&index| state.steps()[index].id.as_str()).collect();
+            ids.join(", ")
+        };
+        if !unchecked.is_empty() {
+            lines.push(format!("NOT VERIFIED, done without a check: {}", ids(&unchecked)));
+        }
+        if !open.is_empty() {
+            let open = ids(&open);
+            lines.push(format!("NOT VERIFIED, done, but a check is not known to hold: {open}"));
         }
         let only = &state.planned().only;
         if !only.is_empty() {
             let only: Vec<&str> = only.iter().map(ComponentId::as_str).collect();
             lines.push(format!("Only these components were backed out: {}", only.join(", ")));
         }
+        let confirmed = state.planned().confirmed.iter();
+        lines.extend(confirmed.map(|concern| format!("NOTE: {}", saying::begun_although(concern))));
         let unhealthy = unhealthy(state);
         if !unhealthy.is_empty() {
             lines.push(format!("Not healthy: {}", unhealthy.join(", ")));

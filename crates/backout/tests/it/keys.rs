@@ -240,8 +240,8 @@ fn what_is_asked_fits_on_a_small_terminal() {
     let triggers = "triggers:\n  login-failures: {severity: critical, every: 100ms, probe: {file: {path: up}}}\n  page-load: {severity: critical, every: 100ms, probe: {file: {path: up}}}\n  queue: {severity: critical, every: 100ms, probe: {file: {path: up}}}\n";
     let (before, after) = STAGES.split_once("triggers:").expect("triggers");
     let decision = after.split_once("decision:").expect("a decision").1;
-    let decision = decision.replace("by: lead,", "by: lead, quorum: 2,");
-    let more = format!("{before}{triggers}decision:{decision}");
+    let authority = "authority: {decide: {by: [lead, ann], quorum: 2}}\n";
+    let more = format!("{before}{triggers}{authority}decision:{decision}");
     let number = regex::Regex::new(r"^  (\d+)  (back out|try a fix|go on)").expect("a pattern");
     for (columns, rows) in [(80, 24), (60, 12)] {
         let stage = Stage::new();

@@ -3,6 +3,7 @@
 mod accounts;
 mod acts;
 mod attended;
+mod begin;
 mod contract;
 mod crashes;
 mod deploy;

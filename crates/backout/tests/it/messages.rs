@@ -72,7 +72,9 @@ fn an_alert_from_before_is_about_something_else() {
     stage.plan_with(close, &more);
     stage.write("up", "");
     stage.write("secret", "correct horse\n");
-    let mut running = stage.start(&["deploy", "plan.backout.yaml", "--as", "lead"]);
+    // `wait` has no way back and needs none: it only waits.
+    let deploy = ["deploy", "plan.backout.yaml", "--as", "lead", "--anyway", "--reason", "why"];
+    let mut running = stage.start(&deploy);
     stage.until("the first stage", |stage| stage.is_step("wait", "running"));
     for firing in ["true", "false"] {
         let said = format!("{{\"alert\": \"PortalDown\", \"firing\": {firing}}}");

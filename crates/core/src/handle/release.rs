@@ -41,7 +41,11 @@ pub(super) fn draft(
             let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };
             is_asked(state, *question).map_err(impossible)?;
             if !state.release.goes_forward() && *verb != Verb::Continue {
-                return Err(Refusal::GoesBackAlready);
+                let other = option.as_ref().filter(|&option| state.option.as_ref() != Some(option));
+                // What waits, or is held, does not go back yet.
+                let moves = !state.awaits_agreement && state.held.is_none();
+                let as_asked = verb.goes_back() && other.is_none() && moves;
+                return Err(Refusal::GoesBackAlready { as_asked, option: other.cloned() });
             }
             let (choice, concern, latest) = match verb {
                 Verb::BackOut => {

@@ -2,9 +2,11 @@
 
 use crate::act::Act;
 use crate::authority::{Authority, check_authority};
+use crate::cause::Concern;
 use crate::event::{Direction, Event, UsedBaselines};
 use crate::ids::{BaselineId, Digest, OptionId, RunId};
 use crate::plan::{Check, Plan};
+use crate::policy::Policy;
 use crate::record::Actor;
 use crate::refusal::Refusal;
 
@@ -29,6 +31,30 @@ pub struct Start<'a> {
     pub reason: Option<&'a str>,
     /// Whether a second run beside an open one is meant.
     pub again: bool,
+    /// The rules that the check of the plan finds broken, at the level of errors.
+    pub errors: &'a [BrokenRule],
+    /// The parts of the plan file that cannot be used.
+    pub left_out: &'a [String],
+    /// Whether the sender confirms what is asked about.
+    pub confirmed: bool,
+}
+
+/// A rule of the check that a plan breaks, at the level of errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRule {
+    /// The rule: `BOP-001`.
+    pub id: String,
+    /// Whether it leaves no way back to rely on.
+    pub closes_way_back: bool,
+}
+
+/// On what terms a run begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// How many people have to agree before anything starts, if more than the one who begins.
+    pub quorum: Option<u32>,
+    /// What the one who begins it has confirmed.
+    pub confirmed: Vec<Concern>,
 }
 
 /// An open run of the same change.
@@ -36,18 +62,18 @@ pub struct Start<'a> {
 pub struct OpenRun {
     /// The run.
     pub run: RunId,
-    /// Where it goes.
-    pub direction: Direction,
+    /// Where it goes; unknown where its log cannot be read.
+    pub direction: Option<Direction>,
     /// Whether it waits for more people to agree that it starts.
     pub awaits_agreement: bool,
 }
 
-/// Whether the run may begin: how many people have to agree before anything of it starts, if
-/// more than the one who begins it.
+/// Whether the run may begin, and on what terms.
 ///
 /// Before the night (`deploy`) everything that can be known is refused. On the night
 /// (`invoke`) a missing baseline or reason is none of it: the check that needs the baseline
-/// has nothing to compare with, and the review asks for the reason.
+/// has nothing to compare with, and the review asks for the reason. A part of the plan file
+/// that cannot be used, and that no step needs, is one question.
 ///
 /// # Errors
 /// [`Refusal`], with what can be done instead.
@@ -56,7 +82,7 @@ pub fn begin_run(
     actor: &Actor,
     open: &[OpenRun],
     facts: &Facts<'_>,
-) -> Result<Option<u32>, Refusal> {
+) -> Result<Terms, Refusal> {
     let forward = start.direction == Direction::Forward;
     let act = if forward { Act::Deploy } else { Act::Invoke };
     if forward && start.plan.stages.is_empty() {
@@ -75,7 +101,7 @@ pub fn begin_run(
     let may_begin = facts.policy.second_run;
     if let Some(open) = open.iter().find(|_| !start.again || !may_begin) {
         let run = open.run.clone();
-        return Err(match open.awaits_agreement && open.direction == start.direction {
+        return Err(match open.awaits_agreement && open.direction == Some(start.direction) {
             true => Refusal::AwaitsAgreement { run },
             false => Refusal::SecondRun {
                 run,
@@ -94,7 +120,32 @@ pub fn begin_run(
             return Err(Refusal::BaselinesMissing { names });
         }
     }
-    Ok(quorum)
+    let confirmed = concern_of(start, act, facts.policy)?.into_iter().collect();
+    Ok(Terms { quorum, confirmed })
+}
+
+/// What is wrong with the plan, once the sender has confirmed it: before the night with a
+/// reason, on the night without.
+fn concern_of(start: &Start<'_>, act: Act, policy: &Policy) -> Result<Option<Concern>, Refusal> {
+    let act = Box::new(act);
+    let stops = |rule: &&BrokenRule| rule.closes_way_back || !policy.plan_errors;
+    let rules: Vec<String> =
+        start.errors.iter().filter(stops).map(|rule| rule.id.clone()).collect();
+    match start.direction {
+        Direction::Forward if !rules.is_empty() => match (start.confirmed, start.reason) {
+            (false, _) => Err(Refusal::PlanErrors { rules }),
+            (true, None) => Err(Refusal::ReasonMissing { act }),
+            (true, Some(_)) => Ok(Some(Concern::PlanErrors { rules })),
+        },
+        Direction::Back if !start.left_out.is_empty() => {
+            let concern = Concern::PartsLeftOut { parts: start.left_out.to_vec() };
+            match start.confirmed {
+                false => Err(Refusal::Confirm { concern, act, question: None }),
+                true => Ok(Some(concern)),
+            }
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The first vote, where it takes several: that of the person who begins the run.

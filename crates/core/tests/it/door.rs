@@ -211,7 +211,7 @@ fn check(state: &RunState, step: &StepId, command: &str, answer: &Result<Vec<Eve
         }
         Err(refusal) => {
             assert!(
-                !refusal.replies(Some(state)).is_empty(),
+                !refusal.replies(&state.planned().plan, Some(state)).is_empty(),
                 "{command}: {refusal:?} has no way out"
             );
             if state.finished().is_some() {
@@ -247,7 +247,7 @@ fn the_ways_out_are_never_refused() {
             Err(refusal) => {
                 asked += 1;
                 assert_eq!(refusal.kind(), RefusalKind::Question, "{at}: {refusal:?}");
-                let replies = refusal.replies(Some(&state));
+                let replies = refusal.replies(&state.planned().plan, Some(&state));
                 let flag = |reply: &backout_core::reply::Reply| {
                     matches!(reply.command, Offer::Decide { confirmed: true, .. })
                 };
@@ -279,7 +279,7 @@ fn offers_hold() {
                 };
                 assert!(!roles.is_empty(), "{at}: offered to no one");
                 for role in roles {
-                    let Some(request) = request(&state, &reply.command) else { continue };
+                    let Some(request) = request_of(&state, &reply.command) else { continue };
                     offered += 1;
                     match send(&state, role.as_str(), &request, None) {
                         Ok(_) => {}
@@ -294,7 +294,7 @@ fn offers_hold() {
 }
 
 /// A reply as the command it stands for.
-fn request(state: &RunState, offer: &Offer) -> Option<Request> {
+fn request_of(state: &RunState, offer: &Offer) -> Option<Request> {
     let (mut confirmed, evidence) = (false, Evidence::default());
     let command = match offer.clone() {
         Offer::Acknowledge { step } => {
@@ -334,6 +334,7 @@ fn request(state: &RunState, offer: &Offer) -> Option<Request> {
         | Offer::CaptureBaselines
         | Offer::CheckPlan
         | Offer::Status { .. }
+        | Offer::VerifyLog { .. }
         | Offer::Explain => return None,
     };
     Some(Request { command, reason: Some("because".to_owned()), confirmed })
@@ -354,8 +355,24 @@ fn every_refusal_has_a_way_out() {
                     confirmed: false,
                 };
                 let Err(refusal) = send(&state, who, &request, None) else { continue };
-                let replies = refusal.replies(Some(&state));
+                let replies = refusal.replies(&state.planned().plan, Some(&state));
                 assert!(!replies.is_empty(), "{command_name}: {refusal:?}");
+                // What a refusal offers is not refused in turn to those it offers it to.
+                for reply in &replies {
+                    let roles = match reply.by.is_empty() {
+                        true => state.planned().plan.roles.keys().cloned().collect(),
+                        false => reply.by.clone(),
+                    };
+                    for role in roles {
+                        let Some(request) = request_of(&state, &reply.command) else { continue };
+                        let answer = send(&state, role.as_str(), &request, None);
+                        assert!(
+                            !matches!(answer, Err(Refusal::Denied { .. })),
+                            "{command_name}: {refusal:?} offers {role} {:?}: {answer:?}",
+                            reply.command
+                        );
+                    }
+                }
                 let meanings: BTreeSet<String> =
                     replies.iter().map(|reply| format!("{:?}", reply.meaning)).collect();
                 let meanings: Vec<String> = meanings.into_iter().collect();

@@ -143,6 +143,7 @@ pub(crate) fn run_of(
         reason: None,
         policy: Default::default(),
         beside: Vec::new(),
+        confirmed: Vec::new(),
         quorum: (scene == "back, awaiting agreement").then_some(2),
         plan,
     };

@@ -256,6 +256,41 @@ pub fn concern(concern: &Concern, zone: &TimeZone) -> String {
             clock(*latest),
             clock(*until)
         ),
+        Concern::PlanErrors { rules } => format!("{}; deploy anyway?", broken_rules(rules)),
+        Concern::PartsLeftOut { parts } => format!(
+            "parts of the plan cannot be used ({}); back out without them?",
+            parts.join("; ")
+        ),
+    }
+}
+
+/// That the check of the plan finds errors.
+#[must_use]
+pub fn broken_rules(rules: &[String]) -> String {
+    let errors = match rules {
+        [_] => "1 error".to_owned(),
+        rules => format!("{} errors", rules.len()),
+    };
+    let distinct: std::collections::BTreeSet<&str> = rules.iter().map(String::as_str).collect();
+    let distinct: Vec<&str> = distinct.into_iter().collect();
+    format!("this plan has {errors} ({})", distinct.join(", "))
+}
+
+/// What the one who began a run has confirmed, as a statement.
+#[must_use]
+pub fn begun_although(concern: &Concern) -> String {
+    match concern {
+        Concern::PlanErrors { rules } => format!("begun although {}", broken_rules(rules)),
+        Concern::PartsLeftOut { parts } => {
+            format!("begun without parts of the plan that cannot be used: {}", parts.join("; "))
+        }
+        Concern::Irreversible { stages } => {
+            let stages: Vec<&str> = stages.iter().map(|stage| stage.stage.as_str()).collect();
+            format!("begun although {} cannot be undone", stages.join(", "))
+        }
+        Concern::FixOutlastsBackout { .. } => {
+            "begun although the backout would not be in time".to_owned()
+        }
     }
 }
 

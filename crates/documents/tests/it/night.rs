@@ -89,6 +89,7 @@ fn begun(direction: Direction, reason: &str, plan: &str) -> Event {
         policy: Policy::default(),
         quorum: None,
         beside: Vec::new(),
+        confirmed: Vec::new(),
         earlier: None,
         plan: read.plan,
     }))

@@ -124,7 +124,7 @@ fn a_policy_that_allows_no_fix_refuses_one() {
     let refused = handle(&night.0, &lead(), &fix, &facts).expect_err("no fix is allowed");
     // And its way out must not be another fix: `--for 0s`, and then `--for 30m`, are refused too.
     assert!(matches!(refused, Refusal::FixTooLong { .. }), "{refused:?}");
-    for reply in refused.replies(Some(&night.0)) {
+    for reply in refused.replies(&night.0.planned().plan, Some(&night.0)) {
         let fix = |offer: &backout_core::reply::Offer| {
             matches!(offer, backout_core::reply::Offer::Decide { verb: Verb::FixForward, .. })
         };

@@ -5,6 +5,7 @@ mod generated;
 mod rules;
 mod schema;
 mod triggers;
+mod usable;
 
 use backout_plan::{ReadPlan, read_bytes};
 

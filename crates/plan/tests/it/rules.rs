@@ -331,3 +331,12 @@ fn scripts_are_found_wherever_a_plan_runs_one() {
     let quiet = "steps: [{id: restore, owner: dba, takes: 1m, run: {argv: [./x.sh], env: {shell: \"a; b\"}}}]";
     assert_eq!(findings(&patched(quiet)).iter().filter(|found| found.code == "BOP-156").count(), 0);
 }
+
+/// What stops a deployment is an error, and a rule there is.
+#[test]
+fn what_closes_the_way_back_is_an_error() {
+    for id in check::CLOSES_WAY_BACK {
+        let rule = backout_plan::rules::find(id).expect("a rule");
+        assert_eq!(rule.level, backout_plan::Level::Error, "{id}");
+    }
+}

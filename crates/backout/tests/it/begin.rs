@@ -1,0 +1,119 @@
+//! How a run begins: what is refused before the night is asked on it.
+
+use crate::stage::Stage;
+
+const CHECKED: &str = ", verify: {run: {argv: ['true']}}";
+const STAGES: &str =
+    "stages:\n  - {id: ship, owner: lead, run: {argv: ['true']}, undone_by: [a]}\n";
+
+fn machine(id: &str, verify: &str) -> String {
+    format!("  - {{id: {id}, owner: ann, run: {{argv: ['touch', '{id}.done']}}{verify}}}\n")
+}
+
+/// The command that a hint gives, word for word.
+fn hinted(told: &str, verb: &str) -> Vec<String> {
+    let line = told.lines().find(|line| line.contains(&format!("`backout {verb}")));
+    let line = line.unwrap_or_else(|| panic!("no hint with {verb}: {told}"));
+    let command = line.split('`').nth(1).expect("a command").trim_start_matches("backout ");
+    let command = command.replace(" --reason \"…\"", " --reason tonight");
+    command.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn errors_of_the_plan_stop_a_deployment_and_no_backout() {
+    let stage = Stage::new();
+    // `undone_by` is missing: what takes place cannot be undone, and the plan does not say so.
+    let stages = "stages:\n  - {id: ship, owner: lead, run: {argv: ['touch', 'shipped']}}\n";
+    stage.plan_with(&machine("a", CHECKED), stages);
+    stage.say("check plan.backout.yaml").expect(1);
+    let refused = stage.say("deploy plan.backout.yaml --as lead --reason why --plain").expect(30);
+    refused.says("nothing is deployed").says("`backout check plan.backout.yaml`");
+    assert!(stage.newest_run().is_none() && !stage.path("shipped").exists());
+    stage.say("deploy plan.backout.yaml --as lead --anyway --plain").expect(64).says("reason");
+    assert!(stage.newest_run().is_none());
+    let words = hinted(&refused.err, "deploy plan.backout.yaml --anyway");
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--plain"]).collect();
+    let told = stage.tell(&words);
+    told.says("begun although this plan has");
+    assert!(stage.path("shipped").exists());
+    let log = stage.say("log CHG7-1 --json").expect(0).out;
+    assert!(log.contains("plan_errors"), "{log}");
+
+    let stage = Stage::new();
+    stage.plan_with(&machine("a", CHECKED), stages);
+    stage
+        .say("invoke plan.backout.yaml --as lead --reason why --plain")
+        .expect(0)
+        .says("errors (BOP");
+}
+
+#[test]
+fn parts_that_no_step_needs_are_asked_about() {
+    for (part, name) in [
+        ("triggers:\n  slow: {severity: major, nonsense: 1}\n", "triggers.slow"),
+        ("window: {start: yesterday}\n", "window.start"),
+        (
+            "messages: {done: {to: nobody-knows, say: It is over, when: nonsense}}\n",
+            "messages.done",
+        ),
+        ("readiness: 7\n", "readiness"),
+    ] {
+        let stage = Stage::new();
+        stage.plan_with(&machine("a", CHECKED), part);
+        stage.say("check plan.backout.yaml").expect(1);
+        let asked = stage.say("invoke plan.backout.yaml --as lead --reason why --plain").expect(20);
+        asked.says("question:").says(name);
+        assert!(stage.newest_run().is_none() && !stage.path("a.done").exists(), "{part}");
+        let words = hinted(&asked.err, "invoke plan.backout.yaml");
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(["--plain"]).collect();
+        let told = stage.tell(&words).expect(0);
+        told.says("begun without parts of the plan").says(name);
+        assert!(stage.path("a.done").exists());
+        let log = stage.say("log CHG7-1 --json").expect(0).out;
+        assert!(log.contains("parts_left_out"), "{log}");
+    }
+}
+
+#[test]
+fn a_step_that_cannot_be_read_is_not_left_out() {
+    let stage = Stage::new();
+    stage.plan(&[machine("a", CHECKED), machine("b", ", nonsense: 1")].concat());
+    stage.say("invoke plan.backout.yaml --as lead --yes --reason why --plain").expect(64);
+    assert!(stage.newest_run().is_none() && !stage.path("a.done").exists());
+}
+
+/// A run whose log cannot be read may be open, and takes no command itself.
+#[test]
+fn an_unreadable_run_is_no_closed_one() {
+    let stage = Stage::new();
+    stage.plan_with(&machine("a", CHECKED), STAGES);
+    stage.say("invoke plan.backout.yaml --as lead --reason why --plain").expect(0);
+    let db = rusqlite::Connection::open(stage.state.join("journal.db")).expect("opened");
+    let changed = db.execute("UPDATE record SET bytes = X'00' WHERE seq = 2", []);
+    assert_eq!(changed.expect("changed"), 1);
+    drop(db);
+    std::fs::remove_file(stage.path("a.done")).expect("it ran");
+    for command in ["invoke plan.backout.yaml", "deploy plan.backout.yaml"] {
+        let refused = stage.say(&format!("{command} --as lead --reason why --plain")).expect(30);
+        refused.says("cannot be read").says("verify CHG7-1").says("--again");
+        assert!(!refused.err.contains("resume"), "{}", refused.err);
+        assert!(!stage.path("a.done").exists());
+    }
+    let again = "invoke plan.backout.yaml --again --as lead --reason why --plain";
+    stage.say(again).expect(0);
+    assert!(stage.path("a.done").exists());
+}
+
+/// What is asked for and is so already is no error, and says how it goes on.
+#[test]
+fn to_back_out_twice_is_no_error() {
+    let stage = Stage::new();
+    stage.plan("  - {id: a, owner: ann, manual: Do it.}\n");
+    stage.say("invoke plan.backout.yaml --as lead --reason why --plain").expect(20);
+    let told = stage.say("decide CHG7 back-out --as lead --reason again").expect(0);
+    told.says("note:").says("goes back already").says("resume CHG7-1");
+    stage.say("hold CHG7 --as lead --reason wait").expect(0);
+    let held = stage.say("decide CHG7 back-out --as lead --reason again").expect(30);
+    held.says("resume CHG7-1");
+    stage.say("decide CHG7 fix-forward --as lead --reason no").expect(30);
+}
