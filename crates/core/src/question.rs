@@ -301,18 +301,21 @@ fn about_decision(state: &RunState) -> Option<Question> {
     };
     let fix = || offer(decide(Verb::FixForward, number), Meaning::TryFix);
     let go_on = offer(decide(Verb::Continue, number), Meaning::Continue);
+    let plan = &state.planned.plan;
+    let by_option =
+        |option: &OptionId| offer(back(Some(option.clone()), false), Meaning::BackOutByOption);
     let answers = if irreversible(state).next().is_none() {
         let repair = match open.fix_until {
             Some(_) => offer(decide(Verb::NotFixable, number), Meaning::NotFixable),
             None => fix(),
         };
-        vec![offer(back(open.option.clone(), false), Meaning::BackOut), repair, go_on]
+        let usual = open.option.as_ref().or(plan.default_option());
+        let others = plan.options.keys().filter(|option| Some(*option) != usual).map(by_option);
+        let back_out = offer(back(open.option.clone(), false), Meaning::BackOut);
+        std::iter::once(back_out).chain(others).chain([repair, go_on]).collect()
     } else {
         // There is no plain backout any more; an option that still makes sense has a name.
-        let options = state.planned.plan.options.keys();
-        let options: Vec<Reply> = options
-            .map(|option| offer(back(Some(option.clone()), false), Meaning::BackOutByOption))
-            .collect();
+        let options = plan.options.keys().map(by_option);
         let rest = offer(back(None, true), Meaning::BackOutRest);
         std::iter::once(fix()).chain(options).chain([rest, go_on]).collect()
     };

@@ -121,7 +121,11 @@ pub(super) fn given_reason(reason: Option<&str>) -> Option<String> {
 
 /// Checks that have nothing to compare with are settled by a person: that is no reason to
 /// refuse a backout, and has to be known.
-fn warn_of_missing_baselines(plan: &Plan, selected: &[bool], captured: Option<&UsedBaselines>) {
+pub(super) fn warn_of_missing_baselines(
+    plan: &Plan,
+    selected: &[bool],
+    captured: Option<&UsedBaselines>,
+) {
     let missing = missing_baselines(plan, selected, captured);
     if missing.is_empty() {
         return;

@@ -9,10 +9,11 @@ use backout_core::event::{Attachment, Evidence};
 use backout_core::ids::{Digest, OptionId, RoleId, StepId};
 use backout_core::people::PersonId;
 use backout_core::plan::Step;
-use backout_core::state::RunState;
+use backout_core::state::{RunState, select};
 use backout_plan::{read_step, times};
 
 use super::Done;
+use super::invoke::warn_of_missing_baselines;
 use super::submit::{open, send, then};
 use crate::app::App;
 use crate::cli::{
@@ -243,6 +244,9 @@ pub(super) async fn switch_option(app: &App, args: &OptionArgs) -> Done {
     let request = Request::new(Command::SwitchOption { option: option.clone() }, &args.reason);
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
+        let planned = log.state().planned();
+        let selected = select(&planned.plan, Some(&option), &planned.only)?;
+        warn_of_missing_baselines(&planned.plan, &selected, planned.baselines.as_ref());
         then(
             app,
             log.state(),
