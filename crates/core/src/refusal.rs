@@ -83,10 +83,8 @@ pub enum Refusal {
     FixForNoTime,
     /// The run goes back already.
     GoesBackAlready {
-        /// Whether that is all that was asked for.
-        as_asked: bool,
-        /// The option that was asked for, if it is another one.
-        option: Option<OptionId>,
+        /// What is left of what was asked for.
+        left: StillAsked,
     },
     /// The run goes forward: there is no option yet to switch from.
     GoesForward {
@@ -130,6 +128,19 @@ pub enum Refusal {
     },
 }
 
+/// What is left of a decision about a run that goes back already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StillAsked {
+    /// Nothing: it was to go back.
+    Nothing,
+    /// It was to go back, and is held, or waits for people to agree.
+    Move,
+    /// It was to go back by this other option.
+    Option(OptionId),
+    /// It was not to go back.
+    Forward,
+}
+
 /// What a refusal means for the one who sent the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
@@ -149,7 +160,11 @@ impl Refusal {
     pub fn kind(&self) -> RefusalKind {
         match self {
             Self::Confirm { .. } => RefusalKind::Question,
-            Self::GoesBackAlready { as_asked: true, .. } => RefusalKind::AlreadySo,
+            Self::GoesBackAlready { left } => match left {
+                StillAsked::Nothing => RefusalKind::AlreadySo,
+                StillAsked::Move | StillAsked::Option(_) => RefusalKind::Question,
+                StillAsked::Forward => RefusalKind::Refused,
+            },
             Self::ReasonMissing { .. } | Self::FixForNoTime => RefusalKind::Usage,
             _ => RefusalKind::Refused,
         }
@@ -237,18 +252,18 @@ impl Refusal {
             Self::FixForNoTime => {
                 vec![Reply::new(fix(crate::decision::FIX_WINDOW, None), Meaning::TryFix)]
             }
-            Self::GoesBackAlready { option, .. } => {
-                let options = match option {
-                    Some(option) => vec![option.clone()],
-                    None => run.map_or_else(Vec::new, other_options),
+            Self::GoesBackAlready { left } => {
+                let (wanted, options) = match left {
+                    StillAsked::Option(option) => (true, vec![option.clone()]),
+                    _ => (false, run.map_or_else(Vec::new, other_options)),
                 };
                 let switch = |option| (Offer::SwitchOption { option }, Meaning::NextOption);
                 let waits = run.is_some_and(|state| state.awaits_agreement);
                 let meaning = if waits { Meaning::AgreeToStart } else { Meaning::GoOn };
                 let go_on = id.clone().map(|run| (Offer::Resume { run }, meaning));
-                let mut replies: Vec<Reply> = match option {
-                    Some(_) => options.into_iter().map(switch).chain(go_on).map(reply).collect(),
-                    None => go_on
+                let mut replies: Vec<Reply> = match wanted {
+                    true => options.into_iter().map(switch).chain(go_on).map(reply).collect(),
+                    false => go_on
                         .into_iter()
                         .chain(options.into_iter().map(switch))
                         .map(reply)

@@ -3,7 +3,7 @@
 use backout_core::cause::Concern;
 use backout_core::event::Direction;
 use backout_core::plan::Plan;
-use backout_core::refusal::{Refusal, RefusalKind};
+use backout_core::refusal::{Refusal, RefusalKind, StillAsked};
 use backout_core::state::RunState;
 use backout_documents::saying;
 use jiff::tz::TimeZone;
@@ -89,10 +89,16 @@ pub(crate) fn text(
             format!("the policy of this machine lets a fix be tried for {most} at most")
         }
         Refusal::FixForNoTime => "--for must be longer than 0".to_owned(),
-        Refusal::GoesBackAlready { option: Some(option), .. } => {
-            format!("{} goes back already, by another option than {option}", id())
-        }
-        Refusal::GoesBackAlready { .. } => format!("{} goes back already", id()),
+        Refusal::GoesBackAlready { left } => match left {
+            StillAsked::Option(option) => {
+                format!("{} goes back already, by another option; switch to {option}?", id())
+            }
+            StillAsked::Move if run.is_some_and(RunState::awaits_agreement) => {
+                format!("{} goes back once more people agree that it starts; agree?", id())
+            }
+            StillAsked::Move => format!("{} goes back already, and is held; go on?", id()),
+            StillAsked::Nothing | StillAsked::Forward => format!("{} goes back already", id()),
+        },
         Refusal::GoesForward { option } => {
             format!("{} goes forward: there is no option yet to switch to {option} from", id())
         }

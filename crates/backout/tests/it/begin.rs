@@ -113,7 +113,7 @@ fn to_back_out_twice_is_no_error() {
     let told = stage.say("decide CHG7 back-out --as lead --reason again").expect(0);
     told.says("note:").says("goes back already").says("resume CHG7-1");
     stage.say("hold CHG7 --as lead --reason wait").expect(0);
-    let held = stage.say("decide CHG7 back-out --as lead --reason again").expect(30);
-    held.says("resume CHG7-1");
+    let held = stage.say("decide CHG7 back-out --as lead --reason again").expect(20);
+    held.says("is held; go on?").says("resume CHG7-1");
     stage.say("decide CHG7 fix-forward --as lead --reason no").expect(30);
 }

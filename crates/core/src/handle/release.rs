@@ -12,7 +12,7 @@ use crate::duration::Span;
 use crate::event::{Event, Reason};
 use crate::ids::OptionId;
 use crate::illegal::Illegal;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, StillAsked};
 use crate::state::RunState;
 
 /// What a decision, or an approval, comes to.
@@ -43,9 +43,14 @@ pub(super) fn draft(
             if !state.release.goes_forward() && *verb != Verb::Continue {
                 let other = option.as_ref().filter(|&option| state.option.as_ref() != Some(option));
                 // What waits, or is held, does not go back yet.
-                let moves = !state.awaits_agreement && state.held.is_none();
-                let as_asked = verb.goes_back() && other.is_none() && moves;
-                return Err(Refusal::GoesBackAlready { as_asked, option: other.cloned() });
+                let waits = state.awaits_agreement || state.held.is_some();
+                let left = match (verb.goes_back(), other) {
+                    (false, _) => StillAsked::Forward,
+                    (true, Some(other)) => StillAsked::Option(other.clone()),
+                    (true, None) if waits => StillAsked::Move,
+                    (true, None) => StillAsked::Nothing,
+                };
+                return Err(Refusal::GoesBackAlready { left });
             }
             let (choice, concern, latest) = match verb {
                 Verb::BackOut => {
