@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use backout_core::authority;
+use backout_core::authority::{self, Person, Unidentified};
 use backout_core::ids::RunId;
-use backout_core::people::Account;
+use backout_core::people::{Account, PersonId};
 use backout_core::plan::Plan;
 use backout_core::policy::Policy;
 use backout_core::record::Actor;
@@ -85,7 +85,12 @@ impl App {
 
     /// Who is coordinating a run right now.
     pub(crate) fn coordinator(&self, run: &RunId) -> Option<String> {
-        Lease::holder(&self.lock(run)).ok().flatten()
+        Lease::holder(&self.lock(run)).unwrap_or_else(|error| {
+            anstream::eprintln!(
+                "warning: whether a coordinator is at work on {run} cannot be told: {error}"
+            );
+            None
+        })
     }
 
     pub(crate) async fn open(&self, run: &RunId) -> Result<RunLog<SqliteJournal>, Failure> {
@@ -145,20 +150,42 @@ fn account() -> Account {
     }
 }
 
-/// Who sends a command: how they stand in the log, and their account.
+/// Who begins something: how they stand in the log, and their account.
 pub(crate) fn who(plan: &Plan, as_who: Option<&str>) -> Result<(Actor, Account), Failure> {
     let account = account();
-    let person = authority::identify(plan, as_who, &account).map_err(|why| {
-        let failure = Failure::refused(format!("who are you? {why}"))
-            .hint("say who you are: `--as ROLE` or `--as NAME`");
-        match account.lookup_failed {
-            true => failure.hint("the name service does not answer: try `getent passwd`"),
-            false => failure,
+    match authority::identify(plan, as_who, &account) {
+        Ok(person) => Ok(actor_of(person, as_who, account)),
+        Err(why) => Err(unidentified(&why, &account)),
+    }
+}
+
+/// Who sends a command to a run. A role that belongs to another account is claimed all the
+/// same: it is denied where every command is judged, and the attempt is in the log.
+pub(crate) fn sender(plan: &Plan, as_who: Option<&str>) -> Result<(Actor, Account), Failure> {
+    let account = account();
+    match authority::identify(plan, as_who, &account) {
+        Ok(person) => Ok(actor_of(person, as_who, account)),
+        Err(Unidentified::OtherAccount { role, .. }) => {
+            let id = PersonId::of_role(plan, &role);
+            let actor = Actor::Person { id, role: Some(role), account: account.clone() };
+            Ok((actor, account))
         }
-    })?;
+        Err(why) => Err(unidentified(&why, &account)),
+    }
+}
+
+fn unidentified(why: &Unidentified, account: &Account) -> Failure {
+    let failure = Failure::refused(why.to_string())
+        .hint("give the same command with `--as ROLE` or `--as NAME`");
+    match account.lookup_failed {
+        true => failure.hint("the name service does not answer: try `getent passwd`"),
+        false => failure,
+    }
+}
+
+fn actor_of(person: Person, as_who: Option<&str>, account: Account) -> (Actor, Account) {
     let said = as_who.map(|who| who.split('/').next().unwrap_or(who).trim());
     let role = said.and_then(|said| person.roles.iter().find(|role| role.as_str() == said));
     let role = role.or_else(|| person.roles.first()).cloned();
-    let actor = Actor::Person { id: person.id, role, account: account.clone() };
-    Ok((actor, account))
+    (Actor::Person { id: person.id, role, account: account.clone() }, account)
 }

@@ -182,26 +182,62 @@ fn release_authority(
 pub fn release_quorum(state: &RunState, act: &Act) -> u32 {
     let plan = &state.planned.plan;
     let least = act.permission().map_or(1, |permission| state.planned.policy.people(permission));
-    release_authority(plan, Some(state), act)
-        .map_or(1, |(allowed, quorum)| reachable(plan, act, quorum.max(least), &allowed))
+    release_authority(plan, Some(state), act).map_or(1, |(allowed, quorum)| {
+        reachable(plan, Some(state), act, quorum.max(least), &allowed)
+    })
 }
 
-/// How many people it takes, where it leads back: no more than hold one of the roles. A role
-/// without a name, and a team, can be anyone's.
-fn reachable(plan: &Plan, act: &Act, quorum: u32, allowed: &BTreeSet<RoleId>) -> u32 {
-    let goes_back = match act {
-        Act::Decide { verb, .. } => verb.goes_back(),
-        Act::Invoke | Act::Resume | Act::SwitchOption { .. } => true,
-        _ => false,
+/// How many people it takes, where it leads back, or to the end of the way back: no more than
+/// hold one of the roles.
+fn reachable(
+    plan: &Plan,
+    run: Option<&RunState>,
+    act: &Act,
+    quorum: u32,
+    allowed: &BTreeSet<RoleId>,
+) -> u32 {
+    let backward = run.is_some_and(|run| !run.release.goes_forward());
+    let leads_back = match act {
+        Act::Decide { verb, .. } => verb.goes_back() || backward,
+        Act::Invoke | Act::Resume | Act::SwitchOption { .. } | Act::Hold => true,
+        // Without them a step in the way back stays stuck.
+        Act::Acknowledge { .. }
+        | Act::Fail { .. }
+        | Act::Stop { .. }
+        | Act::Retry { .. }
+        | Act::CheckAgain { .. }
+        | Act::Resolve { .. }
+        | Act::Attest { .. } => true,
+        Act::Deploy
+        | Act::Approve { .. }
+        | Act::LogDefect
+        | Act::Skip { .. }
+        | Act::Add { .. }
+        | Act::Replace { .. }
+        | Act::Assign { .. }
+        | Act::Abandon => false,
     };
-    let is_open = |role: &&RoleId| {
-        plan.roles.get(*role).is_none_or(|role| role.name.is_none() || role.team.is_some())
-    };
-    if !goes_back || allowed.is_empty() || allowed.iter().any(|role| is_open(&role)) {
-        return quorum;
+    match people(plan, allowed).filter(|_| leads_back) {
+        Some(people) => quorum.min(people),
+        None => quorum,
     }
-    let people: BTreeSet<String> = allowed.iter().map(|role| plan.person(role)).collect();
-    quorum.min(u32::try_from(people.len()).unwrap_or(u32::MAX))
+}
+
+/// How many people hold one of these roles; `None` where that is open: a role without a name,
+/// or a team, can be anyone's.
+#[must_use]
+pub fn people(plan: &Plan, roles: &BTreeSet<RoleId>) -> Option<u32> {
+    if roles.is_empty() || roles.iter().any(|role| is_open(plan, role)) {
+        return None;
+    }
+    let people: BTreeSet<String> = roles.iter().map(|role| plan.person(role)).collect();
+    Some(u32::try_from(people.len()).unwrap_or(u32::MAX))
+}
+
+/// Whether a role can be more than one person's.
+#[must_use]
+pub fn is_open(plan: &Plan, role: &RoleId) -> bool {
+    plan.roles.get(role).is_none_or(|role| role.name.is_none() || role.team.is_some())
 }
 
 fn check_roles(
@@ -232,7 +268,7 @@ fn check_quorum(
 ) -> Authority {
     let others = run.map_or_else(Vec::new, |run| agreed_before(run, person, act));
     let all = u32::try_from(others.len()).unwrap_or(u32::MAX).saturating_add(1);
-    match reachable(plan, act, quorum, allowed).saturating_sub(all) {
+    match reachable(plan, run, act, quorum, allowed).saturating_sub(all) {
         0 => Authority::Allowed,
         more => Authority::NeedsMore { roles: allowed.iter().cloned().collect(), more },
     }

@@ -196,10 +196,14 @@ pub enum Concern {
         /// Each stage, with why it cannot be undone.
         stages: Vec<IrreversibleStage>,
     },
-    /// The fix would be tried for longer than the backout can still be started in time.
+    /// The fix would be tried for longer than the backout is known to be in time.
     FixOutlastsBackout {
-        /// Until when the backout can be started.
-        latest: Timestamp,
+        /// By when the backout has to start, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        latest: Option<Timestamp>,
+        /// Whether that has passed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        passed: bool,
         /// Until when the fix would be tried.
         until: Timestamp,
     },

@@ -46,7 +46,7 @@ pub struct DecisionRequested {
     pub guards: Vec<Guard>,
     /// What the forecast says now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub numbers: Option<ForecastSummary>,
+    pub forecast: Option<ForecastSummary>,
     /// What these triggers measure now.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub readings: BTreeMap<TriggerId, Reading>,
@@ -182,7 +182,7 @@ impl DecisionRequested {
             until: None,
             fix_until: None,
             guards: Vec::new(),
-            numbers: None,
+            forecast: None,
             readings: BTreeMap::new(),
             own_fix: false,
         }
@@ -196,7 +196,7 @@ impl DecisionRequested {
             self.until = numbers.in_time(self.until, now);
             self.fix_until = numbers.in_time(self.fix_until, now);
         }
-        self.numbers = numbers;
+        self.forecast = numbers;
         self
     }
 }

@@ -76,7 +76,8 @@ fn outcome(state: &RunState) -> Outcome {
         state.selected[i] && state.states[i].status == Status::Skipped && !state.steps[i].optional
     });
     let unwell = state.release.triggers.values().any(|seen| seen.attention == Attention::Accepted);
-    let stays = state.left_standing().next().is_some();
+    let stays = state.left_standing().next().is_some()
+        || state.version >= 2 && state.left_half_done().next().is_some();
     match () {
         () if left_out || unwell || stays => Outcome::Partial,
         () if state.version >= 2 && state.unverified().next().is_some() => Outcome::Unverified,

@@ -31,7 +31,8 @@ use crate::duration::Span;
 use crate::event::{Event, Outcome, Reason};
 use crate::ids::{RoleId, TriggerId};
 use crate::intent::{Intent, Timer};
-use crate::plan::{Condition, DecisionAction, Plan, Unanswered};
+use crate::plan::{Condition, DecisionAction, DecisionRule, Plan, Unanswered};
+use crate::policy::Policy;
 use crate::release::{Attention, PendingDecision, Release, TriggerStatus};
 use crate::state::RunState;
 use crate::status::Status;
@@ -83,6 +84,14 @@ pub fn decided(
 const WITHIN: Span = Span::minutes(15);
 /// How long a fix may be tried, if the plan does not say.
 pub const FIX_WINDOW: Span = Span::minutes(30);
+
+/// For how long a fix is tried if no one says: as the rule of the plan says, and never longer
+/// than the policy allows.
+#[must_use]
+pub fn fix_window(rule: Option<&DecisionRule>, policy: &Policy) -> Span {
+    let window = rule.and_then(|rule| rule.fix_window).unwrap_or(FIX_WINDOW);
+    policy.fix_at_most.map_or(window, |most| window.min(most))
+}
 /// How long a release is watched after its last stage, if the plan does not say.
 pub const WATCH_WINDOW: Span = Span::minutes(240);
 
@@ -192,9 +201,7 @@ fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionRequested
     let automatic = rule.is_some_and(|rule| rule.automatic);
     let within = rule.and_then(|rule| rule.within).unwrap_or(WITHIN);
     let fix_until = (action == DecisionAction::BackOutUnlessFixable).then(|| {
-        let window = rule.and_then(|rule| rule.fix_window).unwrap_or(FIX_WINDOW);
-        let most = state.planned.policy.fix_at_most;
-        let window = most.map_or(window, |most| window.min(most));
+        let window = fix_window(rule, &state.planned.policy);
         now.checked_add(window.signed()).unwrap_or(now)
     });
     let by_itself = action == DecisionAction::BackOut && automatic && guards.is_empty();
@@ -214,7 +221,7 @@ fn question(state: &RunState, call: &Call, now: Timestamp) -> (DecisionRequested
         until: now.checked_add(within.signed()).ok(),
         fix_until,
         guards,
-        numbers: None,
+        forecast: None,
         readings: BTreeMap::new(),
         own_fix: false,
     };
@@ -233,7 +240,7 @@ fn while_open(
     let fixes = open.fix_until.is_some_and(|end| now < end);
     if call.is_none() && !open.certain && !fixes {
         let well = |id: &TriggerId| {
-            state.release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Well)
+            state.release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Healthy)
         };
         let reason = match () {
             () if open.because.is_empty() && open.sources.is_empty() => PlanReason::WatchedAnew,
@@ -298,7 +305,7 @@ fn unanswered(state: &RunState, open: &PendingDecision, now: Timestamp) -> Inten
     let escalated = new(rule.map(|rule| rule.escalate.0.clone()).unwrap_or_default());
     let next = if deputies.is_empty() { escalated } else { deputies };
     let within = rule.and_then(|rule| rule.within).unwrap_or(WITHIN);
-    let latest = open.numbers.as_ref().and_then(ForecastSummary::latest);
+    let latest = open.forecast.as_ref().and_then(ForecastSummary::latest);
     // Nobody is asked any more while it becomes too late for what the plan wants then.
     let goes_back = open.certain
         && guards(state, &open.because).is_empty()
@@ -306,7 +313,7 @@ fn unanswered(state: &RunState, open: &PendingDecision, now: Timestamp) -> Inten
     let too_late = goes_back && latest.is_some_and(|latest| latest <= now);
     if !next.is_empty() && !too_late {
         let until = now.checked_add(within.signed()).ok();
-        let until = match &open.numbers {
+        let until = match &open.forecast {
             Some(numbers) => numbers.in_time(until, now),
             None => until,
         };

@@ -132,7 +132,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
     },
-    /// The step is done and verified.
+    /// The step is done, and no check of it failed.
     StepSucceeded {
         /// The step.
         step: StepId,
@@ -362,9 +362,9 @@ pub enum Event {
     StepAdded {
         /// The new step, in full.
         step: Box<Step>,
-        /// It stands behind this step; at the start if none.
+        /// It stands after this step; at the start if none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        behind: Option<StepId>,
+        after: Option<StepId>,
         /// These steps wait for it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         before: Vec<StepId>,

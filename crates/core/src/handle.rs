@@ -94,12 +94,8 @@ pub fn handle(
 /// The record of a refusal, where one is kept: that a person tried what they may not do.
 #[must_use]
 pub fn refusal_event(refusal: &Refusal) -> Option<Event> {
-    match refusal {
-        Refusal::Denied { act, denial } => {
-            Some(Event::CommandRefused { act: (**act).clone(), denial: denial.clone() })
-        }
-        _ => None,
-    }
+    let Refusal::Denied { act, denial } = refusal else { return None };
+    Some(Event::CommandRefused { act: (**act).clone(), denial: denial.clone() })
 }
 
 fn question_of(command: &Command) -> Option<u32> {
@@ -133,6 +129,7 @@ fn draft(
     let optional = || request.reason().map(str::to_owned);
     let draft = match &request.command {
         Command::AgreeToStart => Draft::from(vec![Event::StartAgreed { agreed: Vec::new() }]),
+        Command::Hold if state.held.is_some() => return Err(Refusal::HeldAlready),
         Command::Hold => {
             let cause = crate::cause::HoldCause::Person;
             Draft::from(vec![Event::RunHeld { cause, reason: optional() }])
@@ -151,7 +148,7 @@ fn draft(
         }
         Command::LogDefect { title, id, severity, trigger } => {
             if title.trim().is_empty() {
-                return Err(Refusal::ReasonMissing { act: Box::new(act.clone()) });
+                return Err(Refusal::TitleMissing);
             }
             Draft::from(vec![Event::DefectLogged {
                 title: title.trim().to_owned(),
@@ -163,7 +160,19 @@ fn draft(
         Command::Decide { .. } | Command::Approve { .. } => {
             release::draft(state, request, facts, act)?
         }
-        _ => Draft::from(step::events(state, actor, request, act)?),
+        Command::Acknowledge { .. }
+        | Command::Fail { .. }
+        | Command::Stop { .. }
+        | Command::Retry { .. }
+        | Command::CheckAgain { .. }
+        | Command::Skip { .. }
+        | Command::Add { .. }
+        | Command::Replace { .. }
+        | Command::Resolve { .. }
+        | Command::Attest { .. }
+        | Command::Assign { .. } => {
+            Draft::from(step::events(state, actor, request, act, facts.now)?)
+        }
     };
     // What is returned can be written: it is tried on a copy.
     let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };

@@ -30,7 +30,7 @@ pub enum Illegal {
         status: Status,
     },
     /// The event is about another try.
-    #[error("step `{step}` is at try {current}, not {found}")]
+    #[error("step `{step}` is at attempt {current}, not {found}")]
     Attempt {
         /// The step.
         step: StepId,
@@ -53,7 +53,7 @@ pub enum Illegal {
     /// The steps would wait for each other.
     #[error(transparent)]
     Cycle(#[from] crate::graph::Cycle),
-    /// The run is not held, or already is.
+    /// It does not fit what the run as a whole is doing: held, waiting for agreement, holding.
     #[error("{0}")]
     Hold(&'static str),
     /// It does not fit the deployment as it stands.

@@ -1,8 +1,8 @@
 //! Policy: what an organisation demands of every plan and every run.
 //!
-//! It comes from several places: the system's file, the user's, the plan. Each of them
-//! may only demand more than the others ([`Policy::tightened_by`]), so the order in which
-//! they are read makes no difference.
+//! It comes from the system's file and the user's. Each of them may only demand more than the
+//! other ([`Policy::tightened_by`]), so the order in which they are read makes no difference. A
+//! plan's own `authority` can demand more than both.
 
 use std::collections::BTreeMap;
 

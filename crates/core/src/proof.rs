@@ -93,6 +93,27 @@ impl RunState {
         })
     }
 
+    /// The steps of the backout that failed with an effect, and that the option in force does
+    /// without: what they did half stays so, unless a step of the option that a check or a
+    /// person stands for is about the same component.
+    pub fn left_half_done(&self) -> impl Iterator<Item = usize> {
+        (0..self.steps.len()).filter(|&index| {
+            let known = &self.states[index];
+            let failed = known.status == Status::Failed && known.took;
+            failed && !self.selected[index] && !self.is_stage(index) && !self.is_covered(index)
+        })
+    }
+
+    /// Whether a step of the option in force restored the component of this one.
+    fn is_covered(&self, index: usize) -> bool {
+        let Some(component) = &self.steps[index].component else { return false };
+        (0..self.steps.len()).any(|other| {
+            let proof = self.proof(other).filter(|_| self.selected[other]);
+            let changed = proof.is_some_and(|proof| proof.is_proven() && proof != Proof::ReadOnly);
+            changed && self.steps[other].component.as_ref() == Some(component)
+        })
+    }
+
     /// How many steps of the option stand how.
     #[must_use]
     pub fn tally(&self) -> Tally {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::act::{Act, Answer};
-use crate::authority::{allowed_roles, release_quorum};
+use crate::authority::{allowed_roles, is_open, release_quorum};
 use crate::cause::{HoldCause, StepFault};
 use crate::choice::Verb;
 use crate::decision::{irreversible, not_recovered, recovery_due};
@@ -276,7 +276,7 @@ fn about_start(state: &RunState) -> Question {
         state.proposals.iter().any(|(proposed, by)| *proposed == act && by.is_same(&id))
     };
     let mut roles = allowed_roles(plan, Some(state), &act);
-    roles.retain(|role| !has_agreed(role));
+    roles.retain(|role| !has_agreed(role) || is_open(plan, role));
     let resume = Reply::new(Offer::Resume { run: state.run.clone() }, Meaning::AgreeToStart);
     let quorum = state.planned.quorum.unwrap_or(1);
     Question {

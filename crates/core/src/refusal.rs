@@ -4,11 +4,13 @@ use crate::act::{Act, Answer};
 use crate::authority::allowed_roles;
 use crate::cause::{Concern, Denial};
 use crate::choice::Verb;
+use crate::decision::fix_window;
 use crate::duration::Span;
 use crate::event::Direction;
 use crate::ids::{BaselineId, OptionId, RunId, StepId};
 use crate::illegal::Illegal;
 use crate::plan::Plan;
+use crate::policy::Policy;
 use crate::question::{act_of, questions};
 use crate::reply::{Meaning, Offer, Reply};
 use crate::state::RunState;
@@ -31,6 +33,8 @@ pub enum Refusal {
         /// What was asked for.
         act: Box<Act>,
     },
+    /// A defect needs a title.
+    TitleMissing,
     /// It does not fit the run as it stands.
     NotPossible {
         /// What was asked for.
@@ -91,6 +95,13 @@ pub enum Refusal {
         /// The option that was asked for.
         option: OptionId,
     },
+    /// The run is held already.
+    HeldAlready,
+    /// The stage is approved already, as it is now.
+    ApprovedAlready {
+        /// The stage.
+        stage: StepId,
+    },
     /// The run is on this option already.
     OnOptionAlready {
         /// The option.
@@ -120,6 +131,13 @@ pub enum Refusal {
     BaselinesMissing {
         /// Which.
         names: Vec<BaselineId>,
+    },
+    /// More people have to agree that a deployment starts than the plan has for it.
+    TooFewPeople {
+        /// How many.
+        quorum: u32,
+        /// How many there are.
+        people: u32,
     },
     /// The check of the plan finds errors, and nothing is deployed yet.
     PlanErrors {
@@ -165,8 +183,28 @@ impl Refusal {
                 StillAsked::Move | StillAsked::Option(_) => RefusalKind::Question,
                 StillAsked::Forward => RefusalKind::Refused,
             },
-            Self::ReasonMissing { .. } | Self::FixForNoTime => RefusalKind::Usage,
-            _ => RefusalKind::Refused,
+            Self::HeldAlready | Self::ApprovedAlready { .. } => RefusalKind::AlreadySo,
+            Self::ReasonMissing { .. } | Self::TitleMissing | Self::FixForNoTime => {
+                RefusalKind::Usage
+            }
+            Self::Denied { .. }
+            | Self::Finished
+            | Self::NotPossible { .. }
+            | Self::StepRunning { .. }
+            | Self::StepInDoubt { .. }
+            | Self::StepsRunning { .. }
+            | Self::NothingToCheck { .. }
+            | Self::StepChanged { .. }
+            | Self::FixTooLong { .. }
+            | Self::GoesForward { .. }
+            | Self::OnOptionAlready { .. }
+            | Self::SecondRun { .. }
+            | Self::AwaitsAgreement { .. }
+            | Self::NoStages
+            | Self::NothingSelected
+            | Self::BaselinesMissing { .. }
+            | Self::TooFewPeople { .. }
+            | Self::PlanErrors { .. } => RefusalKind::Refused,
         }
     }
 
@@ -216,6 +254,7 @@ impl Refusal {
                 Reply::new(Offer::Explain, Meaning::ReadDecisions),
                 Reply::new(start(direction), Meaning::NewRun),
             ],
+            Self::TitleMissing => vec![reply((Offer::LogDefect, Meaning::GiveTitle))],
             Self::ReasonMissing { act } => vec![Reply::new(same(act), Meaning::GiveReason)],
             Self::NotPossible { act, .. } => {
                 let mut replies = run.map_or_else(Vec::new, |state| possible(state, act));
@@ -250,12 +289,18 @@ impl Refusal {
             }
             Self::FixTooLong { most } => vec![Reply::new(fix(*most, None), Meaning::TryFix)],
             Self::FixForNoTime => {
-                vec![Reply::new(fix(crate::decision::FIX_WINDOW, None), Meaning::TryFix)]
+                let policy = run.map_or_else(Policy::default, |state| state.planned.policy.clone());
+                let window = fix_window(None, &policy);
+                match window.get().is_zero() {
+                    true => vec![Reply::new(back_out(None, None, false), Meaning::BackOut)],
+                    false => vec![Reply::new(fix(window, None), Meaning::TryFix)],
+                }
             }
             Self::GoesBackAlready { left } => {
+                let holds = run.is_some_and(|state| state.holding.is_some());
                 let (wanted, options) = match left {
                     StillAsked::Option(option) => (true, vec![option.clone()]),
-                    _ => (false, run.map_or_else(Vec::new, other_options)),
+                    _ => (holds, run.map_or_else(Vec::new, other_options)),
                 };
                 let switch = |option| (Offer::SwitchOption { option }, Meaning::NextOption);
                 let waits = run.is_some_and(|state| state.awaits_agreement);
@@ -278,7 +323,13 @@ impl Refusal {
                     Meaning::BackOutByOption,
                 )]
             }
-            Self::OnOptionAlready { .. } => look().into_iter().collect(),
+            Self::HeldAlready => {
+                let go_on = id.clone().map(|run| Reply::new(Offer::Resume { run }, Meaning::GoOn));
+                go_on.into_iter().collect()
+            }
+            Self::OnOptionAlready { .. } | Self::ApprovedAlready { .. } => {
+                look().into_iter().collect()
+            }
             Self::SecondRun { run, direction, wanted, may_begin } => {
                 let again = Offer::Start { direction: *wanted, again: true, confirmed: false };
                 let again = may_begin.then_some((again, Meaning::SecondRun));
@@ -302,7 +353,9 @@ impl Refusal {
                 vec![Reply::new(Offer::Resume { run: run.clone() }, Meaning::AgreeToStart)]
             }
             Self::NoStages => vec![Reply::new(start(Direction::Back), Meaning::BackOut)],
-            Self::NothingSelected => vec![Reply::new(Offer::CheckPlan, Meaning::SeePlan)],
+            Self::TooFewPeople { .. } | Self::NothingSelected => {
+                vec![Reply::new(Offer::CheckPlan, Meaning::SeePlan)]
+            }
             Self::BaselinesMissing { .. } => {
                 vec![Reply::new(Offer::CaptureBaselines, Meaning::Capture)]
             }
@@ -401,7 +454,7 @@ fn confirm(
                 .chain(std::iter::once(Reply::new(fix, Meaning::TryFix)))
                 .collect()
         }
-        Concern::FixOutlastsBackout { .. } => {
+        Concern::FixOutlastsBackout { latest, passed, .. } => {
             // Without `--for` a fix is tried for as long as the backout is still in time.
             let short = Offer::Decide {
                 verb: Verb::FixForward,
@@ -421,11 +474,12 @@ fn confirm(
                 question,
                 confirmed: true,
             };
-            vec![
-                Reply::new(short, Meaning::TryFixInTime),
-                Reply::new(long, Meaning::TryFixAnyway),
-                Reply::new(back_out(None, question, false), Meaning::BackOut),
-            ]
+            // Once the last moment has passed, or is not known, no fix is known to be in time.
+            let ahead = latest.filter(|_| !passed);
+            let short = ahead.map(|_| Reply::new(short, Meaning::TryFixInTime));
+            let back = Reply::new(back_out(None, question, false), Meaning::BackOut);
+            let long = Reply::new(long, Meaning::TryFixAnyway);
+            short.into_iter().chain([back, long]).collect()
         }
     }
 }

@@ -152,7 +152,7 @@ fn attention_after(known: Option<&TriggerStatus>, change: Change) -> Attention {
     let is_same = |seen: &TriggerStatus| {
         let was_unknown = seen.state.is_blind() && !seen.is_hidden();
         (!was_unknown || to.is_blind())
-            && meaning != Meaning::Well
+            && meaning != Meaning::Healthy
             && (seen.meaning == meaning || meaning < Meaning::Inconclusive)
             && (to != State::Firing || from == State::Recovering)
     };
@@ -202,7 +202,7 @@ pub struct PendingDecision {
     /// Why it is not done automatically although the plan would.
     pub guards: Vec<Guard>,
     /// What the forecast said when it was asked.
-    pub numbers: Option<ForecastSummary>,
+    pub forecast: Option<ForecastSummary>,
     /// Whether somebody is at work on a fix of their own, which nobody had asked for.
     pub own_fix: bool,
     /// When it was asked.
@@ -244,7 +244,7 @@ impl PendingDecision {
             until: asked.until,
             fix_until: asked.fix_until,
             guards: asked.guards.clone(),
-            numbers: asked.numbers.clone(),
+            forecast: asked.forecast.clone(),
             asked_at: at,
             passed_on: 0,
             own_fix: asked.own_fix,
@@ -533,7 +533,7 @@ impl Release {
                 continue;
             }
             seen.attention = match seen.meaning {
-                Meaning::Well => Attention::Quiet,
+                Meaning::Healthy => Attention::Quiet,
                 _ => Attention::Answered,
             };
             seen.before &= seen.state != State::Ok;

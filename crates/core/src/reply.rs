@@ -30,6 +30,8 @@ pub enum Needs {
     Nothing,
     /// A reason.
     Reason,
+    /// A reason; without one it is done all the same, and the review asks for it.
+    OptionalReason,
     /// A file with a step, and a reason.
     File,
 }
@@ -226,6 +228,8 @@ pub enum Meaning {
     NewRun,
     /// Give the same command with a reason.
     GiveReason,
+    /// Give the same command with a title.
+    GiveTitle,
     /// Give the same command as one of these roles.
     AskRole,
     /// See where the run stands.
@@ -245,8 +249,8 @@ pub enum Meaning {
 }
 
 impl Offer {
-    /// The command behind an act, for a person who may give it; `None` for acts that carry
-    /// more than a name.
+    /// The command behind an act, for a person who may give it. Of an act that carries more than
+    /// a name it is the nearest command that does not.
     #[must_use]
     pub fn of_act(act: &Act, run: &RunId, direction: Direction) -> Self {
         match act {
@@ -286,13 +290,32 @@ impl Offer {
         match self {
             Self::Acknowledge { .. }
             | Self::Resume { .. }
+            | Self::LogDefect
             | Self::Status { .. }
             | Self::VerifyLog { .. }
             | Self::Explain
             | Self::CaptureBaselines
             | Self::CheckPlan => Needs::Nothing,
             Self::Replace { .. } | Self::Add => Needs::File,
-            _ => Needs::Reason,
+            Self::Decide { verb, .. } if verb.goes_back() => Needs::OptionalReason,
+            Self::BackOut { .. } | Self::Start { direction: Direction::Back, .. } => {
+                Needs::OptionalReason
+            }
+            // Past errors of the plan only a reason leads.
+            Self::Start { direction: Direction::Forward, confirmed: true, .. } => Needs::Reason,
+            Self::Start { .. } => Needs::OptionalReason,
+            Self::Fail { .. }
+            | Self::Stop { .. }
+            | Self::Retry { .. }
+            | Self::CheckAgain { .. }
+            | Self::Skip { .. }
+            | Self::Resolve { .. }
+            | Self::Assign { .. }
+            | Self::Approve { .. }
+            | Self::Decide { .. }
+            | Self::Hold
+            | Self::SwitchOption { .. }
+            | Self::Abandon { .. } => Needs::Reason,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::act::{Act, Answer};
 use crate::cause::HoldCause;
 use crate::choice::Choice;
-use crate::event::{Direction, Event, Mode, Outcome, RunPlanned};
+use crate::event::{Direction, Event, Mode, Outcome, ResolvedBy, RunPlanned};
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
@@ -135,7 +135,7 @@ pub struct RunState {
     pub(crate) deviations: Vec<Deviation>,
     /// The deployment, if the run is one, and what is watched.
     pub(crate) release: Release,
-    /// Steps nobody waits for any more: pending, and everything before them is settled.
+    /// Steps that wait for no other: pending, and everything before them is settled.
     pub(crate) ready: BTreeSet<usize>,
     /// Steps that are neither pending nor settled.
     pub(crate) active: BTreeSet<usize>,
@@ -388,13 +388,48 @@ impl RunState {
                     None => Ok(()),
                 }
             }
-            Event::StepIntent { .. }
+            Event::StepResolved { by: ResolvedBy::Person, .. }
+            | Event::StartAgreed { .. }
+            | Event::RunHeld { .. }
+            | Event::RunResumed { .. }
+            | Event::OptionSwitched { .. }
+            | Event::OrderFrozen { .. }
+            | Event::StepConfirmed { .. }
+            | Event::StepCheckRequested { .. }
+            | Event::StepStopRequested { .. }
+            | Event::StepRetried { .. }
+            | Event::StepSkipped { .. }
+            | Event::StepAttested { .. }
+            | Event::StepAdded { .. }
+            | Event::StepReplaced { .. }
+            | Event::StepAssigned { .. }
+            | Event::StageApproved { .. }
+            | Event::DecisionMade { .. }
+            | Event::BackoutStarted { .. }
+            | Event::DefectLogged { .. }
+            | Event::CommandProposed { .. }
+            | Event::CommandRefused { .. } => Ok(()),
+            // What machines did, measured, or concluded.
+            Event::RunPlanned(_)
+            | Event::BaselinesCaptured { .. }
+            | Event::OwnerAcquired { .. }
+            | Event::HoldingReached { .. }
+            | Event::StepIntent { .. }
             | Event::StepSucceeded { .. }
             | Event::StepVerified { .. }
             | Event::StepInDoubt { .. }
             | Event::StepProbed { .. }
-            | Event::HoldingReached { .. } => Err(Illegal::Hold("only a coordinator can say this")),
-            _ => Ok(()),
+            | Event::StepResolved { .. }
+            | Event::StageBaked { .. }
+            | Event::TriggerChanged { .. }
+            | Event::SourceOutageStarted { .. }
+            | Event::SourceOutageEnded { .. }
+            | Event::WatchGap { .. }
+            | Event::WatchEnded { .. }
+            | Event::DecisionRequested(_)
+            | Event::DecisionEscalated { .. } => {
+                Err(Illegal::Hold("only a coordinator can say this"))
+            }
         }
     }
 
@@ -518,9 +553,9 @@ impl RunState {
                 self.frozen.clone_from(order);
                 self.rebuild()?;
             }
-            Event::StepAdded { step, behind, before, not_before, reason } => {
+            Event::StepAdded { step, after, before, not_before, reason } => {
                 self.not_before.extend(not_before.map(|at| (step.id.clone(), at)));
-                self.insert(step, behind.as_ref(), before)?;
+                self.insert(step, after.as_ref(), before)?;
                 (self.holding, self.holding_accepted) = (None, false);
                 self.deviates(Departure::Added(step.id.clone()), reason, record);
             }
@@ -561,12 +596,13 @@ impl RunState {
 
     fn deviates(&mut self, what: Departure, reason: &str, record: &Record) {
         let (by, at) = (record.actor.clone(), record.at);
-        self.clear_proposals();
+        // Who agreed that the run starts agreed to what it was before.
+        self.proposals.clear();
         self.deviations.push(Deviation { what, by, reason: reason.to_owned(), at });
     }
 
-    /// Words for one situation do not count in another; those for the start count until it is
-    /// agreed.
+    /// Words for one situation do not count in another; those for the start count while the run
+    /// is what it was.
     fn clear_proposals(&mut self) {
         let starts = |act: &Act| matches!(act, Act::Invoke | Act::Deploy);
         let awaits = self.awaits_agreement;

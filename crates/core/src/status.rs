@@ -38,7 +38,7 @@ pub enum Status {
     Running,
     /// The action is done; verifications or confirmations are open.
     Verifying,
-    /// Done and verified.
+    /// Done, and no check of it failed. What stands for it says [`Proof`](crate::proof::Proof).
     Succeeded,
     /// It failed.
     Failed,

@@ -150,12 +150,17 @@ impl Upgrade {
                         *guard = json!({"guard": "text", "text": guard.take()});
                     }
                 }
-                if let Some(numbers) = event.get_mut("numbers").and_then(Value::as_object_mut) {
-                    rename(numbers, "give_up_fixing", "fix_deadline");
+                rename(event, "numbers", "forecast");
+                if let Some(forecast) = event.get_mut("forecast").and_then(Value::as_object_mut) {
+                    rename(forecast, "give_up_fixing", "fix_deadline");
                 }
                 readings(event.get_mut("readings"));
             }
+            "step_added" => rename(event, "behind", "after"),
             "trigger_changed" => {
+                if event.get("meaning") == Some(&json!("well")) {
+                    event.insert("meaning".to_owned(), json!("healthy"));
+                }
                 if let Some(reading) = event.get_mut("reading") {
                     self::reading(reading);
                 }

@@ -61,8 +61,8 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Meaning {
-    /// Seen to be well.
-    Well,
+    /// Seen to be healthy.
+    Healthy,
     /// Nothing can be said yet.
     Open,
     /// Nobody knows, and a person has to decide.

@@ -144,7 +144,7 @@ pub fn read_step(
     plan: &Plan,
     others: &[Step],
 ) -> Result<Step, (String, Vec<Diagnostic>)> {
-    let text = String::from_utf8_lossy(bytes).into_owned();
+    let text = text_of(bytes)?.to_owned();
     let mut problems = Vec::new();
     let read = parse(&text, &mut problems).and_then(|root| {
         // A list of one step is what people copy out of a plan.

@@ -180,10 +180,10 @@ impl Watched {
             Missing::Inconclusive => Meaning::Inconclusive,
             Missing::Breach => Meaning::Breach,
             Missing::Hold => Meaning::Open,
-            Missing::Ok => Meaning::Well,
+            Missing::Ok => Meaning::Healthy,
         };
         let now = match self.state {
-            State::Ok => Meaning::Well,
+            State::Ok => Meaning::Healthy,
             State::Insufficient | State::Pending => Meaning::Open,
             State::Firing | State::Recovering => Meaning::Breach,
             State::NoData => missing(rule.on_no_data),
@@ -500,7 +500,7 @@ pub fn verdict<'a>(triggers: impl IntoIterator<Item = (&'a Rule, &'a Watched)>) 
         match watched.meaning(rule) {
             _ if watched.latched.is_some() => return Verdict::Failed,
             Meaning::Breach => return Verdict::Failed,
-            Meaning::Well => well = true,
+            Meaning::Healthy => well = true,
             Meaning::Open | Meaning::Inconclusive if rule.required => {
                 verdict = Verdict::Inconclusive;
             }

@@ -54,7 +54,7 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         None => None,
     };
     // The log may be older than what the decision is based on: what is measured now goes with it.
-    let board = super::watch::kept(app, state).unwrap_or(None);
+    let board = super::watch::kept_if_readable(app, state);
     let readings: BTreeMap<_, _> = board
         .into_iter()
         .flat_map(|board| board.triggers)
@@ -64,7 +64,9 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
     let command = Command::Decide { verb, option, fix_for, question, readings };
     let request = Request { command, reason: args.reason.clone(), confirmed: args.yes };
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
-    if done == Exit::Done {
+    if done == Exit::Done && log.state().finished().is_some() {
+        anstream::println!("{} had not begun, and is over: nothing was done.", log.state().run());
+    } else if done == Exit::Done {
         let state = log.state();
         let said = match (verb, fix_until(state)) {
             (Verb::FixForward, Some(until)) => format!("Decided: fix forward until {until}."),
@@ -146,7 +148,7 @@ fn trigger_of(state: &RunState, said: &str) -> Result<TriggerId, Failure> {
 
 /// Each decision with everything that was known when it was made.
 fn explain(app: &App, state: &RunState, json: bool) -> Done {
-    let board = super::watch::kept(app, state).unwrap_or(None);
+    let board = super::watch::kept_if_readable(app, state);
     let standing = board.map(|board| release::as_it_stands(state, &board, app.now()));
     let state = standing.as_ref().unwrap_or(state);
     if json {

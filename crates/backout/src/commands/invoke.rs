@@ -288,7 +288,8 @@ pub(super) fn chosen_components(plan: &Plan, said: &[String]) -> Result<Vec<Comp
     let touched =
         |id: &&ComponentId| !plan.steps.iter().any(|step| step.component.as_ref() == Some(*id));
     if let Some(idle) = only.iter().find(touched) {
-        return Err(Failure::refused(format!("no step backs out the component `{idle}`")));
+        return Err(Failure::usage(format!("no step backs out the component `{idle}`"))
+            .hint("leave it out of `--only`; without `--only` every step of the option runs"));
     }
     Ok(only.into_iter().collect())
 }

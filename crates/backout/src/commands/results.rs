@@ -74,7 +74,11 @@ async fn into(
     let mut told = carry_over(app, args, log, written, &sheet).await?;
     told.beside = results::beside(document);
     report(app, args, log.state(), &told)?;
-    Ok(if told.refused.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(match (told.refused.is_empty(), told.proposed.is_empty()) {
+        (true, true) => Exit::Done,
+        (true, false) => Exit::Waiting,
+        (false, _) => Exit::Failed,
+    })
 }
 
 /// What somebody wrote down, or everything that is wrong with it.
@@ -161,6 +165,8 @@ fn same_plan(document: &Document, digest: Digest, what: &str) -> Result<(), Fail
 struct Told {
     taken: Vec<(StepId, &'static str)>,
     known: Vec<StepId>,
+    /// Steps for which it takes more people.
+    proposed: Vec<(StepId, &'static str)>,
     refused: Vec<(String, String)>,
     beside: Vec<(String, usize)>,
 }
@@ -201,13 +207,14 @@ async fn carry_over(
         let request = Request::new(Command::Attest { first, also }, &reason);
         let done = send(app, log, as_who, &request).await?;
         if done != Exit::Done {
-            told.taken.clear();
+            told.proposed = std::mem::take(&mut told.taken);
         }
     }
     for (step, said, request) in single {
         match send(app, log, as_who, &request).await {
             Ok(Exit::Done) => told.taken.push((step, said)),
-            Ok(_) => {}
+            // It takes more people, and their word is not on paper.
+            Ok(_) => told.proposed.push((step, said)),
             Err(failure) => told.refused.push((step.to_string(), failure.message().to_owned())),
         }
     }
@@ -309,6 +316,7 @@ fn report(app: &App, args: &ImportArgs, state: &RunState, told: &Told) -> Result
             "run": state.run(),
             "taken": told.taken.iter().map(|(step, said)| json!({"step": step, "as": said})).collect::<Vec<_>>(),
             "known": told.known,
+            "proposed": told.proposed.iter().map(|(step, said)| json!({"step": step, "as": said})).collect::<Vec<_>>(),
             "not_taken_over": told.beside.iter().map(|(sheet, rows)| json!({"sheet": sheet, "rows": rows})).collect::<Vec<_>>(),
             "refused": told.refused.iter().map(|(step, why)| json!({"step": step, "why": why})).collect::<Vec<_>>(),
         });
@@ -317,6 +325,9 @@ fn report(app: &App, args: &ImportArgs, state: &RunState, told: &Told) -> Result
     }
     for (step, said) in &told.taken {
         anstream::println!("{step}: {said}, attested after the fact");
+    }
+    for (step, said) in &told.proposed {
+        anstream::println!("{step}: {said}, NOT taken over yet: it takes more people");
     }
     for step in &told.known {
         anstream::println!("{step}: the run says the same already");

@@ -8,7 +8,7 @@ use backout_engine::command::{Sender, Submitted, submit};
 use backout_sqlite::SqliteJournal;
 
 use super::Done;
-use crate::app::{App, who};
+use crate::app::{App, sender};
 use crate::failure::Exit;
 use crate::foresight::HistoryForecaster;
 use crate::run_ref;
@@ -21,14 +21,14 @@ pub(super) async fn send(
     as_who: Option<&str>,
     request: &Request,
 ) -> Done {
-    let (actor, account) = who(&log.state().planned().plan, as_who)?;
+    let (actor, account) = sender(&log.state().planned().plan, as_who)?;
     let forecaster = match request.command.departs() || request.command.needs_forecast() {
         true => HistoryForecaster::of_state(app).await?,
         false => HistoryForecaster::default(),
     };
-    let sender = Sender { actor: &actor, account: &account, at: app.now() };
+    let by = Sender { actor: &actor, account: &account, at: app.now() };
     let policy = app.policy_tonight();
-    match submit(log, sender, request, &forecaster, &policy).await? {
+    match submit(log, by, request, &forecaster, &policy).await? {
         Submitted::Done(_) => Ok(Exit::Done),
         Submitted::Proposed { roles, more, .. } => {
             let plan = &log.state().planned().plan;

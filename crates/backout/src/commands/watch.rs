@@ -246,7 +246,8 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
         let rules = rules(plan);
         let board = kept(app, log.state())?;
         let Some(board) = board else {
-            return Err(Failure::refused(format!("nothing is watched in {run}")));
+            return Err(Failure::refused(format!("nothing is watched in {run}"))
+                .hint(format!("`backout status {run}` shows where it stands")));
         };
         let away = away(log.state());
         let over = log.state().finished().is_some();
@@ -272,7 +273,7 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
         let mut lines =
             standing_lines(plan, &rules, &board, &away, Some(run.as_str()), over, app.now());
         if !over && coordinator.is_none() {
-            lines.push("NOBODY WATCHES: no coordinator is at work on this run.".to_owned());
+            lines.push("NOT WATCHED: no coordinator is at work on this run.".to_owned());
             lines.push(format!("`backout resume {run}` goes on."));
         }
         if !live {
@@ -322,6 +323,14 @@ pub(super) fn kept(app: &App, state: &RunState) -> Result<Option<Board>, Failure
     })
 }
 
+/// The same where it only adds to what is known: that it cannot be read is said.
+pub(super) fn kept_if_readable(app: &App, state: &RunState) -> Option<Board> {
+    kept(app, state).unwrap_or_else(|failure| {
+        anstream::eprintln!("warning: {}; its readings are left out", failure.message());
+        None
+    })
+}
+
 /// The watch of a run that deploys; nothing where no machine watches anything.
 pub(super) async fn of_run(
     app: &App,
@@ -334,7 +343,15 @@ pub(super) async fn of_run(
         return Ok(None);
     }
     let file = Board::file(&app.ledger().run_folder(state.run()));
-    let kept = kept(app, state)?;
+    let goes_back = !state.release().goes_forward();
+    let kept = match kept(app, state) {
+        // The way back does not wait for what was watched; its triggers are unknown then.
+        Err(failure) if goes_back => {
+            anstream::eprintln!("warning: {}; the watch begins anew", failure.message());
+            None
+        }
+        kept => kept?,
+    };
     let world = Arc::new(World::of(state.planned()));
     let told =
         state.release().triggers.iter().map(|(id, seen)| {
@@ -353,7 +370,17 @@ pub(super) async fn of_run(
     let away = away(state);
     let setting = Setting { board, file: Some(file), told, away, ..Setting::new(plan, world) };
     let (watcher, news) = Watcher::begin(setting);
-    let receiver =
-        messages::receive(app, plan, &state.planned().folder, Some(state.run()), watcher.ear())?;
+    let folder = &state.planned().folder;
+    let receiver = match messages::receive(app, plan, folder, Some(state.run()), watcher.ear()) {
+        // Nor for what other systems would say.
+        Err(failure) if goes_back => {
+            anstream::eprintln!(
+                "warning: {}; the run goes back without messages of other systems, and triggers that wait for them stay as they were last seen",
+                failure.message()
+            );
+            None
+        }
+        receiver => receiver?,
+    };
     Ok(Some((watcher, news, receiver)))
 }

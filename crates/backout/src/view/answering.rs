@@ -6,7 +6,7 @@
 use backout_core::question::Question;
 use backout_core::reply::{Needs, Reply};
 
-use super::replies::{self, REASON};
+use super::replies;
 
 /// How much can be typed, in bytes.
 const LONGEST: usize = 4000;
@@ -15,9 +15,9 @@ const LONGEST: usize = 4000;
 #[derive(Debug, Default)]
 pub(crate) struct Prompt {
     /// Every answer there ever was: the first one is number 1.
-    answers: Vec<String>,
+    answers: Vec<Answer>,
     /// Those that can be given now.
-    open: Vec<String>,
+    open: Vec<Answer>,
     typed: String,
     /// What the last answer came to.
     said: Vec<String>,
@@ -27,6 +27,13 @@ pub(crate) struct Prompt {
     within: Within,
     /// What comes was pasted.
     pasted: bool,
+}
+
+/// An answer as it is given: the words of its command, and what is added to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Answer {
+    words: String,
+    needs: Needs,
 }
 
 /// What a character belongs to.
@@ -143,13 +150,17 @@ impl Prompt {
             Some((reason, role)) => (reason, Some(role)),
             None => (rest.trim(), who),
         };
-        let words = command.strip_suffix(REASON).unwrap_or(command);
-        let mut words: Vec<String> = words.split_whitespace().skip(1).map(str::to_owned).collect();
-        match (command.ends_with(REASON), reason.is_empty()) {
-            (true, true) => return Err(format!("say why, too: {number} because …")),
-            (true, false) => words.push(format!("--reason={reason}")),
-            (false, false) => return Err(format!("{number} takes no reason; nothing was done")),
-            (false, true) => {}
+        let mut words: Vec<String> = command.words.split_whitespace().map(str::to_owned).collect();
+        match (command.needs, reason.is_empty()) {
+            // A bare number is typed by mistake more easily than a reason.
+            (Needs::Reason | Needs::OptionalReason | Needs::File, true) => {
+                return Err(format!("say why, too: {number} because …"));
+            }
+            (Needs::Nothing, false) => {
+                return Err(format!("{number} takes no reason; nothing was done"));
+            }
+            (_, false) => words.push(format!("--reason={reason}")),
+            (Needs::Nothing, true) => {}
         }
         words.extend(who.map(|who| format!("--as={who}")));
         Ok(words)
@@ -181,10 +192,9 @@ fn as_whom(text: &str) -> Option<(&str, &str)> {
     apart.then(|| (before.trim(), role))
 }
 
-/// The command of an answer, without who gives it.
-fn answer(reply: &Reply, run: &str) -> String {
-    let anyone = Reply { by: Vec::new(), ..reply.clone() };
-    replies::command(&anyone, run)
+/// An answer, without who gives it.
+fn answer(reply: &Reply, run: &str) -> Answer {
+    Answer { words: replies::words_of(&reply.command, run), needs: reply.needs }
 }
 
 /// Some answers need a file, which cannot be typed.

@@ -63,6 +63,9 @@ pub(crate) fn text(
         Refusal::ReasonMissing { act } => {
             format!("the reason is empty: `{}` needs one for the review", act.shown())
         }
+        Refusal::TitleMissing => "the title of the defect is empty".to_owned(),
+        Refusal::HeldAlready => format!("{} is held already", id()),
+        Refusal::ApprovedAlready { stage } => format!("{stage} is approved already"),
         Refusal::NotPossible { act, error } => format!("cannot {}: {error}", act.shown()),
         Refusal::StepRunning { step } => format!("{step} is running and may still succeed"),
         Refusal::StepInDoubt { step } => {
@@ -96,6 +99,9 @@ pub(crate) fn text(
             StillAsked::Move if run.is_some_and(RunState::awaits_agreement) => {
                 format!("{} goes back once more people agree that it starts; agree?", id())
             }
+            StillAsked::Move if run.is_some_and(|state| state.holding().is_some()) => {
+                format!("{} holds, with users kept out; go on with another option?", id())
+            }
             StillAsked::Move => format!("{} goes back already, and is held; go on?", id()),
             StillAsked::Nothing | StillAsked::Forward => format!("{} goes back already", id()),
         },
@@ -126,6 +132,9 @@ pub(crate) fn text(
             let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
             format!("these baselines were never captured for this change: {}", names.join(", "))
         }
+        Refusal::TooFewPeople { quorum, people } => format!(
+            "{quorum} people have to agree that it starts, and the plan has {people} for it"
+        ),
         Refusal::PlanErrors { rules } => {
             format!("{}: nothing is deployed", saying::broken_rules(rules))
         }

@@ -92,7 +92,7 @@ pub(crate) fn as_it_stands(state: &RunState, board: &Board, now: Timestamp) -> R
             let at = clock(looked, &zone);
             let text = format!("NOT LOOKED AT since {at}; then: {last}");
             seen.reading.measured = Measured::Text { text };
-            if seen.meaning == Meaning::Well {
+            if seen.meaning == Meaning::Healthy {
                 (seen.state, seen.meaning) = (State::NoData, Meaning::Inconclusive);
             }
         }
@@ -196,7 +196,7 @@ fn question(
     lines.extend(
         objections.iter().map(|guard| format!("  not automatic: {}", saying::guard(guard))),
     );
-    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, now, zone)));
+    lines.extend(open.forecast.iter().flat_map(|numbers| figures(numbers, now, zone)));
     lines
 }
 
@@ -313,7 +313,7 @@ fn known(
     lines.extend(
         open.guards.iter().map(|guard| format!("  not automatic: {}", saying::guard(guard))),
     );
-    lines.extend(open.numbers.iter().flat_map(|numbers| figures(numbers, at, zone)));
+    lines.extend(open.forecast.iter().flat_map(|numbers| figures(numbers, at, zone)));
     if open.passed_on > 0 {
         let often = if open.passed_on == 1 {
             "once".to_owned()
@@ -399,7 +399,7 @@ pub(crate) fn open_json(open: &PendingDecision) -> Value {
         "until": open.until,
         "fix_until": open.fix_until,
         "guards": open.guards,
-        "numbers": open.numbers,
+        "forecast": open.forecast,
         "passed_on": open.passed_on,
     })
 }

@@ -7,11 +7,16 @@ use backout_core::ids::RoleId;
 use backout_core::reply::{Meaning, Needs, Offer, Reply};
 
 /// What stands in a command where a reason has to be.
-pub(crate) const REASON: &str = " --reason \"…\"";
+const REASON: &str = " --reason \"…\"";
 
 /// The command of an answer to a question of a run.
 pub(crate) fn command(reply: &Reply, run: &str) -> String {
     command_about(reply, &About { run, ..About::default() })
+}
+
+/// The words of a command to a run, without reason and role.
+pub(crate) fn words_of(offer: &Offer, run: &str) -> String {
+    words(offer, &About { run, ..About::default() })
 }
 
 /// What a command is about, as it is written on the command line.
@@ -45,7 +50,7 @@ pub(crate) fn command_about(reply: &Reply, about: &About<'_>) -> String {
     };
     let reason = match reply.needs {
         Needs::Nothing => "",
-        Needs::Reason | Needs::File => REASON,
+        Needs::Reason | Needs::OptionalReason | Needs::File => REASON,
     };
     format!("backout {words}{file}{reason}{}", as_role(&reply.by))
 }
@@ -167,6 +172,7 @@ pub(crate) fn meaning(meaning: Meaning) -> &'static str {
         Meaning::SecondRun => "start a second run beside it",
         Meaning::NewRun => "start a new run",
         Meaning::GiveReason => "give the same command with a reason",
+        Meaning::GiveTitle => "give it a title",
         Meaning::AskRole => "for the roles that may",
         Meaning::Look => "see where it stands",
         Meaning::ReadDecisions => "read what was decided",

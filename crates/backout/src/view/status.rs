@@ -353,6 +353,11 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
             let open = ids(&open);
             lines.push(format!("NOT VERIFIED, done, but a check is not known to hold: {open}"));
         }
+        let half: Vec<usize> = state.left_half_done().collect();
+        if !half.is_empty() {
+            lines
+                .push(format!("LEFT HALF DONE, failed and not on the last option: {}", ids(&half)));
+        }
         let only = &state.planned().only;
         if !only.is_empty() {
             let only: Vec<&str> = only.iter().map(ComponentId::as_str).collect();

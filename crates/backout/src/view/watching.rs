@@ -237,7 +237,7 @@ pub(crate) fn rule_lines(id: &str, trigger: &Trigger, rule: &Rule) -> Vec<String
     }
     match &rule.kind {
         Kind::Share { detector, threshold, least } => lines.push(format!(
-            "  on evidence of {threshold:.1} ({}), from {least:.0} events on, while the last {} are still beyond it",
+            "  on evidence of {threshold:.1} ({}), while the last {} are still beyond it; `ok` from {least:.0} events on",
             detector.method(),
             length(rule.short)
         )),

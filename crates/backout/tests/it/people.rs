@@ -53,7 +53,7 @@ fn authority_is_checked_and_refusals_are_noted() {
         .say("invoke plan.backout.yaml")
         .expect(30)
         .says("no role of the plan belongs to the account")
-        .says("say who you are: `--as ROLE`");
+        .says("with `--as ROLE`");
     stage
         .say("invoke plan.backout.yaml --as bob")
         .expect(30)

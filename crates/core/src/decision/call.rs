@@ -148,7 +148,9 @@ fn unseen(state: &RunState) -> Vec<UnseenTrigger> {
     required(state)
         .filter(|id| {
             let seen = state.release.triggers.get(*id);
-            seen.is_none_or(|seen| !seen.attention.is_answered() && seen.meaning != Meaning::Well)
+            seen.is_none_or(|seen| {
+                !seen.attention.is_answered() && seen.meaning != Meaning::Healthy
+            })
         })
         .map(|id| {
             // Before anything changes nothing is written down.

@@ -75,8 +75,9 @@ pub fn verdict(state: &RunState) -> Verdict {
     if watched().next().is_none() {
         return Verdict::Unwatched;
     }
-    let well =
-        |id: &TriggerId| release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Well);
+    let well = |id: &TriggerId| {
+        release.triggers.get(id).is_some_and(|seen| seen.meaning == Meaning::Healthy)
+    };
     let settled = |id: &TriggerId| well(id) || is_accepted(state, id);
     // Where no trigger is required, one at least must have seen something.
     let unseen = !required(state).all(settled) || !watched().any(|(id, _)| settled(id));
@@ -149,7 +150,7 @@ pub fn not_recovered(state: &RunState) -> Vec<&TriggerId> {
     let required: BTreeSet<&TriggerId> = required(state).collect();
     // What must be seen to be well and cannot be seen; unless somebody knew that already.
     let is_blind = |id: &TriggerId, seen: &TriggerStatus| {
-        let blind = seen.state.is_blind() && seen.meaning != Meaning::Well;
+        let blind = seen.state.is_blind() && seen.meaning != Meaning::Healthy;
         blind && required.contains(id) && !is_accepted(state, id)
     };
     let about = |id: &TriggerId, seen: &TriggerStatus| {

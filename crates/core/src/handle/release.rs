@@ -7,9 +7,9 @@ use crate::act::Act;
 use crate::cause::{Concern, IrreversibleStage};
 use crate::choice::{Choice, Verb};
 use crate::command::{Command, Request};
-use crate::decision::{FIX_WINDOW, decided, irreversible};
+use crate::decision::{decided, fix_window, irreversible};
 use crate::duration::Span;
-use crate::event::{Event, Reason};
+use crate::event::{Event, Outcome, Reason};
 use crate::ids::OptionId;
 use crate::illegal::Illegal;
 use crate::refusal::{Refusal, StillAsked};
@@ -30,6 +30,9 @@ pub(super) fn draft(
             {
                 return Err(Refusal::StepChanged { step: stage.clone(), now });
             }
+            if state.release.approved.contains(stage) {
+                return Err(Refusal::ApprovedAlready { stage: stage.clone() });
+            }
             let reason = request.reason().unwrap_or_default().to_owned();
             Ok(Draft::from(vec![Event::StageApproved {
                 stage: stage.clone(),
@@ -43,7 +46,8 @@ pub(super) fn draft(
             if !state.release.goes_forward() && *verb != Verb::Continue {
                 let other = option.as_ref().filter(|&option| state.option.as_ref() != Some(option));
                 // What waits, or is held, does not go back yet.
-                let waits = state.awaits_agreement || state.held.is_some();
+                let waits =
+                    state.awaits_agreement || state.held.is_some() || state.holding.is_some();
                 let left = match (verb.goes_back(), other) {
                     (false, _) => StillAsked::Forward,
                     (true, Some(other)) => StillAsked::Option(other.clone()),
@@ -51,6 +55,12 @@ pub(super) fn draft(
                     (true, None) => StillAsked::Nothing,
                 };
                 return Err(Refusal::GoesBackAlready { left });
+            }
+            // Nothing has begun: to go back is to end it.
+            if state.awaits_agreement && verb.goes_back() {
+                let reason = request.reason().unwrap_or("not started").to_owned();
+                let outcome = Outcome::Abandoned { reason };
+                return Ok(Draft::from(vec![Event::RunFinished { outcome }]));
             }
             let (choice, concern, latest) = match verb {
                 Verb::BackOut => {
@@ -70,7 +80,11 @@ pub(super) fn draft(
             }
             Ok(Draft { events, concern })
         }
-        _ => Ok(Draft::from(Vec::new())),
+        // Handled where they belong.
+        _ => Err(Refusal::NotPossible {
+            act: Box::new(act.clone()),
+            error: Illegal::Release("it is not about the release"),
+        }),
     }
 }
 
@@ -121,18 +135,21 @@ fn fix_forward(state: &RunState, fix_for: Option<Span>, facts: &Facts<'_>) -> Re
     }
     let plan = &state.planned.plan;
     let rule = state.release.open.as_ref().and_then(|open| plan.decision.get(&open.severity));
-    let usual = rule.and_then(|rule| rule.fix_window).unwrap_or(FIX_WINDOW);
-    let usual = facts.policy.fix_at_most.map_or(usual, |most| usual.min(most));
+    let usual = fix_window(rule, facts.policy);
     let until = now.checked_add(fix_for.unwrap_or(usual).signed()).unwrap_or(Timestamp::MAX);
-    // Where the last moment has passed, a deadline before it is none.
     let latest = facts.forecast.and_then(|forecast| forecast.latest());
-    let ahead = latest.filter(|latest| *latest > now);
-    let (until, concern) = match (ahead, fix_for) {
-        (Some(latest), None) => (until.min(latest), None),
-        (Some(latest), Some(_)) if latest < until => {
-            (until, Some(Concern::FixOutlastsBackout { latest, until }))
-        }
-        _ => (until, None),
+    let has_deadline = state.planned.window.backout_by.is_some();
+    let (until, late) = match (latest, fix_for) {
+        (Some(latest), None) if latest > now => (until.min(latest), false),
+        (Some(latest), _) => (until, latest < until),
+        // By when the backout has to start is not known: a fix as long as the plan says is the
+        // plan's risk, another one is asked about.
+        (None, fix_for) => (until, has_deadline && fix_for.is_some()),
     };
+    let concern = late.then_some(Concern::FixOutlastsBackout {
+        latest,
+        passed: latest.is_some_and(|latest| latest <= now),
+        until,
+    });
     Ok((Choice::FixForward { until }, concern, latest))
 }

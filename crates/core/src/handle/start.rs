@@ -1,7 +1,7 @@
 //! How a run begins, and what stands in the way of that.
 
 use crate::act::Act;
-use crate::authority::{Authority, check_authority};
+use crate::authority::{Authority, check_authority, people};
 use crate::cause::Concern;
 use crate::event::{Direction, Event, UsedBaselines};
 use crate::ids::{BaselineId, Digest, OptionId, RunId};
@@ -92,7 +92,14 @@ pub fn begin_run(
     let person = person_of(start.plan, actor, facts.accounts).map_err(denied)?;
     let quorum = match check_authority(start.plan, None, facts.policy, &person, &act) {
         Authority::Denied(denial) => return Err(Refusal::Denied { act: Box::new(act), denial }),
-        Authority::NeedsMore { more, .. } => Some(more.saturating_add(1)),
+        Authority::NeedsMore { more, roles } => {
+            let quorum = more.saturating_add(1);
+            let people = people(start.plan, &roles.into_iter().collect());
+            if let Some(people) = people.filter(|people| forward && *people < quorum) {
+                return Err(Refusal::TooFewPeople { quorum, people });
+            }
+            Some(quorum)
+        }
         Authority::Allowed => None,
     };
     if !start.selected.iter().any(|selected| *selected) {

@@ -1,5 +1,7 @@
 //! Commands about steps.
 
+use jiff::Timestamp;
+
 use crate::act::Act;
 use crate::cause::StepFault;
 use crate::command::{AttestedStep, Command, Request};
@@ -17,6 +19,7 @@ pub(super) fn events(
     actor: &Actor,
     request: &Request,
     act: &Act,
+    now: Timestamp,
 ) -> Result<Vec<Event>, Refusal> {
     let reason = request.reason().unwrap_or_default().to_owned();
     let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };
@@ -50,10 +53,13 @@ pub(super) fn events(
             let attempt = attempt(step)?;
             is_on_option(state, step, act)?;
             let found = state.step(step).map(|(step, _)| step);
+            let asked = Event::StepCheckRequested { step: step.clone(), attempt, reason };
+            // Where the step stands is said first: what can be done instead depends on it.
+            state.with(std::slice::from_ref(&asked), actor, now).map_err(impossible)?;
             if found.is_some_and(|step| step.machine_checks().next().is_none()) {
                 return Err(Refusal::NothingToCheck { step: step.clone() });
             }
-            vec![Event::StepCheckRequested { step: step.clone(), attempt, reason }]
+            vec![asked]
         }
         Command::Retry { step } => {
             goes_on(state, step, act)?;
@@ -63,7 +69,7 @@ pub(super) fn events(
         Command::Skip { step } => vec![Event::StepSkipped { step: step.clone(), reason }],
         Command::Add { step, after, before, not_before } => vec![Event::StepAdded {
             step: step.clone(),
-            behind: after.clone(),
+            after: after.clone(),
             before: before.clone(),
             not_before: *not_before,
             reason,
@@ -90,7 +96,15 @@ pub(super) fn events(
                 reason: reason.clone(),
             })
             .collect(),
-        _ => Vec::new(),
+        // About the run or the release, not about a step.
+        Command::AgreeToStart
+        | Command::Hold
+        | Command::Resume
+        | Command::SwitchOption { .. }
+        | Command::Abandon
+        | Command::Decide { .. }
+        | Command::Approve { .. }
+        | Command::LogDefect { .. } => Vec::new(),
     })
 }
 

@@ -85,12 +85,13 @@ pub(crate) fn plan(kind: &str) -> Plan {
 }
 
 /// What is going on in the run around the step.
-pub(crate) const SCENES: [&str; 9] = [
+pub(crate) const SCENES: [&str; 10] = [
     "back",
     "back, held",
     "back, awaiting agreement",
     "back, holding",
     "forward",
+    "forward, awaiting agreement",
     "forward, asked",
     "forward, fixing",
     "forward, irreversible",
@@ -144,7 +145,7 @@ pub(crate) fn run_of(
         policy: Default::default(),
         beside: Vec::new(),
         confirmed: Vec::new(),
-        quorum: (scene == "back, awaiting agreement").then_some(2),
+        quorum: scene.ends_with("awaiting agreement").then_some(2),
         plan,
     };
     let mut run = Run { state: begin(planned), seq: 1 };
@@ -153,7 +154,7 @@ pub(crate) fn run_of(
         Event::OwnerAcquired { epoch: Epoch(1), coordinator: "test".to_owned() },
     );
     let about = step(if forward { "stage" } else { "undo" });
-    let awaits = scene == "back, awaiting agreement";
+    let awaits = scene.ends_with("awaiting agreement");
     if awaits && status != Status::Pending {
         return None;
     }

@@ -251,9 +251,18 @@ pub fn concern(concern: &Concern, zone: &TimeZone) -> String {
                 .collect();
             format!("{}; back out of the rest?", stages.join("; "))
         }
-        Concern::FixOutlastsBackout { latest, until } => format!(
+        Concern::FixOutlastsBackout { latest: Some(latest), passed: true, until } => format!(
+            "the backout had to start by {} to finish in time; try a fix until {} all the same?",
+            clock(*latest),
+            clock(*until)
+        ),
+        Concern::FixOutlastsBackout { latest: Some(latest), until, .. } => format!(
             "the backout must start by {} to finish in time, and the fix would be tried until {}; try it that long?",
             clock(*latest),
+            clock(*until)
+        ),
+        Concern::FixOutlastsBackout { latest: None, until, .. } => format!(
+            "it is not known by when the backout must start to finish in time, and the fix would be tried until {}; try it that long?",
             clock(*until)
         ),
         Concern::PlanErrors { rules } => format!("{}; deploy anyway?", broken_rules(rules)),

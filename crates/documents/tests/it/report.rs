@@ -97,7 +97,7 @@ fn of_a_deployment_that_the_plan_took_back() {
     let mut night = deployed();
     night.asked().write(&automatic(&back_out(), "automatic"));
     night.later(2).step("close", 60).step("old-schema", 300);
-    night.moved("firing", "ok", "well", "up is there").finished(&json!("reverted"));
+    night.moved("firing", "ok", "healthy", "up is there").finished(&json!("reverted"));
     assert_snapshot!(night.told());
 }
 
@@ -113,7 +113,7 @@ fn of_a_deployment_that_a_person_took_back() {
     made[0]["agreed"] = json!([{"role": "pm"}]);
     night.says("lead", &made);
     night.step("close", 60).step("old-schema", 900);
-    night.moved("firing", "ok", "well", "up is there").finished(&json!("reverted"));
+    night.moved("firing", "ok", "healthy", "up is there").finished(&json!("reverted"));
     assert_snapshot!(night.told());
 }
 
@@ -178,7 +178,7 @@ fn of_a_deployment_that_stayed_with_findings() {
     let mut night = deployed();
     night.asked();
     night.says("lead", &decided(&json!({"choice": "continue"}), "it is known"));
-    night.moved("firing", "ok", "well", "up is there");
+    night.moved("firing", "ok", "healthy", "up is there");
     night.says(
         "pm",
         &[json!({"event": "defect_logged", "title": "No totals", "id": "BUG-7", "severity": "major", "trigger": "portal"})],

@@ -48,23 +48,40 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         for (step, attempt) in left {
             let run = self.log.state().run().clone();
             let observation = self.hands.observe(&run, &step, attempt, self.epoch).await?;
-            match doubt::on_recovery(observation) {
-                // A stage nobody has begun is not begun any more once the run goes back.
-                Recovery::Dispatch if self.is_left_behind(&step) => {
-                    let (effect, evidence) = (FailureEffect::None, Default::default());
-                    let fault = StepFault::NotStarted;
-                    let failed = Event::StepFailed { step, attempt, effect, fault, evidence };
-                    self.append(observer, vec![failed]).await?;
-                }
-                Recovery::Dispatch => self.dispatch(&step),
-                Recovery::Attach | Recovery::TakeResult => self.attach(&step, attempt),
-                Recovery::Doubt(cause) => {
-                    let events = outcome::in_doubt(&step, attempt, cause);
-                    self.append(observer, events).await?;
+            // Where another writer was quicker it is judged anew: a doubt that is not written
+            // down would leave the step running for ever.
+            while self.is_at_work(&step, attempt) {
+                let events = match doubt::on_recovery(observation) {
+                    // A stage nobody has begun is not begun any more once the run goes back.
+                    Recovery::Dispatch if self.is_left_behind(&step) => {
+                        let (step, effect) = (step.clone(), FailureEffect::None);
+                        let (fault, evidence) = (StepFault::NotStarted, Default::default());
+                        vec![Event::StepFailed { step, attempt, effect, fault, evidence }]
+                    }
+                    Recovery::Dispatch => {
+                        self.dispatch(&step);
+                        break;
+                    }
+                    Recovery::Attach | Recovery::TakeResult => {
+                        self.attach(&step, attempt);
+                        break;
+                    }
+                    Recovery::Doubt(cause) => outcome::in_doubt(&step, attempt, cause),
+                };
+                if self.append(observer, events).await? {
+                    break;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether the log says that this attempt is under way.
+    fn is_at_work(&self, step: &StepId, attempt: u32) -> bool {
+        self.log
+            .state()
+            .step(step)
+            .is_some_and(|(_, known)| known.status == Status::Running && known.attempt == attempt)
     }
 
     /// Whether a step is a stage of a run that goes back.

@@ -1,7 +1,6 @@
 //! What once slipped through: a green light nobody had earned, an alarm nobody heard, an
 //! answer to something else.
 
-use backout_core::act::Act;
 use backout_core::cause::Guard;
 use backout_core::choice::Choice;
 use backout_core::command::Command;
@@ -11,7 +10,6 @@ use backout_core::ids::{RoleId, SourceId, StepId};
 use backout_core::plan::Severity;
 use backout_core::record::Actor;
 use backout_core::refusal::Refusal;
-use backout_core::state::Illegal;
 use backout_core::watch::{Meaning, Reading, State, Verdict};
 use serde_json::{Value, json};
 
@@ -46,14 +44,14 @@ fn source(name: &str) -> SourceId {
 fn only_what_fired_before_is_from_before() {
     use State::{Firing, Insufficient, Ok};
     let mut night = Night::new(plan(&automatic(), &json!({})));
-    night.happens(0, vec![moved("logins", Insufficient, Ok, Meaning::Well, true)]);
+    night.happens(0, vec![moved("logins", Insufficient, Ok, Meaning::Healthy, true)]);
     night.stage_is_done(1);
     night.happens(2, vec![moved("logins", Ok, Firing, Meaning::Breach, false)]);
     night.due(2);
     assert!(night.goes_back());
     let mut night = Night::new(plan(&automatic(), &json!({})));
     night.happens(0, vec![moved("logins", Insufficient, Firing, Meaning::Breach, true)]);
-    night.happens(0, vec![moved("logins", Firing, Ok, Meaning::Well, false)]);
+    night.happens(0, vec![moved("logins", Firing, Ok, Meaning::Healthy, false)]);
     night.stage_is_done(1);
     night.happens(2, vec![moved("logins", Ok, Firing, Meaning::Breach, false)]);
     night.due(2);
@@ -165,7 +163,7 @@ fn an_answer_is_about_what_was() {
     night.moves(2, "slow", State::NoData, Meaning::Inconclusive);
     night.due(2);
     night.says(3, Choice::Continue);
-    night.moves(4, "slow", State::Ok, Meaning::Well);
+    night.moves(4, "slow", State::Ok, Meaning::Healthy);
     night.moves(9, "slow", State::Pending, Meaning::Open);
     night.due(10);
     assert!(night.0.release().baked.is_empty(), "it is about to fire");
@@ -194,7 +192,7 @@ fn reverted_is_said_of_what_is_well() {
         night.says(3, Choice::BackOut { option: None });
         let unwell: Vec<_> = not_recovered(&night.0).into_iter().cloned().collect();
         assert_eq!(unwell, [id("logins")], "{state:?}");
-        night.moves(4, "logins", State::Ok, Meaning::Well);
+        night.moves(4, "logins", State::Ok, Meaning::Healthy);
         assert!(not_recovered(&night.0).is_empty());
     }
 }
@@ -310,10 +308,8 @@ fn replacing_a_stage_replaces_no_promise() {
     assert!(night.0.steps()[0].needs_approval() && night.0.steps()[0].irreversible.is_some());
     assert!(!night.0.release().approved.contains(&stage), "they agreed to something else");
     both_approve(&mut night, 3);
-    let error = Illegal::Release("this stage waits for nobody's approval");
-    let refusal =
-        Refusal::NotPossible { act: Box::new(Act::Approve { stage: stage.clone() }), error };
-    assert_eq!(night.refuses(3, approve()), refusal, "nobody is asked for it any more");
+    let refusal = Refusal::ApprovedAlready { stage: stage.clone() };
+    assert_eq!(night.refuses(3, approve()), refusal, "no one is asked for it any more");
 }
 
 /// Nothing goes back while somebody, or another system, is still at work going forward.
@@ -353,7 +349,7 @@ fn a_deadline_is_not_put_off_by_more_alarms() {
     for minute in 2..=7 {
         let (on, off) = if minute % 2 == 0 { ("a", "b") } else { ("b", "a") };
         night.moves(minute, on, State::Firing, Meaning::Breach);
-        night.moves(minute, off, State::Ok, Meaning::Well);
+        night.moves(minute, off, State::Ok, Meaning::Healthy);
         night.due(minute);
     }
     assert!(night.goes_back());
@@ -371,7 +367,7 @@ fn an_alarm_behind_another_question_is_not_forgotten() {
     night.due(2);
     assert!(night.open().is_some());
     night.moves(3, "slow", State::Firing, Meaning::Breach);
-    night.moves(4, "slow", State::Ok, Meaning::Well);
+    night.moves(4, "slow", State::Ok, Meaning::Healthy);
     night.says(5, Choice::Continue);
     night.due(5);
     assert!(night.open().is_some_and(|open| open.because == [id("slow")]));
@@ -424,7 +420,7 @@ fn a_fix_keeps_its_own_clock() {
         night
     };
     let mut night = fixing();
-    night.moves(4, "logins", State::Ok, Meaning::Well);
+    night.moves(4, "logins", State::Ok, Meaning::Healthy);
     night.due(4);
     assert!(night.open().is_some(), "somebody is at work");
     night.due(10);
@@ -448,7 +444,7 @@ fn what_recovered_still_calls_for_its_way_back() {
     night.stage_is_done(1);
     night.moves(2, "heavy", State::Firing, Meaning::Breach);
     night.due(2);
-    night.moves(3, "heavy", State::Ok, Meaning::Well);
+    night.moves(3, "heavy", State::Ok, Meaning::Healthy);
     night.moves(3, "small", State::Firing, Meaning::Breach);
     night.due(3);
     let open = night.open().expect("a question");
@@ -481,7 +477,7 @@ fn what_a_stage_brings_is_watched_while_it_is_there() {
         all.map(|id| id.to_string()).collect::<Vec<_>>()
     };
     night.stage_is_done(1);
-    night.moves(1, "logins", State::Ok, Meaning::Well);
+    night.moves(1, "logins", State::Ok, Meaning::Healthy);
     assert_eq!(required(&night), ["logins"]);
     night.due(11);
     let baked = |night: &Night, stage: &str| {

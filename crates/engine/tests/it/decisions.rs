@@ -18,7 +18,7 @@ use crate::night::{Night, at, id, intent, plan, role, succeeded, wake};
 fn the_matrix_is_what_it_says() {
     let severities = [("logins", "critical"), ("slow", "major"), ("odd", "minor")];
     let actions = ["back-out", "back-out-unless-fixable", "ask", "log"];
-    let meanings = [Meaning::Well, Meaning::Open, Meaning::Inconclusive, Meaning::Breach];
+    let meanings = [Meaning::Healthy, Meaning::Open, Meaning::Inconclusive, Meaning::Breach];
     let mut cases = 0;
     for (trigger, severity) in severities {
         for action in actions {
@@ -37,7 +37,7 @@ fn the_matrix_is_what_it_says() {
                         let mut night = Night::new(planned);
                         night.stage_is_done(1);
                         let state = match meaning {
-                            Meaning::Well => State::Ok,
+                            Meaning::Healthy => State::Ok,
                             Meaning::Open => State::Pending,
                             Meaning::Inconclusive => State::NoData,
                             Meaning::Breach => State::Firing,
@@ -175,7 +175,7 @@ fn a_fix_window_ends_in_one_of_five_ways() {
     // It is fixed: somebody says so, and the release goes on.
     let mut night = begin();
     night.moves(8, "slow", State::Recovering, Meaning::Breach);
-    night.moves(9, "slow", State::Ok, Meaning::Well);
+    night.moves(9, "slow", State::Ok, Meaning::Healthy);
     night.says(9, Choice::Continue);
     assert!(night.open().is_none());
     assert!(!night.goes_back());
@@ -198,7 +198,7 @@ fn the_point_of_no_return_ends_a_fix_window() {
         until: None,
         fix_until: Some(at(30)),
         guards: Vec::new(),
-        numbers: None,
+        forecast: None,
     };
     let numbers = |minutes| {
         let point_of_no_return = Some(at(minutes));
@@ -221,7 +221,7 @@ fn what_can_be_seen_again_is_no_question_any_more_and_what_fired_stays_one() {
     night.moves(2, "logins", State::NoData, Meaning::Inconclusive);
     night.due(2);
     assert_eq!(night.open().map(|open| open.certain), Some(false));
-    night.moves(3, "logins", State::Ok, Meaning::Well);
+    night.moves(3, "logins", State::Ok, Meaning::Healthy);
     night.due(3);
     assert!(night.open().is_none());
     // Blind, and then it fires: another question, with another weight.
@@ -232,7 +232,7 @@ fn what_can_be_seen_again_is_no_question_any_more_and_what_fired_stays_one() {
     assert_eq!(night.open().map(|open| (open.certain, open.number)), Some((true, 3)));
     // That it is well again is told, and does not unsay it.
     night.moves(6, "logins", State::Recovering, Meaning::Breach);
-    night.moves(7, "logins", State::Ok, Meaning::Well);
+    night.moves(7, "logins", State::Ok, Meaning::Healthy);
     night.due(7);
     assert!(night.open().is_some());
 }
@@ -261,8 +261,8 @@ fn a_dead_source_is_one_finding() {
         [DecisionCause::SourceOutage { source: source.clone(), error, triggers: 2 }]
     );
     night.happens(3, vec![Event::SourceOutageEnded { source }]);
-    night.moves(3, "logins", State::Ok, Meaning::Well);
-    night.moves(3, "slow", State::Ok, Meaning::Well);
+    night.moves(3, "logins", State::Ok, Meaning::Healthy);
+    night.moves(3, "slow", State::Ok, Meaning::Healthy);
     night.due(3);
     assert!(night.open().is_none());
 }
@@ -284,7 +284,7 @@ fn a_release_is_deployed_when_it_was_watched_and_found_well() {
     // Not seen at all, or not by everything that has to see it: a person.
     let mut night = Night::new(plan(&decision, &json!({})));
     night.stage_is_done(0);
-    night.moves(1, "logins", State::Ok, Meaning::Well);
+    night.moves(1, "logins", State::Ok, Meaning::Healthy);
     night.due(10);
     assert!(questions(&night.0).is_empty(), "it may be known in a moment");
     night.due(20);
@@ -327,7 +327,7 @@ fn a_way_back_that_does_not_help_is_no_success() {
         let outcome = if recovers {
             night.moves(5, "logins", State::Recovering, Meaning::Breach);
             night.due(5);
-            night.moves(6, "logins", State::Ok, Meaning::Well);
+            night.moves(6, "logins", State::Ok, Meaning::Healthy);
             Outcome::Reverted
         } else {
             night.says(6, Choice::Continue);

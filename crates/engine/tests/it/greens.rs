@@ -251,7 +251,7 @@ fn what_nobody_watched_is_not_found_well() {
     let mut night = Night::new(plan(&critical(), &triggers));
     night.stage_is_done(0);
     assert_eq!(verdict(&night.0), Verdict::Inconclusive);
-    night.moves(1, "slow", State::Ok, Meaning::Well);
+    night.moves(1, "slow", State::Ok, Meaning::Healthy);
     assert_eq!(verdict(&night.0), Verdict::Passed);
 }
 
@@ -355,7 +355,7 @@ fn nobody_is_asked_what_will_be_known_at_once() {
     let stage = step("a");
     let verdict = |night: &Night| night.0.release().baked.get(&stage).map(|baked| baked.verdict);
     let mut night = begin();
-    night.moves(12, "slow", State::Ok, Meaning::Well);
+    night.moves(12, "slow", State::Ok, Meaning::Healthy);
     night.due(12);
     assert_eq!(verdict(&night), Some(Verdict::Passed));
     let mut night = begin();
@@ -431,7 +431,7 @@ fn a_vote_outlives_the_news() {
     let proposed = night.sends_as(3, &holder("lead", "lena"), vote()).expect("it counts");
     assert!(matches!(proposed[..], [Event::CommandProposed { .. }]), "{proposed:?}");
     assert_eq!(night.0.proposals().len(), 1);
-    night.moves(4, "odd", State::Ok, Meaning::Well);
+    night.moves(4, "odd", State::Ok, Meaning::Healthy);
     assert_eq!(night.0.proposals().len(), 1, "a trigger moved, and the vote is gone");
     let made = night.sends_as(5, &holder("deputy", "dee"), vote()).expect("it counts");
     let [Event::DecisionMade { agreed, .. }] = &made[..] else { panic!("{made:?}") };
@@ -542,7 +542,7 @@ async fn old_news_lets_nothing_pass() {
             trigger: id("logins"),
             from: State::Insufficient,
             to: State::Ok,
-            meaning: Meaning::Well,
+            meaning: Meaning::Healthy,
             before: false,
             reading,
         }])

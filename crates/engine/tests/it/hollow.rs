@@ -7,20 +7,21 @@ use backout_core::authority::identify;
 use backout_core::choice::Verb;
 use backout_core::command::{AttestedStep, Command, Request};
 use backout_core::duration::Span;
-use backout_core::event::{Attested, Direction, Evidence, Outcome};
+use backout_core::event::{Attested, Direction, Evidence, Outcome, RunPlanned};
 use backout_core::handle::{Facts, first_vote, handle};
 use backout_core::ids::{OptionId, RoleId, StepId};
 use backout_core::people::{Account, PersonId};
-use backout_core::plan::{Effect, Step};
+use backout_core::plan::{Effect, Permission, Step};
 use backout_core::policy::Policy;
 use backout_core::proof::Proof;
 use backout_core::question::questions;
 use backout_core::record::Actor;
 use backout_core::refusal::Refusal;
+use backout_core::status::Status;
 use backout_core::watch::{Meaning, State};
 use backout_engine::command::{Sender, Submitted, submit};
 use backout_engine::{End, start};
-use backout_testkit::{Die, MemoryJournal, plans};
+use backout_testkit::{Die, MemoryJournal, Pace, plans};
 use serde_json::{Value, json};
 
 use crate::night::{Night, at, plan};
@@ -236,5 +237,91 @@ async fn the_person_a_step_was_assigned_to_is_offered_its_answers() {
     assert_eq!(asked.person, Some(bob));
     for reply in asked.answers {
         assert!(reply.by.contains(&role("bob")), "{reply:?}");
+    }
+}
+
+/// Who agreed that the run starts agreed to what it was then: a change of it takes their word
+/// away.
+#[tokio::test]
+async fn a_vote_does_not_count_for_what_was_changed_after_it() {
+    let more = json!({
+        "change": {"id": "CHG1", "title": "A change", "owner": "lead"},
+        "roles": {
+            "lead": {"name": "Lena Lead", "deputies": ["pm"]}, "pm": {"name": "Pat Moore"},
+            "ann": {"name": "Ann"}
+        },
+    });
+    let plan = plans::plan_with(&json!([plans::automatic("a", Effect::Opaque, &[])]), &more);
+    let quorum = [(Permission::Invoke, 2)].into();
+    let policy = Policy { quorum, ..Policy::default() };
+    let planned = RunPlanned { quorum: Some(2), policy, ..plans::planned(plan) };
+    for change in [
+        None,
+        Some(replace_by_unchecked()),
+        Some(Command::Skip { step: id("a") }),
+        Some(Command::Assign { step: id("a"), also: Vec::new(), to: PersonId::Role(role("pm")) }),
+    ] {
+        let journal = Arc::new(MemoryJournal::default());
+        let vote = vec![first_vote(Direction::Back, None)];
+        let mut log = start::begin(&journal, lead(), at(0), planned.clone(), vote, None)
+            .await
+            .expect("begun");
+        let pm = holder("pm", "pm");
+        let changed = change.is_some();
+        if let Some(change) = change {
+            let said = say_as(&mut log, &pm, change).await;
+            assert!(matches!(said, Submitted::Done(_)), "{said:?}");
+        }
+        let said = say_as(&mut log, &pm, Command::AgreeToStart).await;
+        assert_eq!(matches!(said, Submitted::Proposed { .. }), changed, "{said:?}");
+        assert_eq!(log.state().awaits_agreement(), changed);
+        // The first one sees what it is now, and agrees anew.
+        if changed {
+            say_as(&mut log, &lead(), Command::AgreeToStart).await;
+            assert!(!log.state().awaits_agreement());
+        }
+    }
+}
+
+/// What one option did half, and the next one does without, is not backed out.
+#[tokio::test]
+async fn what_was_left_half_done_is_no_green() {
+    let steps = json!([
+        plans::automatic("a", Effect::Opaque, &[]),
+        plans::automatic("b", Effect::Opaque, &[]),
+    ]);
+    let more = json!({"options": {
+        "full": {"title": "All", "default": true, "steps": ["a"]},
+        "light": {"title": "Less", "steps": ["b"]},
+    }});
+    let mut stage = Stage::new(plans::plan_with(&steps, &more)).await;
+    stage.hands.fail(&id("a"));
+    stage.coordinate().await;
+    say(&mut stage.log().await, Command::SwitchOption { option: option("light") }).await;
+    assert_eq!(stage.run_to_end().await, Outcome::Partial);
+    let log = stage.log().await;
+    assert_eq!(log.state().left_half_done().collect::<Vec<_>>(), [0]);
+}
+
+/// A doubt is written down although another writer was quicker: else the step would run for
+/// ever, with no one at work on it and no one asked.
+#[tokio::test]
+async fn a_doubt_is_written_whoever_writes_beside_it() {
+    for seed in 0..200 {
+        let steps = json!([plans::unchecked("a", Effect::Opaque, &[])]);
+        let mut stage = Stage::paced(plans::plan(&steps), Pace::new(seed).into()).await;
+        stage.hands.die(&id("a"), Die::AfterEffect);
+        stage.coordinate().await;
+        let mut log = stage.log().await;
+        let hold = async {
+            for _ in 0..4 {
+                say(&mut log, Command::Hold).await;
+                say(&mut log, Command::Resume).await;
+            }
+        };
+        tokio::join!(stage.coordinate(), hold);
+        let log = stage.log().await;
+        assert_eq!(log.state().states()[0].status, Status::InDoubt, "seed {seed}");
+        assert_eq!(stage.hands.effects(&id("a")), 1, "seed {seed}");
     }
 }

@@ -212,7 +212,7 @@ impl Night {
 
     pub(crate) fn all_well(&mut self, minutes: i64) {
         for trigger in ["logins", "slow", "odd"] {
-            self.moves(minutes, trigger, State::Ok, Meaning::Well);
+            self.moves(minutes, trigger, State::Ok, Meaning::Healthy);
         }
     }
 

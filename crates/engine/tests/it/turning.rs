@@ -117,7 +117,7 @@ fn what_is_done_anew_is_watched_anew() {
         let mut night = Night::new(plan(&automatic(), &stages));
         night.stage_is_done(1);
         for trigger in ["logins", "slow"] {
-            night.moves(1, trigger, State::Ok, Meaning::Well);
+            night.moves(1, trigger, State::Ok, Meaning::Healthy);
         }
         night.due(200);
         assert_eq!(
@@ -209,7 +209,7 @@ fn what_cannot_be_seen_after_the_way_back_is_asked_about() {
         night.moves(2, "logins", State::Firing, Meaning::Breach);
         night.due(2);
         night.happens(3, vec![intent("undo-a", 1), succeeded("undo-a", 1)]);
-        night.moves(4, "logins", State::Ok, Meaning::Well);
+        night.moves(4, "logins", State::Ok, Meaning::Healthy);
         night
     };
     let mut night = gone();
@@ -219,7 +219,7 @@ fn what_cannot_be_seen_after_the_way_back_is_asked_about() {
     assert!(night.0.finished().is_none());
     let triggers = vec![id("slow")];
     assert_eq!(questions(&night.0)[0].asks, Asks::NotRecovered { triggers });
-    night.moves(31, "slow", State::Ok, Meaning::Well);
+    night.moves(31, "slow", State::Ok, Meaning::Healthy);
     night.due(31);
     assert_eq!(night.0.finished().as_ref().map(|(o, _)| o.clone()), Some(Outcome::Reverted));
     let mut night = gone();
@@ -291,13 +291,13 @@ fn getting_well_is_no_reason_to_go_back() {
     night.due(1);
     assert_eq!(night.open().map(|open| open.guards.clone()), Some(vec![Guard::FiredBefore]));
     night.moves(2, "logins", State::Recovering, Meaning::Breach);
-    night.moves(3, "logins", State::Ok, Meaning::Well);
+    night.moves(3, "logins", State::Ok, Meaning::Healthy);
     night.due(3);
     assert!(!night.goes_back() && night.open().is_some());
     night.moves(4, "logins", State::Firing, Meaning::Breach);
     night.due(4);
     assert!(!night.goes_back(), "nobody has said what it was");
-    night.moves(5, "logins", State::Ok, Meaning::Well);
+    night.moves(5, "logins", State::Ok, Meaning::Healthy);
     night.says(6, Choice::Continue);
     night.moves(7, "logins", State::Firing, Meaning::Breach);
     night.due(7);
@@ -335,7 +335,7 @@ fn another_try_brings_something_else() {
     let rules = json!({"minor": {"action": "ask", "by": "lead"}});
     let mut night = Night::new(plan(&rules, &more));
     night.stage_is_done(1);
-    night.moves(1, "base", State::Ok, Meaning::Well);
+    night.moves(1, "base", State::Ok, Meaning::Healthy);
     night.moves(2, "new", State::Firing, Meaning::Breach);
     night.due(2);
     night.sends(3, Command::Retry { step: step("a") });

@@ -96,6 +96,8 @@ pub struct Row {
     pub critical: f64,
     /// When its action is stopped, seconds; `None` if nothing stops it.
     pub time_out: Option<f64>,
+    /// Whether a part of its duration comes after its action, and is not stopped with it.
+    pub goes_on_after: bool,
     /// In which share of the simulations the time-out stops it at least once, 0 to 1.
     pub stopped: f64,
     /// In which share of the simulations it never ends, 0 to 1: every attempt fails.
@@ -258,6 +260,9 @@ fn look_with(
                     .as_ref()
                     .map(|attempts| attempts.time_out)
                     .filter(|time_out| time_out.is_finite()),
+                goes_on_after: model.learned.attempts[place]
+                    .as_ref()
+                    .is_some_and(|attempts| attempts.limit > attempts.time_out),
                 stopped: stopped[place],
                 unfinished: unfinished[place],
                 on_path: path.contains(&place),

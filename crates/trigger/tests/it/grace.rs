@@ -107,7 +107,7 @@ fn a_source_that_comes_back_may_have_no_data_for_the_grace() {
 /// A counter that exists only once something failed needs no excuse, and waits for none.
 #[test]
 fn what_means_nothing_bad_is_well_at_once() {
-    for (on_no_data, meaning) in [(Missing::Ok, Meaning::Well), (Missing::Hold, Meaning::Open)] {
+    for (on_no_data, meaning) in [(Missing::Ok, Meaning::Healthy), (Missing::Hold, Meaning::Open)] {
         let rule = Rule { on_no_data, ..plain() };
         let (watched, seen) = states(&rule, 100, &[vec![value(1.0)], nothing(2)].concat());
         assert_eq!(seen, [Ok, Ok, NoData]);

@@ -271,7 +271,7 @@ async fn an_alarm_is_told_even_if_it_is_over() {
                 _ => None,
             })
             .collect();
-        assert_eq!(moves, [(State::Firing, Meaning::Breach), (State::Ok, Meaning::Well)]);
+        assert_eq!(moves, [(State::Firing, Meaning::Breach), (State::Ok, Meaning::Healthy)]);
     }
     // Whoever was told is not told again.
     let told = [(id, Told { state: State::Ok, fired: true })].into();

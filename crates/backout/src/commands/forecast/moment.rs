@@ -56,14 +56,21 @@ fn beside_the_window(
     window: &Instants,
     now: Timestamp,
 ) -> Option<String> {
-    let (from, to) = (window.deploy_start?, window.backout_by?);
     let shown = words::moment(at, zone);
-    if !(from..=to).contains(&at) {
-        let (from, to) = (words::moment(from, zone), words::moment(to, zone));
-        return Some(format!("{shown} is outside the window, {from} to {to}"));
+    let from = window.deploy_start.or(window.deploy_end);
+    if let Some(by) = window.backout_by.filter(|by| at > *by) {
+        return Some(format!(
+            "{shown} is outside the window: it has to be finished by {}",
+            words::moment(by, zone)
+        ));
     }
-    let is_past = (from..=to).contains(&now) && at < now;
-    is_past.then(|| format!("{shown} is in the past: it is {}", words::moment(now, zone)))
+    if let Some(from) = from.filter(|from| at < *from) {
+        return Some(format!(
+            "{shown} is outside the window: that begins {}",
+            words::moment(from, zone)
+        ));
+    }
+    (at < now).then(|| format!("{shown} is in the past: it is {}", words::moment(now, zone)))
 }
 
 /// A time of day as an instant: in the night of the window; of a run, from now on; without
@@ -101,8 +108,11 @@ fn time_of_day(
             NotInNight::Skipped { spellings, .. } => {
                 failure.hint(format!("write the offset too: {}", quoted(spellings)))
             }
-            NotInNight::Outside { .. } => failure
-                .hint("for a moment outside the window write the date too: `2026-06-06T02:30`"),
+            NotInNight::Outside { .. } => failure.hint(format!(
+                "for a moment outside the window write the date too: `{}T{}`",
+                night.0.to_zoned(zone.clone()).date(),
+                time.strftime("%H:%M")
+            )),
             NotInNight::Past { .. } => {
                 failure.hint("leave `--at` out for now, or name a later moment")
             }

@@ -250,7 +250,7 @@ fn verdict<'a>(
         return (Verdict::Failed, Vec::new());
     }
     let well = |id: &TriggerId| {
-        standing.iter().any(|(known, _, meaning)| *known == id && *meaning == Meaning::Well)
+        standing.iter().any(|(known, _, meaning)| *known == id && *meaning == Meaning::Healthy)
     };
     // Where no trigger is required, one at least must have seen something.
     let anything = rules.keys().any(well);

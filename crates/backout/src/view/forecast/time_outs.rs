@@ -110,7 +110,7 @@ fn longer_than_its_action(shown: &Shown<'_>, row: &Row) -> Option<String> {
     let step = &shown.steps[row.step];
     let (time_out, high) = (row.time_out?, step.takes?.high().get().as_secs_f64());
     let stated = !matches!(row.basis, Basis::Measured(_)) && row.now == Now::Ahead;
-    (stated && high > time_out && row.stopped < CERTAIN).then(|| {
+    (stated && high > time_out && row.goes_on_after && row.stopped < CERTAIN).then(|| {
         format!(
             "`{}` is stated to take up to {} and its action is stopped after {}; the rest counts as verification and confirmation.",
             step.id,
