@@ -145,3 +145,15 @@ fn a_name_service_that_does_not_answer_is_not_waited_for() {
         .expect(20)
         .says("no answer from the name service within 10 s");
 }
+
+/// Who claims a role of another account is denied, and the attempt is in the log.
+#[test]
+fn a_claimed_role_of_another_account_is_in_the_log() {
+    let stage = Stage::new();
+    stage.write("plan.backout.yaml", ROLES);
+    stage.say("invoke plan.backout.yaml --as dba --reason why").expect(20);
+    let denied = stage.say("skip CHG5 a --as lead --reason mine").expect(30);
+    denied.says("belongs to another account").says("this was logged");
+    let log = stage.say("log CHG5 --json").expect(0).out;
+    assert!(log.contains("command_refused") && log.contains("other_account"), "{log}");
+}

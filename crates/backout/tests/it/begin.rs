@@ -117,3 +117,46 @@ fn to_back_out_twice_is_no_error() {
     held.says("is held; go on?").says("resume CHG7-1");
     stage.say("decide CHG7 fix-forward --as lead --reason no").expect(30);
 }
+
+/// A deployment that waits for a second person is ended by a decision to go back: nothing began.
+#[test]
+fn a_deployment_that_waits_is_ended_by_going_back() {
+    let stage = Stage::new();
+    let authority = "authority: {deploy: {by: [lead, ann], quorum: 2}}\n";
+    stage.plan_with(&machine("a", CHECKED), &format!("{authority}{STAGES}"));
+    let deploy = "deploy plan.backout.yaml --as lead --reason why --plain";
+    stage.say(deploy).expect(20).says("agree");
+    stage.say("decide CHG7 back-out --as lead --reason enough").expect(0).says("nothing was done");
+    assert_eq!(stage.status()["state"], "abandoned");
+    stage.say("invoke plan.backout.yaml --as lead --reason why --plain").expect(0);
+
+    // With fewer people than it takes it does not begin at all.
+    let stage = Stage::new();
+    let authority = "authority: {deploy: {by: [lead], quorum: 2}}\n";
+    stage.plan_with(&machine("a", CHECKED), &format!("{authority}{STAGES}"));
+    stage.say(deploy).expect(30).says("2 people have to agree").says("the plan has 1");
+    assert!(stage.newest_run().is_none());
+}
+
+/// A secret that is not in this shell stops no way back that is under way.
+#[test]
+fn a_run_that_goes_back_is_resumed_without_its_messages() {
+    let stage = Stage::new();
+    let receive =
+        "watch: {window: 1h, receive: {listen: \"127.0.0.1:0\", secret: \"file:secret\"}}\n";
+    let steps =
+        format!("  - {{id: tell, owner: ann, manual: Tell them.}}\n{}", machine("a", CHECKED));
+    let open = "  - {id: open, owner: lead, run: {argv: ['true']}, approval: {by: lead}, undone_by: [a]}\n";
+    stage.plan_with(&steps, &format!("{STAGES}{open}{receive}"));
+    stage.write("secret", "correct horse\n");
+    let deploy = "deploy plan.backout.yaml --as lead --reason why --plain --wait=1s";
+    stage.say(deploy).expect(20);
+    stage.say("decide CHG7 back-out --as lead --reason broken").expect(0);
+    std::fs::remove_file(stage.path("secret")).expect("it was there");
+    stage.say("ack CHG7 tell --as ann");
+    let told = stage.say("resume CHG7 --as lead --plain");
+    told.says("warning:").says("without messages of other systems");
+    stage.say("ack CHG7 tell --as ann");
+    stage.say("resume CHG7 --as lead --plain").expect(11);
+    assert!(stage.path("a.done").exists());
+}

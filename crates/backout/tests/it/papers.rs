@@ -159,6 +159,21 @@ fn openpyxl() -> bool {
     there
 }
 
+/// What takes two people is not attested by one, and that is said.
+#[test]
+fn a_paper_that_takes_two_people_is_not_taken_over_by_one() {
+    if !openpyxl() {
+        return;
+    }
+    let stage = Stage::new();
+    let authority = "authority: {resolve: {by: [lead, ann], quorum: 2}}\n";
+    stage.plan_with(STEPS, &format!("{WINDOW}{authority}"));
+    fill(&stage, "night.xlsx", &[("a", "Status", "done")]);
+    let told = stage.say("import --results night.xlsx plan.backout.yaml --as lead").expect(20);
+    told.says("NOT taken over yet: it takes more people");
+    assert_eq!(stage.status()["steps"][0]["state"], "pending");
+}
+
 #[test]
 fn a_night_on_paper_becomes_a_run() {
     if !openpyxl() {
