@@ -8,10 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use backout_core::attempt::AttemptId;
 use backout_core::command::{Command, Request};
 use backout_core::doubt::Observation;
 use backout_core::event::Evidence;
-use backout_core::ids::{Epoch, RoleId, RunId, StepId};
+use backout_core::ids::{Epoch, RoleId, StepId};
 use backout_core::people::{Account, PersonId};
 use backout_core::plan::Step;
 use backout_core::policy::Policy;
@@ -38,22 +39,16 @@ impl Hands for Idle {
         self.first.get_or_init(Instant::now);
         Report::Done(Evidence::default())
     }
-    async fn observe(
-        &self,
-        _: &RunId,
-        _: &StepId,
-        _: u32,
-        _: Epoch,
-    ) -> Result<Observation, Unreadable> {
+    async fn observe(&self, _: &AttemptId, _: Epoch) -> Result<Observation, Unreadable> {
         Ok(Observation::NeverAccepted)
     }
-    async fn attach(&self, _: &RunId, _: &StepId, _: u32) -> Report {
+    async fn attach(&self, _: &AttemptId) -> Report {
         Report::Done(Evidence::default())
     }
     async fn verify(&self, _: Step, _: Arc<World>, _: AskFor) -> Verdict {
         Verdict::default()
     }
-    async fn stop(&self, _: &RunId, _: &StepId, _: u32) {}
+    async fn stop(&self, _: &AttemptId) {}
 }
 
 struct Silent;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backout_core::authority::{self, Person, Unidentified};
-use backout_core::ids::RunId;
+use backout_core::ids::{RunId, RunUid};
 use backout_core::people::{Account, PersonId};
 use backout_core::plan::Plan;
 use backout_core::policy::Policy;
@@ -148,6 +148,16 @@ fn account() -> Account {
             AccountName::Missing | AccountName::Unknown(_) => None,
         },
     }
+}
+
+/// A new random id of a run: 128 bits, as hexadecimal digits.
+pub(crate) fn run_uid() -> Result<RunUid, Failure> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::usage(format!("this machine gives no random numbers: {error}"))
+    })?;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    RunUid::new(hex).map_err(|error| Failure::of(&error))
 }
 
 /// Who begins something: how they stand in the log, and their account.

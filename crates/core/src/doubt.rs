@@ -86,7 +86,9 @@ pub fn next(
             DoubtCause::Deadline | DoubtCause::NoAnswer => Next::Fail,
             // What is noted nowhere may still be running. To be repeatable is not
             // to be safe side by side with itself.
-            DoubtCause::LedgerLost if effect != Effect::Read => Next::Ask,
+            DoubtCause::LedgerLost | DoubtCause::LedgerForeign if effect != Effect::Read => {
+                Next::Ask
+            }
             _ if recoveries < MOST_RECOVERIES => Next::Again,
             _ => Next::Ask,
         },
@@ -118,6 +120,7 @@ mod tests {
             DoubtCause::CoordinatorLost,
             DoubtCause::SupervisorLost,
             DoubtCause::LedgerLost,
+            DoubtCause::LedgerForeign,
             DoubtCause::Deadline,
             DoubtCause::NoAnswer,
         ];
@@ -132,9 +135,10 @@ mod tests {
                                 (Effect::Verifiable, _) if checkable && !probed => Next::Probe,
                                 (Effect::Verifiable, _) => Next::Ask,
                                 (_, DoubtCause::Deadline | DoubtCause::NoAnswer) => Next::Fail,
-                                (Effect::Idempotent | Effect::Keyed, DoubtCause::LedgerLost) => {
-                                    Next::Ask
-                                }
+                                (
+                                    Effect::Idempotent | Effect::Keyed,
+                                    DoubtCause::LedgerLost | DoubtCause::LedgerForeign,
+                                ) => Next::Ask,
                                 _ if recoveries >= MOST_RECOVERIES => Next::Ask,
                                 _ => Next::Again,
                             };

@@ -16,7 +16,7 @@ pub use crate::evidence::{
     Attachment, Attested, DoubtCause, Evidence, Fact, FailureEffect, ResolvedBy, Verified,
 };
 use crate::ids::{
-    BaselineId, ComponentId, Digest, Epoch, OptionId, RoleId, RunId, Seq, SourceId, StepId,
+    BaselineId, ComponentId, Digest, Epoch, OptionId, RoleId, RunId, RunUid, Seq, SourceId, StepId,
     TriggerId,
 };
 use crate::people::PersonId;
@@ -431,6 +431,9 @@ impl Reason {
 /// The first event of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunPlanned {
+    /// The random id of the run; `None` in runs of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<RunUid>,
     /// SHA-256 of the plan file as it was on disk.
     pub plan_digest: Digest,
     /// The plan file, byte for byte: what people signed.

@@ -109,6 +109,8 @@ pub enum DoubtCause {
     SupervisorLost,
     /// What the executor wrote down is gone or cannot be read.
     LedgerLost,
+    /// What the executor wrote down is about another attempt.
+    LedgerForeign,
     /// It was stopped because its time was up.
     Deadline,
     /// It was asked for, and no answer came back.

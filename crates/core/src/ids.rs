@@ -90,6 +90,10 @@ name!(
     RunId
 );
 name!(
+    /// The random id of a run. Its name may be given away again; this is not.
+    RunUid
+);
+name!(
     /// A step of the way back.
     StepId
 );

@@ -17,6 +17,7 @@
 //! `decide` says and reports back as events.
 
 pub mod act;
+pub mod attempt;
 pub mod authority;
 pub mod cause;
 pub mod choice;

@@ -224,6 +224,10 @@ impl RunState {
         }
         for event in &record.events {
             self.event(event, record)?;
+            if let Event::StepIntent { step, .. } = event {
+                let index = self.position(step)?;
+                self.states[index].intent = Some(digest);
+            }
         }
         self.seq = record.seq;
         self.tail = digest;

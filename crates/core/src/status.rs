@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::act::Answer;
 use crate::cause::StepFault;
 use crate::event::{Attested, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
+use crate::ids::Digest;
 use crate::people::PersonId;
 use crate::record::Actor;
 
@@ -158,6 +159,8 @@ pub struct StepState {
     pub attempt: u32,
     /// The key of the last try.
     pub key: String,
+    /// Digest of the record in which the intent of the last try stands.
+    pub intent: Option<Digest>,
     /// How often it was repeated after a crash since a person last looked at it.
     pub recoveries: u32,
     /// How often it failed since a person last looked at it.
@@ -210,6 +213,7 @@ impl StepState {
             status: Status::Pending,
             attempt: 0,
             key: String::new(),
+            intent: None,
             recoveries: 0,
             failures: 0,
             since: None,

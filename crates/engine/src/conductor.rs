@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use backout_core::attempt::AttemptId;
 use backout_core::cause::HoldCause;
 use backout_core::choice::DecisionRequested;
 use backout_core::decide::decide;
@@ -394,19 +395,19 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// Stops steps that a person asked to stop since the last turn.
     fn stop_what_is_to_stop(&mut self) {
         let state = self.log.state();
-        let wanted: Vec<(StepId, u32)> = state
+        let wanted: Vec<AttemptId> = state
             .active()
             .filter(|&i| {
                 state.states()[i].status == Status::Running && state.states()[i].stop.is_some()
             })
-            .map(|i| (state.steps()[i].id.clone(), state.states()[i].attempt))
-            .filter(|(step, attempt)| self.stopping.get(step) != Some(attempt))
+            .filter_map(|i| state.attempt_id(i))
+            .filter(|id| self.stopping.get(&id.step) != Some(&id.attempt))
             .collect();
-        for (step, attempt) in wanted {
-            self.stopping.insert(step.clone(), attempt);
-            let (hands, run) = (Arc::clone(&self.hands), self.log.state().run().clone());
+        for id in wanted {
+            self.stopping.insert(id.step.clone(), id.attempt);
+            let hands = Arc::clone(&self.hands);
             // The hands keep trying until the attempt has ended.
-            tokio::spawn(async move { hands.stop(&run, &step, attempt).await });
+            tokio::spawn(async move { hands.stop(&id).await });
         }
     }
 

@@ -3,22 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence, Fact, FailureEffect, RunPlanned, Verified};
-use backout_core::ids::{BaselineId, Epoch, RunId, SourceId, StepId};
+use backout_core::ids::{BaselineId, Epoch, SourceId};
 use backout_core::plan::{Baseline, Source, Step};
 
 /// An attempt at a step, with everything needed to carry it out.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// The run.
-    pub run: RunId,
+    /// Which attempt at which step of which run.
+    pub id: AttemptId,
     /// The term of the coordinator that dispatches it.
     pub epoch: Epoch,
     /// The step.
     pub step: Step,
-    /// Which try.
-    pub attempt: u32,
     /// The key a target can recognise a repeat by.
     pub key: String,
     /// What the step talks to.
@@ -126,19 +125,12 @@ pub trait Hands: Send + Sync + 'static {
     /// [`Unreadable`]: the coordinator stops, and the run can be resumed.
     fn observe(
         &self,
-        run: &RunId,
-        step: &StepId,
-        attempt: u32,
+        id: &AttemptId,
         by: Epoch,
     ) -> impl Future<Output = Result<Observation, Unreadable>> + Send;
 
     /// Waits for the end of an attempt that is running, or reads how it ended.
-    fn attach(
-        &self,
-        run: &RunId,
-        step: &StepId,
-        attempt: u32,
-    ) -> impl Future<Output = Report> + Send;
+    fn attach(&self, id: &AttemptId) -> impl Future<Output = Report> + Send;
 
     /// Asks the step's verifications, again and again until they hold or their
     /// time is up. With `patience` zero, once.
@@ -150,7 +142,7 @@ pub trait Hands: Send + Sync + 'static {
     ) -> impl Future<Output = Verdict> + Send;
 
     /// Stops an attempt that is running, with everything it started.
-    fn stop(&self, run: &RunId, step: &StepId, attempt: u32) -> impl Future<Output = ()> + Send;
+    fn stop(&self, id: &AttemptId) -> impl Future<Output = ()> + Send;
 }
 
 /// How long to wait for a verification.

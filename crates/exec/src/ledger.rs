@@ -30,10 +30,11 @@ use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::duration::Span;
-use backout_core::event::DoubtCause;
-use backout_core::ids::{Epoch, RunId, StepId};
+use backout_core::event::{DoubtCause, Evidence};
+use backout_core::ids::{Epoch, RunId, RunUid, StepId};
 use backout_core::plan::{Action, Source, Step};
 use backout_engine::hands::Report;
 use rustix::process::{Pid, Signal, kill_process};
@@ -43,12 +44,10 @@ use crate::command;
 /// What a supervisor is asked to do. Holds references to secrets, never a secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
-    /// The run.
-    pub run: RunId,
+    /// Which attempt at which step of which run.
+    pub id: AttemptId,
     /// The step, in full.
     pub step: Step,
-    /// Which try.
-    pub attempt: u32,
     /// The coordinator's term.
     pub epoch: Epoch,
     /// The key a target can recognise a repeat by.
@@ -86,9 +85,26 @@ pub enum Claim {
         pid: i32,
         /// The running of the machine that the number belongs to.
         boot: String,
+        /// What it accepted.
+        id: Box<AttemptId>,
     },
     /// A coordinator made sure that nobody ever will.
     Fenced,
+}
+
+/// How an attempt ended, as the supervisor writes it down.
+#[derive(Debug, Serialize, Deserialize)]
+struct Exit {
+    id: AttemptId,
+    report: Report,
+}
+
+/// What marks the ledger of a run.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    run: RunId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uid: Option<RunUid>,
 }
 
 /// The ledger of one machine: a folder with one folder per run.
@@ -120,16 +136,58 @@ impl Ledger {
     /// A run that has dispatched something and has no mark has lost its ledger.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn begin_run(&self, run: &RunId) -> io::Result<()> {
+    /// When it cannot be written, or is that of another run of this name.
+    pub fn begin_run(&self, run: &RunId, uid: Option<&RunUid>) -> io::Result<()> {
         let folder = self.run_folder(run);
         fs::create_dir_all(folder.join("steps"))?;
-        let mark = folder.join("ledger");
-        if !mark.exists() {
-            write_whole(&mark, run.as_str().as_bytes())?;
-            flush_folder(&self.root)?;
+        match self.mark(run)? {
+            None => {
+                let mark = Mark { run: run.clone(), uid: uid.cloned() };
+                let text = serde_json::to_vec(&mark).map_err(io::Error::other)?;
+                write_whole(&folder.join("ledger"), &text)?;
+                flush_folder(&self.root)
+            }
+            Some(mark) if mark.uid.as_ref() == uid => Ok(()),
+            Some(_) => Err(io::Error::other(format!(
+                "{} holds what another run of this name did",
+                folder.display()
+            ))),
         }
-        Ok(())
+    }
+
+    /// What marks the ledger of a run, if it has one.
+    fn mark(&self, run: &RunId) -> io::Result<Option<Mark>> {
+        let bytes = match fs::read(self.run_folder(run).join("ledger")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes?,
+        };
+        // An earlier version wrote the name alone.
+        let plain =
+            || (bytes == run.as_str().as_bytes()).then(|| Mark { run: run.clone(), uid: None });
+        match serde_json::from_slice(&bytes).ok().or_else(plain) {
+            Some(mark) => Ok(Some(mark)),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "its mark cannot be read")),
+        }
+    }
+
+    /// Every run that began to do something here, by name.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn runs(&self) -> io::Result<Vec<RunId>> {
+        let entries = match fs::read_dir(&self.root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let run = name.to_str().and_then(|name| RunId::new(name).ok());
+            runs.extend(run.filter(|_| entry.path().join("ledger").exists()));
+        }
+        runs.sort();
+        Ok(runs)
     }
 
     /// The folder of a dispatch, made new.
@@ -137,12 +195,17 @@ impl Ledger {
     /// # Errors
     /// When it cannot be written.
     pub fn begin(&self, request: &Request) -> io::Result<Dispatch> {
-        let step = self.step_folder(&request.run, &request.step.id);
-        let folder = step.join(format!("{}.{}", request.attempt, request.epoch));
+        let step = self.step_folder(&request.id.run, &request.step.id);
+        let folder = step.join(format!("{}.{}", request.id.attempt, request.epoch));
         fs::create_dir_all(&folder)?;
         let dispatch = Dispatch { folder };
+        let file = dispatch.folder.join("request.json");
+        // Only a fence may be there already: what was dispatched is not dispatched again.
+        if file.exists() {
+            return Err(io::Error::other(format!("{} is there already", file.display())));
+        }
         let text = serde_json::to_vec_pretty(request).map_err(io::Error::other)?;
-        write_whole(&dispatch.folder.join("request.json"), &text)?;
+        write_whole(&file, &text)?;
         flush_folder(&step)?;
         Ok(dispatch)
     }
@@ -206,23 +269,22 @@ impl Ledger {
     /// # Errors
     /// When the ledger is there and cannot be read or written: then nothing is
     /// known and nothing may be concluded.
-    pub fn observe(
-        &self,
-        run: &RunId,
-        step: &StepId,
-        attempt: u32,
-        by: Epoch,
-    ) -> io::Result<Observation> {
-        if !self.run_folder(run).join("ledger").try_exists()? {
-            return Ok(Observation::Vanished(DoubtCause::LedgerLost));
+    pub fn observe(&self, id: &AttemptId, by: Epoch) -> io::Result<Observation> {
+        match self.mark(&id.run)? {
+            None => return Ok(Observation::Vanished(DoubtCause::LedgerLost)),
+            Some(mark) if mark.uid != id.uid => {
+                return Ok(Observation::Vanished(DoubtCause::LedgerForeign));
+            }
+            Some(_) => {}
         }
-        let folder = self.step_folder(run, step);
+        let attempt = id.attempt;
+        let folder = self.step_folder(&id.run, &id.step);
         let mut seen = Observation::NeverAccepted;
-        for dispatch in self.dispatches(run, step, attempt)? {
+        for dispatch in self.dispatches(&id.run, &id.step, attempt)? {
             let observed = match dispatch.term() <= Some(by.0) {
-                true => dispatch.observe()?,
+                true => dispatch.observe(id)?,
                 // A later term is its own coordinator's business.
-                false => dispatch.look()?.unwrap_or(Observation::NeverAccepted),
+                false => dispatch.look(id)?.unwrap_or(Observation::NeverAccepted),
             };
             if observed != Observation::NeverAccepted {
                 seen = observed;
@@ -289,22 +351,42 @@ impl Dispatch {
         }
     }
 
-    /// Writes down how it ended.
+    /// Writes down how this attempt ended.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn note_end(&self, report: &Report) -> io::Result<()> {
-        let text = serde_json::to_vec(report).map_err(io::Error::other)?;
+    pub fn note_end(&self, id: &AttemptId, report: &Report) -> io::Result<()> {
+        let exit = Exit { id: id.clone(), report: report.clone() };
+        let text = serde_json::to_vec(&exit).map_err(io::Error::other)?;
         write_whole(&self.folder.join("exit.json"), &text)
     }
 
-    /// How it ended, if that is written down.
+    /// How this attempt ended, if that is written down. What is written down about another
+    /// attempt is a doubt.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn end(&self) -> io::Result<Option<Report>> {
+    pub fn end(&self, id: &AttemptId) -> io::Result<Option<Report>> {
+        Ok(self.exit()?.map(|exit| match exit.id == *id {
+            true => exit.report,
+            false => Report::Doubt {
+                cause: DoubtCause::LedgerForeign,
+                evidence: Evidence::saying("the result in the ledger is that of another attempt"),
+            },
+        }))
+    }
+
+    /// Whether an end is written down.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn has_ended(&self) -> io::Result<bool> {
+        Ok(self.exit()?.is_some())
+    }
+
+    fn exit(&self) -> io::Result<Option<Exit>> {
         match read_whole(&self.folder.join("exit.json")) {
-            Ok(report) => Ok(Some(report)),
+            Ok(exit) => Ok(Some(exit)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -350,7 +432,7 @@ impl Dispatch {
         // Once the end is written down, what it left running does not matter.
         // Without its supervisor nobody else keeps its time, so it is kept here.
         let deadline = self.request().ok().and_then(|request| request.deadline());
-        while self.end()?.is_none()
+        while !self.has_ended()?
             && (is_locked(&self.folder.join("processes.lock"))? || self.is_alive_by_session()?)
         {
             if deadline.is_some_and(|deadline| self.age().is_some_and(|age| age > deadline)) {
@@ -384,7 +466,7 @@ impl Dispatch {
 
     /// Living processes of the supervisor's session, the supervisor left out.
     fn session(&self) -> io::Result<Vec<i32>> {
-        let Some(Claim::Supervisor { pid, boot }) = self.claimed()? else {
+        let Some(Claim::Supervisor { pid, boot, .. }) = self.claimed()? else {
             return Ok(Vec::new());
         };
         // After a restart of the machine the number belongs to somebody else.
@@ -412,24 +494,27 @@ impl Dispatch {
     }
 
     /// What is noted about it; one that nobody accepted is fenced.
-    fn observe(&self) -> io::Result<Observation> {
-        if let Some(seen) = self.look()? {
+    fn observe(&self, id: &AttemptId) -> io::Result<Observation> {
+        if let Some(seen) = self.look(id)? {
             return Ok(seen);
         }
         match self.claim(&Claim::Fenced)? {
             true => Ok(Observation::NeverAccepted),
-            false => Ok(self.look()?.unwrap_or(Observation::NeverAccepted)),
+            false => Ok(self.look(id)?.unwrap_or(Observation::NeverAccepted)),
         }
     }
 
     /// What is noted about it, only looking; `None` when nobody has claimed it.
-    fn look(&self) -> io::Result<Option<Observation>> {
+    fn look(&self, id: &AttemptId) -> io::Result<Option<Observation>> {
         match self.claimed()? {
             None => return Ok(None),
             Some(Claim::Fenced) => return Ok(Some(Observation::NeverAccepted)),
+            Some(Claim::Supervisor { id: claimed, .. }) if *claimed != *id => {
+                return Ok(Some(Observation::Vanished(DoubtCause::LedgerForeign)));
+            }
             Some(Claim::Supervisor { .. }) => {}
         }
-        if self.end()?.is_some() {
+        if self.has_ended()? {
             return Ok(Some(Observation::Ended));
         }
         for lock in ["supervisor.lock", "processes.lock"] {
@@ -441,9 +526,9 @@ impl Dispatch {
             return Ok(Some(Observation::Running));
         }
         // It may have ended between the two looks.
-        Ok(Some(match self.end()? {
-            Some(_) => Observation::Ended,
-            None => Observation::Vanished(DoubtCause::SupervisorLost),
+        Ok(Some(match self.has_ended()? {
+            true => Observation::Ended,
+            false => Observation::Vanished(DoubtCause::SupervisorLost),
         }))
     }
 
@@ -514,14 +599,23 @@ fn flush_folder(folder: &Path) -> io::Result<()> {
 mod tests {
     use serde_json::json;
 
+    use backout_core::ids::Digest;
+
     use super::*;
 
     fn request(epoch: u64) -> Request {
         let step = json!({"id": "restore", "owner": "dba", "run": {"argv": ["true"]}});
+        let step: Step = serde_json::from_value(step).expect("a step");
         Request {
-            run: RunId::new("run-1").expect("a name"),
-            step: serde_json::from_value(step).expect("a step"),
-            attempt: 1,
+            id: AttemptId {
+                run: RunId::new("run-1").expect("a name"),
+                uid: None,
+                step: step.id.clone(),
+                attempt: 1,
+                action: step.action_digest(),
+                intent: Digest::of(b"the record of its intent"),
+            },
+            step,
             epoch: Epoch(epoch),
             key: "run-1/restore/1".to_owned(),
             folder: "/".to_owned(),
@@ -530,7 +624,7 @@ mod tests {
     }
 
     fn supervisor() -> Claim {
-        Claim::Supervisor { pid: 1, boot: boot_id() }
+        Claim::Supervisor { pid: 1, boot: boot_id(), id: Box::new(request(1).id) }
     }
 
     #[test]
@@ -538,8 +632,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let ledger = Ledger::new(folder.path());
         let late = request(1);
-        ledger.begin_run(&late.run).expect("begun");
-        let seen = ledger.observe(&late.run, &late.step.id, 1, Epoch(2)).expect("readable");
+        ledger.begin_run(&late.id.run, None).expect("begun");
+        let seen = ledger.observe(&late.id, Epoch(2)).expect("readable");
         assert_eq!(seen, Observation::NeverAccepted);
         // Now the first coordinator wakes up and dispatches.
         let dispatch = ledger.begin(&late).expect("made");
@@ -547,11 +641,12 @@ mod tests {
         // The second one's own dispatch is accepted, and is what a third one finds.
         let dispatch = ledger.begin(&request(2)).expect("made");
         assert!(dispatch.claim(&supervisor()).expect("asked"));
-        dispatch.note_end(&Report::Done(Default::default())).expect("noted");
-        let seen = ledger.observe(&late.run, &late.step.id, 1, Epoch(3)).expect("readable");
+        dispatch.note_end(&late.id, &Report::Done(Default::default())).expect("noted");
+        let seen = ledger.observe(&late.id, Epoch(3)).expect("readable");
         assert_eq!(seen, Observation::Ended);
         // Whoever wants to see its output finds the dispatch that was accepted.
-        let (_, latest) = ledger.latest(&late.run, &late.step.id).expect("readable").expect("one");
+        let (_, latest) =
+            ledger.latest(&late.id.run, &late.step.id).expect("readable").expect("one");
         assert_eq!(latest.folder(), dispatch.folder());
     }
 
@@ -560,9 +655,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let ledger = Ledger::new(folder.path());
         let later = request(3);
-        ledger.begin_run(&later.run).expect("begun");
+        ledger.begin_run(&later.id.run, None).expect("begun");
         let dispatch = ledger.begin(&later).expect("made");
-        ledger.observe(&later.run, &later.step.id, 1, Epoch(2)).expect("readable");
+        ledger.observe(&later.id, Epoch(2)).expect("readable");
         assert!(dispatch.claim(&supervisor()).expect("asked"), "it was fenced");
     }
 
@@ -582,11 +677,69 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let ledger = Ledger::new(folder.path());
         let request = request(1);
-        ledger.begin_run(&request.run).expect("begun");
+        ledger.begin_run(&request.id.run, None).expect("begun");
         // A file where the folder of the step's dispatches has to be.
-        let steps = ledger.run_folder(&request.run).join("steps");
+        let steps = ledger.run_folder(&request.id.run).join("steps");
         fs::write(steps.join("restore"), "").expect("written");
-        let seen = ledger.observe(&request.run, &request.step.id, 1, Epoch(2));
+        let seen = ledger.observe(&request.id, Epoch(2));
         assert!(seen.is_err(), "{seen:?}");
+    }
+
+    /// Every other attempt whose name an entry could bear: none of them passes for this one.
+    fn others(id: &AttemptId) -> Vec<AttemptId> {
+        let uid = RunUid::new("0123456789abcdef0123456789abcdef").ok();
+        vec![
+            AttemptId { uid, ..id.clone() },
+            AttemptId { attempt: id.attempt + 1, ..id.clone() },
+            AttemptId { action: Digest::of(b"another action"), ..id.clone() },
+            AttemptId { intent: Digest::of(b"another record"), ..id.clone() },
+        ]
+    }
+
+    #[test]
+    fn what_another_attempt_did_is_a_doubt_and_no_outcome() {
+        for other in others(&request(1).id) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let ledger = Ledger::new(folder.path());
+            let request = request(1);
+            ledger.begin_run(&request.id.run, None).expect("begun");
+            let dispatch = ledger.begin(&request).expect("made");
+            assert!(dispatch.claim(&supervisor()).expect("asked"));
+            dispatch.note_end(&other, &Report::Done(Evidence::default())).expect("noted");
+            let report = dispatch.end(&request.id).expect("readable").expect("one");
+            let foreign = matches!(report, Report::Doubt { cause: DoubtCause::LedgerForeign, .. });
+            assert!(foreign, "{other:?}: {report:?}");
+        }
+    }
+
+    #[test]
+    fn what_another_attempt_claimed_is_a_doubt() {
+        for other in others(&request(1).id) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let ledger = Ledger::new(folder.path());
+            let request = request(1);
+            ledger.begin_run(&request.id.run, None).expect("begun");
+            let dispatch = ledger.begin(&request).expect("made");
+            let claim = Claim::Supervisor { pid: 1, boot: boot_id(), id: Box::new(other.clone()) };
+            assert!(dispatch.claim(&claim).expect("asked"));
+            let seen = ledger.observe(&request.id, Epoch(1)).expect("readable");
+            assert_eq!(seen, Observation::Vanished(DoubtCause::LedgerForeign), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_exists_is_not_begun_in_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let request = request(1);
+        ledger.begin_run(&request.id.run, None).expect("begun");
+        ledger.begin(&request).expect("made");
+        ledger.begin(&request).expect_err("it is there");
+        let uid = RunUid::new("0123456789abcdef0123456789abcdef").expect("an id");
+        ledger.begin_run(&request.id.run, Some(&uid)).expect_err("it is another run's");
+        let id = AttemptId { uid: Some(uid), ..request.id.clone() };
+        let seen = ledger.observe(&id, Epoch(1)).expect("readable");
+        assert_eq!(seen, Observation::Vanished(DoubtCause::LedgerForeign));
+        assert_eq!(ledger.runs().expect("readable"), [request.id.run]);
     }
 }

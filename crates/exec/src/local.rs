@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
+use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence, FailureEffect};
-use backout_core::ids::{Epoch, RunId, StepId};
+use backout_core::ids::Epoch;
 use backout_core::plan::Step;
 use backout_engine::fault::{self, Point};
 use backout_engine::hands::{Hands, Patience, Report, Task, Unreadable, Verdict, World};
@@ -50,8 +51,8 @@ impl LocalHands {
     }
 
     /// What became of a dispatch whose supervisor is done.
-    fn outcome(dispatch: &Dispatch) -> Report {
-        match dispatch.end() {
+    fn outcome(dispatch: &Dispatch, id: &AttemptId) -> Report {
+        match dispatch.end(id) {
             Ok(Some(report)) => report,
             Ok(None) => vanished(DoubtCause::SupervisorLost, "its supervisor died without a word"),
             Err(error) => {
@@ -69,8 +70,7 @@ impl Hands for LocalHands {
     async fn perform(&self, task: Task) -> Report {
         let step = task.step.id.clone();
         let request = Request {
-            run: task.run.clone(),
-            attempt: task.attempt,
+            id: task.id.clone(),
             epoch: task.epoch,
             key: task.key.clone(),
             folder: task.world.folder.clone(),
@@ -93,35 +93,29 @@ impl Hands for LocalHands {
         // A supervisor that died may have left its command alive: wait for that too.
         // While the ledger cannot be read nothing may be concluded, so wait.
         let observed = loop {
-            match self.ledger.observe(&task.run, &step, task.attempt, task.epoch) {
+            match self.ledger.observe(&task.id, task.epoch) {
                 Ok(observed) => break observed,
                 Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
             }
         };
         match observed {
-            Observation::Running => self.attach(&task.run, &step, task.attempt).await,
+            Observation::Running => self.attach(&task.id).await,
             Observation::NeverAccepted => {
                 nothing_happened(std::io::Error::other("its supervisor did not accept it"))
             }
-            Observation::Ended | Observation::Vanished(_) => Self::outcome(&dispatch),
+            Observation::Ended | Observation::Vanished(_) => Self::outcome(&dispatch, &task.id),
         }
     }
 
-    async fn observe(
-        &self,
-        run: &RunId,
-        step: &StepId,
-        attempt: u32,
-        by: Epoch,
-    ) -> Result<Observation, Unreadable> {
-        let observed = self.ledger.observe(run, step, attempt, by);
+    async fn observe(&self, id: &AttemptId, by: Epoch) -> Result<Observation, Unreadable> {
+        let observed = self.ledger.observe(id, by);
         observed.map_err(|error| Unreadable(error.to_string()))
     }
 
-    async fn attach(&self, run: &RunId, step: &StepId, attempt: u32) -> Report {
-        let dispatches = self.ledger.dispatches(run, step, attempt).unwrap_or_default();
+    async fn attach(&self, id: &AttemptId) -> Report {
+        let dispatches = self.ledger.dispatches(&id.run, &id.step, id.attempt).unwrap_or_default();
         let accepted = dispatches.into_iter().find(|dispatch| {
-            dispatch.end().is_ok_and(|end| end.is_some())
+            dispatch.has_ended().unwrap_or(true)
                 || dispatch.supervisor().is_ok_and(|pid| pid.is_some())
                 || dispatch.folder().join("processes.lock").exists()
         });
@@ -131,7 +125,7 @@ impl Hands for LocalHands {
         let waiting = dispatch.clone();
         let waited = tokio::task::spawn_blocking(move || waiting.wait()).await;
         match waited {
-            Ok(Ok(())) => Self::outcome(&dispatch),
+            Ok(Ok(())) => Self::outcome(&dispatch, id),
             Ok(Err(error)) => vanished(DoubtCause::LedgerLost, &error.to_string()),
             Err(error) => vanished(DoubtCause::LedgerLost, &error.to_string()),
         }
@@ -141,14 +135,15 @@ impl Hands for LocalHands {
         probe::ask(&step, &world, patience).await
     }
 
-    async fn stop(&self, run: &RunId, step: &StepId, attempt: u32) {
+    async fn stop(&self, id: &AttemptId) {
         use rustix::process::{Pid, Signal, kill_process};
         let mut asked = None;
         // Until it has ended: it may not have been accepted yet, or its supervisor
         // may be gone and only what it started be left.
         for _ in 0..MOST_STOPS {
-            for dispatch in self.ledger.dispatches(run, step, attempt).unwrap_or_default() {
-                if dispatch.end().is_ok_and(|end| end.is_some()) {
+            let dispatches = self.ledger.dispatches(&id.run, &id.step, id.attempt);
+            for dispatch in dispatches.unwrap_or_default() {
+                if dispatch.has_ended().unwrap_or(false) {
                     return;
                 }
                 match dispatch.supervisor() {

@@ -43,14 +43,15 @@ pub async fn supervise(folder: &Path) -> io::Result<()> {
     let outputs = (dispatch.output("stdout")?, dispatch.output("stderr")?);
     let stop = listen()?;
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
-    if !dispatch.claim(&Claim::Supervisor { pid, boot: ledger::boot_id() })? {
+    let id = Box::new(request.id.clone());
+    if !dispatch.claim(&Claim::Supervisor { pid, boot: ledger::boot_id(), id })? {
         return Err(io::Error::other("this attempt was given up before it began"));
     }
     fault::point(Point::Accepted, &step);
     let mut held_open = Vec::new();
     let report = carry_out(&request, outputs, stop, &mut held_open).await;
     fault::point(Point::EffectOver, &step);
-    dispatch.note_end(&report)?;
+    dispatch.note_end(&request.id, &report)?;
     fault::point(Point::ResultDurable, &step);
     drop((lock, processes));
     say_goodbye();
@@ -163,9 +164,9 @@ async fn run_command(
     held_open: &mut Vec<tokio::task::JoinHandle<crate::output::Summary>>,
 ) -> Report {
     let variables = [
-        ("BACKOUT_RUN", request.run.to_string()),
+        ("BACKOUT_RUN", request.id.run.to_string()),
         ("BACKOUT_STEP", request.step.id.to_string()),
-        ("BACKOUT_ATTEMPT", request.attempt.to_string()),
+        ("BACKOUT_ATTEMPT", request.id.attempt.to_string()),
         ("BACKOUT_KEY", request.key.clone()),
     ];
     let timeout = request.step.action.timeout().unwrap_or_default();

@@ -62,6 +62,7 @@ pub fn unchecked(id: &str, effect: Effect, after: &[&str]) -> Value {
 pub fn planned(plan: Plan) -> RunPlanned {
     let source = serde_json::to_string(&plan).expect("a plan is data");
     RunPlanned {
+        uid: None,
         plan_digest: Digest::of(source.as_bytes()),
         source,
         folder: "/".to_owned(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Event, Evidence, FailureEffect, Verified};
 use backout_core::ids::{Epoch, RunId, Seq, StepId};
@@ -152,7 +153,7 @@ impl SimHands {
 
     /// What a supervisor does.
     async fn supervise(self, task: Task) -> Report {
-        let (step, attempt) = (task.step.id.clone(), task.attempt);
+        let (step, attempt) = (task.step.id.clone(), task.id.attempt);
         let key = (step.clone(), attempt, task.epoch);
         self.die_if_told(&step, Die::BeforeAccepting).await;
         {
@@ -172,7 +173,7 @@ impl SimHands {
         }
         self.die_if_told(&step, Die::LeavingItRunning).await;
         self.die_if_told(&step, Die::BeforeEffect).await;
-        self.have_effect(&task.run, &step, attempt).await;
+        self.have_effect(&task.id.run, &step, attempt).await;
         self.die_if_told(&step, Die::AfterEffect).await;
         let report = self.note(&key);
         self.die_if_told(&step, Die::AfterNoting).await;
@@ -223,13 +224,8 @@ impl Hands for SimHands {
         supervisor.await.unwrap_or_else(|error| panic!("a supervisor does not panic: {error}"))
     }
 
-    async fn observe(
-        &self,
-        _: &RunId,
-        step: &StepId,
-        attempt: u32,
-        by: Epoch,
-    ) -> Result<Observation, Unreadable> {
+    async fn observe(&self, id: &AttemptId, by: Epoch) -> Result<Observation, Unreadable> {
+        let (step, attempt) = (&id.step, id.attempt);
         self.pace.step().await;
         let mut world = self.world();
         if world.lost {
@@ -248,7 +244,8 @@ impl Hands for SimHands {
         })
     }
 
-    async fn attach(&self, run: &RunId, step: &StepId, attempt: u32) -> Report {
+    async fn attach(&self, id: &AttemptId) -> Report {
+        let (run, step, attempt) = (&id.run, &id.step, id.attempt);
         self.pace.step().await;
         loop {
             let ended = self.ended.notified();
@@ -282,7 +279,7 @@ impl Hands for SimHands {
         Verdict { verified: verified.collect() }
     }
 
-    async fn stop(&self, _: &RunId, _: &StepId, _: u32) {}
+    async fn stop(&self, _: &AttemptId) {}
 }
 
 /// Each term's dispatch of an attempt.

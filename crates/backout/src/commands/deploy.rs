@@ -16,7 +16,7 @@ use super::baseline::folder_of;
 use super::invoke::{Wanted, begin, coordinate, warn};
 use super::plans::must_read;
 use super::watch;
-use crate::app::{App, who};
+use crate::app::{App, run_uid, who};
 use crate::cli::DeployArgs;
 use crate::failure::{Exit, Failure};
 use crate::view::{dry_run, table};
@@ -32,6 +32,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
     let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
     let errors = warn(&args.plan, &read, baselines.as_ref(), app.now());
     let planned = RunPlanned {
+        uid: Some(run_uid()?),
         plan_digest: read.digest,
         source: read.source.clone(),
         folder: folder_of(&args.plan)?,

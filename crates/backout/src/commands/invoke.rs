@@ -37,7 +37,7 @@ use super::baseline::folder_of;
 use super::plans::read_to_back_out;
 use super::submit::send;
 use super::watch;
-use crate::app::{App, coordinator_id, who};
+use crate::app::{App, coordinator_id, run_uid, who};
 use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
 use crate::failure::{Exit, Failure};
 use crate::foresight::{HistoryForecaster, frozen_order, history_of_state};
@@ -78,6 +78,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     }
     let history = history_of_state(app).await?;
     let planned = RunPlanned {
+        uid: Some(run_uid()?),
         plan_digest: read.digest,
         source: read.source.clone(),
         folder: folder_of(&args.plan)?,
@@ -170,7 +171,7 @@ pub(super) async fn begin(
         Direction::Back => app.policy_tonight(),
     };
     loop {
-        let (open, newest) = open_runs(journal, &wanted.planned.plan).await?;
+        let (open, newest) = open_runs(app, journal, &wanted.planned.plan).await?;
         let now = app.now();
         let planned = &wanted.planned;
         let facts = Facts { now, forecast: None, policy: &policy, accounts: &wanted.account };
@@ -206,7 +207,7 @@ pub(super) async fn begin(
             Err(WriteError::Append(AppendError::Moved)) => {}
             log => {
                 let log = log?;
-                app.ledger().begin_run(log.state().run())?;
+                app.ledger().begin_run(log.state().run(), log.state().planned().uid.as_ref())?;
                 return Ok(log);
             }
         }
@@ -229,12 +230,24 @@ fn chosen(planned: &RunPlanned) -> String {
 
 /// The open runs of a change, and the number of its newest run, 0 if there is none.
 async fn open_runs(
+    app: &App,
     journal: &Arc<SqliteJournal>,
     plan: &Plan,
 ) -> Result<(Vec<OpenRun>, u64), Failure> {
     use backout_engine::Journal;
     let (mut open, mut newest) = (Vec::new(), 0);
-    for (run, _) in journal.runs().await? {
+    let known = journal.runs().await?;
+    // What was done under a name that the journal does not have was done by a run whose log is
+    // lost. Nothing of it is known, and its name is not given away again.
+    for run in app.ledger().runs()? {
+        let Some(number) = run.number_for(plan.change.name()) else { continue };
+        if known.iter().all(|(other, _)| *other != run) {
+            newest = newest.max(number);
+            anstream::eprintln!("warning: {run} did something here, and its log is gone");
+            open.push(OpenRun { run, direction: None, awaits_agreement: false });
+        }
+    }
+    for (run, _) in known {
         let Some(number) = run.number_for(plan.change.name()) else { continue };
         newest = newest.max(number);
         let log = match RunLog::open(Arc::clone(journal), &run).await {
@@ -376,7 +389,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
     let lease = app.lease(&run)?;
     if log.state().states().iter().all(|known| known.attempt == 0) {
         // Nothing was ever dispatched, so there is nothing the ledger could have lost.
-        app.ledger().begin_run(&run)?;
+        app.ledger().begin_run(&run, log.state().planned().uid.as_ref())?;
     }
     coordinate(app, log, lease, &args.stay, as_who).await
 }

@@ -254,7 +254,7 @@ pub(super) async fn tail(app: &App, args: &TailArgs) -> Done {
     let mut at = [0; 2];
     loop {
         // Look at the end first: what is printed before it is then surely on disk.
-        let over = dispatch.end()?.is_some() || dispatch.supervisor()?.is_none();
+        let over = dispatch.has_ended()? || dispatch.supervisor()?.is_none();
         for (position, name) in at.iter_mut().zip(["stdout", "stderr"]) {
             *position += show_from(&dispatch, name, *position, args.raw)?;
         }

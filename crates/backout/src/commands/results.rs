@@ -27,7 +27,7 @@ use super::invoke::{Wanted, begin, chosen_option};
 use super::people::attach;
 use super::plans::{count, must_read};
 use super::submit::send;
-use crate::app::{App, who};
+use crate::app::{App, run_uid, who};
 use crate::cli::ImportArgs;
 use crate::failure::{Exit, Failure};
 use crate::run_ref;
@@ -114,6 +114,7 @@ async fn by_hand(
     let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
     let planned = RunPlanned {
+        uid: Some(run_uid()?),
         plan_digest: read.digest,
         source: read.source.clone(),
         folder: folder_of(path)?,

@@ -45,6 +45,7 @@ pub(crate) fn json(record: &Record) -> Vec<Value> {
             // The whole plan would drown a reader; it stays in the log.
             Event::RunPlanned(planned) => json!({
                 "event": "run_planned",
+                "uid": planned.uid,
                 "change": planned.plan.change.name(),
                 "title": planned.plan.change.title,
                 "plan_digest": planned.plan_digest,

@@ -160,3 +160,25 @@ fn a_run_that_goes_back_is_resumed_without_its_messages() {
     stage.say("resume CHG7 --as lead --plain").expect(11);
     assert!(stage.path("a.done").exists());
 }
+
+/// What a run did whose log is lost is no outcome of the next one.
+#[test]
+fn a_lost_journal_makes_no_step_done() {
+    let stage = Stage::new();
+    let steps = |what: &str| {
+        format!("  - {{id: a, owner: ann, run: {{shell: 'echo {what} >> effects'}}{CHECKED}}}\n")
+    };
+    stage.plan(&steps("wrong"));
+    let invoke = "invoke plan.backout.yaml --as lead --reason why --plain";
+    stage.say(invoke).expect(0);
+    for name in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        let _ = std::fs::remove_file(stage.state.join(name));
+    }
+    stage.plan(&steps("right"));
+    let refused = stage.say(invoke).expect(30);
+    refused.says("CHG7-1 did something here, and its log is gone").says("--again");
+    assert_eq!(stage.read("effects"), "wrong\n");
+    stage.say(&format!("{invoke} --again")).expect(0);
+    assert_eq!(stage.newest_run().as_deref(), Some("CHG7-2"), "no name is given away twice");
+    assert_eq!(stage.read("effects"), "wrong\nright\n");
+}

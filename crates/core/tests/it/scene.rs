@@ -129,6 +129,7 @@ pub(crate) fn run_of(
     let direction = if forward { Direction::Forward } else { Direction::Back };
     let option = OptionId::new(if scene == "back, holding" { "close" } else { "full" });
     let planned = RunPlanned {
+        uid: None,
         plan_digest: Digest::ZERO,
         source: String::new(),
         folder: "/".to_owned(),

@@ -164,6 +164,7 @@ pub fn doubt(cause: DoubtCause) -> &'static str {
         DoubtCause::CoordinatorLost => "the coordinator died while it ran",
         DoubtCause::SupervisorLost => "its supervisor died and left no result",
         DoubtCause::LedgerLost => "the ledger entry of its attempt is gone or cannot be read",
+        DoubtCause::LedgerForeign => "the ledger entry under its name is about another attempt",
         DoubtCause::Deadline => "it was stopped at its time-out",
         DoubtCause::NoAnswer => "no answer came back",
     }

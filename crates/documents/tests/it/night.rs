@@ -74,6 +74,7 @@ fn begun(direction: Direction, reason: &str, plan: &str) -> Event {
     let read = backout_plan::read_bytes(plan.as_bytes()).expect("a plan");
     let window = read.plan.window.as_ref();
     Event::RunPlanned(Box::new(RunPlanned {
+        uid: None,
         plan_digest: read.digest,
         source: read.source,
         folder: "/".to_owned(),

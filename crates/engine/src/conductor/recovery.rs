@@ -1,5 +1,6 @@
 //! Taking a run over: becoming its owner, and finding out about what the last one left.
 
+use backout_core::attempt::AttemptId;
 use backout_core::cause::StepFault;
 use backout_core::doubt::{self, Recovery};
 use backout_core::event::{Event, FailureEffect};
@@ -37,17 +38,17 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// Looks at every step an earlier coordinator left under way.
     pub(super) async fn recover(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
         let state = self.log.state();
-        let left: Vec<(StepId, u32)> = state
+        let left: Vec<AttemptId> = state
             .active()
             .filter(|&i| {
                 state.states()[i].status == Status::Running
                     && !state.steps()[i].action.is_reported()
             })
-            .map(|i| (state.steps()[i].id.clone(), state.states()[i].attempt))
+            .filter_map(|i| state.attempt_id(i))
             .collect();
-        for (step, attempt) in left {
-            let run = self.log.state().run().clone();
-            let observation = self.hands.observe(&run, &step, attempt, self.epoch).await?;
+        for attempt_id in left {
+            let observation = self.hands.observe(&attempt_id, self.epoch).await?;
+            let (step, attempt) = (attempt_id.step.clone(), attempt_id.attempt);
             // Where another writer was quicker it is judged anew: a doubt that is not written
             // down would leave the step running for ever.
             while self.is_at_work(&step, attempt) {
@@ -63,7 +64,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         break;
                     }
                     Recovery::Attach | Recovery::TakeResult => {
-                        self.attach(&step, attempt);
+                        self.attach(attempt_id);
                         break;
                     }
                     Recovery::Doubt(cause) => outcome::in_doubt(&step, attempt, cause),

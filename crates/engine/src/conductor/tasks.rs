@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use backout_core::attempt::AttemptId;
 use backout_core::ids::StepId;
 use backout_core::intent::Purpose;
 use backout_core::plan::Action;
@@ -17,15 +18,16 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// its owner the moment the intent is in the log.
     pub(super) fn dispatch(&mut self, step: &StepId) {
         let state = self.log.state();
-        let Some((step, known)) = state.step(step) else { return };
+        let Ok(index) = state.position(step) else { return };
+        let (step, known) = (&state.steps()[index], &state.states()[index]);
+        let Some(attempt_id) = state.attempt_id(index) else { return };
         if step.action.is_reported() {
             return;
         }
         let task = Task {
-            run: state.run().clone(),
+            id: attempt_id,
             epoch: self.epoch,
             step: step.clone(),
-            attempt: known.attempt,
             key: known.key.clone(),
             world: Arc::clone(&self.world),
         };
@@ -44,16 +46,15 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         });
     }
 
-    pub(super) fn attach(&mut self, step: &StepId, attempt: u32) {
-        let Some((found, _)) = self.log.state().step(step) else { return };
-        let (hands, run, id) =
-            (Arc::clone(&self.hands), self.log.state().run().clone(), step.clone());
-        let (step, world) = (found.clone(), Arc::clone(&self.world));
-        self.busy.insert(id.clone(), attempt);
+    pub(super) fn attach(&mut self, attempt_id: AttemptId) {
+        let Some((found, _)) = self.log.state().step(&attempt_id.step) else { return };
+        let (hands, step) = (Arc::clone(&self.hands), found.clone());
+        let world = Arc::clone(&self.world);
+        self.busy.insert(attempt_id.step.clone(), attempt_id.attempt);
         self.tasks.spawn(async move {
-            let report = hands.attach(&run, &id, attempt).await;
+            let report = hands.attach(&attempt_id).await;
             let first_look = first_look(&*hands, step, world, &report).await;
-            Ended::Performed(id, attempt, Box::new(report), first_look)
+            Ended::Performed(attempt_id.step, attempt_id.attempt, Box::new(report), first_look)
         });
     }
 
