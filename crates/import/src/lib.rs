@@ -20,6 +20,7 @@ mod details;
 mod draft;
 mod duties;
 mod fields;
+mod hold_off;
 mod judgement;
 mod last_resort;
 mod lists;
