@@ -174,10 +174,15 @@ impl Reading<'_> {
                 "issue key",
             ]) =>
             {
-                if value.contains(' ') && !value.starts_with(|c: char| c.is_ascii_uppercase())
-                    || value.len() > 60
-                {
-                    return false;
+                if !is_change_id(value) {
+                    // `Change: Upgrade of the portal` is what it is called.
+                    let titled = matches!(said.as_str(), "change" | "change request")
+                        && value.split(' ').count() > 1
+                        && value.chars().count() <= 120;
+                    if titled {
+                        self.titles.push((0, value.to_owned(), place.clone()));
+                    }
+                    return titled;
                 }
                 self.plan.change.id = text();
                 self.report.found("change.id", place);
@@ -497,6 +502,22 @@ impl Reading<'_> {
             retrospective_approval: None,
         })
     }
+}
+
+/// Whether a text can be the number of a change: `CHG0048213`, `RFC 2026-14`, and no
+/// sentence.
+fn is_change_id(value: &str) -> bool {
+    let words: Vec<&str> = value.split_whitespace().collect();
+    let counted = |word: &&str| word.contains(|c: char| c.is_ascii_digit());
+    let letters = |word: &str| {
+        word.len() <= 10 && word.chars().all(|c| c.is_ascii_uppercase() || "#.:-".contains(c))
+    };
+    let numbered = match words.as_slice() {
+        [] => false,
+        [one] => counted(one) || one.contains(['-', '#', '[', '<']) || letters(one),
+        [first, second, ..] => counted(first) || letters(first) && counted(second),
+    };
+    value.len() <= 60 && numbered
 }
 
 /// `a, b and c` as three.

@@ -8,7 +8,7 @@ use backout_core::plan::{
 use backout_documents::Place;
 
 use crate::columns::Column as C;
-use crate::negation::forbids_backout;
+use crate::negation::{forbids_backout, stays_when};
 use crate::no_way::nothing_at_all;
 use crate::reading::Reading;
 use crate::tables::Grid;
@@ -209,7 +209,11 @@ impl Reading<'_> {
         }
         // `Rollback is not needed if …` calls for nothing, and neither does `N/A`.
         let said = plain(what);
-        if forbids_backout(what) || said.starts_with("unless ") || nothing_at_all(&said) {
+        if forbids_backout(what)
+            || stays_when(what)
+            || said.starts_with("unless ")
+            || nothing_at_all(&said)
+        {
             self.note(place, "", what);
             return None;
         }

@@ -16,13 +16,18 @@
 
 mod altered;
 mod columns;
+mod contingency;
+mod data;
 mod details;
 mod draft;
 mod duties;
 mod fields;
+mod headings;
+mod hold_off;
 mod judgement;
 mod last_resort;
 mod lists;
+mod lost;
 mod merge;
 mod negation;
 mod no_way;
@@ -51,7 +56,7 @@ use backout_core::plan::Plan;
 use backout_documents::Document;
 use backout_documents::read::Format;
 
-pub use report::{Report, Source, Unread};
+pub use report::{Label, Report, Source, Unread};
 
 /// What became of a document.
 #[derive(Debug, Clone, PartialEq)]

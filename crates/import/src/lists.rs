@@ -1,16 +1,22 @@
 //! Lists, by what their heading is about.
 
 use backout_documents::tree::text_of_blocks;
-use backout_documents::{Item, Kind, Place};
+use backout_documents::{Block, Inline, Item, Kind, Place};
 
 use crate::draft::Draft;
+use crate::headings::is_aside;
 use crate::negation::{forbids_backout, leads_in};
 use crate::no_way::no_way_back;
 use crate::reading::Reading;
 use crate::sentences::{imperative, owner_at_end, pair};
+use crate::set_aside::denies_all;
 use crate::topics::Topic;
 use crate::words::{has, plain, struck};
 use crate::{people, values};
+
+const BULLETS: &str = "a list without numbers under a heading about going back";
+/// Of a step that is a heading with nothing below it.
+pub(crate) const ALONE: &str = "a heading with nothing below it that tells what to do";
 
 impl Reading<'_> {
     pub(crate) fn list(
@@ -33,6 +39,11 @@ impl Reading<'_> {
                 gone.iter().for_each(|item| self.note(&item.place, "", &text(item)));
             }
             return taken;
+        }
+        // `1. No rollback possible`, `2. Call the vendor`: nothing of it is a way back.
+        if topic == Some(Topic::Procedure) && denies_all(items.iter().map(text)) {
+            items.iter().for_each(|item| self.note(&item.place, heading, &text(item)));
+            return true;
         }
         // Where to go back is what it is about, what says not to is no trigger and no step.
         let about = matches!(topic, Some(Topic::Triggers | Topic::Procedure | Topic::Decision));
@@ -127,13 +138,14 @@ impl Reading<'_> {
                     || self
                         .phases
                         .last()
-                        .is_some_and(|phase| phase.first == self.drafts.len()))
+                        .is_some_and(|phase| phase.first == self.drafts.len())
+                    || self.is_another_chapter(heading, group))
                     && items.iter().all(|item| imperative(&text(item))) =>
             {
                 let from = self.drafts.len();
                 self.step_list(items, group.clone());
                 for draft in &mut self.drafts[from..] {
-                    draft.guess = Some("a list without numbers under a heading about going back");
+                    draft.guess = Some(BULLETS);
                 }
                 true
             }
@@ -230,6 +242,14 @@ impl Reading<'_> {
         }
     }
 
+    /// Whether bullets begin another chapter of a way back that is written in bullets.
+    fn is_another_chapter(&self, heading: &str, group: &Option<String>) -> bool {
+        let mut known = self.drafts.iter().filter(|draft| draft.group == *group);
+        !is_aside(heading)
+            && self.chapter_from == self.drafts.len()
+            && known.all(|draft| draft.guess == Some(BULLETS) || draft.guess == Some(ALONE))
+    }
+
     /// A way back in labelled bullets: `Trigger: …`, `Steps: …`. Whether it was one.
     fn labelled_way(
         &mut self,
@@ -238,7 +258,7 @@ impl Reading<'_> {
         option: Option<&str>,
     ) -> bool {
         let label = |item: &Item| {
-            let text = item.blocks.first().map(backout_documents::Block::text).unwrap_or_default();
+            let text = item.blocks.first().map(Block::text).unwrap_or_default();
             let (name, value) = text.split_once(':')?;
             Some((plain(name), value.trim().to_owned()))
         };
@@ -304,10 +324,37 @@ impl Reading<'_> {
         true
     }
 
+    /// The same in a paragraph, one label in each line. Whether it was one.
+    pub(crate) fn labelled_paragraph(
+        &mut self,
+        text: &str,
+        place: &Place,
+        group: &Option<String>,
+        option: Option<&str>,
+    ) -> bool {
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let labelled = |line: &&str| {
+            line.split_once(':').is_some_and(|(name, value)| {
+                let name = name.split_whitespace().count();
+                (1..=4).contains(&name) && !value.trim().is_empty()
+            })
+        };
+        if lines.is_empty() || !lines.iter().all(labelled) {
+            return false;
+        }
+        let item = |(at, line): (usize, &&str)| {
+            let place = if &*place.unit == "line" { place.plus(at) } else { place.clone() };
+            let kind = Kind::Paragraph(vec![Inline::plain(line.trim())]);
+            let blocks = vec![Block { place: place.clone(), kind }];
+            Item { place, ticked: None, blocks }
+        };
+        let items: Vec<Item> = lines.iter().enumerate().map(item).collect();
+        self.labelled_way(&items, group, option)
+    }
+
     /// Steps in one line: `disable the flag, redeploy the previous tag`.
     fn step_line(&mut self, line: &str, place: &Place, group: &Option<String>) {
-        let pieces = line.split([';', ',', '\u{2192}']).flat_map(|piece| piece.split(" then "));
-        for piece in pieces {
+        for piece in outside_brackets(line) {
             let piece = piece.trim().trim_end_matches('.');
             let piece = piece.strip_prefix("and ").unwrap_or(piece);
             if !piece.is_empty() {
@@ -373,6 +420,35 @@ impl Reading<'_> {
         }
         true
     }
+}
+
+/// A line in pieces at each comma, semicolon, arrow and `then` that no bracket holds:
+/// `disable flags (search, login), redeploy` is two.
+fn outside_brackets(line: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let (mut depth, mut start) = (0_usize, 0);
+    for (at, c) in line.char_indices() {
+        let behind = &line[at + c.len_utf8()..];
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            // `1,5 GB` is one figure.
+            ',' if behind.starts_with(|c: char| c.is_ascii_digit()) => {}
+            ',' | ';' | '\u{2192}' => {
+                pieces.push(&line[start..at]);
+                start = at + c.len_utf8();
+            }
+            ' ' if behind.starts_with("then ") || behind.starts_with("-> ") => {
+                pieces.push(&line[start..at]);
+                start = at + c.len_utf8() + if behind.starts_with('t') { 5 } else { 3 };
+            }
+            _ => {}
+        }
+    }
+    // Behind a `then` that was taken out stands the start of the last piece.
+    pieces.push(line.get(start..).unwrap_or_default());
+    pieces
 }
 
 /// Whether a line of contacts names somebody: a job or a team, a person, or a way to

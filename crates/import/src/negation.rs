@@ -1,5 +1,6 @@
 //! Sentences that say when NOT to go back: they are no triggers, whatever they name.
 
+use crate::hold_off::{no_of_no, puts_off, stays};
 use crate::words::{has, plain};
 
 /// Words for going back, as [`plain`] spells them.
@@ -20,13 +21,15 @@ pub(crate) const BACK: [&str; 13] = [
 ];
 
 /// Words that say no.
-const NO: [&str; 18] = [
-    "not", "never", "no", "cannot", "non", "without", "avoid", "neither", "nor", "refrain", "dont",
-    "doesnt", "mustnt", "shouldnt", "skip", "instead", "rather", "isnt",
+const NO: [&str; 16] = [
+    "not", "never", "no", "cannot", "non", "without", "neither", "nor", "dont", "doesnt", "mustnt",
+    "shouldnt", "skip", "instead", "rather", "isnt",
 ];
 
 /// What may stand between the two: `not a good enough reason to start a full rollback`.
-const BETWEEN: [&str; 86] = [
+const BETWEEN: [&str; 88] = [
+    "circumstances",
+    "account",
     "a",
     "an",
     "the",
@@ -150,12 +153,12 @@ const CALLED_OFF: [&str; 27] = [
 /// `no rollback when`, `a rollback is not required`, `not a reason to revert`, `roll back
 /// unless`.
 pub(crate) fn forbids_backout(text: &str) -> bool {
-    clauses(text).any(|clause| is_unless(&clause) || clause_forbids(&clause))
+    clauses(text).any(|clause| is_unless(&clause) || clause_forbids(&clause) || puts_off(&clause))
 }
 
 /// The same of an action, where `roll back unless fixed` is one.
 pub(crate) fn denies_backout(text: &str) -> bool {
-    clauses(text).any(|clause| clause_forbids(&clause))
+    clauses(text).any(|clause| clause_forbids(&clause) || puts_off(&clause))
 }
 
 /// `Roll back unless …`: what follows is what keeps it from being done.
@@ -197,10 +200,32 @@ pub(crate) fn calls_off(text: &str) -> bool {
         "keep the new",
         "out of scope",
     ];
+    // Loose words, as only a lead-in or a heading may use them: `Wait if`.
+    const LEADS: [&str; 16] = [
+        "wait ",
+        "hold ",
+        "refrain",
+        "avoid",
+        "prefer",
+        "hotfix",
+        "resist",
+        "think twice",
+        "think carefully",
+        "be patient",
+        "not urgent",
+        "safe to",
+        "can wait",
+        "may be ignored",
+        "remain",
+        "stick ",
+    ];
     let said = plain(text);
     let bare = said.strip_prefix("we ").unwrap_or(&said);
+    let speaks_of_back = said.split(' ').any(|word| BACK.contains(&word));
     let listed = said.strip_prefix("the following ").unwrap_or_default();
     forbids_backout(text)
+        || stays(&said)
+        || !speaks_of_back && LEADS.iter().any(|word| bare.starts_with(word))
         || BEGINS.iter().any(|word| bare.starts_with(word) || has(listed, &[word]))
         || has(&said, &["not a trigger", "not triggers", "no triggers", "non triggers"])
         || said.ends_with("does not trigger") && said.starts_with("what")
@@ -213,13 +238,17 @@ pub(crate) fn split_forbidden(text: &str) -> (Vec<&str>, Vec<&str>) {
     let mut below = false;
     for line in text.lines() {
         let leads = line.trim_end().ends_with(':') || leads_in(line);
-        let forbids = forbids_backout(line);
+        let forbids = forbids_backout(line) || stays_when(line);
         if leads {
             below = forbids || calls_off(line);
         } else if below && says_when(line) && !forbids {
             below = false;
         }
-        if below || forbids { forbidden.push(line) } else { stands.push(line) }
+        // Of several sentences each speaks for itself: they are told apart later.
+        let mixed = forbids
+            && !leads
+            && line.split(". ").any(|one| !forbids_backout(one) && !stays_when(one));
+        if below || forbids && !mixed { forbidden.push(line) } else { stands.push(line) }
     }
     (stands, forbidden)
 }
@@ -228,7 +257,7 @@ pub(crate) fn split_forbidden(text: &str) -> (Vec<&str>, Vec<&str>) {
 pub(crate) fn split_sentences(text: &str) -> (String, String) {
     let (mut stands, mut forbidden) = (String::new(), String::new());
     for sentence in text.split_inclusive(". ").flat_map(|part| part.split_inclusive("! ")) {
-        if forbids_backout(sentence) {
+        if forbids_backout(sentence) || stays_when(sentence) {
             forbidden.push_str(sentence);
         } else {
             stands.push_str(sentence);
@@ -239,8 +268,21 @@ pub(crate) fn split_sentences(text: &str) -> (String, String) {
 
 /// Whether a text breaks off where what follows completes it: `Do not roll back if`.
 pub(crate) fn leads_in(text: &str) -> bool {
-    const OPEN: [&str; 9] =
-        ["if", "when", "for", "unless", "because of", "following", "cases", "where", "conditions"];
+    const OPEN: [&str; 13] = [
+        "if",
+        "when",
+        "for",
+        "unless",
+        "because of",
+        "following",
+        "cases",
+        "where",
+        "conditions",
+        "while",
+        "as long as",
+        "whenever",
+        "until",
+    ];
     let said = plain(text);
     text.trim_end().ends_with([':', '\u{2026}'])
         || text.trim_end().ends_with("...")
@@ -255,6 +297,16 @@ pub(crate) fn says_when(text: &str) -> bool {
     let words = || said.split(' ');
     words().any(|word| BACK.contains(&word))
         && words().any(|word| matches!(word, "if" | "when" | "where" | "case" | "once"))
+}
+
+/// Whether a whole sentence says when to stay: `Keep going if pages are slow`. Without
+/// a condition it may be the name of anything.
+pub(crate) fn stays_when(text: &str) -> bool {
+    let said = plain(text);
+    let conditional = said.split(' ').any(|word| {
+        matches!(word, "if" | "when" | "while" | "where" | "whenever" | "unless" | "long")
+    });
+    stays(&said) && conditional
 }
 
 /// A text in pieces that do not speak of each other: `If it does not start, roll back`
@@ -285,7 +337,7 @@ fn clause_forbids(clause: &str) -> bool {
     let Some(first) = (0..words.len()).find(back) else { return false };
     for at in (0..words.len()).filter(back) {
         let before = &words[..at];
-        let said_no = before.iter().rposition(|word| NO.contains(word) || is_against(word));
+        let said_no = before.iter().rposition(|word| NO.contains(word));
         if let Some(no) = said_no {
             let between = &words[no + 1..at];
             // `If it does not start roll back`: what does not start is something else.
@@ -329,18 +381,13 @@ fn clause_forbids(clause: &str) -> bool {
         let called_off = behind.get(no + 1).is_some_and(|word| {
             CALLED_OFF.contains(word) || matches!(*word, "need" | "reason" | "option")
         });
-        if linked && called_off {
+        // `A rollback must not be delayed`: two noes are a yes.
+        let twice = no_of_no(&behind[no + 1..]);
+        if linked && called_off && !twice {
             return true;
         }
     }
     behind.iter().take(3).any(|word| matches!(*word, "unnecessary" | "unwarranted" | "unneeded"))
-}
-
-/// Words that speak against what follows.
-fn is_against(word: &str) -> bool {
-    ["avoid", "refrain", "postpone", "defer", "unnecessary"]
-        .iter()
-        .any(|verb| word.starts_with(verb))
 }
 
 #[cfg(test)]

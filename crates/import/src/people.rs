@@ -142,7 +142,11 @@ pub(crate) fn add(name: &str, plan: &mut Plan) -> RoleId {
     // A slug is a name by its making; `role` is one by itself.
     let id = RoleId::new(free).or_else(|_| RoleId::new("role")).unwrap_or_else(|_| unreachable!());
     // A name that the id does not hold in full stands beside it.
-    let whole = plain(name).chars().all(|c| !c.is_alphabetic() || c.is_ascii());
+    let words = |text: &str| {
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).count()
+    };
+    let whole = plain(name).chars().all(|c| !c.is_alphabetic() || c.is_ascii())
+        && words(name) == words(&slug(name));
     let name = (!whole).then(|| name.trim().to_owned());
     plan.roles.insert(id.clone(), Role { name, ..Role::default() });
     id

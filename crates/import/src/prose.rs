@@ -5,8 +5,11 @@ use backout_core::plan::{Grant, Many, Permission};
 use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::{Block, Kind, Place};
 
+use crate::contingency::fails_back;
+use crate::data::{Inert, inert};
 use crate::draft::{Draft, tells};
-use crate::negation::{forbids_backout, split_forbidden, split_sentences};
+use crate::headings::{bare, is_aside, may_be_phase, phase};
+use crate::negation::{forbids_backout, leads_in, split_forbidden, split_sentences};
 use crate::no_way::no_way_back;
 use crate::outline::Section;
 use crate::reading::Reading;
@@ -14,9 +17,11 @@ use crate::sentences::{
     back_if, before_time, estimate_line, imperative, is_numbered_act, labels, nothing, pair,
 };
 use crate::set_aside::acts_back;
-use crate::step_text::{no_return, option_name, title_of, trailing_length};
+use crate::step_text::{
+    before_brackets, no_return, numbered, option_name, title_of, trailing_length,
+};
 use crate::topics::Topic;
-use crate::words::{goes_back, has, is_step, plain, without_number};
+use crate::words::{goes_back, has, is_step, plain, returns};
 use crate::{people, values};
 
 impl Reading<'_> {
@@ -27,12 +32,22 @@ impl Reading<'_> {
             // What leads forward is not the way back, whatever it is called.
             Some(Topic::Procedure) if !way_back => Some(Topic::Forward),
             topic if self.is_phase(section, topic) => Some(Topic::Procedure),
+            // A glossary below the title of a rollback runbook is no way back.
+            Some(Topic::Procedure)
+                if self.title_is_procedure
+                    && section.own_topic().is_none()
+                    && section.heads.len() > 1
+                    && is_aside(section.heading()) =>
+            {
+                None
+            }
             topic => topic,
         };
         let no_way = topic == Some(Topic::Procedure) && self.has_no_way(section);
         let group = self.group(section);
         let heading = section.heading().to_owned();
         let first = self.drafts.len();
+        self.chapter_from = first;
         let in_procedure = topic == Some(Topic::Procedure);
         let option = group.clone().filter(|name| option_name(name).is_some());
         let listed = section.parts.iter().any(|part| match &part.block.kind {
@@ -45,7 +60,8 @@ impl Reading<'_> {
         if in_procedure
             && let (Some(takes), Some(place)) =
                 (values::length_in_brackets(&heading), section.place())
-            && section.parts.iter().any(|part| matches!(part.block.kind, Kind::List(..)))
+            && (section.parts.iter().any(|part| matches!(part.block.kind, Kind::List(..)))
+                || section.parts.is_empty() && section.is_leaf && !self.phases.is_empty())
         {
             self.phase(before_time(&heading), first, takes, &place);
         }
@@ -67,7 +83,8 @@ impl Reading<'_> {
             // `Follow these steps to roll back:` says what the list behind it is.
             if let (Kind::Paragraph(inlines), Some(next)) =
                 (&block.kind, section.parts.get(index + 1).map(|part| &part.block.kind))
-                && let Kind::List(true, items) = next
+                && let Kind::List(ordered, items) = next
+                && (*ordered || items.iter().all(|item| imperative(&text_of_blocks(&item.blocks))))
                 && topic != Some(Topic::Procedure)
                 && topic != Some(Topic::Prevention)
                 && leads_to_steps_back(&text_of(inlines))
@@ -77,6 +94,28 @@ impl Reading<'_> {
                     draft
                         .guess
                         .get_or_insert("the sentence above the list says that it leads back");
+                }
+                self.read_as(&block.place, &text_of(inlines), "it leads to the steps below it");
+                section.parts[index].used = true;
+                section.parts[index + 1].used = true;
+                continue;
+            }
+            // `If the rollback does not work:` says what the list behind it is for.
+            if let (Kind::Paragraph(inlines), Some(next)) =
+                (&block.kind, section.parts.get(index + 1))
+                && let Kind::List(ordered, items) = &next.block.kind
+                && !matches!(topic, Some(Topic::Contacts | Topic::Triggers))
+                && leads_in(&text_of(inlines))
+                && fails_back(&text_of(inlines))
+            {
+                let place = next.block.place.clone();
+                let used = self.contingency_list(*ordered, items, &place);
+                let lead = text_of(inlines);
+                if used {
+                    self.read_as(&block.place, &lead, "what happens if the backout fails");
+                } else {
+                    let rest = format!("{lead}\n{}", next.block.text());
+                    self.note(&block.place, &section.path(), &rest);
                 }
                 section.parts[index].used = true;
                 section.parts[index + 1].used = true;
@@ -94,11 +133,21 @@ impl Reading<'_> {
                     false
                 }
                 Kind::List(ordered, items) => {
-                    self.list(&heading, topic, *ordered, items, &group, option.as_deref())
+                    if topic == Some(Topic::Contingency) {
+                        self.contingency_list(*ordered, items, &block.place)
+                    } else {
+                        self.list(&heading, topic, *ordered, items, &group, option.as_deref())
+                    }
                 }
-                Kind::Code(language, text)
-                    if in_procedure && !no_way && language.as_deref() != Some("mermaid") =>
-                {
+                // A diagram explains; data belongs to the step above it, if there is one.
+                Kind::Code(language, text) if in_procedure && !no_way => {
+                    let kind = inert(language.as_deref(), text);
+                    let last = self.drafts.len().checked_sub(1);
+                    let behind_step =
+                        last.is_some_and(|last| last >= first && self.drafts[last].group == group);
+                    if kind == Some(Inert::Diagram) || kind.is_some() && !behind_step {
+                        continue;
+                    }
                     let behind = index.checked_sub(1).map(|before| &section.parts[before]);
                     let several = matches!(behind.map(|part| &part.block.kind), Some(Kind::List(_, items)) if items.len() > 1);
                     let drafts = self.drafts.len();
@@ -149,13 +198,22 @@ impl Reading<'_> {
         let steps = section.parts.iter().any(|part| {
             !part.used && matches!(&part.block.kind, Kind::List(ordered, items) if *ordered || items.iter().any(|item| item.ticked.is_some()))
         });
-        let numbered = is_numbered_act(section.heading());
-        let act = imperative(without_number(section.heading()));
-        steps
+        let heading = section.heading();
+        let numbered = is_numbered_act(heading);
+        let act = imperative(bare(heading));
+        let orders = section.parts.iter().any(|part| match &part.block.kind {
+            Kind::List(_, items) => {
+                !part.used && items.iter().all(|item| imperative(&text_of_blocks(&item.blocks)))
+            }
+            _ => false,
+        });
+        // `Phase 1: Preparation` of a rollback runbook is preparation on the way back.
+        let phase = phase(heading).is_some() && (steps || orders) && may_be_phase(topic);
+        (steps || phase)
             && self.whole_is_back
             && self.says_it_is_back()
             && section.heads.len() > 1
-            && (act && topic.is_none() || numbered && topic == Some(Topic::Verification))
+            && (act && topic.is_none() || numbered && topic == Some(Topic::Verification) || phase)
             && section.is_way_back(self.whole_is_back)
     }
 
@@ -323,6 +381,7 @@ impl Reading<'_> {
         if topic == Some(Topic::Procedure)
             && let Some(takes) = estimate_line(text)
         {
+            self.read_as(place, text, "how long it takes");
             self.phase(heading, first, takes, place);
             return true;
         }
@@ -392,6 +451,27 @@ impl Reading<'_> {
                     self.option_when.entry(option.to_owned()).or_insert_with(|| text.to_owned());
                     return true;
                 }
+                // `Step 1: Stop the portal` in bold, as people set headings by hand.
+                if is_step(text)
+                    && !no_way
+                    && text.trim().lines().count() == 1
+                    && let Some((number, title)) = numbered(text)
+                    && !title.trim().is_empty()
+                {
+                    let mut draft =
+                        Draft::new(&title_of(&before_brackets(&title)), place, group.clone());
+                    draft.number = number;
+                    draft.takes =
+                        values::length_in_brackets(text).map(|takes| (takes, place.clone()));
+                    if plain(&before_brackets(&title)) != plain(&draft.title) {
+                        draft.add_how(&title, place);
+                    }
+                    self.drafts.push(draft);
+                    return true;
+                }
+                if self.labelled_paragraph(text, place, group, option) {
+                    return true;
+                }
                 // `Carry out the following steps:` only leads to them.
                 let leads = has(&said, &["following", "below", "steps", "as follows"]);
                 if text.trim_end().ends_with(':')
@@ -399,6 +479,7 @@ impl Reading<'_> {
                     && leads
                     && said.split(' ').count() <= 12
                 {
+                    self.read_as(place, text, "it leads to the steps below it");
                     return true;
                 }
                 if let Some(conditions) = back_if(text) {
@@ -522,7 +603,7 @@ impl Reading<'_> {
 /// roll back to version 2.`
 fn leads_to_steps_back(text: &str) -> bool {
     let said = plain(text);
-    goes_back(&said)
+    (goes_back(&said) || returns(&said))
         && !forbids_backout(text)
         && !no_way_back(text)
         && has(&said, &["following", "these steps", "steps below", "steps to", "as follows"])

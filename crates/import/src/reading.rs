@@ -11,11 +11,13 @@ use backout_documents::{Block, Document, Kind, Place};
 use indexmap::IndexMap;
 
 use crate::draft::{Draft, When};
+use crate::headings::is_order;
 use crate::negation::forbids_backout;
 use crate::no_way::no_way_back;
 use crate::outline::{Section, outline};
-use crate::report::{Report, Unread};
-use crate::set_aside::without_way_back;
+use crate::report::{Label, Report, Unread};
+use crate::set_aside::{acts_back, row_text, without_way_back};
+use crate::settle::is_kind_of_document;
 use crate::tables::{Grid, Is};
 use crate::topics::Topic;
 use crate::words::{goes_back, leads_back, plain};
@@ -49,6 +51,10 @@ pub(crate) struct Reading<'a> {
     pub(crate) whole_is_back: bool,
     /// The headings under which it says that there is no way back.
     pub(crate) no_way: HashSet<Place>,
+    /// Whether the title alone says that the parts below it are the way back.
+    pub(crate) title_is_procedure: bool,
+    /// How many steps there were when the part that is read began.
+    pub(crate) chapter_from: usize,
 }
 
 /// A text, and where it stands.
@@ -163,6 +169,8 @@ impl<'a> Reading<'a> {
                 .map(|block| block.place.clone()),
             whole_is_back,
             no_way: HashSet::new(),
+            title_is_procedure: false,
+            chapter_from: 0,
         }
     }
 
@@ -202,9 +210,11 @@ impl<'a> Reading<'a> {
         }
         self.settle(name);
         self.keep_the_rest(&sections);
+        self.keep_headings(&sections);
         for hidden in &document.hidden {
             self.note(&hidden.place, &hidden.what, &hidden.text);
         }
+        self.keep_lost();
         self.write_notes();
         let (plan, text) = readable::settle(self.plan, &mut self.report);
         self.report.missing(&plan);
@@ -212,14 +222,31 @@ impl<'a> Reading<'a> {
     }
 
     /// A title says what the document is about, not what each of its parts is about.
-    fn drop_title_topic(&self, sections: &mut [Section<'_>]) {
+    fn drop_title_topic(&mut self, sections: &mut [Section<'_>]) {
         let Some(first) = sections.iter().find_map(|section| section.heads.first().cloned()) else {
             return;
         };
         let alone = sections.iter().filter(|section| section.heads.len() == 1).all(|section| {
             section.heads[0].place == first.place || section.heads[0].level > first.level
         });
-        if !alone {
+        // A line of a sheet that stands above its parts is a chapter, and no title.
+        let headed =
+            self.document().blocks.iter().any(|block| matches!(block.kind, Kind::Heading(..)));
+        if !alone || !headed {
+            return;
+        }
+        // Where no part of a `Rollback runbook` says so itself, its title says it of all.
+        let says_so = sections.iter().flat_map(|section| &section.heads).any(|head| {
+            head.place != first.place
+                && head.topic == Some(Topic::Procedure)
+                && !is_order(&head.text)
+        });
+        if first.topic == Some(Topic::Procedure)
+            && self.whole_is_back
+            && self.says_it_is_back()
+            && !says_so
+        {
+            self.title_is_procedure = true;
             return;
         }
         for section in sections {
@@ -253,6 +280,7 @@ impl<'a> Reading<'a> {
     fn tables(&mut self, section: &mut Section<'_>) {
         let topic = section.topic();
         let way_back = section.is_way_back(self.whole_is_back);
+        let no_way = self.has_no_way(section);
         let heading = section.heading().to_owned();
         let group = self.group(section);
         let stands = section.path();
@@ -263,6 +291,11 @@ impl<'a> Reading<'a> {
             }
             let grid = Grid::new(table);
             let Some(is) = grid.is(topic, way_back) else { continue };
+            // Under `Rollback is not possible` no row is a step that does not lead back.
+            if is == Is::Steps && no_way && !table.rows.iter().any(|row| acts_back(&row_text(row)))
+            {
+                continue;
+            }
             part.used = match is {
                 Is::Contacts => true,
                 Is::Fields => self.field_table(&grid, &stands),
@@ -351,6 +384,57 @@ impl<'a> Reading<'a> {
                 self.note(&place, &section.path(), &text);
             }
         }
+    }
+
+    /// Keeps a line that only says what stands below it, for the account.
+    pub(crate) fn read_as(&mut self, place: &Place, text: &str, read_as: &str) {
+        self.report.labels.push(Label {
+            place: place.to_string(),
+            text: text.trim().to_owned(),
+            read_as: read_as.to_owned(),
+        });
+    }
+
+    /// Each heading and each head of a table, and what it was read as. A heading with
+    /// nothing below it that became nothing else is a note.
+    fn keep_headings(&mut self, sections: &[Section<'_>]) {
+        for section in sections {
+            if let Some(head) = section.heads.last() {
+                let is_step = self.drafts.iter().any(|draft| draft.place == head.place);
+                let is_title = section.heads.len() == 1;
+                let own_words = match head.topic {
+                    None => true,
+                    Some(Topic::Procedure) => !is_title && !is_kind_of_document(&head.text),
+                    Some(_) => false,
+                };
+                let own_words = own_words || is_order(&head.text);
+                let alone = section.parts.is_empty() && section.is_leaf;
+                let noted = self.unread.iter().any(|(place, ..)| *place == head.place);
+                if alone && !is_step && own_words && !noted {
+                    self.note(&head.place, "", &head.text);
+                }
+                let read_as = match section.topic() {
+                    _ if is_step => "a step",
+                    _ if is_title => "the title of a part",
+                    Some(topic) => topic.label(),
+                    None => "a heading that says nothing of what stands below it",
+                };
+                self.read_as(&head.place, &head.text, read_as);
+            }
+            for part in section.parts.iter().filter(|part| part.used) {
+                if let Kind::Table(table) = &part.block.kind
+                    && !table.head.is_empty()
+                {
+                    let names: Vec<String> = table.head.iter().map(|cell| text_of(cell)).collect();
+                    self.read_as(&part.block.place, &names.join(" | "), "the head of a table");
+                }
+            }
+        }
+    }
+
+    /// The notes so far.
+    pub(crate) fn noted(&self) -> impl Iterator<Item = &str> {
+        self.unread.iter().flat_map(|(_, heading, text)| [heading.as_str(), text.as_str()])
     }
 
     /// Keeps what was not understood.

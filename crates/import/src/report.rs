@@ -14,6 +14,10 @@ pub struct Report {
     pub not_understood: Vec<Unread>,
     /// What a backout plan needs and the document does not say.
     pub missing: Vec<String>,
+    /// Headings, heads of tables, names of fields and lines above lists: text that says
+    /// what other text is. Each with what it was read as.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
     /// In a document that `render` made: what was changed by hand and is in the plan now.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<Source>,
@@ -32,6 +36,17 @@ pub struct Source {
     /// For a guess: why it was taken so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+}
+
+/// A line that says what stands below it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Label {
+    /// Where it stands.
+    pub place: String,
+    /// What it says.
+    pub text: String,
+    /// What the part below was read as: `triggers`.
+    pub read_as: String,
 }
 
 /// Something that was not understood.
@@ -139,6 +154,17 @@ impl Report {
             out.push_str("\n## Found\n\n| field | from |\n|---|---|\n");
             for found in &self.found {
                 out.push_str(&format!("| `{}` | {} |\n", cell(&found.field), found.place));
+            }
+        }
+        if !self.labels.is_empty() {
+            out.push_str("\n## Labels\n\n| label | from | read as |\n|---|---|---|\n");
+            for label in &self.labels {
+                out.push_str(&format!(
+                    "| {} | {} | {} |\n",
+                    cell(&label.text),
+                    label.place,
+                    label.read_as
+                ));
             }
         }
         out

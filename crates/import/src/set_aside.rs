@@ -3,11 +3,12 @@
 
 use std::collections::HashSet;
 
+use backout_documents::tree::Row;
 use backout_documents::tree::{text_of, text_of_blocks};
 use backout_documents::{Block, Kind, Place};
 
-use crate::negation::{calls_off, forbids_backout, leads_in, says_when};
-use crate::no_way::no_way_back;
+use crate::negation::{calls_off, forbids_backout, leads_in, says_when, stays_when};
+use crate::no_way::{no_way_back, nothing_at_all};
 use crate::outline::Section;
 use crate::reading::Reading;
 use crate::topics::Topic;
@@ -31,7 +32,7 @@ impl Reading<'_> {
             }
             return;
         }
-        let in_triggers = section.topic() == Some(Topic::Triggers);
+        let in_triggers = matches!(section.topic(), Some(Topic::Triggers | Topic::Decision));
         let mut index = 0;
         while index < section.parts.len() {
             let governed = governed(section, index, in_triggers);
@@ -67,8 +68,11 @@ fn governed(section: &Section<'_>, index: usize, in_triggers: bool) -> usize {
     if text.trim().lines().count() != 1 {
         return 0;
     }
-    let leads = leads_in(&text);
-    let forbids = forbids_backout(&text) || in_triggers && leads && calls_off(&text);
+    // Of several sentences the last one speaks for what follows.
+    let text = text.rsplit(". ").next().unwrap_or(&text);
+    let leads = leads_in(text);
+    let forbids =
+        forbids_backout(text) || leads && (in_triggers && calls_off(text) || stays_when(text));
     // A sentence that is whole speaks for itself.
     let open = leads || !text.trim_end().ends_with('.') && listed(index + 1);
     if !forbids || !open {
@@ -107,6 +111,16 @@ pub(crate) fn without_way_back(sections: &[Section<'_>]) -> HashSet<Place> {
         let Some(head) = section.heads.last() else { continue };
         let said = section.parts.iter().filter_map(|part| sentence(part.block));
         let way_back = section.is_way_back(false);
+        let denied = section.parts.iter().any(|part| match &part.block.kind {
+            Kind::List(_, items) => {
+                denies_all(items.iter().map(|item| text_of_blocks(&item.blocks)))
+            }
+            Kind::Table(table) => denies_all(table.rows.iter().map(row_text)),
+            _ => false,
+        });
+        if way_back && denied {
+            found.insert(head.place.clone());
+        }
         if way_back && no_way_back(&head.text)
             || said.into_iter().any(|text| {
                 text.lines().any(|line| {
@@ -120,6 +134,32 @@ pub(crate) fn without_way_back(sections: &[Section<'_>]) -> HashSet<Place> {
         }
     }
     found
+}
+
+/// What a row of a table says: its longest cell.
+pub(crate) fn row_text(row: &Row) -> String {
+    let cells = row.cells.iter().map(|cell| text_of(cell));
+    cells.max_by_key(|text| text.chars().count()).unwrap_or_default()
+}
+
+/// Whether one of several acts says that there is no way back, and none of the others
+/// leads back all the same. A later one may only say from where on there is none.
+pub(crate) fn denies_all(texts: impl Iterator<Item = String>) -> bool {
+    const FROM_THERE: [&str; 8] =
+        ["once", "after", "afterwards", "beyond", "from here", "at this point", "now", "then"];
+    let mut denied = false;
+    for (index, text) in texts.enumerate() {
+        let first = text.lines().next().unwrap_or_default();
+        let said = plain(first);
+        let whole = index == 0
+            || said.split(' ').count() > 1 && !nothing_at_all(&said) && !has(&said, &FROM_THERE);
+        if no_way_back(first) && whole {
+            denied = true;
+        } else if acts_back(&text) {
+            return false;
+        }
+    }
+    denied
 }
 
 /// Whether a text names an act that leads back.

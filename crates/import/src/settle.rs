@@ -3,7 +3,7 @@
 
 use backout_core::plan::Plan;
 use backout_documents::tree::text_of;
-use backout_documents::{Kind, Place};
+use backout_documents::{Block, Kind, Place};
 
 use crate::reading::Reading;
 use crate::report::Report;
@@ -22,7 +22,13 @@ impl Reading<'_> {
     fn settle_title(&mut self, name: &str) {
         let mut titles = std::mem::take(&mut self.titles);
         titles.sort_by_key(|(rank, ..)| *rank);
-        let heading = self.document().blocks.iter().take(1).find_map(|block| match &block.kind {
+        // Above the first heading may stand a version or a date.
+        let above = |block: &&Block| match &block.kind {
+            Kind::Paragraph(text) => is_stamp(&text_of(text)),
+            _ => false,
+        };
+        let first = self.document().blocks.iter().find(|block| !above(block));
+        let heading = first.and_then(|block| match &block.kind {
             Kind::Heading(_, text) => Some((text_of(text), block.place.clone())),
             _ => None,
         });
@@ -71,7 +77,8 @@ impl Reading<'_> {
                     && !text.contains('\n')
                     && !text.ends_with(['.', ':'])
                     && (pair(&text).is_none() || without_kind(&text) != text)
-                    && !is_remark(&text);
+                    && !is_remark(&text)
+                    && !is_stamp(&text);
                 short.then(|| (text, block.place.clone()))
             }
             _ => None,
@@ -174,6 +181,27 @@ fn is_remark(text: &str) -> bool {
     })
 }
 
+/// Whether a line is nothing but a version or a date of the document: `Version 1.3`,
+/// `12 March 2026`, `Rev. B, draft`.
+fn is_stamp(text: &str) -> bool {
+    const WORDS: [&str; 24] = [
+        "version", "rev", "revision", "v", "ver", "date", "dated", "status", "draft", "final",
+        "approved", "as", "of", "from", "updated", "issued", "release", "edition", "page", "st",
+        "nd", "rd", "th", "utc",
+    ];
+    const MONTHS: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    let said = plain(text);
+    let stamp = |word: &str| {
+        WORDS.contains(&word)
+            || word.len() == 1
+            || word.strip_prefix('v').unwrap_or(word).starts_with(|c: char| c.is_ascii_digit())
+            || MONTHS.iter().any(|month| word.starts_with(month))
+            || crate::values::weekday(word).is_some()
+    };
+    !said.is_empty() && said.split(' ').all(stamp) && said.split(' ').count() <= 8
+}
+
 /// Whether a word is part of the name of a kind of document.
 fn is_kind(word: &str) -> bool {
     const KINDS: [&str; 36] = [
@@ -215,6 +243,11 @@ fn is_kind(word: &str) -> bool {
         "",
     ];
     KINDS.contains(&word)
+}
+
+/// Whether a text names a kind of document and nothing else: `Backout plan`.
+pub(crate) fn is_kind_of_document(text: &str) -> bool {
+    plain(text).split(' ').all(is_kind)
 }
 
 /// `Backout plan for Portal v2`, `Rollback runbook - Search 7`: without the kind of document.

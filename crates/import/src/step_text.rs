@@ -76,6 +76,9 @@ pub(crate) fn after(text: &str, drafts: &[Draft], ids: &[StepId]) -> Option<Vec<
 /// `Step 5: Restore Database`, `5. Restore Database`: its number and name.
 pub(crate) fn numbered(heading: &str) -> Option<(Option<u32>, String)> {
     let trimmed = heading.trim();
+    if let Some((number, title)) = crate::headings::roman(trimmed) {
+        return Some((Some(number), title.to_owned()));
+    }
     let lower = trimmed.to_lowercase();
     let rest = ["step ", "task "]
         .iter()

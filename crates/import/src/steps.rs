@@ -6,19 +6,24 @@ use backout_documents::tree::text_of_blocks;
 use backout_documents::{Block, Item, Kind, Place, Style};
 
 use crate::columns::Column as C;
+use crate::data::inert;
 use crate::draft::Draft;
 use crate::fields::longest;
+use crate::headings::{bare, details_of, is_order};
+use crate::lists::ALONE;
 use crate::outline::Section;
 use crate::people;
 use crate::reading::{Phase, Reading};
 use crate::sentences::{imperative, is_act};
+use crate::set_aside::{acts_back, denies_all};
 use crate::step_text::{
     alike, before_brackets, numbered, option_name, title_of, trailing_brackets, trailing_dash,
+    trailing_length,
 };
 use crate::tables::Grid;
 use crate::topics::Topic;
 use crate::values;
-use crate::words::{goes_back, has, is_step, leads, plain, slug, struck};
+use crate::words::{goes_back, has, is_step, leads, plain, slug, struck, without_number};
 
 impl Reading<'_> {
     pub(crate) fn step_table(&mut self, grid: &Grid<'_>, group: Option<String>) -> bool {
@@ -26,6 +31,13 @@ impl Reading<'_> {
         let unit = stated.or(Some("m")).filter(|_| grid.has(C::Duration));
         let first = self.drafts.len();
         let mut forward = false;
+        // A row that says that there is no way back says it of the rows around it.
+        let titles =
+            || grid.lines().filter_map(|line| line.first(&[C::Action, C::Command, C::Requirement]));
+        if denies_all(titles()) {
+            grid.lines().for_each(|line| self.note(&line.place(), "", &line.text()));
+            return true;
+        }
         let directed =
             grid.lines().any(|line| line.direction().is_some_and(|way| goes_back(&plain(&way))));
         for line in grid.lines() {
@@ -36,6 +48,10 @@ impl Reading<'_> {
                 && said.as_ref().is_some_and(|text| values::length(text, None).is_none());
             let takes = said.and_then(|text| values::length(&text, unit));
             let takes = takes.filter(|takes| !bare || takes.likely() >= Span::minutes(1));
+            let two_readings = line
+                .get(C::Duration)
+                .is_some_and(|text| values::may_be_clock(&text, grid.name(C::Duration)));
+            let takes = takes.filter(|_| !two_readings);
             if line.is_total() {
                 // A part of the sum says nothing about the whole.
                 if plain(&line.text()).starts_with("sub") {
@@ -61,6 +77,15 @@ impl Reading<'_> {
                 self.note(&place, "", &line.text());
                 continue;
             };
+            // Without columns for them, who and how long may stand behind the step.
+            let apart = takes.is_some()
+                || title.lines().count() > 1
+                || line.first(&[C::Owner, C::Role, C::Duration]).is_some();
+            let (title, who, length) = match apart {
+                true => (title, None, None),
+                false => self.who_and_how_long(&title, None),
+            };
+            let takes = takes.or(length);
             let mut draft =
                 Draft::new(title.lines().next().unwrap_or(&title), &place, group.clone());
             draft.in_table = true;
@@ -69,7 +94,7 @@ impl Reading<'_> {
             if title.lines().count() > 1 {
                 draft.add_how(&title, &place);
             }
-            if let Some(owner) = line.first(&[C::Owner, C::Role]) {
+            if let Some(owner) = line.first(&[C::Owner, C::Role]).or(who) {
                 let field = format!("steps[{}].owner", slug(&draft.title));
                 draft.owner = self.role(&owner, &field, &place).map(|role| (role, place.clone()));
                 // The field is named for good when the step is.
@@ -151,31 +176,56 @@ impl Reading<'_> {
         if !way_back || !empty && section.parts.iter().all(|part| part.used) {
             return false;
         }
+        if let Some(number) = details_of(&heading) {
+            return self.details_section(section, number);
+        }
+        if empty && section.is_leaf && self.heading_alone(section, &place) {
+            return true;
+        }
+        if self.has_no_way(section) && !acts_back(&heading) {
+            return false;
+        }
         let above = section.heads.len().checked_sub(2).and_then(|index| section.heads[index].topic);
         let in_procedure = section.heads.iter().rev().skip(1).find_map(|head| head.topic)
             == Some(Topic::Procedure)
             || above == Some(Topic::Procedure);
         let numbered = numbered(&heading);
+        // `Restore the database` over a sentence that explains it.
+        let explained = !empty
+            && section.is_leaf
+            && is_order(&heading)
+            && section.parts.iter().all(|part| {
+                !part.used
+                    && matches!(
+                        part.block.kind,
+                        Kind::Paragraph(_) | Kind::Code(..) | Kind::Notice(..)
+                    )
+                    && !part.block.text().trim_end().ends_with(':')
+            });
         let named = in_procedure
             && section
                 .own_topic()
                 .is_none_or(|topic| matches!(topic, Topic::Verification | Topic::Procedure))
             && option_name(&heading).is_none()
-            && section.parts.iter().any(|part| matches!(part.block.kind, Kind::Code(..)))
+            && (section.parts.iter().any(|part| match &part.block.kind {
+                Kind::Code(language, text) => inert(language.as_deref(), text).is_none(),
+                _ => false,
+            }) || explained)
             && !section
                 .parts
                 .iter()
                 .any(|part| matches!(&part.block.kind, Kind::List(true, _) | Kind::Table(_)));
         let Some((number, title)) = numbered
             .filter(|_| in_procedure || is_step(&heading))
-            .or_else(|| named.then(|| (None, heading.clone())))
+            .filter(|_| is_step(&heading) || is_order(&heading) || !self.only_title_leads(section))
+            .or_else(|| named.then(|| (None, without_number(&heading).to_owned())))
         else {
             return false;
         };
         // A numbered heading over a list of steps is a chapter, not a step.
         let chapter = !is_step(&heading)
             && section.parts.iter().any(|part| {
-                matches!(&part.block.kind, Kind::List(true, items) if items.len() > 1)
+                matches!(&part.block.kind, Kind::List(true, items) if items.len() > 1 || self.only_title_leads(section))
                     || matches!(part.block.kind, Kind::Table(_))
             });
         if chapter
@@ -215,6 +265,69 @@ impl Reading<'_> {
         self.details(index, &left);
         section.parts.iter_mut().for_each(|part| part.used = true);
         true
+    }
+
+    /// A heading with nothing below it that tells somebody to do something is a step.
+    fn heading_alone(&mut self, section: &Section<'_>, place: &Place) -> bool {
+        let heading = section.heading();
+        let above = section.heads.iter().rev().skip(1).find_map(|head| head.topic);
+        // `Close the change`, `Notify the users`: an order counts for more than its nouns.
+        let fits = !matches!(
+            section.own_topic(),
+            Some(
+                Topic::Triggers
+                    | Topic::Forward
+                    | Topic::FixForward
+                    | Topic::Contingency
+                    | Topic::Cannot
+                    | Topic::Prevention
+                    | Topic::Annex
+            )
+        );
+        let (title, takes) = match trailing_length(heading) {
+            Some((title, takes)) => (title.to_owned(), Some(takes)),
+            None => (before_brackets(heading), values::length_in_brackets(heading)),
+        };
+        // Beside phases that say how long they take it is one of them.
+        let phased = takes.is_some() && !self.phases.is_empty();
+        if section.heads.len() < 2
+            || !(above == Some(Topic::Procedure) || above.is_none() && self.says_it_is_back())
+            || !fits
+            || !is_order(&title)
+            || phased
+            || is_step(heading)
+            || self.has_no_way(section) && !acts_back(heading)
+        {
+            return false;
+        }
+        let mut draft = Draft::new(&title_of(bare(&title)), place, self.group(section));
+        draft.number = numbered(heading).and_then(|(number, _)| number);
+        draft.takes = takes.map(|takes| (takes, place.clone()));
+        draft.guess = Some(ALONE);
+        self.drafts.push(draft);
+        true
+    }
+
+    /// A part that explains a step of the list or table above it.
+    fn details_section(&mut self, section: &mut Section<'_>, number: u32) -> bool {
+        let group = self.group(section);
+        let of_this_way: Vec<usize> =
+            (0..self.drafts.len()).filter(|index| self.drafts[*index].group == group).collect();
+        let stated = of_this_way.iter().find(|index| self.drafts[**index].number == Some(number));
+        let counted =
+            usize::try_from(number).ok().and_then(|at| of_this_way.get(at.checked_sub(1)?));
+        let Some(index) = stated.or(counted).copied() else { return false };
+        let left: Vec<&Block> =
+            section.parts.iter().filter(|part| !part.used).map(|part| part.block).collect();
+        self.details(index, &left);
+        section.parts.iter_mut().for_each(|part| part.used = true);
+        true
+    }
+
+    /// Whether nothing but the document's title says that a part is a way back.
+    fn only_title_leads(&self, section: &Section<'_>) -> bool {
+        self.title_is_procedure
+            && section.heads.iter().skip(1).rev().skip(1).all(|head| head.topic.is_none())
     }
 
     pub(crate) fn forget_found(&mut self, field: &str) {
@@ -261,49 +374,9 @@ impl Reading<'_> {
                 rest = what.trim().to_owned();
             }
             let mut draft = Draft::new("", &item.place, group.clone());
-            let whole = rest.clone();
-            let (mut brackets, mut behind) = (Vec::new(), Vec::new());
-            loop {
-                let (body, inside) = trailing_brackets(&rest);
-                let (body, tails) =
-                    if inside.is_empty() { self.without_dashes(rest) } else { (body, Vec::new()) };
-                let done = inside.is_empty() && tails.is_empty();
-                rest = body;
-                if done {
-                    break;
-                }
-                behind.extend(tails.iter().cloned());
-                brackets.extend(inside.into_iter().chain(tails));
-            }
-            // Brackets are who and how long only if they are that and nothing else.
-            let mut all_told = !brackets.is_empty();
-            let (mut who, mut takes) = (owner.clone(), None);
-            for piece in brackets.iter().flat_map(|inside| inside.split([',', ';', '/', '\u{b7}']))
-            {
-                let piece = piece.trim();
-                let bare = piece
-                    .strip_prefix("Owner:")
-                    .or_else(|| piece.strip_prefix("owner:"))
-                    .unwrap_or(piece)
-                    .trim();
-                let named = bare.len() < piece.len()
-                    || people::same(&plain(bare), &self.plan).is_some()
-                    || people::is_title(bare)
-                    || people::is_person(bare) && behind.iter().any(|tail| tail == bare);
-                match values::length(piece, None).filter(|_| !values::says_more(piece)) {
-                    Some(length) if takes.is_none() => takes = Some((length, item.place.clone())),
-                    None if who.is_none() && named && bare.split(' ').count() <= 4 => {
-                        who = Some(bare.to_owned());
-                    }
-                    _ => all_told = false,
-                }
-            }
-            let said = if all_told {
-                (owner, draft.takes) = (who, takes);
-                rest
-            } else {
-                whole
-            };
+            let (said, who, takes) = self.who_and_how_long(&rest, owner);
+            owner = who;
+            draft.takes = takes.map(|takes| (takes, item.place.clone()));
             draft.title = title_of(&said);
             draft.said = plain(&draft.title);
             if plain(&said) != plain(&draft.title) {
@@ -320,6 +393,51 @@ impl Reading<'_> {
             let below: Vec<&Block> = item.blocks.iter().skip(1).collect();
             self.details(index, &below);
         }
+    }
+
+    /// A text without who and how long at its end, and those. What stands in brackets is
+    /// that only if it is nothing else.
+    fn who_and_how_long(
+        &self,
+        text: &str,
+        owner: Option<String>,
+    ) -> (String, Option<String>, Option<Estimate>) {
+        let mut rest = text.to_owned();
+        let (mut brackets, mut behind) = (Vec::new(), Vec::new());
+        loop {
+            let (body, inside) = trailing_brackets(&rest);
+            let (body, tails) =
+                if inside.is_empty() { self.without_dashes(rest) } else { (body, Vec::new()) };
+            let done = inside.is_empty() && tails.is_empty();
+            rest = body;
+            if done {
+                break;
+            }
+            behind.extend(tails.iter().cloned());
+            brackets.extend(inside.into_iter().chain(tails));
+        }
+        let mut all_told = !brackets.is_empty();
+        let (mut who, mut takes) = (owner.clone(), None);
+        for piece in brackets.iter().flat_map(|inside| inside.split([',', ';', '/', '\u{b7}'])) {
+            let piece = piece.trim();
+            let bare = piece
+                .strip_prefix("Owner:")
+                .or_else(|| piece.strip_prefix("owner:"))
+                .unwrap_or(piece)
+                .trim();
+            let named = bare.len() < piece.len()
+                || people::same(&plain(bare), &self.plan).is_some()
+                || people::is_title(bare)
+                || people::is_person(bare) && behind.iter().any(|tail| tail == bare);
+            match values::length(piece, None).filter(|_| !values::says_more(piece)) {
+                Some(length) if takes.is_none() => takes = Some(length),
+                None if who.is_none() && named && bare.split(' ').count() <= 4 => {
+                    who = Some(bare.to_owned());
+                }
+                _ => all_told = false,
+            }
+        }
+        if all_told { (rest, who, takes) } else { (text.to_owned(), owner, None) }
     }
 
     /// `Restore the snapshot (15 min) - DBA Team`: the text without who and how long

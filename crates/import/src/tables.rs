@@ -154,6 +154,7 @@ impl<'a> Grid<'a> {
             if !says(&text) {
                 continue;
             }
+            let first = first && (column != Some(Column::Number) || numbers(&text));
             if first {
                 seen.extend(column);
                 continue;
@@ -161,7 +162,7 @@ impl<'a> Grid<'a> {
             let name = self.names.get(index).map_or("", String::as_str);
             self.read.borrow_mut().insert((line.index, index));
             match plain(name).as_str() {
-                "#" | "no" | "nr" => {}
+                "#" | "no" | "nr" if numbers(&text) => {}
                 "" if text.trim().chars().all(|c| c.is_ascii_digit() || c == '.') => {}
                 "" => found.push(text),
                 _ => found.push(format!("{name}: {text}")),
@@ -179,7 +180,7 @@ impl<'a> Grid<'a> {
                 let text = text_of(cell);
                 let known = read.contains(&(at, index))
                     || !says(&text)
-                    || self.columns.get(index) == Some(&Some(Column::Number));
+                    || self.columns.get(index) == Some(&Some(Column::Number)) && numbers(&text);
                 let name = self.names.get(index).map_or("", String::as_str);
                 (!known).then(|| match name.is_empty() {
                     true => text.clone(),
@@ -432,6 +433,16 @@ impl Line<'_, '_> {
         }
         total
     }
+}
+
+/// Whether a cell of a column of numbers holds one: `3`, `3.1`, `R-01`, `Step 3`.
+fn numbers(text: &str) -> bool {
+    let said = plain(text);
+    said.split(' ').all(|word| {
+        word.len() <= 2
+            || word.contains(|c: char| c.is_ascii_digit())
+            || matches!(word, "step" | "task" | "item" | "nr")
+    })
 }
 
 /// Whether a cell holds something else than a dash or a box.

@@ -1,5 +1,6 @@
 //! What a part of a document is about, by what its heading says.
 
+use crate::contingency::fails_back;
 use crate::sentences::triggers_something;
 use crate::words::{has, leads_back, plain, without_number};
 
@@ -47,6 +48,38 @@ pub(crate) enum Topic {
     Prevention,
 }
 
+impl Topic {
+    /// What a part is read as, for the account.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Header => "the header of the plan",
+            Self::Overview => "what the change is",
+            Self::Triggers => "triggers",
+            Self::Success => "success criteria",
+            Self::Decision => "who decides",
+            Self::Contacts => "contacts",
+            Self::Backups => "backups",
+            Self::Readiness => "readiness checks",
+            Self::After => "follow-up",
+            Self::Review => "review",
+            Self::Communication => "messages",
+            Self::Tests => "tests of the way back",
+            Self::Risks => "risks",
+            Self::Cannot => "what cannot be backed out",
+            Self::FixForward => "fix forward",
+            Self::Partial => "partial backout",
+            Self::Contingency => "what happens if the backout fails",
+            Self::Verification => "verification",
+            Self::Forward => "steps that lead forward",
+            Self::Procedure => "the way back",
+            Self::Security => "security",
+            Self::Impact => "impact",
+            Self::Annex => "the plan file",
+            Self::Prevention => "prevention",
+        }
+    }
+}
+
 /// Whether a heading, in plain form, speaks of how to need no way back.
 pub(crate) fn prevents(said: &str) -> bool {
     has(said, &["prevention", "preventive", "preventing", "avoiding", "best practice"])
@@ -65,16 +98,7 @@ pub(crate) fn topic(heading: &str) -> Option<Topic> {
         // `Trigger Argo CD to sync` is something to do.
         () if triggers_something(without_number(heading)) => return None,
         () if prevents(&said) => Topic::Prevention,
-        () if any(&[
-            "if backout fails",
-            "if the backout fails",
-            "if rollback fails",
-            "if the rollback fails",
-            "disaster recovery",
-        ]) =>
-        {
-            Topic::Contingency
-        }
+        () if fails_back(heading) || any(&["disaster recovery"]) => Topic::Contingency,
         () if any(&[
             "cannot be rollback",
             "cannot backout",

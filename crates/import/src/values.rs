@@ -155,6 +155,18 @@ pub(crate) fn length(text: &str, unit: Option<&str>) -> Option<Estimate> {
     (found && clear && total > 0.0).then(|| Estimate::Point(span(total)))
 }
 
+/// Whether a figure has two readings: `02:10` is a time of day, or two hours and ten
+/// minutes. `0:30` is a length, and so is what a column in hours and minutes holds.
+pub(crate) fn may_be_clock(text: &str, column: &str) -> bool {
+    let text = text.trim();
+    let two = |part: &str| part.len() == 2 && part.chars().all(|c| c.is_ascii_digit());
+    let said = crate::words::plain(column);
+    let stated =
+        ["hh mm", "h mm", "hour", "mm ss", "min sec"].iter().any(|unit| said.contains(unit));
+    text.split_once(':')
+        .is_some_and(|(hour, minute)| two(hour) && two(minute) && hour != "00" && !stated)
+}
+
 /// `15 min per node`, `5 min each`: how many there are is not said.
 fn is_per_piece(text: &str) -> bool {
     crate::words::plain(text).split(' ').any(|word| matches!(word, "per" | "each" | "every"))

@@ -53,6 +53,9 @@ pub(crate) fn without_number(text: &str) -> &str {
     let trimmed = text.trim();
     let digits = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(0);
     let rest = trimmed[digits..].trim_start_matches([')', ':', '-', ' ', '\u{2013}', '\u{2014}']);
+    if let Some((_, rest)) = crate::headings::roman(trimmed) {
+        return rest;
+    }
     if digits > 0 && !rest.is_empty() { rest } else { trimmed }
 }
 
@@ -100,8 +103,8 @@ pub(crate) fn leads_forward(heading: &str) -> bool {
         "known good",
         "reverse",
     ];
-    let again =
-        has(heading, &["redeploy", "reinstall", "again"]) && has(heading, &["new", "again"]);
+    // `Open again` undoes what was closed; `Deploy again` leads forward by its verb.
+    let again = has(heading, &["redeploy", "reinstall"]) && has(heading, &["new", "again"]);
     // `Only if the migration has run` is a condition, and leads nowhere.
     let condition =
         heading.split(' ').any(|word| matches!(word, "if" | "unless" | "only" | "when"));
@@ -147,7 +150,53 @@ pub(crate) fn leads_back(heading: &str) -> bool {
     };
     let joins =
         heading.contains(" and ") || heading.contains(" with ") || heading.contains(['&', '/']);
-    goes_back(heading) && !has(heading, &NO_WAY) && !(joins && BOTH.iter().any(|word| both(word)))
+    (goes_back(heading) || returns(heading))
+        && !has(heading, &NO_WAY)
+        && !(joins && BOTH.iter().any(|word| both(word)))
+}
+
+/// Whether a text in plain form names the return to what was there before: `Restoring
+/// the previous version`, `go back to version 2`.
+pub(crate) fn returns(text: &str) -> bool {
+    const ACTS: [&str; 9] = [
+        "restor",
+        "reinstall",
+        "redeploy",
+        "return",
+        "go back",
+        "going back",
+        "switch",
+        "reinstat",
+        "back to",
+    ];
+    const BEFORE: [&str; 9] = [
+        "previous",
+        "old",
+        "prior",
+        "former",
+        "earlier",
+        "original",
+        "last good",
+        "known good",
+        "last working",
+    ];
+    const WHAT: [&str; 10] = [
+        "version",
+        "release",
+        "build",
+        "state",
+        "image",
+        "deployment",
+        "environment",
+        "system",
+        "revision",
+        "configuration",
+    ];
+    has(text, &ACTS) && has(text, &BEFORE) && has(text, &WHAT)
+        || has(
+            text,
+            &["going back to", "go back to", "how to go back", "way back", "switching back"],
+        ) && !has(text, &["work", "normal"])
 }
 
 /// `Step 5: Restore Database`.

@@ -13,17 +13,35 @@ pub(super) fn read(text: &str) -> Result<Document, Unreadable> {
         .into_iter()
         .max_by_key(|(sign, _)| count(*sign))
         .map_or(b',', |(_, byte)| byte);
+    // The last line ends like the others, so that lines are counted alike.
+    let mut text = text.to_owned();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
         .from_reader(text.as_bytes());
     let mut rows: Rows = BTreeMap::new();
+    let mut lines: BTreeMap<usize, usize> = BTreeMap::new();
     let mut filled = 0;
-    for record in reader.records() {
-        let record =
-            record.map_err(|error| Unreadable::new(format!("this table is damaged: {error}")))?;
-        let line = record.position().map_or(0, |at| usize::try_from(at.line()).unwrap_or(0));
+    // Rows are numbered as they come, because one may take several lines. Where lines
+    // are empty, a number is left out: what follows is another table.
+    let (mut number, mut end) = (0_usize, 0_usize);
+    let mut record = csv::StringRecord::new();
+    loop {
+        let more = reader
+            .read_record(&mut record)
+            .map_err(|error| Unreadable::new(format!("this table is damaged: {error}")))?;
+        if !more {
+            break;
+        }
+        let breaks: usize = record.iter().map(|cell| cell.matches('\n').count()).sum();
+        let behind = usize::try_from(reader.position().line()).unwrap_or(0);
+        let line = behind.saturating_sub(breaks + 1).max(1);
+        number += if line > end + 1 && end > 0 { 2 } else { 1 };
+        end = line + breaks;
         let cells: BTreeMap<usize, String> = record
             .iter()
             .take(MOST_COLUMNS)
@@ -38,23 +56,26 @@ pub(super) fn read(text: &str) -> Result<Document, Unreadable> {
             )));
         }
         if !cells.is_empty() {
-            rows.insert(line, cells);
+            rows.insert(number, cells);
+            lines.insert(number, line);
         }
     }
-    // A row of several lines is no gap: number the rows as they come.
-    let lines: Vec<usize> = rows.keys().copied().collect();
-    let gapless: Rows =
-        rows.into_values().enumerate().map(|(index, row)| (index + 1, row)).collect();
-    let mut all = blocks("", &gapless, &BTreeSet::new());
+    let mut all = blocks("", &rows, &BTreeSet::new());
     all.retain(|block| !matches!(block.kind, Kind::Heading(..)));
     let line = |place: &mut Place| {
-        *place =
-            Place::line(lines.get(place.number.saturating_sub(1)).copied().unwrap_or(place.number));
+        *place = Place::line(lines.get(&place.number).copied().unwrap_or(place.number));
     };
     for block in &mut all {
         line(&mut block.place);
-        if let Kind::Table(table) = &mut block.kind {
-            table.rows.iter_mut().for_each(|row| line(&mut row.place));
+        match &mut block.kind {
+            Kind::Table(table) => table.rows.iter_mut().for_each(|row| line(&mut row.place)),
+            Kind::List(_, items) => {
+                for item in items {
+                    line(&mut item.place);
+                    item.blocks.iter_mut().for_each(|block| line(&mut block.place));
+                }
+            }
+            _ => {}
         }
     }
     Ok(Document { blocks: all, ..Document::default() })

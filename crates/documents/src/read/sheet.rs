@@ -7,7 +7,7 @@ use calamine::{DataRef, Reader, Xlsx};
 
 use super::package::Package;
 use super::{MOST_BLOCKS, Sight, Unreadable, comments, sheet_hidden};
-use crate::tree::{Block, Cell, Document, Inline, Kind, Place, Row, Table, text_of};
+use crate::tree::{Block, Cell, Document, Inline, Item, Kind, Place, Row, Table, text_of};
 use crate::workbook::FILE;
 
 /// Columns beyond this are not looked at.
@@ -158,6 +158,10 @@ fn flush(
         (first..=last).map(cell).collect()
     };
     let start = rows[0].0;
+    if let Some(items) = numbered(place, &rows) {
+        blocks.push(Block { place: place.at(start), kind: Kind::List(true, items) });
+        return;
+    }
     let mut table = Table::default();
     for (number, cells) in &rows {
         table.rows.push(Row { place: place.at(*number), cells: line(cells) });
@@ -178,6 +182,24 @@ fn flush(
             blocks.push(Block { place: place.at(*number), kind });
         }
     }
+}
+
+/// Rows of a number and a text each, counted from 1: a numbered list, without a head.
+fn numbered(place: &Place, rows: &[(usize, &BTreeMap<usize, String>)]) -> Option<Vec<Item>> {
+    let item = |(at, (row, cells)): (usize, &(usize, &BTreeMap<usize, String>))| {
+        let mut cells = cells.values();
+        let (number, text, more) = (cells.next()?, cells.next()?, cells.next());
+        let counts = number.trim().trim_end_matches(['.', ')']).parse() == Ok(at + 1);
+        let words = text.trim().contains(char::is_alphabetic);
+        let place = place.at(*row);
+        let kind = Kind::Paragraph(vec![Inline::plain(text.trim())]);
+        (counts && words && more.is_none()).then(|| Item {
+            place: place.clone(),
+            ticked: None,
+            blocks: vec![Block { place, kind }],
+        })
+    };
+    rows.iter().enumerate().map(item).collect()
 }
 
 /// The last column of a table: that of its head, and behind it those without a

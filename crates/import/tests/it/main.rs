@@ -7,7 +7,9 @@ mod hidden;
 mod hostile;
 mod negation;
 mod own;
+mod shapes;
 mod sources;
+mod trace;
 
 use std::path::{Path, PathBuf};
 
