@@ -153,7 +153,7 @@ pub(crate) enum Command {
     /// Stop a running step, with everything it started.
     Stop(StepArgs),
     /// Run a failed step again; or repeat a finished or skipped one.
-    Retry(StepArgs),
+    Retry(RetryArgs),
     /// Leave a step out.
     Skip(StepArgs),
     /// Put a step into the run, read from a YAML file.

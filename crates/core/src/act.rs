@@ -65,6 +65,9 @@ pub enum Act {
     Retry {
         /// The step.
         step: StepId,
+        /// Whether with another key.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        new_key: bool,
     },
     /// Ask the verifications of a step again.
     CheckAgain {
@@ -138,7 +141,7 @@ impl Act {
             Self::Acknowledge { step }
             | Self::Fail { step }
             | Self::Stop { step }
-            | Self::Retry { step }
+            | Self::Retry { step, .. }
             | Self::CheckAgain { step }
             | Self::Skip { step }
             | Self::Add { step, .. }
@@ -205,7 +208,8 @@ impl Act {
             Self::Acknowledge { step } => format!("acknowledge {step}"),
             Self::Fail { step } => format!("fail {step}"),
             Self::Stop { step } => format!("stop {step}"),
-            Self::Retry { step } => format!("retry {step}"),
+            Self::Retry { step, new_key: false } => format!("retry {step}"),
+            Self::Retry { step, new_key: true } => format!("retry {step} with another key"),
             Self::CheckAgain { step } => format!("check {step} again"),
             Self::Skip { step } => format!("skip {step}"),
             Self::Add { step, .. } => format!("add {step}"),

@@ -68,6 +68,8 @@ pub enum Command {
     Retry {
         /// The step.
         step: StepId,
+        /// Whether with another key, so that the target does not recognise it as a repeat.
+        new_key: bool,
     },
     /// Ask the verifications of a failed step, or of one in doubt, again.
     CheckAgain {
@@ -236,7 +238,7 @@ impl Command {
             Self::Acknowledge { step, .. } => Act::Acknowledge { step: step.clone() },
             Self::Fail { step, .. } => Act::Fail { step: step.clone() },
             Self::Stop { step } => Act::Stop { step: step.clone() },
-            Self::Retry { step } => Act::Retry { step: step.clone() },
+            Self::Retry { step, new_key } => Act::Retry { step: step.clone(), new_key: *new_key },
             Self::CheckAgain { step } => Act::CheckAgain { step: step.clone() },
             Self::Skip { step } => Act::Skip { step: step.clone() },
             Self::Add { step, after, before, .. } => {

@@ -214,6 +214,9 @@ pub enum Event {
     StepRetried {
         /// The step.
         step: StepId,
+        /// Whether the target is not to recognise it as a repeat.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        new_key: bool,
         /// Why.
         reason: String,
     },

@@ -202,7 +202,7 @@ pub fn act_of(offer: &Offer, run: Option<&RunState>) -> Option<Act> {
         Offer::Acknowledge { step } => Act::Acknowledge { step: step.clone() },
         Offer::Fail { step } => Act::Fail { step: step.clone() },
         Offer::Stop { step } => Act::Stop { step: step.clone() },
-        Offer::Retry { step } => Act::Retry { step: step.clone() },
+        Offer::Retry { step } => Act::Retry { step: step.clone(), new_key: false },
         Offer::CheckAgain { step } => Act::CheckAgain { step: step.clone() },
         Offer::Skip { step } => Act::Skip { step: step.clone() },
         Offer::Replace { step } => {

@@ -267,7 +267,7 @@ impl Offer {
             Act::Acknowledge { step } => Self::Acknowledge { step: step.clone() },
             Act::Fail { step } => Self::Fail { step: step.clone() },
             Act::Stop { step } => Self::Stop { step: step.clone() },
-            Act::Retry { step } => Self::Retry { step: step.clone() },
+            Act::Retry { step, .. } => Self::Retry { step: step.clone() },
             Act::CheckAgain { step } => Self::CheckAgain { step: step.clone() },
             Act::Skip { step } => Self::Skip { step: step.clone() },
             Act::Add { .. } => Self::Add,

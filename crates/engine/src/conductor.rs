@@ -26,7 +26,7 @@ use backout_core::choice::DecisionRequested;
 use backout_core::decide::decide;
 use backout_core::decision::decided;
 use backout_core::event::{Event, FailureEffect, Outcome, Reason};
-use backout_core::ids::{Epoch, StepId, TriggerId};
+use backout_core::ids::{Epoch, RunUid, StepId, TriggerId};
 use backout_core::intent::{Intent, Purpose, Timer};
 use backout_core::question::questions;
 use backout_core::record::{Actor, Record};
@@ -378,10 +378,21 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     fn intent(&self, index: usize) -> Event {
         let state = self.log.state();
         let (step, known) = (&state.steps()[index], &state.states()[index]);
-        let repeats_after_doubt = known.doubt.is_some() && !known.key.is_empty();
-        let key = match repeats_after_doubt {
+        // One key for a step and its action, whatever causes the repeat: a server that did it
+        // and failed to say so recognises it. In runs of version 1 only a doubt kept the key.
+        let repeats = match state.version() {
+            1 => known.doubt.is_some(),
+            _ => true,
+        };
+        let key = match repeats && !known.key.is_empty() {
             true => known.key.clone(),
-            false => format!("{}/{}/{}", state.run(), step.id, known.attempt + 1),
+            false => {
+                // A lost journal gives the name of a run away again; its random id not.
+                let uid = state.planned().uid.as_ref().map_or("", RunUid::as_str);
+                let uid = uid.get(..12).unwrap_or(uid);
+                let key = format!("{}/{}/{}", state.run(), step.id, known.attempt + 1);
+                if uid.is_empty() { key } else { format!("{key}/{uid}") }
+            }
         };
         Event::StepIntent {
             step: step.id.clone(),

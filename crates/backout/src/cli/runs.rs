@@ -126,6 +126,16 @@ pub(crate) struct StepArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    #[command(flatten)]
+    pub(crate) step: StepArgs,
+    /// With another key (`BACKOUT_KEY`, `key_header`): the target does not recognise it as a
+    /// repeat. For a target that answers a repeat with the failure it kept.
+    #[arg(long)]
+    pub(crate) new_key: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct AddArgs {
     /// The run, or its change.
     pub(crate) run: String,

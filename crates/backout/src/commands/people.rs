@@ -17,8 +17,8 @@ use super::invoke::warn_of_missing_baselines;
 use super::submit::{open, send, then};
 use crate::app::App;
 use crate::cli::{
-    AckArgs, AddArgs, AssignArgs, OptionArgs, ReplaceArgs, ResolveArgs, RunActArgs, StepArgs,
-    Verdict,
+    AckArgs, AddArgs, AssignArgs, OptionArgs, ReplaceArgs, ResolveArgs, RetryArgs, RunActArgs,
+    StepArgs, Verdict,
 };
 use crate::failure::{Exit, Failure, colour};
 
@@ -96,9 +96,10 @@ pub(super) async fn fail(app: &App, args: &StepArgs) -> Done {
     about_step(app, args, command, |step| format!("{step} has failed.")).await
 }
 
-pub(super) async fn retry(app: &App, args: &StepArgs) -> Done {
+pub(super) async fn retry(app: &App, args: &RetryArgs) -> Done {
     let said = |step: &StepId| format!("{step} will run again.");
-    about_step(app, args, |step| Command::Retry { step }, said).await
+    let new_key = args.new_key;
+    about_step(app, &args.step, |step| Command::Retry { step, new_key }, said).await
 }
 
 pub(super) async fn skip(app: &App, args: &StepArgs) -> Done {

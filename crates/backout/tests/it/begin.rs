@@ -182,3 +182,34 @@ fn a_lost_journal_makes_no_step_done() {
     assert_eq!(stage.newest_run().as_deref(), Some("CHG7-2"), "no name is given away twice");
     assert_eq!(stage.read("effects"), "wrong\nright\n");
 }
+
+/// A target that did it and failed to say so recognises each repeat, whoever asks for it.
+#[test]
+fn every_repeat_has_the_same_key() {
+    let stage = Stage::new();
+    let run = "shell: 'echo $BACKOUT_KEY >> keys; test $(wc -l < keys) -ge 4'";
+    stage.plan(&format!(
+        "  - {{id: a, owner: ann, run: {{{run}}}, effect: keyed, retry: {{attempts: 2, pause: 10ms}}}}\n"
+    ));
+    stage.say("invoke plan.backout.yaml --as lead --reason why --plain").expect(20);
+    stage.say("retry CHG7 a --as lead --reason again").expect(0);
+    stage.say("resume CHG7 --as lead --plain").expect(10);
+    let keys = stage.read("keys");
+    let keys: Vec<&str> = keys.lines().collect();
+    assert_eq!(keys.len(), 4, "{keys:?}");
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+}
+
+/// A target that keeps its failure for a key is asked with another one.
+#[test]
+fn a_person_can_give_a_repeat_another_key() {
+    let stage = Stage::new();
+    let run = "shell: 'echo $BACKOUT_KEY >> keys; test $(wc -l < keys) -ge 2'";
+    stage.plan(&format!("  - {{id: a, owner: ann, run: {{{run}}}, effect: keyed}}\n"));
+    stage.say("invoke plan.backout.yaml --as lead --reason why --plain").expect(20);
+    stage.say("retry CHG7 a --new-key --as lead --reason again").expect(0);
+    stage.say("resume CHG7 --as lead --plain").expect(10);
+    let keys = stage.read("keys");
+    let keys: Vec<&str> = keys.lines().collect();
+    assert_ne!(keys[0], keys[1]);
+}

@@ -61,10 +61,10 @@ pub(super) fn events(
             }
             vec![asked]
         }
-        Command::Retry { step } => {
+        Command::Retry { step, new_key } => {
             goes_on(state, step, act)?;
             is_on_option(state, step, act)?;
-            vec![Event::StepRetried { step: step.clone(), reason }]
+            vec![Event::StepRetried { step: step.clone(), new_key: *new_key, reason }]
         }
         Command::Skip { step } => vec![Event::StepSkipped { step: step.clone(), reason }],
         Command::Add { step, after, before, not_before } => vec![Event::StepAdded {

@@ -104,7 +104,12 @@ impl RunState {
                     state.attested = false;
                 }
             }
-            Event::StepRetried { reason, .. } => {
+            Event::StepRetried { reason, new_key, .. } => {
+                // What is finished is done anew, and the target must not take it for the repeat
+                // of what it did. What failed, or is in doubt, may have been done.
+                if *new_key || state.status.is_settled() {
+                    state.key.clear();
+                }
                 state.failures = 0;
                 state.recoveries = 0;
                 state.doubt = None;

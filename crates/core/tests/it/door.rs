@@ -50,7 +50,7 @@ fn commands(step: &StepId) -> Vec<(&'static str, Command)> {
         ("ack", Command::Acknowledge { step: step.clone(), note: None, attached: Vec::new() }),
         ("fail", Command::Fail { step: step.clone(), evidence: Evidence::default() }),
         ("stop", Command::Stop { step: step.clone() }),
-        ("retry", Command::Retry { step: step.clone() }),
+        ("retry", Command::Retry { step: step.clone(), new_key: false }),
         ("check-again", Command::CheckAgain { step: step.clone() }),
         ("skip", Command::Skip { step: step.clone() }),
         (
@@ -306,7 +306,7 @@ fn request_of(state: &RunState, offer: &Offer) -> Option<Request> {
         }
         Offer::Fail { step } => Command::Fail { step, evidence },
         Offer::Stop { step } => Command::Stop { step },
-        Offer::Retry { step } => Command::Retry { step },
+        Offer::Retry { step } => Command::Retry { step, new_key: false },
         Offer::CheckAgain { step } => Command::CheckAgain { step },
         Offer::Skip { step } => Command::Skip { step },
         Offer::Replace { step } => {

@@ -384,7 +384,7 @@ fn another_try_is_another_watch() {
     night.all_well(1);
     night.due(10);
     assert_eq!(night.0.release().baked.len(), 1);
-    night.sends(11, Command::Retry { step: StepId::new("a").expect("a name") });
+    night.sends(11, Command::Retry { step: StepId::new("a").expect("a name"), new_key: false });
     assert!(night.0.release().baked.is_empty());
 }
 

@@ -88,7 +88,7 @@ fn what_one_try_did_is_not_unsaid_by_another() {
     let unknown = || Told::Happens(failed("a", 1, FailureEffect::Unknown));
     let nothing = |attempt| Told::Happens(failed("a", attempt, FailureEffect::None));
     let done = |attempt| Told::Happens(succeeded("a", attempt));
-    let again = || Told::Sends(Command::Retry { step: step("a") });
+    let again = || Told::Sends(Command::Retry { step: step("a"), new_key: false });
     let skipped = || Told::Sends(Command::Skip { step: step("a") });
     let doubt = |attempt| {
         Told::Happens(Event::StepInDoubt {

@@ -7,9 +7,9 @@ use backout_core::authority::identify;
 use backout_core::choice::Verb;
 use backout_core::command::{AttestedStep, Command, Request};
 use backout_core::duration::Span;
-use backout_core::event::{Attested, Direction, Evidence, Outcome, RunPlanned};
+use backout_core::event::{Attested, Direction, Event, Evidence, Outcome, RunPlanned};
 use backout_core::handle::{Facts, first_vote, handle};
-use backout_core::ids::{OptionId, RoleId, StepId};
+use backout_core::ids::{OptionId, RoleId, RunUid, StepId};
 use backout_core::people::{Account, PersonId};
 use backout_core::plan::{Effect, Permission, Step};
 use backout_core::policy::Policy;
@@ -160,7 +160,7 @@ fn holding() -> backout_core::plan::Plan {
 async fn a_failed_step_is_not_holding() {
     let mut stage = Stage::new(holding()).await;
     assert!(matches!(stage.coordinate().await, Died::Ended(End::Holding)));
-    say(&mut stage.log().await, Command::Retry { step: id("a") }).await;
+    say(&mut stage.log().await, Command::Retry { step: id("a"), new_key: false }).await;
     stage.hands.fail(&id("a"));
     let ended = stage.coordinate().await;
     assert!(matches!(ended, Died::Ended(End::Waiting)), "{ended:?}");
@@ -215,7 +215,10 @@ async fn a_step_that_was_left_behind_is_not_checked_again() {
     stage.coordinate().await;
     let mut log = stage.log().await;
     say(&mut log, Command::SwitchOption { option: option("full") }).await;
-    for command in [Command::CheckAgain { step: id("flag") }, Command::Retry { step: id("flag") }] {
+    for command in [
+        Command::CheckAgain { step: id("flag") },
+        Command::Retry { step: id("flag"), new_key: false },
+    ] {
         let said = say(&mut log, command).await;
         assert!(matches!(said, Submitted::Refused(_)), "{said:?}");
     }
@@ -324,4 +327,56 @@ async fn a_doubt_is_written_whoever_writes_beside_it() {
         assert_eq!(log.state().states()[0].status, Status::InDoubt, "seed {seed}");
         assert_eq!(stage.hands.effects(&id("a")), 1, "seed {seed}");
     }
+}
+
+/// One key for a step and its action, whatever causes the repeat; another one where it is done
+/// anew, is another action, or a person says so.
+#[tokio::test]
+async fn a_key_stays_with_the_step_and_its_action() {
+    let keys = async |stage: &Stage| -> Vec<String> {
+        let records = stage.records().await;
+        let events = records.into_iter().flat_map(|record| record.events);
+        let key = |event| match event {
+            Event::StepIntent { key, .. } => Some(key),
+            _ => None,
+        };
+        events.filter_map(key).collect()
+    };
+    let retry = |new_key| Command::Retry { step: id("a"), new_key };
+    let again = [
+        ("failed", retry(false), true),
+        ("failed", retry(true), false),
+        ("finished", retry(false), false),
+        ("in doubt", Command::Resolve { step: id("a"), answer: Answer::DidNotHappen }, true),
+        ("failed", replace_by_unchecked(), false),
+    ];
+    for (stands, command, same) in again {
+        let steps = json!([
+            plans::automatic("a", Effect::Opaque, &[]),
+            {"id": "last", "owner": "ann", "after": ["a"], "manual": "Look."},
+        ]);
+        let mut stage = Stage::new(plans::plan(&steps)).await;
+        match stands {
+            "failed" => stage.hands.fail(&id("a")),
+            "in doubt" => stage.hands.die(&id("a"), Die::AfterEffect),
+            _ => {}
+        }
+        stage.coordinate().await;
+        stage.coordinate().await;
+        say(&mut stage.log().await, command.clone()).await;
+        stage.coordinate().await;
+        let keys = keys(&stage).await;
+        let [first, second, ..] = &keys[..] else { panic!("{stands}, {command:?}: {keys:?}") };
+        assert_eq!(first == second, same, "{stands}, {command:?}: {keys:?}");
+    }
+    // The random id of the run is part of it: its name may be given away again.
+    let steps = json!([plans::automatic("a", Effect::Keyed, &[])]);
+    let mut all = Vec::new();
+    for uid in ["0123456789abcdef", "fedcba9876543210"] {
+        let uid = RunUid::new(uid).ok();
+        let mut stage = Stage::of(RunPlanned { uid, ..plans::planned(plans::plan(&steps)) }).await;
+        stage.coordinate().await;
+        all.extend(keys(&stage).await);
+    }
+    assert_ne!(all[0], all[1]);
 }

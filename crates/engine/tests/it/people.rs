@@ -255,7 +255,7 @@ fn the_default_authority_is_the_table_in_its_documentation() {
         (Act::Acknowledge { step: step.clone() }, owner.to_vec()),
         (Act::Fail { step: step.clone() }, owner.to_vec()),
         (Act::Stop { step: step.clone() }, all.to_vec()),
-        (Act::Retry { step: step.clone() }, all.to_vec()),
+        (Act::Retry { step: step.clone(), new_key: false }, all.to_vec()),
         (Act::CheckAgain { step: step.clone() }, all.to_vec()),
         (Act::Resolve { step: step.clone(), answer }, all.to_vec()),
         (Act::Attest { step: step.clone(), also: Vec::new(), what }, vec!["lead"]),

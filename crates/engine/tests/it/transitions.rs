@@ -88,7 +88,7 @@ fn events() -> Vec<(&'static str, Event)> {
             "stop requested",
             Event::StepStopRequested { step: step.clone(), attempt: 1, reason: reason() },
         ),
-        ("retried", Event::StepRetried { step: step.clone(), reason: reason() }),
+        ("retried", Event::StepRetried { step: step.clone(), new_key: false, reason: reason() }),
         ("attested done", attested(Attested::Done)),
         ("attested failed", attested(Attested::Failed)),
         ("skipped", Event::StepSkipped { step: step.clone(), reason: reason() }),

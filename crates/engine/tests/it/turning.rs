@@ -100,11 +100,14 @@ fn what_is_added_stands_on_its_side_of_the_turn() {
     // Nor is a stage done again: what is undone would be there anew.
     let error = Illegal::Release("the run does not go forward");
     let retry = |name: &str| Refusal::NotPossible {
-        act: Box::new(Act::Retry { step: step(name) }),
+        act: Box::new(Act::Retry { step: step(name), new_key: false }),
         error: error.clone(),
     };
     for name in ["a", "drop"] {
-        assert_eq!(night.refuses(5, Command::Retry { step: step(name) }), retry(name));
+        assert_eq!(
+            night.refuses(5, Command::Retry { step: step(name), new_key: false }),
+            retry(name)
+        );
     }
     assert!(starts(&mut night, 6).is_empty(), "nothing goes forward");
 }
@@ -129,7 +132,7 @@ fn what_is_done_anew_is_watched_anew() {
         assert!(night.open().is_some());
         let anew = match is_added {
             true => add("b", "a"),
-            false => Command::Retry { step: step("a") },
+            false => Command::Retry { step: step("a"), new_key: false },
         };
         night.sends(202, anew);
         assert!(night.0.release().watched.is_none());
@@ -338,7 +341,7 @@ fn another_try_brings_something_else() {
     night.moves(1, "base", State::Ok, Meaning::Healthy);
     night.moves(2, "new", State::Firing, Meaning::Breach);
     night.due(2);
-    night.sends(3, Command::Retry { step: step("a") });
+    night.sends(3, Command::Retry { step: step("a"), new_key: false });
     night.says(4, Choice::Continue);
     night.happens(5, vec![intent("a", 2), succeeded("a", 2)]);
     let seen = &night.0.release().triggers[&id("new")];
