@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use backout_core::plan::{Run, Stdin, Text};
 
 use crate::output::{Output, Summary, Tail};
+use crate::process::processes;
 use crate::secrets::{NoSecret, Secrets};
 
 /// How long a command has to end after it was asked to, before it is killed.
@@ -289,47 +290,10 @@ fn alive() -> Vec<String> {
         .collect()
 }
 
-/// What the kernel says about a living process.
-struct Process {
-    pid: i32,
-    parent: i32,
-    group: i32,
-    session: i32,
-}
-
-/// Every living process.
-fn processes() -> Vec<Process> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let mut found = Vec::new();
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        // `pid (comm) state ppid pgrp session …`; comm may hold anything, so cut
-        // behind its last `)`.
-        let fields: Vec<&str> =
-            stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
-        let number = |index: usize| fields.get(index).and_then(|field| field.parse::<i32>().ok());
-        let is_zombie = fields.first().is_some_and(|state| *state == "Z");
-        if let (Some(parent), Some(group), Some(session), false) =
-            (number(1), number(2), number(3), is_zombie)
-        {
-            found.push(Process { pid, parent, group, session });
-        }
-    }
-    found
-}
-
 /// Whether anything of a group is alive. The kernel's own answer counts the dead
 /// that nobody has collected yet.
 fn in_group(group: Pid) -> bool {
     processes().iter().any(|process| process.group == group.as_raw_nonzero().get())
-}
-
-/// Living processes of a session, its leader left out.
-pub(crate) fn in_session(leader: i32) -> Vec<i32> {
-    let member = |process: &Process| process.session == leader && process.pid != leader;
-    processes().into_iter().filter(member).map(|process| process.pid).collect()
 }
 
 /// Living processes below this one. A supervisor adopts the orphans of its

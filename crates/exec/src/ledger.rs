@@ -39,7 +39,7 @@ use backout_core::plan::{Action, Source, Step};
 use backout_engine::hands::Report;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::command;
+use crate::process::{self, Birth};
 
 /// What a supervisor is asked to do. Holds references to secrets, never a secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,13 +68,6 @@ impl Request {
     }
 }
 
-/// Tells one running of the machine from the next.
-#[must_use]
-pub fn boot_id() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
-}
-
 /// Who decides about a dispatch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "snake_case")]
@@ -83,8 +76,10 @@ pub enum Claim {
     Supervisor {
         /// Its process, which leads a session of its own.
         pid: i32,
-        /// The running of the machine that the number belongs to.
-        boot: String,
+        /// When that process began, and where its number counts: numbers are used again, and
+        /// after a restart of a container with the same running of the machine.
+        #[serde(flatten)]
+        birth: Birth,
         /// What it accepted.
         id: Box<AttemptId>,
     },
@@ -111,6 +106,15 @@ struct Mark {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     root: PathBuf,
+}
+
+/// What waiting for an attempt came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// Nothing of it is alive.
+    Ended,
+    /// It is past its deadline, and something of it is alive that cannot be ended.
+    Unended,
 }
 
 /// One dispatch of an attempt.
@@ -421,11 +425,11 @@ impl Dispatch {
         File::create(self.folder.join(name))
     }
 
-    /// Waits until nothing of it is alive.
+    /// Waits until nothing of it is alive, or until it is past its deadline and cannot be ended.
     ///
     /// # Errors
     /// When the locks cannot be used.
-    pub fn wait(&self) -> io::Result<()> {
+    pub fn wait(&self) -> io::Result<Waited> {
         let supervisor = open_lock(&self.folder.join("supervisor.lock"))?;
         flock(&supervisor, FlockOperation::LockShared)?;
         drop(supervisor);
@@ -435,12 +439,17 @@ impl Dispatch {
         while !self.has_ended()?
             && (is_locked(&self.folder.join("processes.lock"))? || self.is_alive_by_session()?)
         {
-            if deadline.is_some_and(|deadline| self.age().is_some_and(|age| age > deadline)) {
+            let late = deadline.and_then(|deadline| self.age()?.checked_sub(deadline));
+            if late.is_some() {
                 self.end_session(Signal::KILL);
+            }
+            // What cannot be ended is in doubt then, and not running.
+            if late.is_some_and(|late| late > UNENDED) {
+                return Ok(Waited::Unended);
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        Ok(())
+        Ok(Waited::Ended)
     }
 
     /// The supervisor's process, if it is alive.
@@ -466,21 +475,21 @@ impl Dispatch {
 
     /// Living processes of the supervisor's session, the supervisor left out.
     fn session(&self) -> io::Result<Vec<i32>> {
-        let Some(Claim::Supervisor { pid, boot, .. }) = self.claimed()? else {
+        let Some(Claim::Supervisor { pid, birth, .. }) = self.claimed()? else {
             return Ok(Vec::new());
         };
-        // After a restart of the machine the number belongs to somebody else.
-        if boot != boot_id() {
-            return Ok(Vec::new());
-        }
-        Ok(command::in_session(pid))
+        Ok(birth.session_of(pid))
     }
 
-    /// Ends what is left of a step whose supervisor is gone.
+    /// Ends what is left of a step whose supervisor is gone. Only what says in its environment
+    /// that it belongs to this attempt: nothing is killed by its number alone.
     pub fn end_session(&self, signal: Signal) {
+        let Ok(request) = self.request() else { return };
         for pid in self.session().unwrap_or_default() {
-            if let Some(pid) = Pid::from_raw(pid) {
-                let _ = kill_process(pid, signal);
+            if let Some(process) = Pid::from_raw(pid)
+                && process::is_of(pid, &request.id)
+            {
+                let _ = kill_process(process, signal);
             }
         }
     }
@@ -563,6 +572,9 @@ fn fence(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// How long what is past its deadline is waited for, while it is being ended.
+const UNENDED: Duration = Duration::from_secs(10);
+
 fn open_lock(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
@@ -624,7 +636,7 @@ mod tests {
     }
 
     fn supervisor() -> Claim {
-        Claim::Supervisor { pid: 1, boot: boot_id(), id: Box::new(request(1).id) }
+        Claim::Supervisor { pid: 1, birth: Birth::of_this_process(), id: Box::new(request(1).id) }
     }
 
     #[test]
@@ -720,7 +732,11 @@ mod tests {
             let request = request(1);
             ledger.begin_run(&request.id.run, None).expect("begun");
             let dispatch = ledger.begin(&request).expect("made");
-            let claim = Claim::Supervisor { pid: 1, boot: boot_id(), id: Box::new(other.clone()) };
+            let claim = Claim::Supervisor {
+                pid: 1,
+                birth: Birth::of_this_process(),
+                id: Box::new(other.clone()),
+            };
             assert!(dispatch.claim(&claim).expect("asked"));
             let seen = ledger.observe(&request.id, Epoch(1)).expect("readable");
             assert_eq!(seen, Observation::Vanished(DoubtCause::LedgerForeign), "{other:?}");

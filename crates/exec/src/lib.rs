@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod local;
 pub mod output;
 pub mod probe;
+pub mod process;
 pub mod secrets;
 pub mod sql;
 pub mod supervise;

@@ -17,7 +17,7 @@ use backout_core::plan::Step;
 use backout_engine::fault::{self, Point};
 use backout_engine::hands::{Hands, Patience, Report, Task, Unreadable, Verdict, World};
 
-use crate::ledger::{Dispatch, Ledger, Request};
+use crate::ledger::{Dispatch, Ledger, Request, Waited};
 use crate::probe;
 
 /// Hands on this machine: a supervisor process for each attempt.
@@ -125,7 +125,11 @@ impl Hands for LocalHands {
         let waiting = dispatch.clone();
         let waited = tokio::task::spawn_blocking(move || waiting.wait()).await;
         match waited {
-            Ok(Ok(())) => Self::outcome(&dispatch, id),
+            Ok(Ok(Waited::Ended)) => Self::outcome(&dispatch, id),
+            Ok(Ok(Waited::Unended)) => vanished(
+                DoubtCause::Deadline,
+                "it is past its time-out, and something that it may have left cannot be ended",
+            ),
             Ok(Err(error)) => vanished(DoubtCause::LedgerLost, &error.to_string()),
             Err(error) => vanished(DoubtCause::LedgerLost, &error.to_string()),
         }

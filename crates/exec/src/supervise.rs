@@ -21,7 +21,8 @@ use backout_engine::hands::Report;
 use crate::command::{self, Prepared, StopReason};
 use crate::files::{self, RestoreError};
 use crate::http::{self, NoAnswer};
-use crate::ledger::{self, Claim, Dispatch, Request};
+use crate::ledger::{Claim, Dispatch, Request};
+use crate::process::Birth;
 use crate::secrets::Secrets;
 use crate::sql::{Databases, SqlError};
 use crate::terminal::printable;
@@ -44,7 +45,7 @@ pub async fn supervise(folder: &Path) -> io::Result<()> {
     let stop = listen()?;
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
     let id = Box::new(request.id.clone());
-    if !dispatch.claim(&Claim::Supervisor { pid, boot: ledger::boot_id(), id })? {
+    if !dispatch.claim(&Claim::Supervisor { pid, birth: Birth::of_this_process(), id })? {
         return Err(io::Error::other("this attempt was given up before it began"));
     }
     fault::point(Point::Accepted, &step);
