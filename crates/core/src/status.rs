@@ -159,6 +159,8 @@ pub struct StepState {
     pub attempt: u32,
     /// The key of the last try.
     pub key: String,
+    /// Whether the last try repeats one before it, which may have had its effect.
+    pub repeats: bool,
     /// Digest of the record in which the intent of the last try stands.
     pub intent: Option<Digest>,
     /// How often it was repeated after a crash since a person last looked at it.
@@ -213,6 +215,7 @@ impl StepState {
             status: Status::Pending,
             attempt: 0,
             key: String::new(),
+            repeats: false,
             intent: None,
             recoveries: 0,
             failures: 0,

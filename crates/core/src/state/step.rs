@@ -30,6 +30,7 @@ impl RunState {
                 }
                 state.took_earlier = state.took;
                 state.attempt = *attempt;
+                state.repeats = !state.key.is_empty() && state.key == *key;
                 state.key.clone_from(key);
                 state.started = state.started.or(Some(record.at));
                 state.confirmed = false;

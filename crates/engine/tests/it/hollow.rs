@@ -380,3 +380,30 @@ async fn a_key_stays_with_the_step_and_its_action() {
     }
     assert_ne!(all[0], all[1]);
 }
+
+/// What a repeat would do a second time is looked for first. What is finished is done anew.
+#[tokio::test]
+async fn a_verifiable_step_is_looked_at_before_it_is_repeated() {
+    for (effect, fails, effects) in [
+        (Effect::Verifiable, true, 1),
+        (Effect::Verifiable, false, 2),
+        (Effect::Idempotent, true, 2),
+    ] {
+        let steps = json!([
+            plans::automatic("a", effect, &[]),
+            {"id": "last", "owner": "ann", "after": ["a"], "manual": "Look."},
+        ]);
+        let mut stage = Stage::new(plans::plan(&steps)).await;
+        if fails {
+            stage.hands.fail(&id("a"));
+        }
+        stage.coordinate().await;
+        say(&mut stage.log().await, Command::Retry { step: id("a"), new_key: false }).await;
+        stage.coordinate().await;
+        let log = stage.log().await;
+        assert_eq!(log.state().states()[0].status, Status::Succeeded, "{effect}, {fails}");
+        assert_eq!(stage.hands.effects(&id("a")), effects, "{effect}, {fails}");
+        let said = &log.state().states()[0].evidence.summary;
+        assert_eq!(said.contains("not run again"), effects == 1, "{said}");
+    }
+}
