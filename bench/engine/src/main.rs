@@ -12,7 +12,7 @@ use backout_core::attempt::AttemptId;
 use backout_core::command::{Command, Request};
 use backout_core::doubt::Observation;
 use backout_core::event::Evidence;
-use backout_core::ids::{Epoch, RoleId, StepId};
+use backout_core::ids::{Epoch, RoleId, RunId, StepId};
 use backout_core::people::{Account, PersonId};
 use backout_core::plan::Step;
 use backout_core::policy::Policy;
@@ -41,6 +41,9 @@ impl Hands for Idle {
     }
     async fn observe(&self, _: &AttemptId, _: Epoch) -> Result<Observation, Unreadable> {
         Ok(Observation::NeverAccepted)
+    }
+    async fn noted(&self, _: &RunId) -> Result<Vec<AttemptId>, Unreadable> {
+        Ok(Vec::new())
     }
     async fn attach(&self, _: &AttemptId) -> Report {
         Report::Done(Evidence::default())

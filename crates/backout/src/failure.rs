@@ -214,6 +214,9 @@ impl From<backout_engine::Stopped> for Failure {
             backout_engine::Stopped::Write(error) => error.into(),
             backout_engine::Stopped::Open(error) => error.into(),
             fenced @ backout_engine::Stopped::Fenced(_) => Self::of(&fenced),
+            suspect @ backout_engine::Stopped::Suspect(_) => Self::refused(suspect.to_string())
+                .hint("nothing was started: what the log forgot could run a second time")
+                .hint("put the whole journal back, then `backout resume RUN`; or begin anew: `backout invoke PLAN --again`"),
             unreadable @ backout_engine::Stopped::Hands(_) => Self::of(&unreadable).hint(
                 "nothing was decided about the step; free the disk or mend the folder, then `backout resume RUN`",
             ),

@@ -40,4 +40,22 @@ impl RunState {
             intent: known.intent?,
         })
     }
+
+    /// The attempts that an executor took up and this log does not know: the log has lost its
+    /// end, or is an older copy. `noted` is what the executor wrote down about this run.
+    pub fn unknown<'a>(
+        &self,
+        noted: &'a [AttemptId],
+    ) -> impl Iterator<Item = &'a AttemptId> + use<'a, '_> {
+        let is_known = |id: &AttemptId| {
+            let Ok(index) = self.position(&id.step) else { return false };
+            let known = &self.states[index];
+            match known.attempt == id.attempt {
+                true => known.intent == Some(id.intent),
+                false => known.attempt > id.attempt,
+            }
+        };
+        let of_this_run = |id: &AttemptId| id.run == self.run && id.uid == self.planned.uid;
+        noted.iter().filter(move |id| of_this_run(id) && !is_known(id))
+    }
 }

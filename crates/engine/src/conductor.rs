@@ -91,6 +91,15 @@ pub enum Stopped {
     /// What was noted about a step could not be read.
     #[error(transparent)]
     Hands(#[from] Unreadable),
+    /// Steps were carried out that the log does not know: it has lost its end, or is an older
+    /// copy. Nothing starts on it.
+    #[error("the log has lost its end: it does not know {}", shown(.0))]
+    Suspect(Vec<AttemptId>),
+}
+
+fn shown(attempts: &[AttemptId]) -> String {
+    let shown = attempts.iter().map(|id| format!("attempt {} at {}", id.attempt, id.step));
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// Whoever wants to see what happens: a terminal, a script, a test.
@@ -199,6 +208,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         if let Some((outcome, _)) = self.log.state().finished() {
             return Ok(End::Finished(outcome.clone()));
         }
+        self.is_whole(observer).await?;
         self.take_over(observer).await?;
         self.recover(observer).await?;
         loop {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence, Fact, FailureEffect, RunPlanned, Verified};
-use backout_core::ids::{BaselineId, Epoch, SourceId};
+use backout_core::ids::{BaselineId, Epoch, RunId, SourceId};
 use backout_core::plan::{Baseline, Source, Step};
 
 /// An attempt at a step, with everything needed to carry it out.
@@ -128,6 +128,13 @@ pub trait Hands: Send + Sync + 'static {
         id: &AttemptId,
         by: Epoch,
     ) -> impl Future<Output = Result<Observation, Unreadable>> + Send;
+
+    /// Every attempt of a run that was accepted, in any order.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: nothing may be concluded then.
+    fn noted(&self, run: &RunId)
+    -> impl Future<Output = Result<Vec<AttemptId>, Unreadable>> + Send;
 
     /// Waits for the end of an attempt that is running, or reads how it ended.
     fn attach(&self, id: &AttemptId) -> impl Future<Output = Report> + Send;

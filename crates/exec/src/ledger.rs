@@ -241,6 +241,22 @@ impl Ledger {
         Ok(found.into_iter().map(|(_, folder)| Dispatch { folder }).collect())
     }
 
+    /// Every attempt of a run that a supervisor accepted.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn noted(&self, run: &RunId) -> io::Result<Vec<AttemptId>> {
+        let mut noted = Vec::new();
+        for step in folders_of(&self.run_folder(run).join("steps"))? {
+            for dispatch in folders_of(&step)? {
+                if let Some(Claim::Supervisor { id, .. }) = Dispatch::at(&dispatch).claimed()? {
+                    noted.push(*id);
+                }
+            }
+        }
+        Ok(noted)
+    }
+
     /// The latest dispatch of any attempt at a step that somebody accepted or may
     /// still accept, with the attempt's number.
     ///
@@ -560,6 +576,22 @@ impl Dispatch {
         let name = self.folder.file_name()?.to_str()?;
         name.split_once('.')?.1.parse().ok()
     }
+}
+
+/// The folders in a folder; none where that is not there.
+fn folders_of(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
 }
 
 /// Makes sure that the dispatch in this folder, if nobody accepted it, is never accepted.

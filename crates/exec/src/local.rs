@@ -12,7 +12,7 @@ use tokio::process::Command;
 use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence, FailureEffect};
-use backout_core::ids::Epoch;
+use backout_core::ids::{Epoch, RunId};
 use backout_core::plan::Step;
 use backout_engine::fault::{self, Point};
 use backout_engine::hands::{Hands, Patience, Report, Task, Unreadable, Verdict, World};
@@ -110,6 +110,10 @@ impl Hands for LocalHands {
     async fn observe(&self, id: &AttemptId, by: Epoch) -> Result<Observation, Unreadable> {
         let observed = self.ledger.observe(id, by);
         observed.map_err(|error| Unreadable(error.to_string()))
+    }
+
+    async fn noted(&self, run: &RunId) -> Result<Vec<AttemptId>, Unreadable> {
+        self.ledger.noted(run).map_err(|error| Unreadable(error.to_string()))
     }
 
     async fn attach(&self, id: &AttemptId) -> Report {

@@ -244,6 +244,11 @@ impl Hands for SimHands {
         })
     }
 
+    /// Nothing: tests cut the log of a simulated run on purpose.
+    async fn noted(&self, _: &RunId) -> Result<Vec<AttemptId>, Unreadable> {
+        Ok(Vec::new())
+    }
+
     async fn attach(&self, id: &AttemptId) -> Report {
         let (run, step, attempt) = (&id.run, &id.step, id.attempt);
         self.pace.step().await;

@@ -293,6 +293,8 @@ struct Checked {
 pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
     let run = run_ref::find(app, args.run.as_deref()).await?;
     let journal = app.existing_journal()?;
+    // Read before the log: an intent is in the log before anything is noted about it.
+    let noted = app.ledger().noted(&run)?;
     let stored = journal.read(&run, Seq(0)).await?;
     let mut chain = Chain::new(run.clone());
     let mut checked = Checked::default();
@@ -316,6 +318,14 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
         }
         for event in &record.events {
             check_evidence(app, &run, event, &mut checked);
+        }
+    }
+    if let Some(state) = state.as_ref().filter(|_| checked.problems.is_empty()) {
+        for id in state.unknown(&noted) {
+            checked.problems.push(format!(
+                "the log has lost its end: attempt {} at {} was carried out, and it does not know that",
+                id.attempt, id.step
+            ));
         }
     }
     let (tail, digest) = (chain.tail(), state.as_ref().map(|state| state.planned().plan_digest));

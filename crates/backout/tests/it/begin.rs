@@ -213,3 +213,37 @@ fn a_person_can_give_a_repeat_another_key() {
     let keys: Vec<&str> = keys.lines().collect();
     assert_ne!(keys[0], keys[1]);
 }
+
+/// A log that lost its end does not look whole, and nothing runs again on it.
+#[test]
+fn a_log_that_lost_its_end_is_noticed() {
+    let steps: String = ["a", "b", "c"]
+        .map(|id| {
+            let run = format!("run: {{shell: 'echo {id} >> effects'}}{CHECKED}");
+            format!("  - {{id: {id}, owner: ann, {run}}}\n")
+        })
+        .concat();
+    let invoke = "invoke plan.backout.yaml --as lead --reason why --plain";
+    let mut noticed = 0;
+    for cut in 1..8 {
+        let stage = Stage::new();
+        stage.plan(&steps);
+        stage.say(invoke).expect(0);
+        let db = rusqlite::Connection::open(stage.state.join("journal.db")).expect("opened");
+        let last: i64 =
+            db.query_row("SELECT max(seq) FROM record", [], |row| row.get(0)).expect("a record");
+        db.execute("DELETE FROM record WHERE seq > ?1", [last - cut]).expect("cut");
+        drop(db);
+        let resumed = stage.say("resume CHG7-1 --as lead --plain");
+        let whole = stage.say("verify CHG7-1");
+        let effects = stage.read("effects");
+        assert_eq!(effects, "a\nb\nc\n", "cut {cut}: {} {}", resumed.out, resumed.err);
+        if resumed.code == Some(30) {
+            noticed += 1;
+            resumed.says("the log has lost its end").says("--again");
+            whole.expect(1).says("the log has lost its end");
+        }
+    }
+    println!("{noticed} of 7 cuts noticed; the others lost no attempt");
+    assert!(noticed >= 4, "{noticed} cuts noticed");
+}
