@@ -453,7 +453,7 @@ impl Dispatch {
         // Without its supervisor nobody else keeps its time, so it is kept here.
         let deadline = self.request().ok().and_then(|request| request.deadline());
         while !self.has_ended()?
-            && (is_locked(&self.folder.join("processes.lock"))? || self.is_alive_by_session()?)
+            && (is_locked(&self.folder.join("processes.lock"))? || self.has_left_something()?)
         {
             let late = deadline.and_then(|deadline| self.age()?.checked_sub(deadline));
             if late.is_some() {
@@ -483,10 +483,15 @@ impl Dispatch {
         }
     }
 
-    /// Whether a process of the supervisor's session is alive. A command can close
-    /// the lock it inherited, as `sudo` does; it cannot as easily leave its session.
-    fn is_alive_by_session(&self) -> io::Result<bool> {
-        Ok(!self.session()?.is_empty())
+    /// Whether a process of the supervisor's session is alive, or one that names the attempt in
+    /// its environment. A command can close the lock it inherited, as `sudo` does, and leave its
+    /// session, as a daemon does; both at once and its environment cleared is rare.
+    fn has_left_something(&self) -> io::Result<bool> {
+        if !self.session()?.is_empty() {
+            return Ok(true);
+        }
+        let Ok(request) = self.request() else { return Ok(false) };
+        Ok(!process::all_of(&request.key, request.id.attempt).is_empty())
     }
 
     /// Living processes of the supervisor's session, the supervisor left out.
@@ -501,10 +506,8 @@ impl Dispatch {
     /// that it belongs to this attempt: nothing is killed by its number alone.
     pub fn end_session(&self, signal: Signal) {
         let Ok(request) = self.request() else { return };
-        for pid in self.session().unwrap_or_default() {
-            if let Some(process) = Pid::from_raw(pid)
-                && process::is_of(pid, &request.id)
-            {
+        for pid in process::all_of(&request.key, request.id.attempt) {
+            if let Some(process) = Pid::from_raw(pid) {
                 let _ = kill_process(process, signal);
             }
         }
@@ -547,7 +550,7 @@ impl Dispatch {
                 return Ok(Some(Observation::Running));
             }
         }
-        if self.is_alive_by_session()? {
+        if self.has_left_something()? {
             return Ok(Some(Observation::Running));
         }
         // It may have ended between the two looks.

@@ -4,8 +4,6 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use backout_core::attempt::AttemptId;
-
 /// What the kernel says about a living process.
 pub(crate) struct Process {
     pub(crate) pid: i32,
@@ -94,15 +92,18 @@ fn pid_namespace() -> String {
 /// Whether a process says in its environment that it belongs to this attempt. The environment of
 /// another account's process, such as of one behind `sudo`, cannot be read, and of one that
 /// cleared it nothing is left.
-pub(crate) fn is_of(pid: i32, id: &AttemptId) -> bool {
+pub(crate) fn is_of(pid: i32, key: &str, attempt: u32) -> bool {
     let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
-    let wanted = [
-        format!("BACKOUT_RUN={}", id.run),
-        format!("BACKOUT_STEP={}", id.step),
-        format!("BACKOUT_ATTEMPT={}", id.attempt),
-    ];
+    // A repeat has the key of what it repeats.
+    let wanted = [format!("BACKOUT_KEY={key}"), format!("BACKOUT_ATTEMPT={attempt}")];
     let says = |wanted: &String| environment.split(|b| *b == 0).any(|it| it == wanted.as_bytes());
     wanted.iter().all(says)
+}
+
+/// Every living process that says so.
+pub(crate) fn all_of(key: &str, attempt: u32) -> Vec<i32> {
+    let all = processes().into_iter().map(|process| process.pid);
+    all.filter(|pid| is_of(*pid, key, attempt)).collect()
 }
 
 #[cfg(test)]
