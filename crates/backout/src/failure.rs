@@ -121,7 +121,7 @@ impl Failure {
         anstream::eprintln!("{bold}{label}:{bold:#} {}", self.message);
         let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
         for hint in &self.hints {
-            anstream::eprintln!("{cyan}hint:{cyan:#} {hint}");
+            anstream::eprintln!("{cyan}hint:{cyan:#} {}", on_the_same_state(hint));
         }
         self.exit.into()
     }
@@ -155,6 +155,9 @@ impl From<backout_sqlite::OpenError> for Failure {
             backout_sqlite::OpenError::Folder { .. } => {
                 failure.hint("`--state DIR` or BACKOUT_STATE names another folder")
             }
+            backout_sqlite::OpenError::Sqlite { .. } => failure.hint(
+                "nothing was changed; put the journal back from a copy, or begin in another folder: `--state DIR`",
+            ),
             backout_sqlite::OpenError::Full { .. } => {
                 failure.hint("nothing was lost; make room and do it again")
             }
@@ -222,6 +225,38 @@ impl From<backout_engine::Stopped> for Failure {
             ),
         }
     }
+}
+
+/// The folder that `--state` named on this command line, as a shell takes it. A command that is
+/// shown works on the same runs only with the same folder.
+static STATE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
+/// Remembers what `--state` named, if it stood on the command line.
+pub(crate) fn note_state(mut words: impl Iterator<Item = std::ffi::OsString>) {
+    let named = words.find_map(|word| {
+        let word = word.to_string_lossy().into_owned();
+        word.strip_prefix("--state=").map(str::to_owned).or((word == "--state").then(String::new))
+    });
+    let folder = match named {
+        Some(folder) if folder.is_empty() => words.next().map(|w| w.to_string_lossy().into_owned()),
+        named => named,
+    };
+    if let Some(folder) = folder {
+        let _ = STATE.set(crate::view::replies::shell_word(&folder));
+    }
+}
+
+/// A text with commands, each on the state folder of this one.
+pub(crate) fn on_the_same_state(text: &str) -> String {
+    match STATE.get() {
+        Some(state) => text.replace("`backout ", &format!("`backout --state {state} ")),
+        None => text.to_owned(),
+    }
+}
+
+/// What stands between the program's name and the command, so that it works on the same runs.
+pub(crate) fn state_words() -> String {
+    STATE.get().map_or_else(String::new, |state| format!("--state {state} "))
 }
 
 /// Whether to colour what goes to standard error, by the rules people know.

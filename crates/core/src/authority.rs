@@ -82,7 +82,7 @@ pub fn check_authority(
         && owns_step(plan, run, person, step)
         && is_owners(act)
     {
-        return check_quorum(plan, run, person, act, least, &owner_roles(plan, run, step));
+        return check_quorum(plan, run, person, act, least, &circle(plan, run, act));
     }
     if act.permission().is_none() {
         let step = act.step().cloned();
@@ -97,7 +97,19 @@ pub fn check_authority(
     let leads = leads(plan);
     let anyone = matches!(act, Act::Hold | Act::Resume | Act::LogDefect) || leads.is_empty();
     let allowed = if anyone { plan.roles.keys().cloned().collect() } else { leads };
+    if is_owners(act) && !allowed.is_disjoint(&person.roles) {
+        return check_quorum(plan, run, person, act, least, &circle(plan, run, act));
+    }
     check_roles(plan, run, person, act, least, &allowed)
+}
+
+/// Everyone who may do to a step what its owner may: the owner, their deputies, and the leads.
+fn circle(plan: &Plan, run: Option<&RunState>, act: &Act) -> BTreeSet<RoleId> {
+    let mut roles = leads(plan);
+    if let Some(step) = act.step() {
+        roles.extend(owner_roles(plan, run, step));
+    }
+    roles
 }
 
 /// Stopping a step, looking at it and logging a defect must be cheap: neither a plan nor a
@@ -199,7 +211,8 @@ fn reachable(
     let backward = run.is_some_and(|run| !run.release.goes_forward());
     let leads_back = match act {
         Act::Decide { verb, .. } => verb.goes_back() || backward,
-        Act::Invoke | Act::Resume | Act::SwitchOption { .. } | Act::Hold => true,
+        Act::Invoke => true,
+        Act::Resume | Act::SwitchOption { .. } | Act::Hold => backward,
         // Without them a step in the way back stays stuck.
         Act::Acknowledge { .. }
         | Act::Fail { .. }
@@ -207,7 +220,7 @@ fn reachable(
         | Act::Retry { .. }
         | Act::CheckAgain { .. }
         | Act::Resolve { .. }
-        | Act::Attest { .. } => true,
+        | Act::Attest { .. } => backward,
         Act::Deploy
         | Act::Approve { .. }
         | Act::LogDefect

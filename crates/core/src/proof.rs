@@ -93,14 +93,21 @@ impl RunState {
         })
     }
 
-    /// The steps of the backout that failed with an effect, and that the option in force does
-    /// without: what they did half stays so, unless a step of the option that a check or a
-    /// person stands for is about the same component.
+    /// The steps of the backout that had an effect and are not done: the option in force does
+    /// without them, or they were left out after that. What they did half stays so, unless a
+    /// step of the option that a check or a person stands for is about the same component. That
+    /// another attempt was asked for, and never began, changes nothing about it.
     pub fn left_half_done(&self) -> impl Iterator<Item = usize> {
         (0..self.steps.len()).filter(|&index| {
             let known = &self.states[index];
-            let failed = known.status == Status::Failed && known.took;
-            failed && !self.selected[index] && !self.is_stage(index) && !self.is_covered(index)
+            // What a person has before them and leaves out was not begun by anyone.
+            let untouched = self.steps[index].action.is_reported() && known.fault.is_none();
+            let left = match known.status {
+                Status::Skipped => !untouched,
+                Status::Failed | Status::Pending => !self.selected[index],
+                _ => false,
+            };
+            left && known.took && !self.is_stage(index) && !self.is_covered(index)
         })
     }
 

@@ -253,7 +253,8 @@ fn reply(state: &RunState, offer: Offer, meaning: Meaning, asked: &[RoleId]) -> 
 }
 
 /// What begins a run that goes as this one does.
-pub(crate) fn begins(state: &RunState) -> Act {
+#[must_use]
+pub fn begins(state: &RunState) -> Act {
     match state.planned.direction {
         Direction::Forward => Act::Deploy,
         Direction::Back => Act::Invoke,
@@ -279,8 +280,15 @@ fn about_start(state: &RunState) -> Question {
     roles.retain(|role| !has_agreed(role) || is_open(plan, role));
     let resume = Reply::new(Offer::Resume { run: state.run.clone() }, Meaning::AgreeToStart);
     let quorum = state.planned.quorum.unwrap_or(1);
+    // Only what was said about the start, and each person once.
+    let mut so_far: Vec<(Act, PersonId)> = Vec::new();
+    for (proposed, by) in state.proposals.iter().filter(|(proposed, _)| *proposed == act) {
+        if so_far.iter().all(|(_, known)| !known.is_same(by)) {
+            so_far.push((proposed.clone(), by.clone()));
+        }
+    }
     Question {
-        agreement: Some(Agreement { quorum, so_far: state.proposals.clone() }),
+        agreement: Some(Agreement { quorum, so_far }),
         answers: vec![resume.by(roles.clone())],
         roles,
         ..of_run(Asks::Start)

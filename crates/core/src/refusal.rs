@@ -252,7 +252,14 @@ impl Refusal {
             }
             Self::Finished => vec![
                 Reply::new(Offer::Explain, Meaning::ReadDecisions),
-                Reply::new(start(direction), Meaning::NewRun),
+                // A deployment that is over is not deployed again to go back.
+                Reply::new(
+                    start(Direction::Back),
+                    match direction {
+                        Direction::Forward => Meaning::BackOut,
+                        Direction::Back => Meaning::NewRun,
+                    },
+                ),
             ],
             Self::TitleMissing => vec![reply((Offer::LogDefect, Meaning::GiveTitle))],
             Self::ReasonMissing { act } => vec![Reply::new(same(act), Meaning::GiveReason)],

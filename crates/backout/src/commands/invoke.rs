@@ -39,13 +39,13 @@ use super::submit::send;
 use super::watch;
 use crate::app::{App, coordinator_id, run_uid, who};
 use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, state_words};
 use crate::foresight::{HistoryForecaster, frozen_order, history_of_state};
 use crate::run_ref;
 use crate::view::answering::Prompt;
 use crate::view::keyboard::Keyboard;
 use crate::view::live::View;
-use crate::view::replies::About;
+use crate::view::replies::{About, shell_word};
 use crate::view::{dry_run, events, questions, refusals, status, words};
 
 pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
@@ -188,7 +188,7 @@ pub(super) async fn begin(
             left_out: &wanted.left_out,
             confirmed: wanted.confirmed,
         };
-        let path = wanted.path.display().to_string();
+        let path = shell_word(&wanted.path.display().to_string());
         let (again, confirmed) = (wanted.again, wanted.confirmed);
         let with = &chosen(planned);
         let about = About { plan: &path, with, again, confirmed, ..About::default() };
@@ -532,7 +532,7 @@ fn say_end(state: &RunState, end: &End, json: bool) {
             for line in questions::lines(state) {
                 anstream::println!("{line}");
             }
-            anstream::println!("\nThen: backout resume {}", state.run());
+            anstream::println!("\nThen: backout {}resume {}", state_words(), state.run());
         }
         End::Detached => {
             let running = state.active().filter(|&i| {
@@ -544,8 +544,9 @@ fn say_end(state: &RunState, end: &End, json: bool) {
                 anstream::println!("\n{} goes on by itself.", names.join(", "));
             }
             anstream::println!(
-                "\nLeft {}. Come back with: backout resume {}",
+                "\nLeft {}. Come back with: backout {}resume {}",
                 state.run(),
+                state_words(),
                 state.run()
             );
         }

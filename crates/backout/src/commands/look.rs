@@ -291,6 +291,21 @@ struct Checked {
 }
 
 pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
+    if let Some(lost) = lost_log(app, args.run.as_deref()).await? {
+        let noted = app.ledger().noted(&lost)?;
+        let problem = format!(
+            "{lost}: its log is gone; {} were carried out, and what became of them is not known here",
+            super::plans::count(noted.len(), "attempt")
+        );
+        match args.json {
+            true => anstream::println!(
+                "{}",
+                json!({"run": lost, "whole": false, "problems": [problem]})
+            ),
+            false => anstream::println!("{problem}"),
+        }
+        return Ok(Exit::Failed);
+    }
     let run = run_ref::find(app, args.run.as_deref()).await?;
     let journal = app.existing_journal()?;
     // Read before the log: an intent is in the log before anything is noted about it.
@@ -357,6 +372,20 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
         }
     }
     Ok(if checked.problems.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// A run that did something here, and that the journal does not have.
+async fn lost_log(app: &App, said: Option<&str>) -> Result<Option<RunId>, Failure> {
+    let Some(said) = said else { return Ok(None) };
+    let Some(run) = app.ledger().runs()?.into_iter().find(|run| run.as_str() == said) else {
+        return Ok(None);
+    };
+    // A journal that is there and cannot be read is damaged, and not gone.
+    let known = match app.state_folder().join("journal.db").try_exists()? {
+        true => app.existing_journal()?.runs().await?,
+        false => Vec::new(),
+    };
+    Ok(known.iter().all(|(known, _)| *known != run).then_some(run))
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {

@@ -9,7 +9,7 @@ use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use crate::app::{App, sender};
-use crate::failure::Exit;
+use crate::failure::{Exit, on_the_same_state};
 use crate::foresight::HistoryForecaster;
 use crate::run_ref;
 use crate::view::{refusals, words};
@@ -32,7 +32,7 @@ pub(super) async fn send(
         Submitted::Done(_) => Ok(Exit::Done),
         Submitted::Proposed { roles, more, .. } => {
             let plan = &log.state().planned().plan;
-            let act = request.command.act(backout_core::act::Act::Invoke);
+            let act = request.command.act(backout_core::question::begins(log.state()));
             let roles = backout_documents::saying::roles(plan, &roles);
             anstream::println!(
                 "Noted: {} asks to {}. It takes {more} more of {roles}; they give the same command.",
@@ -49,7 +49,8 @@ pub(super) async fn send(
 pub(super) fn then(app: &App, state: &RunState, said: &str) {
     anstream::println!("{said}");
     if state.finished().is_none() && app.coordinator(state.run()).is_none() {
-        anstream::println!("No coordinator is at work: `backout resume {}` goes on.", state.run());
+        let hint = format!("No coordinator is at work: `backout resume {}` goes on.", state.run());
+        anstream::println!("{}", on_the_same_state(&hint));
     }
 }
 

@@ -6,12 +6,28 @@ use backout_core::event::Direction;
 use backout_core::ids::RoleId;
 use backout_core::reply::{Meaning, Needs, Offer, Reply};
 
+use crate::failure::state_words;
+
 /// What stands in a command where a reason has to be.
 const REASON: &str = " --reason \"…\"";
 
 /// The command of an answer to a question of a run.
 pub(crate) fn command(reply: &Reply, run: &str) -> String {
-    command_about(reply, &About { run, ..About::default() })
+    let command = command_about(reply, &About { run, ..About::default() });
+    command.replacen("backout ", &format!("backout {}", state_words()), 1)
+}
+
+/// A word as a shell takes it, also where it holds spaces or what a shell would carry out.
+pub(crate) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._/:@%+=,-".contains(c);
+    let text = match text.starts_with('-') {
+        true => format!("./{text}"),
+        false => text.to_owned(),
+    };
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
 }
 
 /// The words of a command to a run, without reason and role.

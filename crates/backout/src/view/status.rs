@@ -355,8 +355,7 @@ pub(crate) fn footer(state: &RunState) -> Vec<String> {
         }
         let half: Vec<usize> = state.left_half_done().collect();
         if !half.is_empty() {
-            lines
-                .push(format!("LEFT HALF DONE, failed and not on the last option: {}", ids(&half)));
+            lines.push(format!("LEFT HALF DONE, it ran and was not finished: {}", ids(&half)));
         }
         let only = &state.planned().only;
         if !only.is_empty() {

@@ -247,3 +247,26 @@ fn a_log_that_lost_its_end_is_noticed() {
     println!("{noticed} of 7 cuts noticed; the others lost no attempt");
     assert!(noticed >= 4, "{noticed} cuts noticed");
 }
+
+/// A command that is shown works where it is pasted: on the same runs, with the plan's own path.
+#[test]
+fn shown_commands_name_the_state_and_the_plan_as_a_shell_takes_them() {
+    let stage = Stage::new();
+    stage.plan_with(&machine("a", CHECKED), "risks: [{nonsense: 1}]\n");
+    let plan = "it's a $(plan).yaml";
+    stage.write(plan, &stage.read("plan.backout.yaml"));
+    let other = stage.path("other state");
+    let state = other.to_str().expect("text");
+    let words = ["invoke", plan, "--state", state, "--as", "lead", "--reason", "x", "--plain"];
+    let asked = stage.tell(&words).expect(20);
+    let line = asked.err.lines().find(|line| line.contains("--yes")).expect("a hint");
+    let command = line.split('`').nth(1).expect("a command").replace('…', "tonight");
+    let mut shell = std::process::Command::new("sh");
+    let program =
+        format!("{} {}", env!("CARGO_BIN_EXE_backout"), command.trim_start_matches("backout "));
+    shell.args(["-c", &program]).current_dir(stage.folder());
+    let done = shell.output().expect("a shell");
+    assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
+    assert!(stage.newest_run().is_none(), "it ran on the other state");
+    assert!(stage.path("a.done").exists());
+}

@@ -262,3 +262,40 @@ fn what_is_not_healthy_after_a_backout_is_asked_about_in_time() {
     stage.say("resume --plain --as lead").expect(10).says("Not healthy: page");
     assert_eq!(stage.status()["outcome"], "partial");
 }
+
+/// What a step did half is not undone by asking for it again, by writing it in another way, or by
+/// calling it optional.
+#[test]
+fn what_was_done_half_is_said_however_it_is_left() {
+    let half = |id: &str, more: &str| {
+        format!("  - {{id: {id}, owner: ann, run: {{shell: 'echo {id} >> half; exit 1'}}{more}}}\n")
+    };
+    let options = "options:\n  light: {title: L, default: true, steps: [a]}\n  heavy: {title: H, steps: [b]}\n";
+    for again in [None, Some("retry CHG7 a"), Some("replace CHG7 a other.yaml")] {
+        let stage = Stage::new();
+        stage.write("other.yaml", "{id: a, owner: ann, run: {argv: ['true']}}\n");
+        stage.plan_with(&[half("a", ""), machine("b", CHECKED)].concat(), options);
+        stage.say(INVOKE).expect(20);
+        if let Some(again) = again {
+            stage.say(&format!("{again} --as lead --reason x")).expect(0);
+        }
+        stage.say("switch-option CHG7 heavy --as lead --reason x").expect(0);
+        let told = stage.say("resume CHG7 --as lead --plain").expect(10);
+        told.says("LEFT HALF DONE").says(": a");
+    }
+    for (more, again) in [
+        (", optional: true", None),
+        (", optional: true", Some("retry CHG7 a")),
+        ("", Some("replace CHG7 a other.yaml")),
+    ] {
+        let stage = Stage::new();
+        stage.write("other.yaml", "{id: a, owner: ann, optional: true, run: {argv: ['false']}}\n");
+        stage.plan(&[half("a", more), machine("b", CHECKED)].concat());
+        stage.say(INVOKE).expect(20);
+        if let Some(again) = again {
+            stage.say(&format!("{again} --as lead --reason x")).expect(0);
+        }
+        stage.say("skip CHG7 a --as lead --reason x").expect(0);
+        stage.say("resume CHG7 --as lead --plain").expect(10).says("LEFT HALF DONE");
+    }
+}

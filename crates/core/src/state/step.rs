@@ -152,6 +152,10 @@ impl RunState {
                 self.not_before.remove(&id);
                 self.not_before.extend(not_before.map(|at| (id.clone(), at)));
                 let old = std::mem::replace(&mut self.steps[index], step.as_ref().clone());
+                // What matters is not made to matter less by writing it in another way.
+                if self.version >= 2 {
+                    self.steps[index].optional &= old.optional;
+                }
                 if is_stage {
                     // What two people have to agree to is not made harmless by writing it
                     // in another way; and they agreed to what it was.

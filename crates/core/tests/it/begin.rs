@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use backout_core::act::Act;
+use backout_core::act::{Act, Answer};
 use backout_core::authority::{Authority, Person, check_authority};
 use backout_core::choice::Verb;
 use backout_core::event::Direction;
@@ -13,6 +13,7 @@ use backout_core::plan::Permission;
 use backout_core::policy::Policy;
 use backout_core::refusal::{Refusal, RefusalKind};
 use backout_core::reply::Offer;
+use backout_core::status::Status;
 
 use crate::scene::{now, person, plan, role};
 
@@ -235,4 +236,23 @@ fn a_quorum_closes_no_way_back() {
     open.roles[0].name = None;
     let may = check_authority(&open, None, &policy(3), &lead, &Act::Invoke);
     assert!(matches!(may, Authority::NeedsMore { more: 2, .. }), "{may:?}");
+}
+
+/// Going forward, what a policy wants two people for is not done by the owner of the step alone.
+#[test]
+fn a_quorum_holds_for_the_owner_of_a_step_too() {
+    let (state, step) = crate::scene::run("forward", "machine", Status::Failed).expect("a run");
+    let quorum = [(Permission::Retry, 2), (Permission::Resolve, 2)].into();
+    let policy = Policy { quorum, ..Policy::default() };
+    let plan = &state.planned().plan;
+    for owner in ["ann", "bob", "lead"] {
+        let person = Person { id: PersonId::Role(role(owner)), roles: [role(owner)].into() };
+        for act in [
+            Act::Retry { step: step.clone(), new_key: false },
+            Act::Resolve { step: step.clone(), answer: Answer::Happened },
+        ] {
+            let may = check_authority(plan, Some(&state), &policy, &person, &act);
+            assert!(matches!(may, Authority::NeedsMore { more: 1, .. }), "{owner}: {may:?}");
+        }
+    }
 }
