@@ -266,7 +266,7 @@ fn lost(name: &str, page: &str, parts: &[Part]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn each_word_of_a_document_is_in_the_plan_or_in_the_account(
