@@ -177,7 +177,7 @@ impl Stage {
     pub(crate) fn until(&self, what: &str, so: impl Fn(&Self) -> bool) {
         let limit = Instant::now() + HANG;
         while !so(self) {
-            assert!(Instant::now() < limit, "it never came to: {what}");
+            assert!(Instant::now() < limit, "it never came to: {what}\n{}", self.errors());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
