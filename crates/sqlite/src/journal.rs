@@ -33,6 +33,8 @@ const APPLICATION_ID: i64 = 0x424B_4F54;
 const USER_VERSION: i64 = 1;
 /// How long a writer waits for another process's commit.
 const BUSY: Duration = Duration::from_secs(30);
+/// How long others that open a new journal at the same moment are waited for.
+const OPENING: Duration = Duration::from_secs(5);
 /// How often a waiting reader looks for records of other processes. The look is
 /// one read of shared memory.
 const LOOK: Duration = Duration::from_millis(25);
@@ -231,7 +233,18 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
             false => Err(OpenError::NotDurable { pragma, found, wanted }),
         }
     };
-    set("journal_mode", "WAL", "wal")?;
+    // Where several processes open a new journal at the same moment, SQLite refuses the change to
+    // all but one, without waiting.
+    let since = std::time::Instant::now();
+    loop {
+        match set("journal_mode", "WAL", "wal") {
+            Err(OpenError::NotDurable { .. }) if since.elapsed() < OPENING => {
+                std::thread::sleep(LOOK);
+            }
+            Err(error) => return Err(error),
+            Ok(()) => break,
+        }
+    }
     set("synchronous", "FULL", "2")?;
     set("fullfsync", "1", "1")?;
     set("checkpoint_fullfsync", "1", "1")?;

@@ -141,3 +141,23 @@ fn a_lease_has_one_holder() {
     assert_eq!(Lease::holder(&path).expect("readable"), None);
     Lease::take(&path, "another").expect("free again");
 }
+
+/// Processes that open a new journal at the same moment all get it.
+#[test]
+fn a_new_journal_is_opened_by_many_at_once() {
+    for round in 0..30 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state");
+        let start = std::sync::Barrier::new(12);
+        std::thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| {
+                    start.wait();
+                    if let Err(error) = SqliteJournal::open(&path) {
+                        panic!("round {round}: {error}");
+                    }
+                });
+            }
+        });
+    }
+}
