@@ -80,8 +80,9 @@ pub enum Claim {
         /// after a restart of a container with the same running of the machine.
         #[serde(flatten)]
         birth: Birth,
-        /// What it accepted.
-        id: Box<AttemptId>,
+        /// What it accepted; `None` where an earlier version wrote it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<Box<AttemptId>>,
     },
     /// A coordinator made sure that nobody ever will.
     Fenced,
@@ -90,7 +91,7 @@ pub enum Claim {
 /// How an attempt ended, as the supervisor writes it down.
 #[derive(Debug, Serialize, Deserialize)]
 struct Exit {
-    id: AttemptId,
+    id: Option<AttemptId>,
     report: Report,
 }
 
@@ -249,7 +250,9 @@ impl Ledger {
         let mut noted = Vec::new();
         for step in folders_of(&self.run_folder(run).join("steps"))? {
             for dispatch in folders_of(&step)? {
-                if let Some(Claim::Supervisor { id, .. }) = Dispatch::at(&dispatch).claimed()? {
+                if let Some(Claim::Supervisor { id: Some(id), .. }) =
+                    Dispatch::at(&dispatch).claimed()?
+                {
                     noted.push(*id);
                 }
             }
@@ -376,7 +379,7 @@ impl Dispatch {
     /// # Errors
     /// When it cannot be written.
     pub fn note_end(&self, id: &AttemptId, report: &Report) -> io::Result<()> {
-        let exit = Exit { id: id.clone(), report: report.clone() };
+        let exit = Exit { id: Some(id.clone()), report: report.clone() };
         let text = serde_json::to_vec(&exit).map_err(io::Error::other)?;
         write_whole(&self.folder.join("exit.json"), &text)
     }
@@ -387,7 +390,7 @@ impl Dispatch {
     /// # Errors
     /// When it cannot be read.
     pub fn end(&self, id: &AttemptId) -> io::Result<Option<Report>> {
-        Ok(self.exit()?.map(|exit| match exit.id == *id {
+        Ok(self.exit()?.map(|exit| match fits(exit.id.as_ref(), id) {
             true => exit.report,
             false => Report::Doubt {
                 cause: DoubtCause::LedgerForeign,
@@ -405,10 +408,15 @@ impl Dispatch {
     }
 
     fn exit(&self) -> io::Result<Option<Exit>> {
-        match read_whole(&self.folder.join("exit.json")) {
+        let path = self.folder.join("exit.json");
+        match read_whole(&path) {
             Ok(exit) => Ok(Some(exit)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            // An earlier version wrote the report alone.
+            Err(error) => match read_whole(&path) {
+                Ok(report) => Ok(Some(Exit { id: None, report })),
+                Err(_) => Err(error),
+            },
         }
     }
 
@@ -537,7 +545,7 @@ impl Dispatch {
         match self.claimed()? {
             None => return Ok(None),
             Some(Claim::Fenced) => return Ok(Some(Observation::NeverAccepted)),
-            Some(Claim::Supervisor { id: claimed, .. }) if *claimed != *id => {
+            Some(Claim::Supervisor { id: claimed, .. }) if !fits(claimed.as_deref(), id) => {
                 return Ok(Some(Observation::Vanished(DoubtCause::LedgerForeign)));
             }
             Some(Claim::Supervisor { .. }) => {}
@@ -579,6 +587,12 @@ impl Dispatch {
         let name = self.folder.file_name()?.to_str()?;
         name.split_once('.')?.1.parse().ok()
     }
+}
+
+/// Whether what is noted is about this attempt. An earlier version noted no more than the name,
+/// and its runs have no random id.
+fn fits(noted: Option<&AttemptId>, id: &AttemptId) -> bool {
+    noted.map_or(id.uid.is_none(), |noted| noted == id)
 }
 
 /// The folders in a folder; none where that is not there.
@@ -671,7 +685,11 @@ mod tests {
     }
 
     fn supervisor() -> Claim {
-        Claim::Supervisor { pid: 1, birth: Birth::of_this_process(), id: Box::new(request(1).id) }
+        Claim::Supervisor {
+            pid: 1,
+            birth: Birth::of_this_process(),
+            id: Some(Box::new(request(1).id)),
+        }
     }
 
     #[test]
@@ -770,7 +788,7 @@ mod tests {
             let claim = Claim::Supervisor {
                 pid: 1,
                 birth: Birth::of_this_process(),
-                id: Box::new(other.clone()),
+                id: Some(Box::new(other.clone())),
             };
             assert!(dispatch.claim(&claim).expect("asked"));
             let seen = ledger.observe(&request.id, Epoch(1)).expect("readable");
@@ -792,5 +810,29 @@ mod tests {
         let seen = ledger.observe(&id, Epoch(1)).expect("readable");
         assert_eq!(seen, Observation::Vanished(DoubtCause::LedgerForeign));
         assert_eq!(ledger.runs().expect("readable"), [request.id.run]);
+    }
+
+    /// An open run of an earlier version is taken up with what that version noted.
+    #[test]
+    fn what_an_earlier_version_noted_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let request = request(1);
+        let run = ledger.run_folder(&request.id.run);
+        fs::create_dir_all(run.join("steps")).expect("made");
+        fs::write(run.join("ledger"), "run-1").expect("written");
+        let dispatch = ledger.begin(&request).expect("made");
+        let claim = r#"{"by":"supervisor","pid":1,"boot":"b"}"#;
+        fs::write(dispatch.folder().join("claim.json"), claim).expect("written");
+        let report = serde_json::to_vec(&Report::Done(Evidence::default())).expect("data");
+        fs::write(dispatch.folder().join("exit.json"), report).expect("written");
+        let seen = ledger.observe(&request.id, Epoch(2)).expect("readable");
+        assert_eq!(seen, Observation::Ended);
+        assert!(matches!(dispatch.end(&request.id), Ok(Some(Report::Done(_)))));
+        assert_eq!(ledger.noted(&request.id.run).expect("readable"), []);
+        // Of a run with a random id it is another run's.
+        let uid = RunUid::new("0123456789abcdef0123456789abcdef").ok();
+        let id = AttemptId { uid, ..request.id.clone() };
+        assert!(matches!(dispatch.end(&id), Ok(Some(Report::Doubt { .. }))));
     }
 }

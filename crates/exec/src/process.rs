@@ -64,11 +64,14 @@ impl Birth {
     /// The living processes of the session that this process led under this number, itself left
     /// out. None where the number belongs to another process by now.
     pub(crate) fn session_of(&self, leader: i32) -> Vec<i32> {
-        if self.boot != boot_id() || self.space != pid_namespace() {
+        // An earlier version noted neither namespace nor start.
+        let elsewhere = !self.space.is_empty() && self.space != pid_namespace();
+        if self.boot != boot_id() || elsewhere {
             return Vec::new();
         }
         // While one of its session lives the kernel gives the number to no other process.
-        if process(leader).is_some_and(|process| process.start != self.start) {
+        let differs = |process: Process| self.start != 0 && process.start != self.start;
+        if process(leader).is_some_and(differs) {
             return Vec::new();
         }
         let member = |process: &Process| {

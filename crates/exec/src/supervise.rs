@@ -44,7 +44,7 @@ pub async fn supervise(folder: &Path) -> io::Result<()> {
     let outputs = (dispatch.output("stdout")?, dispatch.output("stderr")?);
     let stop = listen()?;
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
-    let id = Box::new(request.id.clone());
+    let id = Some(Box::new(request.id.clone()));
     if !dispatch.claim(&Claim::Supervisor { pid, birth: Birth::of_this_process(), id })? {
         return Err(io::Error::other("this attempt was given up before it began"));
     }
