@@ -45,6 +45,9 @@ impl Hands for Idle {
     async fn noted(&self, _: &RunId) -> Result<Vec<AttemptId>, Unreadable> {
         Ok(Vec::new())
     }
+    async fn accepted(&self, _: &AttemptId) -> Option<jiff::Timestamp> {
+        None
+    }
     async fn attach(&self, _: &AttemptId) -> Report {
         Report::Done(Evidence::default())
     }

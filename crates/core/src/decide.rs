@@ -43,6 +43,12 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
         false => state.active().any(|index| state.is_stage(index)),
     };
     for index in state.active() {
+        if state.states[index].status == Status::InDoubt
+            && let Some(at) = doubt::ripe_at(&state.steps[index], &state.states[index])
+            && now < at
+        {
+            intents.push(Intent::Wake { at, of: Timer::Step });
+        }
         let next = next_for_active(state, index, now);
         intents.extend(next.filter(|intent| !waits || !matches!(intent, Intent::Start { .. })));
     }
@@ -100,17 +106,15 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
             }
         }
         Status::InDoubt | Status::Held | Status::Failed if known.recheck => {
-            Some(Intent::Verify { step: index, purpose: Purpose::Probe })
+            let early = known.doubt.is_some() && !is_ripe(step, known, now);
+            let purpose = Purpose::Probe { early };
+            Some(Intent::Verify { step: index, purpose })
         }
         Status::InDoubt => {
             let cause = known.doubt?;
-            let next = doubt::next(
-                step.effect(),
-                cause,
-                checkable,
-                known.probed.is_some(),
-                known.recoveries,
-            );
+            let ripe = is_ripe(step, known, now);
+            let looked = doubt::Looked::at(step, known);
+            let next = doubt::next(step.effect(), cause, looked, ripe, known.recoveries);
             match next {
                 // A person wanted it stopped: the program does not run it again.
                 doubt::Next::Again if known.stop.is_some() => {
@@ -121,7 +125,13 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
                     answer: Answer::DidNotHappen,
                     by: ResolvedBy::Class,
                 }),
-                doubt::Next::Probe => Some(Intent::Verify { step: index, purpose: Purpose::Probe }),
+                doubt::Next::Probe => {
+                    let purpose = Purpose::Probe { early: !ripe };
+                    Some(Intent::Verify { step: index, purpose })
+                }
+                doubt::Next::AskAndLook => {
+                    Some(Intent::Verify { step: index, purpose: Purpose::LookOn })
+                }
                 doubt::Next::Fail => Some(Intent::Fail {
                     step: index,
                     fault: StepFault::OutcomeUnknown { cause, finding: None },
@@ -147,6 +157,11 @@ fn next_for_active(state: &RunState, index: usize, now: Timestamp) -> Option<Int
             None
         }
     }
+}
+
+/// Whether the effect of a try in doubt cannot appear any more.
+fn is_ripe(step: &Step, known: &StepState, now: Timestamp) -> bool {
+    doubt::ripe_at(step, known).is_some_and(|at| at <= now)
 }
 
 /// The fault of a step that was stopped.

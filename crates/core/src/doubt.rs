@@ -7,10 +7,17 @@
 //! 1. what the executor wrote down (its ledger) — [`on_recovery`];
 //! 2. the step's effect class, 3. its verification, 4. a person — [`next`].
 //!
-//! Both are small tables over closed sets, and are tested cell by cell.
+//! A verification that holds settles it at any time. One that does not hold yet says nothing while
+//! the effect may still appear — [`ripe_at`].
+//!
+//! All are small tables over closed sets, and are tested cell by cell.
 
+use jiff::Timestamp;
+
+use crate::duration::Span;
 use crate::event::DoubtCause;
-use crate::plan::Effect;
+use crate::plan::{Effect, Step};
+use crate::status::StepState;
 
 /// What the executor's ledger says about an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +60,65 @@ pub fn on_recovery(observation: Observation) -> Recovery {
 /// that kills its coordinator each time must not do so for ever.
 pub const MOST_RECOVERIES: u32 = 3;
 
+/// What its verification said about a step in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// It has none that a machine can carry out.
+    Cannot,
+    /// It was not asked yet.
+    NotYet,
+    /// It was asked while the effect could still appear, and did not hold.
+    Early,
+    /// It was asked when nothing was in flight any more, and settled nothing.
+    Late,
+}
+
+impl Looked {
+    /// What it said about this step.
+    #[must_use]
+    pub fn at(step: &Step, known: &StepState) -> Self {
+        let checkable = step.machine_checks().next().is_some();
+        match &known.probed {
+            _ if !checkable => Self::Cannot,
+            None => Self::NotYet,
+            Some(probed) if probed.early => Self::Early,
+            Some(_) => Self::Late,
+        }
+    }
+}
+
+/// From when on nothing of an attempt in doubt is in flight any more: "does not hold" means "did
+/// not happen" from then on, and not before. `None` where no such time is known.
+///
+/// To end a client does not end the work that a server does for it, so that its processes are
+/// dead is enough only for what is declared to have no effect beyond them. Else the plan says how
+/// long it takes (`settles`), or the action's own time-out does, counted from when it was accepted.
+#[must_use]
+pub fn ripe_at(step: &Step, known: &StepState) -> Option<Timestamp> {
+    let doubted = known.doubted?;
+    let later = |from: Timestamp, span: Span| from.checked_add(span.signed()).ok();
+    match known.doubt? {
+        // Something of it may be alive, whatever the time.
+        DoubtCause::LedgerLost | DoubtCause::LedgerForeign | DoubtCause::Unended => None,
+        DoubtCause::CoordinatorLost | DoubtCause::SupervisorLost | DoubtCause::Deadline
+            if step.is_local() =>
+        {
+            Some(doubted)
+        }
+        DoubtCause::CoordinatorLost
+        | DoubtCause::SupervisorLost
+        | DoubtCause::Deadline
+        | DoubtCause::NoAnswer => match (step.settles, step.action.timeout()) {
+            (Some(settles), _) => later(doubted, settles),
+            (None, Some(_)) if known.doubt == Some(DoubtCause::Deadline) => Some(doubted),
+            // Where the executor does not know any more when it accepted it: no later than that
+            // it was found to be gone.
+            (None, Some(timeout)) => later(known.accepted.unwrap_or(doubted), timeout),
+            (None, None) => None,
+        },
+    }
+}
+
 /// What to do next about a step in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -66,34 +132,44 @@ pub enum Next {
     Fail,
     /// A person must say.
     Ask,
+    /// A person is asked, and its verification as well, again and again: its effect may still
+    /// appear.
+    AskAndLook,
 }
 
 /// What to do next about a step in doubt.
 ///
-/// `checkable` says whether it has a verification a machine can carry out,
-/// `probed` whether that was tried and could not tell, `recoveries` how often
-/// the step was already repeated after a crash.
+/// `looked` is what its verification said so far, `ripe` whether its effect cannot appear any
+/// more, `recoveries` how often the step was already repeated after a crash.
 #[must_use]
 pub fn next(
     effect: Effect,
     cause: DoubtCause,
-    checkable: bool,
-    probed: bool,
+    looked: Looked,
+    ripe: bool,
     recoveries: u32,
 ) -> Next {
     match effect {
         Effect::Read | Effect::Idempotent | Effect::Keyed => match cause {
             DoubtCause::Deadline | DoubtCause::NoAnswer => Next::Fail,
-            // What is noted nowhere may still be running. To be repeatable is not
-            // to be safe side by side with itself.
-            DoubtCause::LedgerLost | DoubtCause::LedgerForeign if effect != Effect::Read => {
+            // What is noted nowhere, or cannot be ended, may still be running. To be repeatable
+            // is not to be safe side by side with itself.
+            DoubtCause::LedgerLost | DoubtCause::LedgerForeign | DoubtCause::Unended
+                if effect != Effect::Read =>
+            {
                 Next::Ask
             }
+            DoubtCause::Unended => Next::Fail,
             _ if recoveries < MOST_RECOVERIES => Next::Again,
             _ => Next::Ask,
         },
-        Effect::Verifiable if checkable && !probed => Next::Probe,
-        Effect::Verifiable | Effect::Opaque => Next::Ask,
+        Effect::Verifiable => match looked {
+            Looked::NotYet => Next::Probe,
+            Looked::Early if ripe => Next::Probe,
+            Looked::Early => Next::AskAndLook,
+            Looked::Cannot | Looked::Late => Next::Ask,
+        },
+        Effect::Opaque => Next::Ask,
     }
 }
 
@@ -122,34 +198,87 @@ mod tests {
             DoubtCause::LedgerLost,
             DoubtCause::LedgerForeign,
             DoubtCause::Deadline,
+            DoubtCause::Unended,
             DoubtCause::NoAnswer,
         ];
+        let looks = [Looked::Cannot, Looked::NotYet, Looked::Early, Looked::Late];
         for effect in Effect::ALL {
             for cause in causes {
-                for checkable in [false, true] {
-                    for probed in [false, true] {
+                for looked in looks {
+                    for ripe in [false, true] {
                         for recoveries in 0..=MOST_RECOVERIES + 1 {
-                            let got = next(effect, cause, checkable, probed, recoveries);
+                            let got = next(effect, cause, looked, ripe, recoveries);
                             let want = match (effect, cause) {
                                 (Effect::Opaque, _) => Next::Ask,
-                                (Effect::Verifiable, _) if checkable && !probed => Next::Probe,
-                                (Effect::Verifiable, _) => Next::Ask,
-                                (_, DoubtCause::Deadline | DoubtCause::NoAnswer) => Next::Fail,
+                                (Effect::Verifiable, _) => match (looked, ripe) {
+                                    (Looked::NotYet, _) | (Looked::Early, true) => Next::Probe,
+                                    (Looked::Early, false) => Next::AskAndLook,
+                                    (Looked::Cannot | Looked::Late, _) => Next::Ask,
+                                },
+                                (_, DoubtCause::Deadline | DoubtCause::NoAnswer)
+                                | (Effect::Read, DoubtCause::Unended) => Next::Fail,
                                 (
                                     Effect::Idempotent | Effect::Keyed,
-                                    DoubtCause::LedgerLost | DoubtCause::LedgerForeign,
+                                    DoubtCause::LedgerLost
+                                    | DoubtCause::LedgerForeign
+                                    | DoubtCause::Unended,
                                 ) => Next::Ask,
                                 _ if recoveries >= MOST_RECOVERIES => Next::Ask,
                                 _ => Next::Again,
                             };
-                            assert_eq!(
-                                got, want,
-                                "{effect} {cause:?} {checkable} {probed} {recoveries}"
-                            );
+                            let cell = format!("{effect} {cause:?} {looked:?} {ripe} {recoveries}");
+                            assert_eq!(got, want, "{cell}");
                         }
                     }
                 }
             }
         }
+    }
+
+    /// Every cause against what the plan says about the time. What matters most: nothing is ripe
+    /// while something of it may be alive, and a server is given its time.
+    #[test]
+    fn when_nothing_is_in_flight_any_more() {
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).expect("a time");
+        let ripe = |written: &str, cause, accepted: Option<i64>| {
+            let text = format!(
+                r#"{{"id": "s", "effect": "verifiable", "verify": {{"file": {{"path": "a"}}}}, {written}}}"#
+            );
+            let step: Step = serde_json::from_str(&text).expect("a step");
+            let known = StepState {
+                doubt: Some(cause),
+                doubted: Some(at(100)),
+                accepted: accepted.map(at),
+                ..StepState::new()
+            };
+            ripe_at(&step, &known).map(|ripe| ripe.as_second() - 1_800_000_000)
+        };
+        let (run, post) = (
+            r#""run": {"argv": ["psql"], "timeout": "10m"}"#,
+            r#""http": {"url": "http://a/", "method": "POST"}"#,
+        );
+        let local = r#""run": {"argv": ["mv"]}, "effects": "local""#;
+        let settles = r#""run": {"argv": ["psql"], "timeout": "10m"}, "settles": "2m""#;
+        let copy = r#""copy": {"from": "a", "to": "b"}"#;
+        use DoubtCause::{
+            CoordinatorLost, Deadline, LedgerForeign, LedgerLost, NoAnswer, SupervisorLost, Unended,
+        };
+        for written in [run, post, local, settles, copy] {
+            for cause in [LedgerLost, LedgerForeign, Unended] {
+                assert_eq!(ripe(written, cause, Some(40)), None, "{written} {cause:?}");
+            }
+        }
+        for cause in [SupervisorLost, CoordinatorLost] {
+            assert_eq!(ripe(run, cause, Some(40)), Some(640));
+            assert_eq!(ripe(run, cause, None), Some(700), "not before it was found to be gone");
+            assert_eq!(ripe(post, cause, Some(40)), Some(70));
+            assert_eq!(ripe(settles, cause, Some(40)), Some(220));
+            assert_eq!(ripe(local, cause, Some(40)), Some(100));
+            assert_eq!(ripe(copy, cause, Some(40)), Some(100));
+        }
+        assert_eq!(ripe(run, Deadline, Some(40)), Some(100));
+        assert_eq!(ripe(settles, Deadline, Some(40)), Some(220));
+        assert_eq!(ripe(post, NoAnswer, Some(40)), Some(70));
+        assert_eq!(ripe(settles, NoAnswer, Some(40)), Some(220));
     }
 }

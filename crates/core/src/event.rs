@@ -164,6 +164,9 @@ pub enum Event {
         cause: DoubtCause,
         /// What is known.
         evidence: Evidence,
+        /// When the executor accepted it, as far as it still knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accepted: Option<Timestamp>,
     },
     /// A person wants the verifications of a failed step, or of one in doubt, asked again.
     StepCheckRequested {
@@ -186,6 +189,9 @@ pub enum Event {
         /// Whether they found that it did not happen; else they cannot tell.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         denied: bool,
+        /// Whether its effect could still appear when they were asked.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        early: bool,
     },
     /// A doubt ended, or a person attested a failed step.
     StepResolved {

@@ -113,6 +113,8 @@ pub enum DoubtCause {
     LedgerForeign,
     /// It was stopped because its time was up.
     Deadline,
+    /// Its time is up, and something of it is alive that cannot be ended.
+    Unended,
     /// It was asked for, and no answer came back.
     NoAnswer,
 }

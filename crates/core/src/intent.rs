@@ -115,5 +115,10 @@ pub enum Purpose {
     /// The action is done: did it work?
     AfterAction,
     /// The step is in doubt: did it happen?
-    Probe,
+    Probe {
+        /// Whether its effect may still appear.
+        early: bool,
+    },
+    /// The same, once more while its effect may still appear: only that it holds counts.
+    LookOn,
 }

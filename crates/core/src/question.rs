@@ -8,6 +8,7 @@ use crate::authority::{allowed_roles, is_open, release_quorum};
 use crate::cause::{HoldCause, StepFault};
 use crate::choice::Verb;
 use crate::decision::{irreversible, not_recovered, recovery_due};
+use crate::doubt::{self, Looked, Next};
 use crate::event::Direction;
 use crate::evidence::{DoubtCause, Verified};
 use crate::ids::{OptionId, RoleId, StepId, TriggerId};
@@ -81,6 +82,11 @@ pub enum Asks {
         how_to_tell: Option<String>,
         /// What its verifications found, if they could not tell.
         finding: Option<String>,
+        /// Whether its effect may still appear, and its verifications are asked again and again.
+        looks_on: bool,
+        /// Until when it may: if they do not hold by then it did not happen. `None` where
+        /// no such time is known.
+        until: Option<Timestamp>,
         /// Whether a person keeps it open.
         kept_open: bool,
     },
@@ -459,7 +465,7 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
             answers.push(offer(Offer::Skip { step: id() }, Meaning::LeaveOut));
             answers.push(offer(Offer::Replace { step: id() }, Meaning::DoOtherwise));
             answers.extend(back_out_instead(state).filter(|_| state.is_stage(index)));
-            let (fault, finding) = (known.fault.clone(), known.probed.clone());
+            let (fault, finding) = (known.fault.clone(), known.finding());
             (Asks::Failed { fault, finding }, answers)
         }
         Status::InDoubt | Status::Held => {
@@ -467,14 +473,11 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
                 return None;
             }
             let cause = known.doubt?;
-            let next = crate::doubt::next(
-                step.effect(),
-                cause,
-                step.machine_checks().next().is_some(),
-                known.probed.is_some(),
-                known.recoveries,
-            );
-            if known.status == Status::InDoubt && next != crate::doubt::Next::Ask {
+            let looked = Looked::at(step, known);
+            // The same whatever the time: while its last look is under way it stays asked.
+            let next = doubt::next(step.effect(), cause, looked, false, known.recoveries);
+            let looks_on = known.status == Status::InDoubt && next == Next::AskAndLook;
+            if known.status == Status::InDoubt && next != Next::Ask && !looks_on {
                 return None;
             }
             let mut answers = vec![
@@ -489,7 +492,9 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
                 cause,
                 summary: known.evidence.summary.clone(),
                 how_to_tell: step.if_in_doubt.clone(),
-                finding: known.probed.clone(),
+                finding: known.finding(),
+                looks_on,
+                until: looks_on.then(|| doubt::ripe_at(step, known)).flatten(),
                 kept_open: known.status == Status::Held,
             };
             (asks, answers)

@@ -150,6 +150,17 @@ pub enum StopCause {
     SeenToFail,
 }
 
+/// What verifications said that settled nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probed {
+    /// What they found, for people.
+    pub finding: String,
+    /// Whether they found that it did not happen; else they could not tell.
+    pub denied: bool,
+    /// Whether its effect could still appear when they were asked.
+    pub early: bool,
+}
+
 /// What is known about one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepState {
@@ -179,8 +190,12 @@ pub struct StepState {
     pub confirmed: bool,
     /// Why it is in doubt.
     pub doubt: Option<DoubtCause>,
-    /// Why its verification could not tell, if it was asked about a doubt.
-    pub probed: Option<String>,
+    /// Since when it is in doubt.
+    pub doubted: Option<Timestamp>,
+    /// When the executor accepted the try that is in doubt, as far as it still knew.
+    pub accepted: Option<Timestamp>,
+    /// What its verification said about a doubt or a failure, if that settled nothing.
+    pub probed: Option<Probed>,
     /// How much of a failure happened.
     pub failure: Option<FailureEffect>,
     /// The last thing said about it: an error, a reason, a finding.
@@ -204,6 +219,12 @@ pub struct StepState {
 }
 
 impl StepState {
+    /// What its verification said that settled nothing, for people.
+    #[must_use]
+    pub fn finding(&self) -> Option<String> {
+        self.probed.as_ref().map(|probed| probed.finding.clone())
+    }
+
     /// When nothing of it was at work any more: it is done, or this try of it failed.
     #[must_use]
     pub fn over(&self) -> Option<Timestamp> {
@@ -225,6 +246,8 @@ impl StepState {
             assigned: None,
             confirmed: false,
             doubt: None,
+            doubted: None,
+            accepted: None,
             probed: None,
             failure: None,
             note: None,

@@ -384,6 +384,9 @@ pub fn event(
         Event::StepCheckRequested { reason, .. } => {
             format!("to be checked again, asked by {by}: {reason}")
         }
+        Event::StepProbed { finding, denied: true, early: true, .. } => {
+            format!("! its verification does not hold yet: {}", finding.trim())
+        }
         Event::StepProbed { finding, denied: true, .. } => {
             format!("! its verification does not hold: {}", finding.trim())
         }

@@ -12,7 +12,7 @@ mod recovery;
 mod sight;
 mod tasks;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,6 +140,10 @@ pub struct Conductor<J, H, C> {
     tasks: JoinSet<Ended>,
     /// Steps a task of this process is about, with the try.
     busy: HashMap<StepId, u32>,
+    /// Steps in doubt of which a look is under way while people are asked.
+    looking: HashSet<StepId>,
+    /// When the last such look of each began.
+    looked: HashMap<StepId, Timestamp>,
     /// Steps that were already asked to stop.
     stopping: HashMap<StepId, u32>,
     /// What is watched.
@@ -172,6 +176,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             world: Arc::new(world),
             tasks: JoinSet::new(),
             busy: HashMap::new(),
+            looking: HashSet::new(),
+            looked: HashMap::new(),
             stopping: HashMap::new(),
             news: None,
             sight: None,
@@ -216,7 +222,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             if let Some((outcome, _)) = self.log.state().finished() {
                 return Ok(End::Finished(outcome.clone()));
             }
-            let idle = self.tasks.is_empty();
+            let idle = !self.works();
             // A deadline of people leaves the run waiting for people. What may become healthy by
             // itself is waited for, but no longer than the one who waits wants to.
             let only_people = idle && due.of_steps.is_none();
@@ -229,7 +235,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 _ => End::Waiting,
             };
             let nothing_due = only_people && due.of_people.is_none() && due.recovery.is_none();
-            if nothing_due && !watches && patience == Patience::None {
+            // What is looked at is waited for: what holds needs no person.
+            let looks = !self.looking.is_empty();
+            if nothing_due && !watches && !looks && patience == Patience::None {
                 return Ok(ended);
             }
             if asks || only_people {
@@ -263,6 +271,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     Intent::Start { step } => {
                         events.push(self.intent(step));
                         starts.push(self.log.state().steps()[step].id.clone());
+                    }
+                    Intent::Verify { step, purpose: Purpose::LookOn } => {
+                        due.of_looks =
+                            [due.of_looks, self.look_on(step, now)].into_iter().flatten().min();
                     }
                     Intent::Verify { step, purpose } => self.verify(step, purpose),
                     Intent::Wake { at, of } => {
@@ -527,7 +539,20 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 (step.clone(), *attempt)
             }
         };
-        self.busy.remove(&step);
+        match &ended {
+            Ended::Verified(_, _, Purpose::LookOn, _) => self.looking.remove(&step),
+            _ => self.busy.remove(&step).is_some(),
+        };
+        let accepted = match &ended {
+            Ended::Performed(_, _, report, _) if matches!(**report, Report::Doubt { .. }) => {
+                let state = self.log.state();
+                match state.position(&step).ok().and_then(|index| state.attempt_id(index)) {
+                    Some(id) => self.hands.accepted(&id).await,
+                    None => None,
+                }
+            }
+            _ => None,
+        };
         loop {
             let Some((found, known)) = self.log.state().step(&step) else { return Ok(()) };
             if known.attempt != attempt {
@@ -535,7 +560,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             }
             let events = match &ended {
                 Ended::Performed(_, _, report, first_look) => {
-                    outcome::performed(found, known, report, first_look.as_ref())
+                    outcome::performed(found, known, report, first_look.as_ref(), accepted)
                 }
                 Ended::Verified(_, _, purpose, verdict) => {
                     outcome::verified(found, known, *purpose, verdict)
@@ -618,6 +643,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
 struct Due {
     /// Of the steps and of what is watched.
     of_steps: Option<Duration>,
+    /// Of looks for what may still appear.
+    of_looks: Option<Duration>,
     /// Of the people: a deadline for an answer.
     of_people: Option<Duration>,
     /// Of what may become healthy by itself after a backout.
@@ -635,6 +662,6 @@ impl Due {
     }
 
     fn first(self) -> Option<Duration> {
-        [self.of_steps, self.of_people, self.recovery].into_iter().flatten().min()
+        [self.of_steps, self.of_looks, self.of_people, self.recovery].into_iter().flatten().min()
     }
 }

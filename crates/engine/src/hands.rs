@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence, Fact, FailureEffect, RunPlanned, Verified};
@@ -135,6 +137,9 @@ pub trait Hands: Send + Sync + 'static {
     /// [`Unreadable`]: nothing may be concluded then.
     fn noted(&self, run: &RunId)
     -> impl Future<Output = Result<Vec<AttemptId>, Unreadable>> + Send;
+
+    /// When an attempt was accepted; `None` where that is not known any more.
+    fn accepted(&self, id: &AttemptId) -> impl Future<Output = Option<Timestamp>> + Send;
 
     /// Waits for the end of an attempt that is running, or reads how it ended.
     fn attach(&self, id: &AttemptId) -> impl Future<Output = Report> + Send;

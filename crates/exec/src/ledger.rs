@@ -24,7 +24,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::de::DeserializeOwned;
@@ -524,9 +524,12 @@ impl Dispatch {
     /// How long ago it was accepted.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        let claimed =
-            fs::metadata(self.folder.join("claim.json")).and_then(|about| about.modified());
-        claimed.ok()?.elapsed().ok()
+        self.accepted_at()?.elapsed().ok()
+    }
+
+    /// When it was accepted.
+    pub(crate) fn accepted_at(&self) -> Option<SystemTime> {
+        fs::metadata(self.folder.join("claim.json")).and_then(|about| about.modified()).ok()
     }
 
     /// What is noted about it; one that nobody accepted is fenced.
@@ -578,7 +581,7 @@ impl Dispatch {
     }
 
     /// Whether it will never be accepted.
-    fn is_fenced(&self) -> io::Result<bool> {
+    pub(crate) fn is_fenced(&self) -> io::Result<bool> {
         Ok(self.claimed()? == Some(Claim::Fenced))
     }
 

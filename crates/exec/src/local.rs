@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
@@ -131,12 +132,18 @@ impl Hands for LocalHands {
         match waited {
             Ok(Ok(Waited::Ended)) => Self::outcome(&dispatch, id),
             Ok(Ok(Waited::Unended)) => vanished(
-                DoubtCause::Deadline,
+                DoubtCause::Unended,
                 "it is past its time-out, and something that it may have left cannot be ended",
             ),
             Ok(Err(error)) => vanished(DoubtCause::LedgerLost, &error.to_string()),
             Err(error) => vanished(DoubtCause::LedgerLost, &error.to_string()),
         }
+    }
+
+    async fn accepted(&self, id: &AttemptId) -> Option<Timestamp> {
+        let dispatches = self.ledger.dispatches(&id.run, &id.step, id.attempt).ok()?;
+        let accepted = dispatches.iter().find(|dispatch| !dispatch.is_fenced().unwrap_or(true))?;
+        Timestamp::try_from(accepted.accepted_at()?).ok()
     }
 
     async fn verify(&self, step: Step, world: Arc<World>, patience: Patience) -> Verdict {

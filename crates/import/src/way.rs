@@ -176,6 +176,8 @@ impl Reading<'_> {
             not_before: None,
             optional,
             irreversible: draft.irreversible.clone(),
+            effects: None,
+            settles: None,
             if_in_doubt: None,
             access: Many(Vec::new()),
             undone_by: Many::default(),

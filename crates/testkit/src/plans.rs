@@ -45,7 +45,8 @@ pub fn automatic(id: &str, effect: Effect, after: &[&str]) -> Value {
     step
 }
 
-/// The same without a verification, unless its class needs one.
+/// The same without a verification, unless its class needs one. A `verifiable` one has no effect
+/// beyond its processes.
 #[must_use]
 pub fn unchecked(id: &str, effect: Effect, after: &[&str]) -> Value {
     let mut step = json!({
@@ -53,6 +54,8 @@ pub fn unchecked(id: &str, effect: Effect, after: &[&str]) -> Value {
     });
     if effect == Effect::Verifiable {
         step["verify"] = json!({"file": {"path": id}});
+        // What is dead does nothing more.
+        step["effects"] = json!("local");
     }
     step
 }

@@ -71,6 +71,8 @@ struct Simulated {
     failures: BTreeSet<StepId>,
     blind: BTreeSet<StepId>,
     without_intent: Vec<StepId>,
+    /// Effects that are still in flight, and when they come.
+    in_flight: Vec<(StepId, SimClock, Timestamp)>,
     lost: bool,
 }
 
@@ -114,6 +116,11 @@ impl SimHands {
         self.world().blind.insert(step.clone());
     }
 
+    /// A server still works on what this step asked it for: one effect more from this time on.
+    pub fn comes_at(&self, step: &StepId, clock: &SimClock, at: Timestamp) {
+        self.world().in_flight.push((step.clone(), clock.clone(), at));
+    }
+
     /// The ledger is gone.
     pub fn lose_ledger(&self) {
         self.world().lost = true;
@@ -129,6 +136,17 @@ impl SimHands {
     #[must_use]
     pub fn without_intent(&self) -> Vec<StepId> {
         self.world().without_intent.clone()
+    }
+
+    /// What was in flight and is due now has its effect.
+    fn let_come(&self) {
+        let mut world = self.world();
+        let due = |(_, clock, at): &(StepId, SimClock, Timestamp)| clock.now() >= *at;
+        let (come, left) = std::mem::take(&mut world.in_flight).into_iter().partition(due);
+        world.in_flight = left;
+        for (step, ..) in come {
+            *world.effects.entry(step).or_default() += 1;
+        }
     }
 
     fn world(&self) -> MutexGuard<'_, Simulated> {
@@ -249,6 +267,11 @@ impl Hands for SimHands {
         Ok(Vec::new())
     }
 
+    /// Not known: what is in flight is over when it is found to be gone and has had its time.
+    async fn accepted(&self, _: &AttemptId) -> Option<Timestamp> {
+        None
+    }
+
     async fn attach(&self, id: &AttemptId) -> Report {
         let (run, step, attempt) = (&id.run, &id.step, id.attempt);
         self.pace.step().await;
@@ -274,6 +297,7 @@ impl Hands for SimHands {
     }
 
     async fn verify(&self, step: Step, _: Arc<World>, _: Patience) -> Verdict {
+        self.let_come();
         let applied = self.effects(&step.id) > 0;
         let blind = self.world().blind.contains(&step.id);
         let verified = step.machine_checks().map(|(_, verification)| Verified {
@@ -309,16 +333,22 @@ impl SimClock {
     }
 }
 
+/// How often others go first before time passes.
+const READY_FIRST: u32 = 16;
+
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn sleep(&self, duration: Duration) {
+        // What can be done now takes no time: it goes first, and may call this sleep off.
+        for _ in 0..READY_FIRST {
+            tokio::task::yield_now().await;
+        }
         let now = self.now();
         if let Ok(later) = now.checked_add(duration) {
             self.set(later);
         }
-        tokio::task::yield_now().await;
     }
 }

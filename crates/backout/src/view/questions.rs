@@ -142,7 +142,7 @@ pub(crate) fn text(state: &RunState, question: &Question) -> String {
             }
             text
         }
-        Asks::InDoubt { cause, summary, how_to_tell, finding, .. } => {
+        Asks::InDoubt { cause, summary, how_to_tell, finding, looks_on, until, .. } => {
             let known = match summary.trim() {
                 "" => saying::doubt(*cause),
                 summary => summary,
@@ -153,6 +153,17 @@ pub(crate) fn text(state: &RunState, question: &Question) -> String {
             }
             if let Some(finding) = finding {
                 text.push_str(&format!("\nIts verification: {finding}"));
+            }
+            let zone = words::zone(plan);
+            match until {
+                _ if !looks_on => {}
+                Some(until) => text.push_str(&format!(
+                    "\nIts effect may still appear until {}. Its verification is asked again and again: when it holds, the step is done; if it does not hold by then, it did not happen.",
+                    clock(*until, &zone)
+                )),
+                None => text.push_str(
+                    "\nSomething of it may still be alive. Its verification is asked again and again: when it holds, the step is done.",
+                ),
             }
             text
         }

@@ -61,7 +61,7 @@ pub use people::{
 };
 pub use promises::{BadLimit, Comparison, FollowUp, Limit, Message, Moment, Note, Readiness};
 pub use secret::{BadSecret, Secret, Text};
-pub use step::{Effect, OnFailure, Retry, Step};
+pub use step::{Effect, Locality, OnFailure, Retry, Step};
 pub use trigger::{
     BadOutOf, BadShare, Condition, EVERY, Gauge, Latency, Missing, OutOf, Probe, Ratio, Receive,
     Relative, Semantics, Share, Trigger, Watch, Webhook, short_window,

@@ -30,6 +30,10 @@ pub struct Step {
     pub action: Action,
     /// What may be done after a crash in the middle; see [`Step::effect`].
     pub effect: Option<Effect>,
+    /// Where its effects end, if the plan says so; see [`Step::is_local`].
+    pub effects: Option<Locality>,
+    /// How long after its processes have ended its effect may still appear.
+    pub settles: Option<Span>,
     /// How we know it worked.
     pub verify: Many<Verification>,
     /// Automatic repeats after a failure.
@@ -61,6 +65,14 @@ impl Step {
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.effect.unwrap_or_else(|| self.action.default_effect())
+    }
+
+    /// Whether nothing of it can have an effect once its processes on this machine have ended:
+    /// the plan says so, or its action only handles files.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let only_files = matches!(self.action, Action::RestoreTree(_) | Action::Copy(_));
+        only_files || self.effects == Some(Locality::Local)
     }
 
     /// Whether the plan says that it changes nothing, or its action cannot. What a person or
@@ -161,6 +173,16 @@ impl fmt::Display for Effect {
     }
 }
 
+/// Where the effects of a step end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Locality {
+    /// In its own processes on this machine, and in what they write themselves: once they have
+    /// ended, nothing more comes of it. What a server is asked for is not local: to end
+    /// the client does not end the work.
+    Local,
+}
+
 /// Automatic repeats after a failure, for steps that may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -241,6 +263,15 @@ struct Written {
     /// verifiable or opaque. Default: by the action; `opaque` for commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     effect: Option<Effect>,
+    /// Only of a `verifiable` step: `local` where nothing more can come of it once its processes
+    /// on this machine have ended. Not for what a server is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    effects: Option<Locality>,
+    /// Only of a `verifiable` step: how long after its processes have ended its effect may still
+    /// appear. Until then "does not hold yet" is not taken for "did not happen". Default: its
+    /// time-out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settles: Option<Span>,
     /// How we know it worked: one verification or a list that must all hold.
     #[serde(default, skip_serializing_if = "Many::is_empty")]
     verify: Many<Verification>,
@@ -292,6 +323,8 @@ enum BadStep {
         "step `{0}` is `{1}` after a crash and cannot be repeated automatically: remove `retry`, or declare its `effect`"
     )]
     CannotRepeat(StepId, Effect),
+    #[error("step `{0}` is `{2}`: `{1}` is only for `effect: verifiable`")]
+    OnlyVerifiable(StepId, &'static str, Effect),
 }
 
 impl TryFrom<Written> for Step {
@@ -324,6 +357,8 @@ impl TryFrom<Written> for Step {
             after: written.after,
             action,
             effect: written.effect,
+            effects: written.effects,
+            settles: written.settles,
             verify: written.verify,
             retry: written.retry,
             on_failure: written.on_failure,
@@ -342,7 +377,13 @@ impl TryFrom<Written> for Step {
         if step.retry.is_some() && !step.effect().may_repeat() {
             return Err(BadStep::CannotRepeat(step.id.clone(), step.effect()));
         }
-        Ok(step)
+        let of_doubt = [("effects", step.effects.is_some()), ("settles", step.settles.is_some())];
+        match of_doubt.into_iter().find(|(_, is_given)| *is_given) {
+            Some((key, _)) if step.effect() != Effect::Verifiable => {
+                Err(BadStep::OnlyVerifiable(step.id.clone(), key, step.effect()))
+            }
+            _ => Ok(step),
+        }
     }
 }
 
@@ -364,6 +405,8 @@ impl From<Step> for Written {
             wait: None,
             external: None,
             effect: step.effect,
+            effects: step.effects,
+            settles: step.settles,
             verify: step.verify,
             retry: step.retry,
             on_failure: step.on_failure,

@@ -6,7 +6,7 @@ use crate::event::{Attested, Event, Evidence, FailureEffect, ResolvedBy};
 use crate::illegal::Illegal;
 use crate::record::Record;
 use crate::release::took_place;
-use crate::status::{Status, StepState, StopCause};
+use crate::status::{Probed, Status, StepState, StopCause};
 
 impl RunState {
     pub(super) fn step_event(
@@ -35,6 +35,8 @@ impl RunState {
                 state.started = state.started.or(Some(record.at));
                 state.confirmed = false;
                 state.doubt = None;
+                state.doubted = None;
+                state.accepted = None;
                 state.probed = None;
                 state.failure = None;
                 state.stop = None;
@@ -74,8 +76,10 @@ impl RunState {
                 state.evidence = evidence.clone();
                 state.doubt = None;
             }
-            Event::StepInDoubt { cause, evidence, .. } => {
+            Event::StepInDoubt { cause, evidence, accepted, .. } => {
                 state.doubt = Some(*cause);
+                state.doubted = Some(record.at);
+                state.accepted = *accepted;
                 state.note = Some(evidence.summary.clone());
                 state.evidence = evidence.clone();
             }
@@ -83,8 +87,9 @@ impl RunState {
                 state.recheck = true;
                 state.probed = None;
             }
-            Event::StepProbed { finding, .. } => {
-                state.probed = Some(finding.clone());
+            Event::StepProbed { finding, denied, early, .. } => {
+                let (denied, early) = (*denied, *early);
+                state.probed = Some(Probed { finding: finding.clone(), denied, early });
                 state.recheck = false;
             }
             Event::StepResolved { answer, by, reason, .. } => {

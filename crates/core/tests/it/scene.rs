@@ -266,6 +266,7 @@ impl Run {
             attempt,
             cause: DoubtCause::SupervisorLost,
             evidence: evidence.clone(),
+            accepted: None,
         };
         match status {
             Status::Pending | Status::Running => {}

@@ -166,6 +166,7 @@ pub fn doubt(cause: DoubtCause) -> &'static str {
         DoubtCause::LedgerLost => "the ledger entry of its attempt is gone or cannot be read",
         DoubtCause::LedgerForeign => "the ledger entry under its name is about another attempt",
         DoubtCause::Deadline => "it was stopped at its time-out",
+        DoubtCause::Unended => "it is past its time-out, and something of it cannot be ended",
         DoubtCause::NoAnswer => "no answer came back",
     }
 }

@@ -1,11 +1,13 @@
 //! Reports as events. Pure.
 
+use jiff::Timestamp;
+
 use backout_core::act::Answer;
+use backout_core::attempt::AttemptId;
 use backout_core::cause::StepFault;
 use backout_core::decide::stopped;
 use backout_core::doubt;
 use backout_core::event::{DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
-use backout_core::ids::StepId;
 use backout_core::intent::Purpose;
 use backout_core::plan::Step;
 use backout_core::status::{Status, StepState};
@@ -19,6 +21,7 @@ pub(super) fn performed(
     known: &StepState,
     report: &Report,
     first_look: Option<&Verdict>,
+    accepted: Option<Timestamp>,
 ) -> Vec<Event> {
     let (id, attempt) = (step.id.clone(), known.attempt);
     match report {
@@ -51,6 +54,7 @@ pub(super) fn performed(
             attempt,
             cause: *cause,
             evidence: evidence.clone(),
+            accepted,
         }],
     }
 }
@@ -64,7 +68,8 @@ pub(super) fn verified(
 ) -> Vec<Event> {
     let expected = match purpose {
         Purpose::AfterAction => known.status == Status::Verifying,
-        Purpose::Probe => {
+        Purpose::LookOn => known.status == Status::InDoubt,
+        Purpose::Probe { .. } => {
             let again = matches!(known.status, Status::Failed | Status::Held) && known.recheck;
             known.status == Status::InDoubt || again
         }
@@ -99,6 +104,7 @@ pub(super) fn verified(
         attempt,
         finding: verdict.complaint(),
         denied,
+        early: purpose == (Purpose::Probe { early: true }),
     };
     match (purpose, verdict.holds()) {
         (Purpose::AfterAction, Some(true)) => vec![settled(evidence)],
@@ -110,10 +116,15 @@ pub(super) fn verified(
             let fault = StepFault::Unverifiable { finding: verdict.complaint() };
             vec![failed(FailureEffect::Unknown, fault, evidence)]
         }
-        (Purpose::Probe, Some(true)) => vec![resolved(Answer::Happened), settled(evidence)],
+        (Purpose::Probe { .. } | Purpose::LookOn, Some(true)) => {
+            vec![resolved(Answer::Happened), settled(evidence)]
+        }
+        (Purpose::LookOn, _) => Vec::new(),
         // A person wanted to look; what follows from it is for them to say.
-        (Purpose::Probe, Some(false)) if known.recheck => vec![probed(true)],
-        (Purpose::Probe, Some(false))
+        (Purpose::Probe { .. }, Some(false)) if known.recheck => vec![probed(true)],
+        // Its effect may still appear.
+        (Purpose::Probe { early: true }, Some(false)) => vec![probed(true)],
+        (Purpose::Probe { .. }, Some(false))
             if matches!(known.doubt, Some(DoubtCause::Deadline | DoubtCause::NoAnswer)) =>
         {
             let cause = known.doubt.unwrap_or(DoubtCause::Deadline);
@@ -122,15 +133,20 @@ pub(super) fn verified(
             vec![failed(FailureEffect::Unknown, fault, evidence)]
         }
         // A step that dies every time it is run must not be run for ever.
-        (Purpose::Probe, Some(false)) if known.recoveries >= doubt::MOST_RECOVERIES => {
+        (Purpose::Probe { .. }, Some(false)) if known.recoveries >= doubt::MOST_RECOVERIES => {
             vec![probed(true)]
         }
-        (Purpose::Probe, Some(false)) => vec![resolved(Answer::DidNotHappen)],
-        (Purpose::Probe, None) => vec![probed(false)],
+        (Purpose::Probe { .. }, Some(false)) => vec![resolved(Answer::DidNotHappen)],
+        (Purpose::Probe { .. }, None) => vec![probed(false)],
     }
 }
 
 /// Nothing of an attempt is alive, and nothing says how it ended.
-pub(super) fn in_doubt(step: &StepId, attempt: u32, cause: DoubtCause) -> Vec<Event> {
-    vec![Event::StepInDoubt { step: step.clone(), attempt, cause, evidence: Evidence::default() }]
+pub(super) fn in_doubt(
+    id: &AttemptId,
+    cause: DoubtCause,
+    accepted: Option<Timestamp>,
+) -> Vec<Event> {
+    let (step, attempt, evidence) = (id.step.clone(), id.attempt, Evidence::default());
+    vec![Event::StepInDoubt { step, attempt, cause, evidence, accepted }]
 }

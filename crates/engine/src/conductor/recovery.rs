@@ -2,7 +2,7 @@
 
 use backout_core::attempt::AttemptId;
 use backout_core::cause::StepFault;
-use backout_core::doubt::{self, Recovery};
+use backout_core::doubt::{self, Observation, Recovery};
 use backout_core::event::{Event, FailureEffect};
 use backout_core::ids::{Epoch, StepId};
 use backout_core::status::Status;
@@ -66,6 +66,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         for attempt_id in left {
             let observation = self.hands.observe(&attempt_id, self.epoch).await?;
             let (step, attempt) = (attempt_id.step.clone(), attempt_id.attempt);
+            let accepted = match observation {
+                Observation::Vanished(_) => self.hands.accepted(&attempt_id).await,
+                _ => None,
+            };
             // Where another writer was quicker it is judged anew: a doubt that is not written
             // down would leave the step running for ever.
             while self.is_at_work(&step, attempt) {
@@ -84,7 +88,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         self.attach(attempt_id);
                         break;
                     }
-                    Recovery::Doubt(cause) => outcome::in_doubt(&step, attempt, cause),
+                    Recovery::Doubt(cause) => outcome::in_doubt(&attempt_id, cause, accepted),
                 };
                 if self.append(observer, events).await? {
                     break;

@@ -1,8 +1,12 @@
 //! What this process has under way: steps with the hands, and looks at what they did.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use backout_core::attempt::AttemptId;
+use backout_core::duration::Span;
 use backout_core::event::Evidence;
 use backout_core::ids::StepId;
 use backout_core::intent::Purpose;
@@ -71,8 +75,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         if self.busy.contains_key(&step.id) {
             return;
         }
-        let patience = match &step.action {
-            Action::Wait(wait) => AskFor::UpTo(wait.up_to.get()),
+        let patience = match (&step.action, purpose) {
+            // A person is to be asked at once; what comes later is looked for beside that.
+            (_, Purpose::Probe { early: true }) => AskFor::Once,
+            (Action::Wait(wait), _) => AskFor::UpTo(wait.up_to.get()),
             _ => AskFor::AsWritten,
         };
         let (hands, world, id) =
@@ -83,7 +89,44 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             Ended::Verified(id, attempt, purpose, verdict)
         });
     }
+
+    /// Asks the verifications of a step in doubt once more, or says how long until that is due.
+    /// A question is open meanwhile, so this is no work that a person would have to wait for.
+    pub(super) fn look_on(&mut self, index: usize, now: Timestamp) -> Option<Duration> {
+        let state = self.log.state();
+        let (step, attempt) = (state.steps()[index].clone(), state.states()[index].attempt);
+        if self.looking.contains(&step.id) || self.busy.contains_key(&step.id) {
+            return None;
+        }
+        let every = step.machine_checks().filter_map(|(_, check)| check.every).min();
+        let every = every.map_or(LOOK_EVERY, Span::get);
+        if let Some(&last) = self.looked.get(&step.id) {
+            // A clock that went backwards must not turn a pause into an hour.
+            let left = Duration::try_from(now.duration_since(last)).unwrap_or(every);
+            let left = every.saturating_sub(left);
+            if !left.is_zero() {
+                return Some(left);
+            }
+        }
+        self.looked.insert(step.id.clone(), now);
+        self.looking.insert(step.id.clone());
+        let (hands, world, id) =
+            (Arc::clone(&self.hands), Arc::clone(&self.world), step.id.clone());
+        self.tasks.spawn(async move {
+            let verdict = hands.verify(step, world, AskFor::Once).await;
+            Ended::Verified(id, attempt, Purpose::LookOn, verdict)
+        });
+        None
+    }
+
+    /// Whether a task is under way that the run waits for.
+    pub(super) fn works(&self) -> bool {
+        self.tasks.len() > self.looking.len()
+    }
 }
+
+/// How often to look for what may still appear, if the verification does not say.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the verifications of a step say, if all of them hold before it is run again.
 async fn holds_already<H: Hands>(

@@ -96,6 +96,7 @@ fn what_one_try_did_is_not_unsaid_by_another() {
             attempt,
             cause: backout_core::event::DoubtCause::SupervisorLost,
             evidence: Default::default(),
+            accepted: None,
         })
     };
     // That it did not happen: the lead has looked, or its class lets it be run again.

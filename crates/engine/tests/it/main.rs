@@ -10,6 +10,7 @@ mod journals;
 mod night;
 mod owners;
 mod people;
+mod ripe;
 mod stage;
 mod transitions;
 mod turning;

@@ -529,6 +529,8 @@ async fn a_person_can_have_a_step_checked_again() {
             summary: String::new(),
             how_to_tell: None,
             finding: Some("file: not applied".to_owned()),
+            looks_on: false,
+            until: None,
             kept_open: false,
         }
     );

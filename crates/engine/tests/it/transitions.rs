@@ -24,6 +24,7 @@ fn events() -> Vec<(&'static str, Event)> {
         attempt: 1,
         finding: "not there".to_owned(),
         denied,
+        early: false,
     };
     let replaced: backout_core::plan::Step =
         serde_json::from_value(serde_json::json!({"id": "a", "manual": "x"})).expect("a step");
@@ -71,6 +72,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 attempt: 1,
                 cause: DoubtCause::SupervisorLost,
                 evidence: evidence(),
+                accepted: None,
             },
         ),
         (

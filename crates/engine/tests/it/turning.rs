@@ -316,6 +316,7 @@ fn a_failed_undo_does_not_vanish() {
         attempt: 1,
         cause: backout_core::event::DoubtCause::SupervisorLost,
         evidence: Default::default(),
+        accepted: None,
     };
     night.happens(1, vec![intent("a", 1), doubt]);
     night.says(2, Choice::BackOut { option: None });

@@ -84,6 +84,7 @@ fn run_at(plan: &Plan, stages: [(Status, SignedDuration); 2]) -> RunState {
                 attempt,
                 cause: DoubtCause::SupervisorLost,
                 evidence,
+                accepted: None,
             }),
             Status::Held | Status::Skipped => panic!("no stage of this test is {status:?}"),
         };
