@@ -10,7 +10,8 @@ use backout_core::plan::Plan;
 use backout_core::policy::Policy;
 use backout_core::record::Actor;
 use backout_engine::RunLog;
-use backout_engine::clock::{Clock, SystemClock};
+use backout_engine::clock::Clock;
+use backout_exec::clock::SystemClock;
 use backout_exec::ledger::Ledger;
 use backout_identity::AccountName;
 use backout_sqlite::{Lease, SqliteJournal};
@@ -110,6 +111,10 @@ impl App {
             anstream::eprintln!("warning: {}; it is not applied", failure.message());
         }
         policy
+    }
+
+    pub(crate) fn moment(&self) -> backout_core::moment::Moment {
+        self.clock.moment()
     }
 
     pub(crate) fn now(&self) -> jiff::Timestamp {

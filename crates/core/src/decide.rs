@@ -43,13 +43,11 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
         false => state.active().any(|index| state.is_stage(index)),
     };
     for index in state.active() {
-        if state.states[index].status == Status::InDoubt
-            && let Some(at) = doubt::ripe_at(&state.steps[index], &state.states[index])
-            && now < at
-        {
-            intents.push(Intent::Wake { at, of: Timer::Step });
-        }
         let next = next_for_active(state, index, now);
+        if let Some(Intent::Verify { purpose: Purpose::LookOn, .. }) = next {
+            let ripe = doubt::ripe_at(&state.steps[index], &state.states[index]);
+            intents.extend(ripe.map(|at| Intent::Wake { at, of: Timer::Step }));
+        }
         intents.extend(next.filter(|intent| !waits || !matches!(intent, Intent::Start { .. })));
     }
     if state.held.is_none() && !state.is_halted() && !waits {

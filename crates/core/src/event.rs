@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Answer};
@@ -19,6 +19,7 @@ use crate::ids::{
     BaselineId, ComponentId, Digest, Epoch, OptionId, RoleId, RunId, RunUid, Seq, SourceId, StepId,
     TriggerId,
 };
+use crate::moment::ClockChange;
 use crate::people::PersonId;
 use crate::plan::{Effect, Plan, Severity, Step};
 use crate::policy::Policy;
@@ -45,6 +46,13 @@ pub enum Event {
         epoch: Epoch,
         /// Host and process, for people.
         coordinator: String,
+    },
+    /// The clock on the wall was set, or the machine has started anew. What is counted from an
+    /// earlier moment goes on as if it had not been.
+    ClockChanged {
+        /// By how much, forward if positive; `None` where only the wall is left to go by.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<SignedDuration>,
     },
     /// As many people as it takes have agreed that the run may start.
     StartAgreed {
@@ -575,6 +583,15 @@ pub enum Outcome {
     },
 }
 
+impl From<ClockChange> for Event {
+    fn from(change: ClockChange) -> Self {
+        match change {
+            ClockChange::Jumped(by) => Self::ClockChanged { by: Some(by) },
+            ClockChange::OtherBoot => Self::ClockChanged { by: None },
+        }
+    }
+}
+
 impl Event {
     /// The step this is about, if it is about one.
     #[must_use]
@@ -600,6 +617,7 @@ impl Event {
             Self::RunPlanned(_)
             | Self::BaselinesCaptured { .. }
             | Self::OwnerAcquired { .. }
+            | Self::ClockChanged { .. }
             | Self::StartAgreed { .. }
             | Self::HoldingReached { .. }
             | Self::RunHeld { .. }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::ids::{Digest, Epoch, RoleId, RunId, Seq};
+use crate::moment::{Moment, Steady};
 use crate::people::{Account, PersonId};
 use crate::plan::Plan;
 use crate::upgrade::Upgrade;
@@ -94,8 +95,11 @@ pub struct Record {
     pub seq: Seq,
     /// The term of the coordinator at the time.
     pub epoch: Epoch,
-    /// When it was written. For people; nothing is decided by it.
+    /// When it was written, on the clock on the wall.
     pub at: Timestamp,
+    /// The same on a clock that does not jump; earlier records do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady: Option<Steady>,
     /// Who wrote it.
     pub actor: Actor,
     /// What happened.
@@ -163,6 +167,12 @@ pub enum BrokenChain {
 }
 
 impl Record {
+    /// When it was written.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment { wall: self.at, steady: self.steady.clone() }
+    }
+
     /// Serialises the record, once.
     ///
     /// # Panics

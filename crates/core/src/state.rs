@@ -5,6 +5,7 @@
 //! hand (which steps are ready, which are stuck), so that deciding costs what
 //! is going on and not what the plan holds.
 
+mod clock;
 mod fields;
 mod forward;
 mod step;
@@ -19,6 +20,7 @@ use crate::event::{Direction, Event, Mode, Outcome, ResolvedBy, RunPlanned};
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
+use crate::moment::Moment;
 use crate::part::Part;
 use crate::people::PersonId;
 use crate::plan::Step;
@@ -131,6 +133,8 @@ pub struct RunState {
     /// The format version of the record the run began with. What follows from an event, and
     /// what happens next, is judged by it: an open run goes on as it began.
     pub(crate) version: u32,
+    /// When the last record was written.
+    pub(crate) clock: Moment,
     /// Departures from the plan.
     pub(crate) deviations: Vec<Deviation>,
     /// The deployment, if the run is one, and what is watched.
@@ -190,6 +194,7 @@ impl RunState {
             holding_accepted: false,
             owned_since: record.at,
             version: record.v,
+            clock: record.moment(),
             deviations: Vec::new(),
             release,
             ready: BTreeSet::new(),
@@ -222,6 +227,7 @@ impl RunState {
         if by_coordinator && !takes_over && record.epoch != self.epoch {
             return Err(Illegal::Epoch { current: self.epoch, found: record.epoch });
         }
+        self.follow_record(record);
         for event in &record.events {
             self.event(event, record)?;
             if let Event::StepIntent { step, .. } = event {
@@ -245,6 +251,7 @@ impl RunState {
             seq: self.seq.next(),
             epoch: self.epoch,
             at,
+            steady: None,
             actor: actor.clone(),
             events: events.to_vec(),
             prev: self.tail,
@@ -393,6 +400,8 @@ impl RunState {
                 }
             }
             Event::StepResolved { by: ResolvedBy::Person, .. }
+            // Whoever writes next notes it: it is about the machine.
+            | Event::ClockChanged { .. }
             | Event::StartAgreed { .. }
             | Event::RunHeld { .. }
             | Event::RunResumed { .. }

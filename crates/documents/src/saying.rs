@@ -320,6 +320,12 @@ pub fn event(
             1 => return None,
             _ => format!("{coordinator} took over (term {epoch})"),
         },
+        Event::ClockChanged { by: None } => "the machine was started anew, or it is another one: what is counted goes on by the clock on the wall".to_owned(),
+        Event::ClockChanged { by: Some(by) } => {
+            let way = if by.is_negative() { "back" } else { "forward" };
+            let far = length(by.unsigned_abs());
+            format!("the clock of this machine was set {way} by {far}: what is counted goes on as if it had not been")
+        }
         Event::StartAgreed { agreed } => format!("start agreed by {by}{}", with(agreed)),
         Event::RunHeld { cause, reason } => {
             format!("held by {by}: {}", hold(*cause, reason.as_deref()))

@@ -5,13 +5,12 @@
 //! answer is never lost between two processes, and never applied to a situation that its
 //! rules did not see.
 
-use jiff::Timestamp;
-
 use backout_core::authority::{Authority, check_authority};
 use backout_core::command::Request;
 use backout_core::event::Event;
 use backout_core::handle::{Facts, handle, person_of, refusal_event};
 use backout_core::ids::RoleId;
+use backout_core::moment::Moment;
 use backout_core::people::Account;
 use backout_core::policy::Policy;
 use backout_core::record::{Actor, Record};
@@ -22,14 +21,14 @@ use crate::journal::{AppendError, Journal};
 use crate::log::{RunLog, WriteError};
 
 /// Who sends a command, and when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Sender<'a> {
     /// Who they are in the plan.
     pub actor: &'a Actor,
     /// Their account, as the system knows it.
     pub account: &'a Account,
-    /// The time on the wall.
-    pub at: Timestamp,
+    /// When.
+    pub at: Moment,
 }
 
 /// How a command ended.
@@ -63,14 +62,15 @@ pub async fn submit<J: Journal>(
 ) -> Result<Submitted, WriteError> {
     loop {
         log.refresh().await?;
-        let state = log.state();
+        // What is counted from an earlier moment goes on although the clock was set since.
+        let state = &log.state().on_clock(&sender.at);
+        let now = sender.at.wall;
         let forecast = match request.command.needs_forecast() {
-            true => forecaster.summary(state, sender.at),
+            true => forecaster.summary(state, now),
             false => None,
         };
         let policy = &policy.clone().tightened_by(&state.planned().policy);
-        let facts =
-            Facts { now: sender.at, forecast: forecast.as_ref(), policy, accounts: sender.account };
+        let facts = Facts { now, forecast: forecast.as_ref(), policy, accounts: sender.account };
         let (mut events, refusal) = match handle(state, sender.actor, request, &facts) {
             Ok(events) => (events, None),
             Err(refusal) => match refusal_event(&refusal) {
@@ -84,12 +84,17 @@ pub async fn submit<J: Journal>(
         };
         // A departure from the plan gets an order of work for what is left.
         if refusal.is_none() && act.is_none() && request.command.departs() {
-            let then = state.with(&events, sender.actor, sender.at)?;
-            let order = forecaster.order(&then, sender.at);
+            let then = state.with(&events, sender.actor, now)?;
+            let order = forecaster.order(&then, now);
             events.extend(order.map(|order| Event::OrderFrozen { order }));
         }
+        // Whoever writes first notes that the clock was set.
+        if state.finished().is_none() {
+            let change = log.state().clock_change(&sender.at).map(Event::from);
+            events.splice(0..0, change);
+        }
         let epoch = state.epoch();
-        match log.append(epoch, sender.actor.clone(), sender.at, events).await {
+        match log.append(epoch, sender.actor.clone(), sender.at.clone(), events).await {
             Ok(record) => {
                 return Ok(match (refusal, act) {
                     (Some(refusal), _) => Submitted::Refused(refusal),

@@ -16,7 +16,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -28,6 +27,7 @@ use backout_core::decision::decided;
 use backout_core::event::{Event, FailureEffect, Outcome, Reason};
 use backout_core::ids::{Epoch, RunUid, StepId, TriggerId};
 use backout_core::intent::{Intent, Purpose, Timer};
+use backout_core::moment::Moment;
 use backout_core::question::questions;
 use backout_core::record::{Actor, Record};
 use backout_core::state::RunState;
@@ -143,7 +143,7 @@ pub struct Conductor<J, H, C> {
     /// Steps in doubt of which a look is under way while people are asked.
     looking: HashSet<StepId>,
     /// When the last such look of each began.
-    looked: HashMap<StepId, Timestamp>,
+    looked: HashMap<StepId, Moment>,
     /// Steps that were already asked to stop.
     stopping: HashMap<StepId, u32>,
     /// What is watched.
@@ -153,7 +153,7 @@ pub struct Conductor<J, H, C> {
     /// What waits for a look.
     postponed: Postponed,
     /// Since when only people can go on, and what they are asked.
-    idle: Option<(Timestamp, Asked)>,
+    idle: Option<(Moment, Asked)>,
 }
 
 impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
@@ -258,7 +258,12 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// Does everything that is due. Returns how long until something else is.
     async fn turn(&mut self, observer: &mut impl Observer) -> Result<Due, Stopped> {
         loop {
-            let now = self.clock.now();
+            let moment = self.clock.moment();
+            let now = moment.wall;
+            if let Some(change) = self.log.state().clock_change(&moment) {
+                self.append(observer, vec![Event::from(change)]).await?;
+                continue;
+            }
             if let Some(sight) = &self.sight {
                 sight.stands(self.log.state(), now);
             }
@@ -274,7 +279,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                     }
                     Intent::Verify { step, purpose: Purpose::LookOn } => {
                         due.of_looks =
-                            [due.of_looks, self.look_on(step, now)].into_iter().flatten().min();
+                            [due.of_looks, self.look_on(step, &moment)].into_iter().flatten().min();
                     }
                     Intent::Verify { step, purpose } => self.verify(step, purpose),
                     Intent::Wake { at, of } => {
@@ -282,7 +287,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         due.add(of, left);
                     }
                     Intent::Bake { step, verdict } => {
-                        match self.judged(About::Stage(step), verdict, now) {
+                        match self.judged(About::Stage(step), verdict, &moment) {
                             Ok(verdict) => {
                                 let stage = self.log.state().steps()[step].id.clone();
                                 events.push(Event::StageBaked { stage, verdict });
@@ -291,7 +296,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                         }
                     }
                     Intent::EndWatch { verdict } => {
-                        match self.judged(About::Release, verdict, now) {
+                        match self.judged(About::Release, verdict, &moment) {
                             Ok(verdict) => events.push(Event::WatchEnded { verdict }),
                             Err(left) => due.add(Timer::Watch, left),
                         }
@@ -452,16 +457,16 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             self.idle = None;
             return None;
         }
-        let now = self.clock.now();
+        let now = self.clock.moment();
         let asked = questions(self.log.state());
         let asked: Asked = asked.into_iter().map(|asked| (asked.step, asked.asks.kind())).collect();
         // Whoever answers is at work; what comes next is waited for as long again.
         let since = match &self.idle {
-            Some((since, before)) if *before == asked => *since,
-            _ => now,
+            Some((since, before)) if *before == asked => since.clone(),
+            _ => now.clone(),
         };
+        let waited = Duration::try_from(now.since(&since)).unwrap_or_default();
         self.idle = Some((since, asked));
-        let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
         Some(patience.saturating_sub(waited))
     }
 
@@ -586,7 +591,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         events: Vec<Event>,
     ) -> Result<bool, Stopped> {
         let before = self.log.state().seq();
-        match self.log.append(self.epoch, self.actor(), self.clock.now(), events).await {
+        match self.log.append(self.epoch, self.actor(), self.clock.moment(), events).await {
             Ok(record) => {
                 observer.record(&record, self.log.state());
                 Ok(true)

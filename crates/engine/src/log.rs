@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use backout_core::event::Event;
 use backout_core::ids::{Epoch, RunId, Seq};
+use backout_core::moment::Moment;
 use backout_core::record::{Actor, BrokenChain, Chain, FORMAT, Record};
 use backout_core::state::{Illegal, RunState};
 
@@ -125,15 +124,17 @@ impl<J: Journal> RunLog<J> {
         &mut self,
         epoch: Epoch,
         actor: Actor,
-        at: Timestamp,
+        at: impl Into<Moment>,
         events: Vec<Event>,
     ) -> Result<Record, WriteError> {
+        let Moment { wall: at, steady } = at.into();
         let record = Record {
             v: FORMAT,
             run: self.state.run().clone(),
             seq: self.chain.seq().next(),
             epoch,
             at,
+            steady,
             actor,
             events,
             prev: self.chain.tail(),

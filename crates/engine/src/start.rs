@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use backout_core::event::{Event, Fact, RunPlanned, UsedBaselines};
 use backout_core::ids::{BaselineId, Digest, Epoch, RunId, Seq};
+use backout_core::moment::Moment;
 use backout_core::record::{Actor, Chain, FORMAT, Record};
 
 use crate::journal::{AppendError, Journal};
@@ -21,11 +20,12 @@ use crate::log::{OpenError, RunLog, WriteError};
 pub async fn begin<J: Journal>(
     journal: &Arc<J>,
     actor: Actor,
-    at: Timestamp,
+    at: impl Into<Moment>,
     planned: RunPlanned,
     further: Vec<Event>,
     newest: Option<u64>,
 ) -> Result<RunLog<J>, WriteError> {
+    let at = at.into();
     let change = planned.plan.change.name().to_owned();
     let mut events = vec![Event::RunPlanned(Box::new(planned))];
     events.extend(further);
@@ -38,7 +38,7 @@ pub async fn begin<J: Journal>(
             }
         };
         let run = RunId::of_change(&change, taken + 1);
-        let record = first(&run, actor.clone(), at, events.clone());
+        let record = first(&run, actor.clone(), at.clone(), events.clone());
         let sealed = record.seal();
         backout_core::state::RunState::begin(&record, sealed.digest)?;
         match journal.append(&run, Seq(0), sealed).await {
@@ -50,13 +50,14 @@ pub async fn begin<J: Journal>(
     }
 }
 
-fn first(run: &RunId, actor: Actor, at: Timestamp, events: Vec<Event>) -> Record {
+fn first(run: &RunId, actor: Actor, at: Moment, events: Vec<Event>) -> Record {
     Record {
         v: FORMAT,
         run: run.clone(),
         seq: Seq(1),
         epoch: Epoch(0),
-        at,
+        at: at.wall,
+        steady: at.steady,
         actor,
         events,
         prev: Digest::ZERO,
@@ -70,17 +71,18 @@ fn first(run: &RunId, actor: Actor, at: Timestamp, events: Vec<Event>) -> Record
 pub async fn keep_baselines<J: Journal>(
     journal: &Arc<J>,
     actor: Actor,
-    at: Timestamp,
+    at: impl Into<Moment>,
     change: &str,
     plan: Digest,
     facts: BTreeMap<BaselineId, Fact>,
 ) -> Result<Record, WriteError> {
     let run = RunId::of_baselines(change);
+    let at = at.into();
     loop {
         let (chain, _) = read_baselines(journal, &run).await?;
         let event =
             Event::BaselinesCaptured { change: change.to_owned(), plan, facts: facts.clone() };
-        let mut record = first(&run, actor.clone(), at, vec![event]);
+        let mut record = first(&run, actor.clone(), at.clone(), vec![event]);
         record.seq = chain.seq().next();
         record.prev = chain.tail();
         match journal.append(&run, chain.seq(), record.seal()).await {

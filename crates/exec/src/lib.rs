@@ -7,6 +7,7 @@
 //! Verifications only read and run inside the coordinator.
 
 pub mod baseline;
+pub mod clock;
 pub mod command;
 pub mod files;
 pub mod http;

@@ -82,7 +82,7 @@ impl Birth {
 }
 
 /// Tells one running of the machine from the next.
-fn boot_id() -> String {
+pub(crate) fn boot_id() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.trim().to_owned()
 }

@@ -21,6 +21,7 @@ pub fn record(run: &RunId, seq: u64, prev: Digest, reason: &str) -> Sealed {
         seq: Seq(seq),
         epoch: Epoch(1),
         at: jiff::Timestamp::UNIX_EPOCH,
+        steady: None,
         actor: Actor::Coordinator { id: "test".to_owned() },
         events: vec![Event::RunHeld { cause: HoldCause::Person, reason: Some(reason.to_owned()) }],
         prev,

@@ -6,13 +6,14 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Event, Evidence, FailureEffect, Verified};
 use backout_core::ids::{Epoch, RunId, Seq, StepId};
+use backout_core::moment::{Moment, Steady, moved};
 use backout_core::plan::Step;
 use backout_core::record::Record;
 use backout_engine::clock::Clock;
@@ -318,18 +319,58 @@ fn all_terms(step: &StepId, attempt: u32) -> RangeInclusive<(StepId, u32, Epoch)
 
 /// A clock that moves by hand.
 #[derive(Debug, Clone)]
-pub struct SimClock(Arc<Mutex<Timestamp>>);
+pub struct SimClock(Arc<Mutex<SimTime>>);
+
+#[derive(Debug, Clone)]
+struct SimTime {
+    wall: Timestamp,
+    /// The running of the machine, and how long it has lasted, in milliseconds.
+    boot: u32,
+    ms: i64,
+    /// How far the wall is to be set, and at which of these milliseconds.
+    to_jump: Option<(i64, SignedDuration)>,
+}
 
 impl SimClock {
     /// A clock that shows this time.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(now)))
+        Self(Arc::new(Mutex::new(SimTime { wall: now, boot: 1, ms: 0, to_jump: None })))
     }
 
-    /// Shows another time from now on.
+    /// Time passes until this.
     pub fn set(&self, now: Timestamp) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        let mut time = self.time();
+        time.ms += i64::try_from(now.duration_since(time.wall).as_millis()).unwrap_or(i64::MAX);
+        time.wall = now;
+    }
+
+    /// The clock on the wall is set; no time passes.
+    pub fn jump(&self, by: SignedDuration) {
+        let mut time = self.time();
+        time.wall = time.wall.saturating_add(by).unwrap_or(time.wall);
+    }
+
+    /// The clock on the wall will be set after this many milliseconds, in the middle of a sleep.
+    pub fn jump_after(&self, ms: i64, by: SignedDuration) {
+        self.time().to_jump = Some((ms, by));
+    }
+
+    /// How long it has run, in milliseconds.
+    #[must_use]
+    pub fn ms(&self) -> i64 {
+        self.time().ms
+    }
+
+    /// The machine starts anew; nothing but the wall tells how long that took.
+    pub fn start_anew(&self, took: SignedDuration) {
+        self.jump(took);
+        let mut time = self.time();
+        (time.boot, time.ms) = (time.boot + 1, 0);
+    }
+
+    fn time(&self) -> MutexGuard<'_, SimTime> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -337,8 +378,10 @@ impl SimClock {
 const READY_FIRST: u32 = 16;
 
 impl Clock for SimClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn moment(&self) -> Moment {
+        let time = self.time();
+        let steady = Steady { boot: format!("boot {}", time.boot), ms: time.ms };
+        Moment { wall: time.wall, steady: Some(steady) }
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -347,8 +390,18 @@ impl Clock for SimClock {
             tokio::task::yield_now().await;
         }
         let now = self.now();
-        if let Ok(later) = now.checked_add(duration) {
-            self.set(later);
+        let Ok(later) = now.checked_add(duration) else { return };
+        let to_jump = {
+            let mut time = self.time();
+            let ends = time.ms.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(0));
+            time.to_jump.take_if(|(ms, _)| *ms <= ends).map(|(ms, by)| (ms - time.ms, by))
+        };
+        match to_jump {
+            Some((left, by)) => {
+                self.set(moved(now, SignedDuration::from_millis(left)));
+                self.jump(by);
+            }
+            None => self.set(later),
         }
     }
 }

@@ -224,6 +224,27 @@ impl Watched {
         Some(Change { from, to, at })
     }
 
+    /// The clock on the wall was set, by this much: what is counted goes on as if it had not been.
+    pub fn move_by(&mut self, by: SignedDuration) {
+        let moved = |at: &mut Timestamp| *at = at.saturating_add(by).unwrap_or(*at);
+        for known in [
+            &mut self.latched,
+            &mut self.breach_since,
+            &mut self.clean_since,
+            &mut self.seen,
+            &mut self.counted,
+            &mut self.looked,
+            &mut self.failing_since,
+            &mut self.answered,
+            &mut self.excused,
+        ] {
+            known.iter_mut().for_each(moved);
+        }
+        moved(&mut self.since);
+        moved(&mut self.began);
+        self.short.iter_mut().for_each(|(when, ..)| moved(when));
+    }
+
     /// The clock went back: what lies ahead of it now is taken to be of this moment, so
     /// that timers neither run backwards nor wait for the clock to catch up.
     fn back_to(&mut self, at: Timestamp) {

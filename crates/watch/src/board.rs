@@ -6,10 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use backout_core::ids::TriggerId;
+use backout_core::moment::{ClockChange, Moment, moved};
 use backout_core::watch::Reading;
 use backout_trigger::machine::Watched;
 use backout_trigger::rule::Measured;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::heard::Heard;
@@ -40,6 +41,9 @@ pub struct Board {
     /// first one did.
     #[serde(default)]
     pub measured: BTreeMap<TriggerId, Measured>,
+    /// When it was last looked at: on a clock that was set since, everything moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<Moment>,
     /// What other systems said.
     #[serde(default)]
     pub heard: Heard,
@@ -66,8 +70,20 @@ impl Board {
             began,
             triggers: BTreeMap::new(),
             measured: BTreeMap::new(),
+            at: None,
             heard: Heard::default(),
         }
+    }
+
+    /// The time on the wall now. Where that was set since the last look, what is counted from
+    /// an earlier moment goes on as if it had not been.
+    pub(crate) fn follow(&mut self, now: Moment) -> Option<SignedDuration> {
+        let change = self.at.as_ref().and_then(|at| now.change_since(at));
+        self.at = Some(now);
+        let Some(ClockChange::Jumped(by)) = change else { return None };
+        self.began = moved(self.began, by);
+        self.triggers.values_mut().for_each(|known| known.watched.move_by(by));
+        Some(by)
     }
 
     /// The file in a run's folder.

@@ -16,11 +16,14 @@ use std::time::Duration;
 
 use backout_core::event::Event;
 use backout_core::ids::{OptionId, SourceId, TriggerId};
+use backout_core::moment::moved;
 use backout_core::plan::{Condition, Plan, Trigger};
 use backout_core::release::TriggerStatus;
 use backout_core::watch::{Meaning, State};
 use backout_engine::Sight;
+use backout_engine::clock::Clock;
 use backout_engine::hands::World;
+use backout_exec::clock::SystemClock;
 use backout_trigger::machine::{Sample, Watched};
 use backout_trigger::rule::{self, Measured, Rule};
 use jiff::Timestamp;
@@ -115,7 +118,7 @@ struct Shared {
     /// When anything was last looked at.
     looked: Mutex<Option<Timestamp>>,
     /// When this watch began; an earlier one may have begun before.
-    begun: Timestamp,
+    begun: Mutex<Timestamp>,
     /// Whether this watch has looked at anything.
     looking: AtomicBool,
     ways: Mutex<BTreeMap<OptionId, Way>>,
@@ -150,6 +153,8 @@ impl Watcher {
                 Some((id.clone(), rule::of(plan, trigger, measured)?))
             })
             .collect();
+        // What was kept before the clock was set is taken to be of this clock.
+        board.follow(SystemClock.moment());
         let began = board.began;
         let untold = untold(&board, &rules, &told);
         if !untold.is_empty() {
@@ -163,7 +168,7 @@ impl Watcher {
             board: Mutex::new(board),
             sources: Mutex::default(),
             looked: Mutex::new(looked),
-            begun: Timestamp::now(),
+            begun: Mutex::new(Timestamp::now()),
             looking: AtomicBool::new(false),
             ways: Mutex::default(),
             stage: Mutex::default(),
@@ -204,7 +209,7 @@ impl Watcher {
                 loop {
                     pace.tick().await;
                     if shared.is_away(&id) {
-                        shared.tell_of_a_gap(Timestamp::now());
+                        shared.tell_of_a_gap(shared.now());
                         continue;
                     }
                     let times = shared.times(&id);
@@ -362,13 +367,30 @@ fn failed(why: &str) -> Looked {
 }
 
 impl Shared {
+    /// The time on the wall, which may have been set since it was last asked for.
+    fn now(&self) -> Timestamp {
+        let moment = SystemClock.moment();
+        let now = moment.wall;
+        let moved_by = self.board().follow(moment);
+        if let Some(by) = moved_by {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            *looked = looked.map(|at| moved(at, by));
+            let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+            *stage = stage.map(|stage| stage.moved_by(by));
+            let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            *begun = moved(*begun, by);
+        }
+        now
+    }
+
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a stage has just brought, and nobody can have seen yet.
     fn just_came(&self) -> BTreeSet<TriggerId> {
-        let (board, now) = (self.board(), Timestamp::now());
+        let now = self.now();
+        let board = self.board();
         let of_stages = self.plan.triggers.iter().filter(|(_, trigger)| trigger.from.is_some());
         let fresh = of_stages.filter(|(id, _)| {
             let Some(rule) = self.rules.get(*id) else { return false };
@@ -472,7 +494,7 @@ impl Shared {
         memory: Option<Memory>,
     ) -> bool {
         let Some(rule) = self.rules.get(id) else { return true };
-        let now = Timestamp::now();
+        let now = self.now();
         // Before the look itself can be seen on the board: whoever judges by it knows of
         // the gap by then.
         self.tell_of_a_gap(now);

@@ -84,7 +84,7 @@ pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
     let change = read.plan.change.name();
     let journal = app.journal()?;
     let record =
-        start::keep_baselines(&journal, actor, app.now(), change, read.digest, facts.clone())
+        start::keep_baselines(&journal, actor, app.moment(), change, read.digest, facts.clone())
             .await?;
     if args.json {
         let value = json!({"change": change, "log": record.run, "seq": record.seq, "captured": record.at, "facts": facts});

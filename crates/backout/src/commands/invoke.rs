@@ -202,7 +202,7 @@ pub(super) async fn begin(
         let beside = open.iter().map(|open| open.run.clone()).collect();
         let planned = RunPlanned { quorum, confirmed, policy, beside, ..planned.clone() };
         let actor = wanted.actor.clone();
-        match start::begin(journal, actor, now, planned, further, Some(newest)).await {
+        match start::begin(journal, actor, app.moment(), planned, further, Some(newest)).await {
             // Another run was begun since: what it is decides.
             Err(WriteError::Append(AppendError::Moved)) => {}
             log => {

@@ -26,7 +26,7 @@ pub(super) async fn send(
         true => HistoryForecaster::of_state(app).await?,
         false => HistoryForecaster::default(),
     };
-    let by = Sender { actor: &actor, account: &account, at: app.now() };
+    let by = Sender { actor: &actor, account: &account, at: app.moment() };
     let policy = app.policy_tonight();
     match submit(log, by, request, &forecaster, &policy).await? {
         Submitted::Done(_) => Ok(Exit::Done),

@@ -11,8 +11,9 @@ use backout_core::question::questions;
 use backout_core::record::Record;
 use backout_core::reply::Reply;
 use backout_core::state::RunState;
-use backout_engine::clock::{Clock, SystemClock};
+use backout_engine::clock::Clock;
 use backout_engine::conductor::Observer;
+use backout_exec::clock::SystemClock;
 use backout_forecast::outlook::{History, Outlook};
 use backout_watch::Board;
 

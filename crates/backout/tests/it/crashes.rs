@@ -7,9 +7,11 @@ use backout_core::plan::Effect;
 
 /// A step of a class whose effect is a line in a file.
 fn step(class: Effect) -> String {
+    // A line in a file is there or not once the shell is dead.
+    let local = if class == Effect::Verifiable { "effects: local, " } else { "" };
     let verify = "verify: {file: {path: effects}, within: 100ms, every: 50ms}";
     format!(
-        "  - {{id: victim, owner: ann, effect: {class}, run: {{shell: 'echo \"$BACKOUT_KEY\" >> effects'}}, {verify}}}\n  - {{id: behind, owner: ann, run: {{shell: echo x >> behind}}, verify: {{file: {{path: behind}}}}}}\n"
+        "  - {{id: victim, owner: ann, effect: {class}, {local}run: {{shell: 'echo \"$BACKOUT_KEY\" >> effects'}}, {verify}}}\n  - {{id: behind, owner: ann, run: {{shell: echo x >> behind}}, verify: {{file: {{path: behind}}}}}}\n"
     )
 }
 

@@ -58,7 +58,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "backout-bench-trigger",
         &["backout-core", "backout-engine", "backout-trigger", "backout-watch"],
     ),
-    ("backout-bench", &["backout-core", "backout-engine", "backout-sqlite", "backout-testkit"]),
+    (
+        "backout-bench",
+        &["backout-core", "backout-engine", "backout-exec", "backout-sqlite", "backout-testkit"],
+    ),
 ];
 
 #[test]

@@ -38,9 +38,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 observer.record(&record, self.log.state());
             }
             let epoch = Epoch(self.log.state().epoch().0 + 1);
-            let event = Event::OwnerAcquired { epoch, coordinator: self.id.clone() };
-            let (actor, at) = (self.actor(), self.clock.now());
-            match self.log.append(epoch, actor, at, vec![event]).await {
+            let (actor, at) = (self.actor(), self.clock.moment());
+            let mut events = vec![Event::OwnerAcquired { epoch, coordinator: self.id.clone() }];
+            events.extend(self.log.state().clock_change(&at).map(Event::from));
+            match self.log.append(epoch, actor, at, events).await {
                 Ok(record) => {
                     self.epoch = epoch;
                     observer.record(&record, self.log.state());

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use backout_core::decision::{self, is_there};
 use backout_core::event::Event;
 use backout_core::ids::TriggerId;
+use backout_core::moment::Moment;
 use backout_core::release::Attention;
 use backout_core::state::RunState;
 use backout_core::watch::{Reading, State, Verdict};
@@ -49,7 +50,7 @@ pub trait Sight: Send + Sync {
 const AGAIN: Duration = Duration::from_millis(250);
 
 /// Something that waits for a look: since when.
-pub(super) type Postponed = BTreeMap<About, Timestamp>;
+pub(super) type Postponed = BTreeMap<About, Moment>;
 
 /// What waits for a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +67,9 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         &mut self,
         about: About,
         verdict: Verdict,
-        now: Timestamp,
+        moment: &Moment,
     ) -> Result<Verdict, Duration> {
+        let now = moment.wall;
         // What fired has fired, and where nobody watches nobody looks.
         if matches!(verdict, Verdict::Failed | Verdict::Unwatched) {
             return Ok(verdict);
@@ -101,7 +103,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             self.postponed.remove(&about);
             return Ok(verdict);
         };
-        match self.postpone(about, patience, now) {
+        match self.postpone(about, patience, moment) {
             Some(left) => Err(left),
             None => Ok(Verdict::Inconclusive),
         }
@@ -131,13 +133,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     }
 
     /// How long to wait for a look that may take so long in all; nothing if it took longer.
-    fn postpone(&mut self, about: About, patience: Duration, now: Timestamp) -> Option<Duration> {
-        let since = *self.postponed.entry(about).or_insert(now);
-        // A clock that went backwards begins the wait anew.
-        if now < since {
-            self.postponed.insert(about, now);
+    fn postpone(&mut self, about: About, patience: Duration, now: &Moment) -> Option<Duration> {
+        let since = self.postponed.entry(about).or_insert_with(|| now.clone());
+        let waited = now.since(since);
+        // Where only the wall is left to go by, and went backwards, the wait begins anew.
+        if waited.is_negative() {
+            *since = now.clone();
         }
-        let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        let waited = Duration::try_from(waited).unwrap_or_default();
         let left = patience.checked_sub(waited).filter(|left| !left.is_zero())?;
         Some(left.min(AGAIN))
     }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use backout_core::attempt::AttemptId;
 use backout_core::duration::Span;
 use backout_core::event::Evidence;
 use backout_core::ids::StepId;
 use backout_core::intent::Purpose;
+use backout_core::moment::Moment;
 use backout_core::plan::{Action, Effect};
 
 use super::{Conductor, Ended};
@@ -92,7 +91,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
 
     /// Asks the verifications of a step in doubt once more, or says how long until that is due.
     /// A question is open meanwhile, so this is no work that a person would have to wait for.
-    pub(super) fn look_on(&mut self, index: usize, now: Timestamp) -> Option<Duration> {
+    pub(super) fn look_on(&mut self, index: usize, now: &Moment) -> Option<Duration> {
         let state = self.log.state();
         let (step, attempt) = (state.steps()[index].clone(), state.states()[index].attempt);
         if self.looking.contains(&step.id) || self.busy.contains_key(&step.id) {
@@ -100,15 +99,15 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         }
         let every = step.machine_checks().filter_map(|(_, check)| check.every).min();
         let every = every.map_or(LOOK_EVERY, Span::get);
-        if let Some(&last) = self.looked.get(&step.id) {
+        if let Some(last) = self.looked.get(&step.id) {
             // A clock that went backwards must not turn a pause into an hour.
-            let left = Duration::try_from(now.duration_since(last)).unwrap_or(every);
+            let left = Duration::try_from(now.since(last)).unwrap_or(every);
             let left = every.saturating_sub(left);
             if !left.is_zero() {
                 return Some(left);
             }
         }
-        self.looked.insert(step.id.clone(), now);
+        self.looked.insert(step.id.clone(), now.clone());
         self.looking.insert(step.id.clone());
         let (hands, world, id) =
             (Arc::clone(&self.hands), Arc::clone(&self.world), step.id.clone());

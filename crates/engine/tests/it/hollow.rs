@@ -173,7 +173,7 @@ async fn an_answer_to_a_holding_run_counts_on_a_clock_that_went_back() {
     let mut stage = Stage::new(holding()).await;
     assert!(matches!(stage.coordinate().await, Died::Ended(End::Holding)));
     let (mut log, actor, account) = (stage.log().await, lead(), Account::named("lena"));
-    let sender = Sender { actor: &actor, account: &account, at: at(-1) };
+    let sender = Sender { actor: &actor, account: &account, at: at(-1).into() };
     let request = Request::new(decide(Verb::Continue, None), "because");
     let said = submit(&mut log, sender, &request, &*no_forecast(), &Policy::default()).await;
     assert!(matches!(said, Ok(Submitted::Done(_))), "{said:?}");

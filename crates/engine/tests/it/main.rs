@@ -1,6 +1,7 @@
 //! Promises of the conductor, on a simulated world.
 
 mod attacks;
+mod clocks;
 mod crashes;
 mod decisions;
 mod forward;

@@ -92,6 +92,7 @@ impl Night {
             seq: backout_core::ids::Seq(1),
             epoch: backout_core::ids::Epoch(0),
             at: at(0),
+            steady: None,
             actor: lead(),
             events: vec![Event::RunPlanned(Box::new(planned))],
             prev: backout_core::ids::Digest::ZERO,

@@ -161,3 +161,26 @@ async fn a_look_that_cannot_tell_goes_on_as_well() {
     assert!(matches!(asked[0].asks, Asks::InDoubt { looks_on: false, .. }), "{asked:?}");
     assert_eq!(stage.hands.effects(&id("a")), 0, "it is not repeated blindly");
 }
+
+/// Only what is looked for again has an end of its own: everything else waits for people.
+#[tokio::test]
+async fn a_doubt_that_only_a_person_ends_leaves_nothing_to_wait_for() {
+    for class in ["opaque", "keyed", "verifiable"] {
+        let mut step = step(&json!({}));
+        step["effect"] = json!(class);
+        if class == "verifiable" {
+            step["verify"] = json!({"confirm": "It is there"});
+        }
+        let mut stage = Stage::new(plans::plan(&json!([step]))).await;
+        stage.hands.die(&id("a"), Die::BeforeEffect);
+        stage.coordinate().await;
+        if class == "keyed" {
+            stage.hands.lose_ledger();
+        }
+        let before = backout_engine::clock::Clock::now(&stage.clock);
+        let (end, _) = carry_on(&mut stage).await;
+        assert_eq!(end, End::Waiting, "{class}");
+        let now = backout_engine::clock::Clock::now(&stage.clock);
+        assert_eq!(now, before, "{class}: it waited for a time");
+    }
+}

@@ -95,7 +95,7 @@ impl Stage {
         let journal = Arc::new(MemoryJournal::paced(Arc::clone(&pace)));
         let hands = Arc::new(SimHands::paced(Arc::clone(&journal), pace));
         let clock = SimClock::at("2026-06-06T02:00:00Z".parse().expect("a time"));
-        let at = "2026-06-06T02:00:00Z".parse().expect("a time");
+        let at: Timestamp = "2026-06-06T02:00:00Z".parse().expect("a time");
         let log =
             start::begin(&journal, lead(), at, planned, Vec::new(), None).await.expect("begun");
         let run = log.state().run().clone();
@@ -194,6 +194,7 @@ pub(crate) async fn say_as(
         Actor::Person { account, .. } => account,
         Actor::Coordinator { .. } | Actor::System { .. } => &unknown,
     };
-    let (sender, request) = (Sender { actor, account, at }, Request::new(command, "because"));
+    let (sender, request) =
+        (Sender { actor, account, at: Timestamp::into(at) }, Request::new(command, "because"));
     submit(log, sender, &request, &*no_forecast(), &Policy::default()).await.expect("written")
 }

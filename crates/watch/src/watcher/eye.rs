@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use backout_core::decision::is_there;
 use backout_core::ids::{OptionId, TriggerId};
+use backout_core::moment::moved;
 use backout_core::state::RunState;
 use backout_core::status::Status;
 use backout_core::watch::{Reading, State};
 use backout_engine::Sight;
 use backout_trigger::machine::Watched;
 use backout_trigger::rule::{Kind, Rule};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{A_MOMENT, Shared};
 use crate::composite::Way;
@@ -29,6 +30,7 @@ impl Sight for Eye {
         since: Timestamp,
         now: Timestamp,
     ) -> Option<Duration> {
+        let begun = *self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let board = self.0.board();
         let waits = triggers.iter().filter_map(|(id, state)| {
             let rule = self.0.rules.get(id)?;
@@ -37,7 +39,7 @@ impl Sight for Eye {
             // What an earlier watch has seen says nothing about the time in between; nor
             // does a look that is not over say anything yet.
             let fresh = rule.every * 2 + A_MOMENT;
-            let earliest = now.checked_sub(fresh).unwrap_or(since).max(since).max(self.0.begun);
+            let earliest = now.checked_sub(fresh).unwrap_or(since).max(since).max(begun);
             let seen = board.triggers.get(id).is_some_and(|standing| {
                 let watched = &standing.watched;
                 let blind = state.is_blind() || *state == State::Insufficient;
@@ -63,6 +65,8 @@ impl Sight for Eye {
     }
 
     fn stands(&self, state: &RunState, now: Timestamp) {
+        // The state is on the clock as it is set now: so is what is moved here.
+        self.0.now();
         let ways = ways(state, now);
         *self.0.ways.lock().unwrap_or_else(PoisonError::into_inner) = ways;
         let stage = Disturbance::by_stages(state);
@@ -94,6 +98,11 @@ impl Disturbance {
         let last = begun().flat_map(|stage| [stage.since, stage.ended]).flatten().max()?;
         let runs = begun().any(|stage| matches!(stage.status, Status::Running | Status::Verifying));
         Some(Self { last, runs })
+    }
+
+    /// The same on a clock that was set by this much.
+    pub(super) fn moved_by(self, by: SignedDuration) -> Self {
+        Self { last: moved(self.last, by), ..self }
     }
 
     /// Until when a trigger may have no data: for the grace from when the stage began or

@@ -47,6 +47,7 @@ fn run_of(plan: &Plan) -> RunState {
         seq: Seq(1),
         epoch: Epoch(0),
         at: Timestamp::now(),
+        steady: None,
         actor: Actor::Coordinator { id: "test".to_owned() },
         events: vec![Event::RunPlanned(Box::new(planned))],
         prev: Digest::ZERO,
