@@ -22,6 +22,7 @@ mod nights;
 mod papers;
 mod people;
 mod rough;
+mod servers;
 mod stage;
 mod stderr;
 mod time_outs;
