@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use backout_core::plan::Effect;
+
 use crate::stage::{Stage, told};
 
 #[test]
@@ -178,6 +180,70 @@ fn a_full_disk_stops_the_run_and_loses_nothing() {
     stage.say("resume").expect(20);
     assert!(stage.status()["done"].as_u64().expect("a number") >= done);
     assert_eq!(stage.lines("effects"), 1);
+}
+
+/// The step itself fills the disk that the state is on, before its effect and behind it: what
+/// came of it cannot be written down then.
+#[test]
+fn a_disk_that_is_full_in_the_middle_of_a_step() {
+    println!("a full disk in the middle of a step");
+    println!("{:<11} {:<8} {:>5} {:>5} {:>5}", "class", "fills", "twice", "lost", "asked");
+    for class in Effect::ALL {
+        for fills in ["before", "behind"] {
+            let story = format!("{class}, {fills}");
+            let stage = Stage::new();
+            let Some(_mount) = Mount::new(&stage.state, "size=900k") else {
+                eprintln!("NOT RUN: a full disk needs the right to mount a small file system");
+                return;
+            };
+            let fill = "head -c 5000000 /dev/zero > state/filler";
+            let shell = match fills {
+                "before" => format!("{fill}; echo x >> effects"),
+                _ => format!("echo x >> effects; {fill}; true"),
+            };
+            let local = if class == Effect::Verifiable { "effects: local, " } else { "" };
+            stage.plan(&format!(
+                "  - {{id: victim, owner: ann, effect: {class}, {local}run: {{shell: '{shell}'}}, verify: {{file: {{path: effects}}, within: 100ms, every: 50ms}}}}\n  - {{id: behind, owner: ann, run: {{shell: echo x >> behind}}, verify: {{file: {{path: behind}}}}}}\n"
+            ));
+            let told = stage.say("invoke plan.backout.yaml --as lead");
+            assert_eq!(told.code, Some(1), "{story}: {told:?}");
+            told.says("disk is full");
+            // What it did is done; another try must not fill the disk again.
+            let filler = stage.state.join("filler");
+            std::fs::remove_file(&filler).expect("it was filled");
+            std::fs::create_dir(&filler).expect("nothing fills it again");
+            let mut asked = 0;
+            for round in 0.. {
+                assert!(round < 5, "{story}: it never ends: {:?}", stage.status());
+                match stage.say("resume --as lead").code {
+                    Some(0) => break,
+                    Some(20) => {
+                        asked += 1;
+                        let answer = match stage.lines("effects") {
+                            0 => "did-not-happen",
+                            _ => "happened",
+                        };
+                        let words = [
+                            "resolve", "CHG7-1", "victim", answer, "--as", "lead", "--reason", "x",
+                        ];
+                        stage.tell(&words).expect(0);
+                    }
+                    code => panic!("{story}: {code:?}"),
+                }
+            }
+            let effects = stage.lines("effects");
+            let (twice, lost) = (effects.saturating_sub(1), usize::from(effects == 0));
+            println!("{class:<11} {fills:<8} {twice:>5} {lost:>5} {asked:>5}");
+            assert_eq!((lost, stage.lines("behind")), (0, 1), "{story}");
+            if !class.may_repeat() {
+                assert_eq!(twice, 0, "{story}");
+            }
+            if class != Effect::Opaque {
+                assert_eq!(asked, 0, "{story}: asked needlessly");
+            }
+            stage.say("verify").expect(0);
+        }
+    }
 }
 
 #[test]
