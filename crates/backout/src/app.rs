@@ -14,10 +14,11 @@ use backout_engine::clock::Clock;
 use backout_exec::clock::SystemClock;
 use backout_exec::ledger::Ledger;
 use backout_identity::AccountName;
-use backout_sqlite::{Lease, SqliteJournal};
+use backout_sqlite::{Holder, Lease, SqliteJournal, TakeOver};
 
 use crate::failure::Failure;
 use crate::policy::{read_policy, read_policy_tonight};
+use crate::view::holders;
 
 /// What every command needs.
 #[derive(Clone)]
@@ -76,21 +77,30 @@ impl App {
     pub(crate) fn lease(&self, run: &RunId) -> Result<Lease, Failure> {
         std::fs::create_dir_all(self.ledger().run_folder(run))?;
         Lease::take(&self.lock(run), &coordinator_id()).map_err(|taken| match taken {
-            backout_sqlite::Taken::By(who) => Failure::refused(format!(
-                "{who} is coordinating {run} already"
-            ))
-            .hint(format!("`backout status {run}` looks on; every answer can be given from here")),
+            backout_sqlite::Taken::By(holder) => holders::refused(&holder, run),
             error @ backout_sqlite::Taken::Io(_) => Failure::of(&error),
         })
     }
 
     /// Who is coordinating a run right now.
-    pub(crate) fn coordinator(&self, run: &RunId) -> Option<String> {
+    pub(crate) fn coordinator(&self, run: &RunId) -> Option<Holder> {
         Lease::holder(&self.lock(run)).unwrap_or_else(|error| {
             anstream::eprintln!(
                 "warning: whether a coordinator is at work on {run} cannot be told: {error}"
             );
             None
+        })
+    }
+
+    /// Prepares to take the right to coordinate a run from the process that has it.
+    pub(crate) fn prepare_take_over(&self, run: &RunId) -> Result<TakeOver, Failure> {
+        std::fs::create_dir_all(self.ledger().run_folder(run))?;
+        TakeOver::prepare(&self.lock(run)).map_err(|taken| match taken {
+            backout_sqlite::Taken::By(holder) => {
+                Failure::refused(format!("{} is just taking {run} over", holder.id))
+                    .hint(format!("`backout status {run}` shows who coordinates it then"))
+            }
+            error @ backout_sqlite::Taken::Io(_) => Failure::of(&error),
         })
     }
 

@@ -101,6 +101,11 @@ impl Failure {
         Self::new(Exit::Failed, message)
     }
 
+    /// Whether something failed that is neither a refusal nor a question.
+    pub(crate) fn is_of_the_system(&self) -> bool {
+        self.exit == Exit::Failed
+    }
+
     /// What went wrong.
     pub(crate) fn message(&self) -> &str {
         &self.message
@@ -216,7 +221,8 @@ impl From<backout_engine::Stopped> for Failure {
         match error {
             backout_engine::Stopped::Write(error) => error.into(),
             backout_engine::Stopped::Open(error) => error.into(),
-            fenced @ backout_engine::Stopped::Fenced(_) => Self::of(&fenced),
+            fenced @ backout_engine::Stopped::Fenced(_) => Self::refused(fenced.to_string())
+                .hint("nothing more was started from here; `backout status RUN` shows the run"),
             suspect @ backout_engine::Stopped::Suspect(_) => Self::refused(suspect.to_string())
                 .hint("nothing was started: what the log forgot could run a second time")
                 .hint("put the whole journal back, then `backout resume RUN`; or begin anew: `backout invoke PLAN --again`"),

@@ -6,6 +6,7 @@ pub(crate) mod chart;
 pub(crate) mod dry_run;
 pub(crate) mod events;
 pub(crate) mod forecast;
+pub(crate) mod holders;
 pub(crate) mod keyboard;
 pub(crate) mod live;
 pub(crate) mod questions;

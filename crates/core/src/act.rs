@@ -124,6 +124,8 @@ pub enum Act {
     Hold,
     /// Go on.
     Resume,
+    /// Take a run over from a coordinator that holds its lease.
+    TakeOver,
     /// Move to another option.
     SwitchOption {
         /// The option.
@@ -156,6 +158,7 @@ impl Act {
             | Self::LogDefect
             | Self::Hold
             | Self::Resume
+            | Self::TakeOver
             | Self::SwitchOption { .. }
             | Self::Abandon => None,
         }
@@ -185,7 +188,7 @@ impl Act {
             Self::Replace { .. } => Permission::Replace,
             Self::Resolve { .. } | Self::Attest { .. } => Permission::Resolve,
             Self::Assign { .. } => Permission::Assign,
-            Self::Hold | Self::Resume => Permission::Hold,
+            Self::Hold | Self::Resume | Self::TakeOver => Permission::Hold,
             Self::SwitchOption { .. } => Permission::SwitchOption,
             Self::Abandon => Permission::Abandon,
         })
@@ -222,6 +225,7 @@ impl Act {
             Self::Assign { step, to, .. } => format!("assign {step} to {to}"),
             Self::Hold => "hold the run".to_owned(),
             Self::Resume => "resume the run".to_owned(),
+            Self::TakeOver => "take the run over".to_owned(),
             Self::SwitchOption { option } => format!("switch to option {option}"),
             Self::Abandon => "abandon the run".to_owned(),
         }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::duration::Span;
 use crate::evidence::DoubtCause;
 use crate::ids::{RoleId, RunId, SourceId, StepId, TriggerId};
 use crate::watch::{Reading, State};
@@ -206,6 +207,15 @@ pub enum Concern {
         passed: bool,
         /// Until when the fix would be tried.
         until: Timestamp,
+    },
+    /// The coordinator that a run is taken over from shows that it lives, or it is not known
+    /// whether it does.
+    NotSilent {
+        /// The coordinator.
+        coordinator: String,
+        /// How long it has shown no sign of life; `None` where that cannot be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        silent_for: Option<Span>,
     },
     /// The check of the plan finds errors.
     PlanErrors {

@@ -126,6 +126,13 @@ pub enum Command {
     Hold,
     /// Start steps again.
     Resume,
+    /// Take the run over from a coordinator that holds its lease.
+    TakeOver {
+        /// The coordinator that holds it.
+        coordinator: String,
+        /// How long it has shown no sign of life; `None` where that cannot be told.
+        silent_for: Option<Span>,
+    },
     /// Move to another option.
     SwitchOption {
         /// The option.
@@ -264,6 +271,7 @@ impl Command {
             }
             Self::Hold => Act::Hold,
             Self::Resume => Act::Resume,
+            Self::TakeOver { .. } => Act::TakeOver,
             Self::SwitchOption { option } => Act::SwitchOption { option: option.clone() },
             Self::Abandon => Act::Abandon,
             Self::Decide { verb, option, fix_for, .. } => {

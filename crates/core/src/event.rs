@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::act::{Act, Answer};
 use crate::cause::{Concern, Denial, HoldCause, PlanReason, StepFault};
 use crate::choice::{Choice, DecisionRequested};
+use crate::duration::Span;
 pub use crate::evidence::{
     Attachment, Attested, DoubtCause, Evidence, Fact, FailureEffect, ResolvedBy, Verified,
 };
@@ -53,6 +54,20 @@ pub enum Event {
         /// By how much, forward if positive; `None` where only the wall is left to go by.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<SignedDuration>,
+    },
+    /// A person took the run over from a coordinator that held its lease. The next coordinator
+    /// becomes the owner right behind it.
+    TakenOver {
+        /// The coordinator it was taken from.
+        from: String,
+        /// How long that one had shown no sign of life; `None` where that could not be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        silent_for: Option<Span>,
+        /// Why.
+        reason: String,
+        /// What the person was asked to confirm, and confirmed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        confirmed: Vec<Concern>,
     },
     /// As many people as it takes have agreed that the run may start.
     StartAgreed {
@@ -618,6 +633,7 @@ impl Event {
             | Self::BaselinesCaptured { .. }
             | Self::OwnerAcquired { .. }
             | Self::ClockChanged { .. }
+            | Self::TakenOver { .. }
             | Self::StartAgreed { .. }
             | Self::HoldingReached { .. }
             | Self::RunHeld { .. }

@@ -24,6 +24,7 @@ use crate::authority::{Authority, Person, agreed_before, check_authority};
 use crate::cause::{Concern, Denial};
 use crate::choice::ForecastSummary;
 use crate::command::{Command, NeedsReason, Request};
+use crate::duration::Span;
 use crate::event::{Event, Outcome};
 use crate::people::{Account, PersonId};
 use crate::plan::Plan;
@@ -31,6 +32,7 @@ use crate::policy::Policy;
 use crate::question::begins;
 use crate::record::Actor;
 use crate::refusal::Refusal;
+use crate::silence::Silence;
 use crate::state::RunState;
 use crate::status::Status;
 
@@ -135,6 +137,9 @@ fn draft(
             Draft::from(vec![Event::RunHeld { cause, reason: optional() }])
         }
         Command::Resume => Draft::from(vec![Event::RunResumed { reason: optional() }]),
+        Command::TakeOver { coordinator, silent_for } => {
+            take_over(coordinator, *silent_for, reason.to_owned())
+        }
         Command::Abandon => Draft::from(abandon(state, reason)?),
         Command::SwitchOption { option } => {
             if state.release.goes_forward() {
@@ -180,6 +185,19 @@ fn draft(
     Ok(draft)
 }
 
+/// A coordinator that hangs is taken over without a question. A person may know better of one that
+/// shows that it lives: they confirm it. No step runs twice in either case: what a coordinator may
+/// still start is fenced by the log and by the ledger, not by its silence.
+fn take_over(coordinator: &str, silent_for: Option<Span>, reason: String) -> Draft {
+    let from = coordinator.to_owned();
+    let concern = (Silence::of(silent_for.map(Span::get)) != Silence::Silent)
+        .then(|| Concern::NotSilent { coordinator: from.clone(), silent_for });
+    Draft {
+        events: vec![Event::TakenOver { from, silent_for, reason, confirmed: Vec::new() }],
+        concern,
+    }
+}
+
 /// An abandoned run is watched by no coordinator: nothing of it may be at work.
 fn abandon(state: &RunState, reason: &str) -> Result<Vec<Event>, Refusal> {
     let at_work = |&index: &usize| {
@@ -201,6 +219,7 @@ fn with_facts(mut event: Event, agreed: &[PersonId], confirmed: &Option<Concern>
             *others = agreed.to_vec();
             concerns.extend(confirmed.clone());
         }
+        Event::TakenOver { confirmed: concerns, .. } => concerns.extend(confirmed.clone()),
         Event::StartAgreed { agreed: others } => *others = agreed.to_vec(),
         _ => {}
     }

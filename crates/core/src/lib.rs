@@ -45,6 +45,7 @@ pub mod refusal;
 pub mod release;
 pub mod reply;
 pub mod schedule;
+pub mod silence;
 pub mod state;
 pub mod status;
 pub mod upgrade;

@@ -225,6 +225,7 @@ pub fn act_of(offer: &Offer, run: Option<&RunState>) -> Option<Act> {
             Some(state) => begins(state),
             None => Act::Resume,
         },
+        Offer::TakeOver { .. } => Act::TakeOver,
         Offer::Hold => Act::Hold,
         Offer::LogDefect => Act::LogDefect,
         Offer::SwitchOption { option } => Act::SwitchOption { option: option.clone() },

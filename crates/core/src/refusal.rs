@@ -425,6 +425,14 @@ fn confirm(
     question: Option<u32>,
 ) -> Vec<Reply> {
     match concern {
+        Concern::NotSilent { .. } => run.map_or_else(Vec::new, |state| {
+            let run = || state.run.clone();
+            let anyway = Offer::TakeOver { run: run(), confirmed: true };
+            vec![
+                Reply::new(Offer::Status { run: run() }, Meaning::Look),
+                Reply::new(anyway, Meaning::TakeOverAnyway),
+            ]
+        }),
         // Before the night it is no question, and what was wrong with the plan is refused.
         Concern::PlanErrors { .. } => Vec::new(),
         Concern::PartsLeftOut { .. } => {

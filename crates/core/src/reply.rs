@@ -118,6 +118,13 @@ pub enum Offer {
         /// The run.
         run: RunId,
     },
+    /// Take a run over from the coordinator that holds its lease.
+    TakeOver {
+        /// The run.
+        run: RunId,
+        /// Whether it confirms what would otherwise be asked.
+        confirmed: bool,
+    },
     /// Move to another option.
     SwitchOption {
         /// The option.
@@ -218,6 +225,8 @@ pub enum Meaning {
     AcceptAndEnd,
     /// Go on with the run.
     GoOn,
+    /// Take it over all the same.
+    TakeOverAnyway,
     /// Go on with this option.
     NextOption,
     /// Give the run up; what was done stays.
@@ -279,6 +288,7 @@ impl Offer {
             Act::Assign { step, .. } => Self::Assign { step: step.clone() },
             Act::Hold => Self::Hold,
             Act::Resume => Self::Resume { run: run.clone() },
+            Act::TakeOver => Self::TakeOver { run: run.clone(), confirmed: false },
             Act::SwitchOption { option } => Self::SwitchOption { option: option.clone() },
             Act::Abandon => Self::Abandon { run: run.clone() },
         }
@@ -314,6 +324,7 @@ impl Offer {
             | Self::Approve { .. }
             | Self::Decide { .. }
             | Self::Hold
+            | Self::TakeOver { .. }
             | Self::SwitchOption { .. }
             | Self::Abandon { .. } => Needs::Reason,
         }

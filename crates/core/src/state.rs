@@ -405,6 +405,7 @@ impl RunState {
             | Event::StartAgreed { .. }
             | Event::RunHeld { .. }
             | Event::RunResumed { .. }
+            | Event::TakenOver { .. }
             | Event::OptionSwitched { .. }
             | Event::OrderFrozen { .. }
             | Event::StepConfirmed { .. }
@@ -556,6 +557,7 @@ impl RunState {
                 self.held = None;
                 self.clear_proposals();
             }
+            Event::TakenOver { .. } => self.proposals.retain(|(act, _)| *act != Act::TakeOver),
             Event::RunFinished { outcome } => self.finished = Some((outcome.clone(), record.at)),
             Event::OptionSwitched { option, reason } => {
                 self.choose(option)?;

@@ -326,6 +326,13 @@ pub fn event(
             let far = length(by.unsigned_abs());
             format!("the clock of this machine was set {way} by {far}: what is counted goes on as if it had not been")
         }
+        Event::TakenOver { from, silent_for, reason, .. } => {
+            let silent = match silent_for {
+                Some(silent_for) => format!("silent for {silent_for}"),
+                None => "silent for an unknown time".to_owned(),
+            };
+            format!("taken over from {from} ({silent}) by {by}: {reason}")
+        }
         Event::StartAgreed { agreed } => format!("start agreed by {by}{}", with(agreed)),
         Event::RunHeld { cause, reason } => {
             format!("held by {by}: {}", hold(*cause, reason.as_deref()))

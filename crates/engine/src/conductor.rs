@@ -30,6 +30,7 @@ use backout_core::intent::{Intent, Purpose, Timer};
 use backout_core::moment::Moment;
 use backout_core::question::questions;
 use backout_core::record::{Actor, Record};
+use backout_core::silence::BEAT;
 use backout_core::state::RunState;
 use backout_core::status::Status;
 use backout_core::upgrade::Upgrade;
@@ -152,6 +153,8 @@ pub struct Conductor<J, H, C> {
     sight: Option<Arc<dyn Sight>>,
     /// What waits for a look.
     postponed: Postponed,
+    /// Shows that this coordinator lives.
+    life: Option<Box<dyn Fn() + Send + Sync>>,
     /// Since when only people can go on, and what they are asked.
     idle: Option<(Moment, Asked)>,
 }
@@ -182,7 +185,22 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             news: None,
             sight: None,
             postponed: Postponed::new(),
+            life: None,
             idle: None,
+        }
+    }
+
+    /// The same, showing that it lives: `beat` is called from the loop that decides, at least
+    /// every [`BEAT`] while the loop goes round, and not while the loop hangs.
+    #[must_use]
+    pub fn showing_life(mut self, beat: impl Fn() + Send + Sync + 'static) -> Self {
+        self.life = Some(Box::new(beat));
+        self
+    }
+
+    fn beat(&self) {
+        if let Some(beat) = &self.life {
+            beat();
         }
     }
 
@@ -258,6 +276,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     /// Does everything that is due. Returns how long until something else is.
     async fn turn(&mut self, observer: &mut impl Observer) -> Result<Due, Stopped> {
         loop {
+            self.beat();
             let moment = self.clock.moment();
             let now = moment.wall;
             if let Some(change) = self.log.state().clock_change(&moment) {
@@ -480,7 +499,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     ) -> Result<Option<End>, Stopped> {
         loop {
             let pulse = observer.pulse();
-            let nap = [wake, pulse, left].into_iter().flatten().min();
+            self.beat();
+            // With nothing to do it shows all the same that it lives.
+            let beat = self.life.as_ref().map(|_| BEAT);
+            let nap = [wake, pulse, left, beat].into_iter().flatten().min();
             let busy = !self.tasks.is_empty();
             tokio::select! {
                 Some(ended) = self.tasks.join_next(), if busy => {

@@ -1,9 +1,10 @@
-//! Places where the process can be told to die, so that tests can try each.
+//! Places where the process can be told to die or to stop, so that tests can try each.
 //!
 //! Compiled in only with the feature `fault-points`. `BACKOUT_FAULT=intent-durable`
 //! kills the process the first time it comes there; `intent-durable:3` the third
 //! time; `intent-durable@restore` only for that step. Dying means `abort`: no
-//! destructor runs, nothing is flushed, which is what a crash is.
+//! destructor runs, nothing is flushed, which is what a crash is. With `BACKOUT_FAULT_BY=stop` the
+//! process stops there instead, as by SIGSTOP, and goes on from there when it is continued.
 
 /// A place in the write order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl Point {
     }
 }
 
-/// Dies here if told to.
+/// Dies or stops here if told to.
 #[cfg(feature = "fault-points")]
 pub fn point(point: Point, step: &str) {
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -89,8 +90,17 @@ pub fn point(point: Point, step: &str) {
     let (name, count) = name.split_once(':').unwrap_or((name, "1"));
     let here = name == point.name() && (at.is_empty() || at == step);
     if here && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == count.parse().unwrap_or(1) {
-        std::process::abort();
+        match std::env::var("BACKOUT_FAULT_BY").as_deref() {
+            Ok("stop") => stop(),
+            _ => std::process::abort(),
+        }
     }
+}
+
+/// Stops this process, with all its threads, until it is continued from outside.
+#[cfg(feature = "fault-points")]
+fn stop() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
 }
 
 /// Dies here if told to: never, in a build without the feature `fault-points`.

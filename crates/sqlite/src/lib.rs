@@ -10,4 +10,4 @@ pub mod journal;
 pub mod lease;
 
 pub use journal::{OpenError, SqliteJournal};
-pub use lease::{Lease, Taken};
+pub use lease::{Holder, Lease, Life, TakeOver, Taken};

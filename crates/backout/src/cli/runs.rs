@@ -62,6 +62,15 @@ pub(crate) struct InvokeArgs {
 pub(crate) struct ResumeArgs {
     /// The run, or its change. Default: the one that is open.
     pub(crate) run: Option<String>,
+    /// Take the run over from a coordinator that hangs. Its steps go on and are waited for.
+    #[arg(long, requires = "reason")]
+    pub(crate) take_over: bool,
+    /// Why the run is resumed or taken over.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Confirm what is asked: take over from a coordinator that shows that it lives.
+    #[arg(long, requires = "take_over")]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) who: AsArgs,
     #[command(flatten)]

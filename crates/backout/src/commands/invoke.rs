@@ -19,6 +19,7 @@ use backout_core::plan::Plan;
 use backout_core::policy::Policy;
 use backout_core::record::{Actor, Chain};
 use backout_core::schedule::Schedule;
+use backout_core::silence::Silence;
 use backout_core::state::{RunState, select};
 use backout_documents::saying;
 use backout_engine::conductor::Observer;
@@ -46,7 +47,7 @@ use crate::view::answering::Prompt;
 use crate::view::keyboard::Keyboard;
 use crate::view::live::View;
 use crate::view::replies::{About, shell_word};
-use crate::view::{dry_run, events, questions, refusals, status, words};
+use crate::view::{dry_run, events, holders, questions, refusals, status, words};
 
 pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     let (read, left_out) = read_to_back_out(&args.plan)?;
@@ -370,28 +371,80 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
         return Ok(exit_of(log.state(), &End::Finished(outcome(log.state()))));
     }
     let as_who = args.who.who.as_deref();
+    let taken = match args.take_over {
+        true => match take_over(app, &mut log, &args).await? {
+            Ok(lease) => lease,
+            Err(exit) => return Ok(exit),
+        },
+        false => None,
+    };
     let command = match log.state() {
         state if state.awaits_agreement() => Some(Command::AgreeToStart),
         state if state.held().is_some() => Some(Command::Resume),
         _ => None,
     };
     if let Some(command) = command {
-        let request = Request { command, reason: None, confirmed: false };
+        let reason = given_reason(args.reason.as_deref());
+        let request = Request { command, reason, confirmed: false };
         let sent = send(app, &mut log, as_who, &request).await?;
         if sent != Exit::Done {
             return Ok(sent);
         }
-        if let Some(coordinator) = app.coordinator(&run) {
-            anstream::println!("{coordinator} goes on with {run}.");
-            return Ok(Exit::Done);
+        match app.coordinator(&run).filter(|_| taken.is_none()) {
+            // It will not notice what is in the log now.
+            Some(holder) if holders::silence(&holder) == Silence::Silent => {
+                return Err(holders::refused(&holder, &run));
+            }
+            Some(holder) => {
+                anstream::println!("{} goes on with {run}.", holder.id);
+                return Ok(Exit::Done);
+            }
+            None => {}
         }
     }
-    let lease = app.lease(&run)?;
+    let lease = match taken {
+        Some(lease) => lease,
+        None => app.lease(&run)?,
+    };
     if log.state().states().iter().all(|known| known.attempt == 0) {
         // Nothing was ever dispatched, so there is nothing the ledger could have lost.
         app.ledger().begin_run(&run, log.state().planned().uid.as_ref())?;
     }
     coordinate(app, log, lease, &args.stay, as_who).await
+}
+
+/// Takes the lease of a run from the process that has it, once that is judged and in the log;
+/// nothing where no process has it. `Err` ends the command.
+///
+/// No other take-over begins between the look at that process and the end of this.
+async fn take_over(
+    app: &App,
+    log: &mut RunLog<SqliteJournal>,
+    args: &ResumeArgs,
+) -> Result<Result<Option<Lease>, Exit>, Failure> {
+    let run = log.state().run().clone();
+    let taking = app.prepare_take_over(&run)?;
+    let Some(holder) = taking.holder().cloned() else {
+        anstream::eprintln!("note: no coordinator holds {run}: there is nothing to take over");
+        return Ok(Ok(None));
+    };
+    let silent_for = holder.silent_for.map(|silent_for| Span::seconds(silent_for.as_secs()));
+    let command = Command::TakeOver { coordinator: holder.id.clone(), silent_for };
+    let reason = given_reason(args.reason.as_deref());
+    let request = Request { command, reason, confirmed: args.yes };
+    let sent = send(app, log, args.who.who.as_deref(), &request).await.map_err(|failure| {
+        match failure.is_of_the_system() {
+            true => failure.hint(format!(
+                "if {} was stopped in the middle of writing, it holds the journal: end it with `kill -9`; that loses nothing",
+                holder.id
+            )),
+            false => failure,
+        }
+    })?;
+    if sent != Exit::Done {
+        return Ok(Err(sent));
+    }
+    taking.take(&coordinator_id()).map(|lease| Ok(Some(lease))).map_err(|taken| Failure::of(&taken))
 }
 
 /// Coordinates a run until it ends, waits, or is left.
@@ -414,6 +467,9 @@ pub(super) async fn coordinate(
     let watcher = watch::of_run(app, log.state()).await?;
     let mut conductor =
         Conductor::new(log, Arc::new(hands), app.clock, forecaster, coordinator_id());
+    let life = lease.life();
+    // A sign of life that cannot be written is missed by those who look, and by no one else.
+    conductor = conductor.showing_life(move || drop(life.beat()));
     let watcher = match watcher {
         Some((watcher, news, receiver)) => {
             conductor = conductor.watching(news, watcher.sight());

@@ -25,7 +25,7 @@ use crate::foresight::{glance, history_of_state};
 use crate::run_ref;
 use crate::view::release::as_it_stands;
 use crate::view::status::{StatusView, Word, footer, lines, tally_json};
-use crate::view::{events, live, questions, table, words};
+use crate::view::{events, holders, live, questions, table, words};
 
 pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
     let history = history_of_state(app).await?;
@@ -84,7 +84,8 @@ fn status_json(app: &App, state: &RunState, history: &History) -> Result<Value, 
     let board = super::watch::kept(app, state).unwrap_or(None);
     let standing = board.map(|board| as_it_stands(state, &board, app.now()));
     let state = standing.as_ref().unwrap_or(state);
-    let view = StatusView::new(state, app.coordinator(state.run()), outlook.as_ref());
+    let coordinator = app.coordinator(state.run());
+    let view = StatusView::new(state, coordinator.as_ref(), outlook.as_ref());
     Ok(serde_json::to_value(&view)?)
 }
 
@@ -97,7 +98,7 @@ fn show_status(app: &App, known: &RunState, history: &History) {
     let standing = board.map(|board| as_it_stands(known, &board, app.now()));
     let state = standing.as_ref().unwrap_or(known);
     let (width, _) = live::size();
-    let (coordinator, outlook) = (coordinator.as_deref(), outlook.as_ref());
+    let (coordinator, outlook) = (coordinator.as_ref(), outlook.as_ref());
     for line in lines(state, coordinator, app.now(), outlook, width, usize::MAX) {
         anstream::println!("{line}");
     }
@@ -106,7 +107,7 @@ fn show_status(app: &App, known: &RunState, history: &History) {
     }
     // What only waits for an answer goes on by itself afterwards, unless it is a deployment:
     // its deadlines run and its triggers are watched only while a coordinator is at work.
-    let interrupted = Word::of(known, coordinator.is_some()) == Word::Interrupted;
+    let interrupted = Word::of(known, coordinator) == Word::Interrupted;
     let watched = known.release().goes_forward() && known.finished().is_none();
     if coordinator.is_none() && (interrupted || watched) {
         anstream::println!("\nNo coordinator is at work on this run: backout resume {run}");
@@ -120,7 +121,12 @@ fn show_status(app: &App, known: &RunState, history: &History) {
 fn row(app: &App, state: &RunState) -> Vec<String> {
     let (done, all) = state.progress();
     let zone = words::zone(&state.planned().plan);
-    let word = Word::of(state, app.coordinator(state.run()).is_some()).shown();
+    let coordinator = app.coordinator(state.run());
+    let word = Word::of(state, coordinator.as_ref());
+    let word = match coordinator {
+        Some(holder) if word == Word::Silent => holders::said(&holder),
+        _ => word.shown().split(':').next().unwrap_or_default().to_owned(),
+    };
     let tally = state.tally();
     let mut steps = format!("{done}/{all}");
     for (count, what) in [
@@ -134,7 +140,7 @@ fn row(app: &App, state: &RunState) -> Vec<String> {
     }
     vec![
         state.run().to_string(),
-        word.split(':').next().unwrap_or(word).to_owned(),
+        word,
         steps,
         words::moment(state.started(), &zone),
         words::one_line(&state.planned().plan.change.title, 50),
@@ -190,17 +196,18 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
     }
     found.sort_by_key(|state| std::cmp::Reverse((state.started(), state.run().clone())));
     if args.json {
-        let word = |state: &RunState| Word::of(state, app.coordinator(state.run()).is_some());
         let mut listed: Vec<_> = found
             .iter()
             .map(|state| {
                 let (done, all) = state.progress();
+                let coordinator = app.coordinator(state.run());
                 json!({
                     "id": state.run(),
                     "change": state.planned().plan.change.name(),
                     "title": state.planned().plan.change.title,
                     "mode": state.planned().mode,
-                    "state": word(state),
+                    "state": Word::of(state, coordinator.as_ref()),
+                    "coordinator_silent_seconds": coordinator.as_ref().and_then(holders::silent_seconds),
                     "option": state.option(),
                     "started": state.started(),
                     "finished": state.finished().as_ref().map(|(_, at)| *at),

@@ -12,7 +12,7 @@ use crate::app::{App, sender};
 use crate::failure::{Exit, on_the_same_state};
 use crate::foresight::HistoryForecaster;
 use crate::run_ref;
-use crate::view::{refusals, words};
+use crate::view::{holders, refusals, words};
 
 /// Sends a command and says how it ended, unless it was carried out.
 pub(super) async fn send(
@@ -48,10 +48,16 @@ pub(super) async fn send(
 /// Tells what happens now that a command is in the log.
 pub(super) fn then(app: &App, state: &RunState, said: &str) {
     anstream::println!("{said}");
-    if state.finished().is_none() && app.coordinator(state.run()).is_none() {
-        let hint = format!("No coordinator is at work: `backout resume {}` goes on.", state.run());
-        anstream::println!("{}", on_the_same_state(&hint));
+    if state.finished().is_some() {
+        return;
     }
+    let hints = match app.coordinator(state.run()) {
+        None => {
+            vec![format!("No coordinator is at work: `backout resume {}` goes on.", state.run())]
+        }
+        Some(holder) => holders::lines(&holder, state.run().as_str()),
+    };
+    hints.iter().for_each(|hint| anstream::println!("{}", on_the_same_state(hint)));
 }
 
 /// The log of the run that is meant.

@@ -32,7 +32,7 @@ use crate::app::App;
 use crate::cli::WatchArgs;
 use crate::failure::{Exit, Failure};
 use crate::run_ref;
-use crate::view::{watching, words};
+use crate::view::{holders, watching, words};
 
 pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
     let path = Path::new(&args.target);
@@ -264,7 +264,8 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
             let value = json!({
                 "run": run,
                 "began": board.began,
-                "coordinator": coordinator,
+                "coordinator": coordinator.as_ref().map(|holder| &holder.id),
+                "coordinator_silent_seconds": coordinator.as_ref().and_then(holders::silent_seconds),
                 "triggers": all,
             });
             anstream::println!("{}", serde_json::to_string_pretty(&value)?);
@@ -272,9 +273,13 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
         }
         let mut lines =
             standing_lines(plan, &rules, &board, &away, Some(run.as_str()), over, app.now());
-        if !over && coordinator.is_none() {
-            lines.push("NOT WATCHED: no coordinator is at work on this run.".to_owned());
-            lines.push(format!("`backout resume {run}` goes on."));
+        match &coordinator {
+            _ if over => {}
+            None => {
+                lines.push("NOT WATCHED: no coordinator is at work on this run.".to_owned());
+                lines.push(format!("`backout resume {run}` goes on."));
+            }
+            Some(holder) => lines.extend(holders::lines(holder, run.as_str())),
         }
         if !live {
             lines.iter().for_each(|line| anstream::println!("{line}"));

@@ -15,6 +15,7 @@ use backout_engine::clock::Clock;
 use backout_engine::conductor::Observer;
 use backout_exec::clock::SystemClock;
 use backout_forecast::outlook::{History, Outlook};
+use backout_sqlite::Holder;
 use backout_watch::Board;
 
 use super::answering::Prompt;
@@ -231,7 +232,8 @@ impl Live {
         let steps = rows.saturating_sub(7).max(3);
         let standing = self.board.as_ref().map(|board| as_it_stands(state, &board(), now));
         let state = standing.as_ref().unwrap_or(state);
-        let mut lines = status::lines(state, Some("here"), now, outlook, width, steps);
+        let here = Holder { id: "here".to_owned(), silent_for: Some(Duration::ZERO) };
+        let mut lines = status::lines(state, Some(&here), now, outlook, width, steps);
         if with_questions {
             lines.truncate(rows);
         }

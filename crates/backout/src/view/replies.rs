@@ -133,6 +133,10 @@ fn words(offer: &Offer, about: &About<'_>) -> String {
         Offer::LogDefect => format!("defect {run} TITLE"),
         Offer::Hold => format!("hold {run}"),
         Offer::Resume { run } => format!("resume {run}"),
+        Offer::TakeOver { run, confirmed } => {
+            let confirm = if *confirmed { " --yes" } else { "" };
+            format!("resume {run} --take-over{confirm}")
+        }
         Offer::SwitchOption { option } => format!("switch-option {run} {option}"),
         Offer::Abandon { run } => format!("abandon {run}"),
         Offer::BackOut { run } => format!("decide {run} back-out"),
@@ -183,6 +187,7 @@ pub(crate) fn meaning(meaning: Meaning) -> &'static str {
         Meaning::AgreeToStart => "agree that it starts",
         Meaning::AcceptAndEnd => "accept it as it is and end the run",
         Meaning::GoOn => "go on",
+        Meaning::TakeOverAnyway => "take it over all the same",
         Meaning::NextOption => "go on with this option",
         Meaning::GiveUp => "give it up; what was done stays",
         Meaning::SecondRun => "start a second run beside it",

@@ -14,13 +14,15 @@ use backout_core::proof::Proof;
 use backout_core::question::questions;
 use backout_core::record::Actor;
 use backout_core::schedule::Schedule;
+use backout_core::silence::Silence;
 use backout_core::state::{Deviation, RunState};
 use backout_core::status::{Status, StepState};
 use backout_core::watch::State;
 use backout_forecast::outlook::Outlook;
+use backout_sqlite::Holder;
 
 use super::words::{between, clock, length, moment, one_line, sign, style, time_left, zone};
-use super::{forecast, questions as asked, release};
+use super::{forecast, holders, questions as asked, release};
 use backout_documents::saying;
 
 /// A run in one word.
@@ -35,6 +37,8 @@ pub(crate) enum Word {
     Held,
     /// There is work to do and nobody at work: `backout resume`.
     Interrupted,
+    /// A coordinator holds it and shows no sign of life.
+    Silent,
     /// Deployed, and the watch is over.
     Deployed,
     /// An option that keeps users out is done; another one goes on from there.
@@ -50,8 +54,8 @@ pub(crate) enum Word {
 }
 
 impl Word {
-    /// The word for a run, given whether a coordinator is at work.
-    pub(crate) fn of(state: &RunState, coordinated: bool) -> Self {
+    /// The word for a run, given who coordinates it.
+    pub(crate) fn of(state: &RunState, coordinator: Option<&Holder>) -> Self {
         match &state.finished() {
             Some((
                 Outcome::Deployed | Outcome::DeployedUnwatched | Outcome::DeployedWithFindings,
@@ -75,10 +79,12 @@ impl Word {
             Status::Verifying => !state.states()[i].is_checked(),
             _ => false,
         });
-        match (coordinated, asked && !at_work) {
+        match (coordinator.map(holders::silence), asked && !at_work) {
+            // An answer would not be noticed either.
+            (Some(Silence::Silent), _) => Self::Silent,
             (_, true) => Self::Waiting,
-            (true, false) => Self::Running,
-            (false, false) => Self::Interrupted,
+            (Some(Silence::AtWork | Silence::Unknown), false) => Self::Running,
+            (None, false) => Self::Interrupted,
         }
     }
 
@@ -88,6 +94,7 @@ impl Word {
             Self::Waiting => "waiting for a person",
             Self::Held => "held",
             Self::Interrupted => "interrupted: no coordinator is at work",
+            Self::Silent => "silent: its coordinator shows no sign of life",
             Self::Deployed => "deployed",
             Self::Holding => "holding: users are kept out until another option goes on",
             Self::Reverted => "backed out",
@@ -113,7 +120,9 @@ pub(crate) struct StatusView<'a> {
     started_by: &'a Actor,
     finished: Option<Timestamp>,
     held: Option<HeldView>,
-    coordinator: Option<String>,
+    coordinator: Option<&'a str>,
+    /// How long the coordinator has shown no sign of life; null where that cannot be told.
+    coordinator_silent_seconds: Option<u64>,
     plan_digest: String,
     log: LogView,
     done: usize,
@@ -188,7 +197,7 @@ fn planned_at(state: &RunState, offset: Duration) -> Option<Timestamp> {
 impl<'a> StatusView<'a> {
     pub(crate) fn new(
         state: &'a RunState,
-        coordinator: Option<String>,
+        coordinator: Option<&'a Holder>,
         outlook: Option<&Result<Outlook, String>>,
     ) -> Self {
         let planned = &state.planned();
@@ -237,7 +246,7 @@ impl<'a> StatusView<'a> {
             change: planned.plan.change.name(),
             title: &planned.plan.change.title,
             mode: planned.mode,
-            state: Word::of(state, coordinator.is_some()),
+            state: Word::of(state, coordinator),
             outcome: state.finished().as_ref().map(|(outcome, _)| outcome),
             option: state.option().as_ref().map(|option| option.as_str()),
             only: planned.only.iter().map(|component| component.as_str()).collect(),
@@ -249,7 +258,8 @@ impl<'a> StatusView<'a> {
                 reason: saying::hold(held.cause, held.reason.as_deref()),
                 since: held.since,
             }),
-            coordinator,
+            coordinator: coordinator.map(|holder| holder.id.as_str()),
+            coordinator_silent_seconds: coordinator.and_then(holders::silent_seconds),
             plan_digest: planned.plan_digest.to_string(),
             log: LogView { seq: state.seq().0, tail: state.tail().to_string() },
             done,
@@ -273,7 +283,7 @@ impl<'a> StatusView<'a> {
 /// Where a run stands, as lines for people. `rows` bounds the table of steps.
 pub(crate) fn lines(
     state: &RunState,
-    coordinator: Option<&str>,
+    coordinator: Option<&Holder>,
     now: Timestamp,
     outlook: Option<&Result<Outlook, String>>,
     width: usize,
@@ -281,7 +291,7 @@ pub(crate) fn lines(
 ) -> Vec<String> {
     let plan = &state.planned().plan;
     let zone = zone(plan);
-    let word = Word::of(state, coordinator.is_some());
+    let word = Word::of(state, coordinator);
     let (done, all) = state.progress();
     let schedule = schedule(state);
     let until = state.finished().as_ref().map_or(now, |(_, at)| *at);
@@ -311,6 +321,9 @@ pub(crate) fn lines(
         Some(Ok(outlook)) => lines.push(forecast::one_line(outlook, state, &zone)),
         Some(Err(why)) => lines.push(format!("forecast: unknown, {why}")),
         None => {}
+    }
+    if let Some(holder) = coordinator.filter(|_| state.finished().is_none()) {
+        lines.extend(holders::lines(holder, state.run().as_str()));
     }
     if let Some(held) = &state.held() {
         let reason = saying::hold(held.cause, held.reason.as_deref());

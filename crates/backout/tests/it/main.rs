@@ -25,5 +25,6 @@ mod rough;
 mod servers;
 mod stage;
 mod stderr;
+mod take_over;
 mod time_outs;
 mod usual;

@@ -100,6 +100,7 @@ pub(super) fn events(
         Command::AgreeToStart
         | Command::Hold
         | Command::Resume
+        | Command::TakeOver { .. }
         | Command::SwitchOption { .. }
         | Command::Abandon
         | Command::Decide { .. }

@@ -7,6 +7,7 @@ use backout_core::act::Answer;
 use backout_core::authority::allowed_roles;
 use backout_core::choice::{ForecastSummary, Verb};
 use backout_core::command::{AttestedStep, Command, NeedsReason, Request};
+use backout_core::duration::Span;
 use backout_core::event::{Attested, Event, Evidence};
 use backout_core::handle::{Facts, handle};
 use backout_core::ids::{OptionId, StepId};
@@ -36,6 +37,10 @@ fn commands(step: &StepId) -> Vec<(&'static str, Command)> {
         fix_for: None,
         question: None,
         readings: BTreeMap::new(),
+    };
+    let take_over = |seconds: Option<u64>| Command::TakeOver {
+        coordinator: "process 7 on here".to_owned(),
+        silent_for: seconds.map(Span::seconds),
     };
     let attested = AttestedStep {
         step: step.clone(),
@@ -77,6 +82,9 @@ fn commands(step: &StepId) -> Vec<(&'static str, Command)> {
         ),
         ("hold", Command::Hold),
         ("resume", Command::Resume),
+        ("take-over, silent", take_over(Some(200))),
+        ("take-over, at work", take_over(Some(5))),
+        ("take-over, unknown", take_over(None)),
         (
             "switch-option",
             Command::SwitchOption { option: OptionId::new("close").expect("a name") },
@@ -324,6 +332,10 @@ fn request_of(state: &RunState, offer: &Offer) -> Option<Request> {
         // Without a hold it is the coordinator that goes on, and no command is sent.
         Offer::Resume { .. } if state.held().is_none() => return None,
         Offer::Resume { .. } => Command::Resume,
+        Offer::TakeOver { confirmed: yes, .. } => {
+            confirmed = yes;
+            Command::TakeOver { coordinator: "process 7 on here".to_owned(), silent_for: None }
+        }
         Offer::SwitchOption { option } => Command::SwitchOption { option },
         Offer::Abandon { .. } => Command::Abandon,
         Offer::BackOut { .. } => Command::Decide {

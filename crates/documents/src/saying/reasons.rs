@@ -267,6 +267,12 @@ pub fn concern(concern: &Concern, zone: &TimeZone) -> String {
             "it is not known by when the backout must start to finish in time, and the fix would be tried until {}; try it that long?",
             clock(*until)
         ),
+        Concern::NotSilent { coordinator, silent_for: Some(silent_for) } => format!(
+            "{coordinator} showed {silent_for} ago that it lives; take the run over all the same?"
+        ),
+        Concern::NotSilent { coordinator, silent_for: None } => format!(
+            "it is not known whether {coordinator} is at work; take the run over all the same?"
+        ),
         Concern::PlanErrors { rules } => format!("{}; deploy anyway?", broken_rules(rules)),
         Concern::PartsLeftOut { parts } => format!(
             "parts of the plan cannot be used ({}); back out without them?",
@@ -301,6 +307,9 @@ pub fn begun_although(concern: &Concern) -> String {
         }
         Concern::FixOutlastsBackout { .. } => {
             "begun although the backout would not be in time".to_owned()
+        }
+        Concern::NotSilent { coordinator, .. } => {
+            format!("begun although {coordinator} may be at work")
         }
     }
 }

@@ -65,6 +65,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             .filter_map(|i| state.attempt_id(i))
             .collect();
         for attempt_id in left {
+            self.beat();
             let observation = self.hands.observe(&attempt_id, self.epoch).await?;
             let (step, attempt) = (attempt_id.step.clone(), attempt_id.attempt);
             let accepted = match observation {

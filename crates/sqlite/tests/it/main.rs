@@ -1,12 +1,14 @@
 //! Promises of the notebook.
 
+mod lease;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use backout_core::ids::{Digest, RunId, Seq};
 use backout_engine::Journal;
-use backout_sqlite::{Lease, SqliteJournal, Taken};
+use backout_sqlite::SqliteJournal;
 use backout_testkit::conformance::{self, record};
 
 fn run() -> RunId {
@@ -125,21 +127,6 @@ fn one_flush_a_commit() {
     let flushes =
         after_opening.lines().filter(|line| line.contains("journal.db-wal")).count() as u64;
     assert_eq!(flushes, COMMITS, "{text}");
-}
-
-#[test]
-fn a_lease_has_one_holder() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("lock");
-    assert_eq!(Lease::holder(&path).expect("readable"), None);
-    let lease = Lease::take(&path, "process 1 on here").expect("taken");
-    assert!(
-        matches!(Lease::take(&path, "another"), Err(Taken::By(who)) if who == "process 1 on here")
-    );
-    assert_eq!(Lease::holder(&path).expect("readable").as_deref(), Some("process 1 on here"));
-    drop(lease);
-    assert_eq!(Lease::holder(&path).expect("readable"), None);
-    Lease::take(&path, "another").expect("free again");
 }
 
 /// Processes that open a new journal at the same moment all get it.

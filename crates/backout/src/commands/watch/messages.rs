@@ -89,7 +89,7 @@ fn secret_of(receive: &Receive, folder: &str) -> Result<String, Failure> {
 
 fn unheard(why: String) -> Failure {
     Failure::refused(format!("nothing can be received: {why}"))
-        .hint("is the coordinator of another run at work there? `ss -ltnp` shows who is; `watch.receive.listen` in the plan says where to listen")
+        .hint("is the coordinator of another run, or one that hangs, at work there? `ss -ltnp` shows who is; `watch.receive.listen` in the plan says where to listen")
 }
 
 fn nobody_waits(alerts: &[Alert]) -> String {
