@@ -85,7 +85,7 @@ impl App {
     /// Who is coordinating a run right now.
     pub(crate) fn coordinator(&self, run: &RunId) -> Option<Holder> {
         Lease::holder(&self.lock(run)).unwrap_or_else(|error| {
-            anstream::eprintln!(
+            crate::warn!(
                 "warning: whether a coordinator is at work on {run} cannot be told: {error}"
             );
             None
@@ -118,7 +118,7 @@ impl App {
     pub(crate) fn policy_tonight(&self) -> Policy {
         let (policy, wrong) = read_policy_tonight();
         for failure in wrong {
-            anstream::eprintln!("warning: {}; it is not applied", failure.message());
+            crate::warn!("warning: {}; it is not applied", failure.message());
         }
         policy
     }
@@ -153,7 +153,7 @@ pub(crate) fn coordinator_id() -> String {
 fn account() -> Account {
     let found = backout_identity::current_account();
     if let AccountName::Unknown(error) = &found.name {
-        anstream::eprintln!("warning: the name of {found} could not be looked up: {error}");
+        crate::warn!("warning: the name of {found} could not be looked up: {error}");
     }
     Account {
         uid: Some(found.uid),

@@ -123,10 +123,10 @@ impl Failure {
             Label::Note => ("note", AnsiColor::Green),
         };
         let bold = Style::new().bold().fg_color(Some(colour.into()));
-        anstream::eprintln!("{bold}{label}:{bold:#} {}", self.message);
+        crate::warn!("{bold}{label}:{bold:#} {}", self.message);
         let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
         for hint in &self.hints {
-            anstream::eprintln!("{cyan}hint:{cyan:#} {}", on_the_same_state(hint));
+            crate::warn!("{cyan}hint:{cyan:#} {}", on_the_same_state(hint));
         }
         self.exit.into()
     }

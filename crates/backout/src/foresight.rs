@@ -145,7 +145,7 @@ pub(crate) async fn history_of_state(app: &App) -> Result<History, Failure> {
         }
         match records(&journal, &run).await {
             Ok(records) => history.add_run(&records),
-            Err(why) => anstream::eprintln!("warning: {run} does not count: {why}"),
+            Err(why) => crate::warn!("warning: {run} does not count: {why}"),
         }
     }
     Ok(history)

@@ -6,6 +6,7 @@ mod commands;
 mod errors;
 mod failure;
 mod foresight;
+mod output;
 mod policy;
 mod run_ref;
 mod view;
@@ -22,11 +23,13 @@ fn main() -> ExitCode {
     };
     // A panic is a mistake of ours. The log is safe: what is in it is whole, and
     // what is not in it is found by recovery.
-    match std::panic::catch_unwind(|| commands::dispatch(cli)) {
+    let code = match std::panic::catch_unwind(|| commands::dispatch(cli)) {
         Ok(Ok(code)) => code.into(),
         Ok(Err(failure)) => failure.print(),
         Err(_) => Failure::new(Exit::Bug, "this is a mistake in backout, not in your plan")
             .hint("the run is safe; `backout resume` goes on from its log")
             .print(),
-    }
+    };
+    output::finish();
+    code
 }

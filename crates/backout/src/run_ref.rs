@@ -29,7 +29,7 @@ pub(crate) async fn open_runs(app: &App) -> Result<Vec<RunState>, Failure> {
             Ok(log) if log.state().finished().is_none() => open.push(log.state().clone()),
             Ok(_) => {}
             // One log that cannot be read hides no other run, and is not passed over.
-            Err(error) => anstream::eprintln!("warning: {run} cannot be read: {error}"),
+            Err(error) => crate::warn!("warning: {run} cannot be read: {error}"),
         }
     }
     open.sort_by_key(|state| std::cmp::Reverse((state.started(), state.run().clone())));

@@ -88,16 +88,16 @@ pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
             .await?;
     if args.json {
         let value = json!({"change": change, "log": record.run, "seq": record.seq, "captured": record.at, "facts": facts});
-        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        crate::say!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(Exit::Done);
     }
     let rows: Vec<Vec<String>> = facts
         .iter()
         .map(|(id, fact)| vec![format!("  {id}"), fact.shown.clone(), fact.digest.short()])
         .collect();
-    anstream::println!("Captured for {change}:");
+    crate::say!("Captured for {change}:");
     for line in columns(&rows) {
-        anstream::println!("{line}");
+        crate::say!("{line}");
     }
     Ok(Exit::Done)
 }

@@ -38,10 +38,10 @@ pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
             })
             .collect();
         let value = json!({"plan": args.plan, "proposals": listed, "written": args.write && !edits.is_empty()});
-        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        crate::say!("{}", serde_json::to_string_pretty(&value)?);
     } else {
         if proposals.is_empty() {
-            anstream::println!(
+            crate::say!(
                 "Nothing to change: no step was measured {} times or more with another result.",
                 args.least
             );
@@ -57,9 +57,9 @@ pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
                 format!("{} {times}", proposal.count),
             ]);
         }
-        columns(&rows).iter().for_each(|line| anstream::println!("{line}"));
+        columns(&rows).iter().for_each(|line| crate::say!("{line}"));
         for proposal in &by_hand {
-            anstream::println!(
+            crate::say!(
                 "{}: written in a way that cannot be changed in place; change `takes` by hand",
                 name(proposal)
             );
@@ -81,10 +81,10 @@ pub(super) async fn calibrate(app: &App, args: &CalibrateArgs) -> Done {
         std::fs::File::open(&new)?.sync_all()?;
         std::fs::rename(&new, &file)?;
         if !args.json {
-            anstream::println!("\nWrote {}.", args.plan.display());
+            crate::say!("\nWrote {}.", args.plan.display());
         }
     } else if !args.json && !edits.is_empty() {
-        anstream::println!("\n`--write` makes the change.");
+        crate::say!("\n`--write` makes the change.");
     }
     Ok(Exit::Done)
 }

@@ -65,7 +65,7 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
     let request = Request { command, reason: args.reason.clone(), confirmed: args.yes };
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done && log.state().finished().is_some() {
-        anstream::println!("{} had not begun, and is over: nothing was done.", log.state().run());
+        crate::say!("{} had not begun, and is over: nothing was done.", log.state().run());
     } else if done == Exit::Done {
         let state = log.state();
         let said = match (verb, fix_until(state)) {
@@ -75,12 +75,12 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         then(app, state, &said);
         say_if_late(state);
         match (held, &state.held()) {
-            (Some(held), None) => anstream::println!(
+            (Some(held), None) => crate::say!(
                 "{} had held the run ({}); it is not held any more.",
                 held.by.name(&state.planned().plan),
                 saying::hold(held.cause, held.reason.as_deref())
             ),
-            (Some(_), Some(_)) => anstream::println!(
+            (Some(_), Some(_)) => crate::say!(
                 "The run is held: nothing starts before `backout resume {}`.",
                 state.run()
             ),
@@ -88,7 +88,7 @@ pub(super) async fn decide(app: &App, args: &DecideArgs) -> Done {
         }
         if verb.goes_back() {
             for line in release::way_back(state) {
-                anstream::println!("{line}");
+                crate::say!("{line}");
             }
         }
     }
@@ -101,7 +101,7 @@ fn say_if_late(state: &RunState) {
     let Some(latest) = made.and_then(|made| made.latest.filter(|latest| *latest <= made.at)) else {
         return;
     };
-    anstream::eprintln!(
+    crate::warn!(
         "warning: the backout had to start by {} to finish in time",
         words::clock(latest, &words::zone(&state.planned().plan))
     );
@@ -132,7 +132,7 @@ pub(super) async fn defect(app: &App, args: &DefectArgs) -> Done {
     let request = Request { command, reason: None, confirmed: false };
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
-        anstream::println!("Logged: {}", args.title.trim());
+        crate::say!("Logged: {}", args.title.trim());
     }
     Ok(done)
 }
@@ -159,14 +159,14 @@ fn explain(app: &App, state: &RunState, json: bool) -> Done {
             "decisions": records,
             "open": state.release().open.as_ref().map(release::open_json),
         });
-        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        crate::say!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(Exit::Done);
     }
     let zone = words::zone(&state.planned().plan);
     let lines = release::explained(state, app.now(), &zone);
     if lines.is_empty() {
-        anstream::println!("Nothing was decided in {}, and nothing is asked.", state.run());
+        crate::say!("Nothing was decided in {}, and nothing is asked.", state.run());
     }
-    lines.iter().for_each(|line| anstream::println!("{line}"));
+    lines.iter().for_each(|line| crate::say!("{line}"));
     Ok(Exit::Done)
 }

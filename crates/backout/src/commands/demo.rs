@@ -185,7 +185,7 @@ async fn given_up(scratch: PathBuf, leash: Leash) {
     leash.kill();
     backout_demo::stop_all(&Layout::at(scratch.clone()));
     let _ = std::fs::remove_dir_all(&scratch);
-    anstream::eprintln!("\nStopped; the portal and its coordinator are gone.");
+    crate::warn!("\nStopped; the portal and its coordinator are gone.");
     std::process::exit(130);
 }
 

@@ -27,6 +27,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
     if args.dry_run {
         return show(plan, args.stay.json);
     }
+    crate::output::never_wait(args.stay.json);
     let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
     let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
@@ -107,7 +108,7 @@ fn show(plan: &Plan, json: bool) -> Done {
         let stages = Plan { steps: plan.stages.clone(), ..plan.clone() };
         let schedule = Schedule::new(&stages, &plan.stages, &graph, Estimate::likely);
         let value = dry_run::json(&stages, &selected, &graph, &schedule);
-        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        crate::say!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(Exit::Done);
     }
     let heads = ["stage", "owner", "takes", "watched for", "starts when", "undone by"];
@@ -134,7 +135,7 @@ fn show(plan: &Plan, json: bool) -> Done {
         ]);
     }
     for row in table::columns(&rows) {
-        anstream::println!("{}", row.trim_end());
+        crate::say!("{}", row.trim_end());
     }
     Ok(Exit::Done)
 }

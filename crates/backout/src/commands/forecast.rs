@@ -66,7 +66,7 @@ async fn of_plan(app: &App, args: &ForecastArgs, path: &Path, working: Working) 
     };
     if window.backout_by.is_some_and(|by| by < app.now()) {
         let by = words::moment(window.backout_by.unwrap_or(at), &zone);
-        anstream::eprintln!(
+        crate::warn!(
             "warning: this window ended {by}; the forecast is for an invocation at {}",
             words::moment(at, &zone)
         );
@@ -403,14 +403,14 @@ fn show(args: &ForecastArgs, shown: &Shown<'_>) -> Done {
             std::fs::write(path, text).map_err(|error| {
                 Failure::usage(format!("{} cannot be written: {error}", path.display()))
             })?;
-            anstream::eprintln!("Wrote {}.", path.display());
+            crate::warn!("Wrote {}.", path.display());
         }
     }
     if args.json {
-        anstream::println!("{}", serde_json::to_string_pretty(&view::json(shown))?);
+        crate::say!("{}", serde_json::to_string_pretty(&view::json(shown))?);
     } else {
         for line in view::lines(shown, words::width()) {
-            anstream::println!("{line}");
+            crate::say!("{line}");
         }
     }
     Ok(Exit::Done)
@@ -420,11 +420,11 @@ fn show(args: &ForecastArgs, shown: &Shown<'_>) -> Done {
 pub(super) async fn show_history(app: &App, json: bool) -> Done {
     let history = history_of_state(app).await?;
     if json {
-        anstream::println!("{}", serde_json::to_string_pretty(&history)?);
+        crate::say!("{}", serde_json::to_string_pretty(&history)?);
         return Ok(Exit::Done);
     }
     if history.history.is_empty() {
-        anstream::println!("Nothing was measured yet: no step of a real run has ended.");
+        crate::say!("Nothing was measured yet: no step of a real run has ended.");
         return Ok(Exit::Done);
     }
     let mut by_step: BTreeMap<String, Vec<f64>> = BTreeMap::new();
@@ -439,7 +439,7 @@ pub(super) async fn show_history(app: &App, json: bool) -> Done {
         })
         .collect();
     for line in crate::view::table::columns(&rows) {
-        anstream::println!("{line}");
+        crate::say!("{line}");
     }
     Ok(Exit::Done)
 }

@@ -42,6 +42,7 @@ use crate::app::{App, coordinator_id, run_uid, who};
 use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
 use crate::failure::{Exit, Failure, state_words};
 use crate::foresight::{HistoryForecaster, frozen_order, history_of_state};
+use crate::output;
 use crate::run_ref;
 use crate::view::answering::Prompt;
 use crate::view::keyboard::Keyboard;
@@ -60,14 +61,15 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         let schedule = Schedule::new(plan, &plan.steps, &graph, Estimate::likely);
         if args.stay.json {
             let value = dry_run::json(plan, &selected, &graph, &schedule);
-            anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+            crate::say!("{}", serde_json::to_string_pretty(&value)?);
             return Ok(Exit::Done);
         }
         for line in dry_run::lines(plan, &selected, &graph, &schedule) {
-            anstream::println!("{line}");
+            crate::say!("{line}");
         }
         return Ok(Exit::Done);
     }
+    output::never_wait(args.stay.json);
     let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
     let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
@@ -75,7 +77,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     warn_of_missing_baselines(plan, &selected, baselines.as_ref());
     let reason = given_reason(args.reason.as_deref());
     if reason.is_none() {
-        anstream::eprintln!("warning: no reason given; the review will ask for it");
+        crate::warn!("warning: no reason given; the review will ask for it");
     }
     let history = history_of_state(app).await?;
     let planned = RunPlanned {
@@ -133,7 +135,7 @@ pub(super) fn warn_of_missing_baselines(
         return;
     }
     let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
-    anstream::eprintln!(
+    crate::warn!(
         "warning: these baselines were never captured: {}; checks against them have nothing to compare with, and a person has to attest those steps",
         names.join(", ")
     );
@@ -244,7 +246,7 @@ async fn open_runs(
         let Some(number) = run.number_for(plan.change.name()) else { continue };
         if known.iter().all(|(other, _)| *other != run) {
             newest = newest.max(number);
-            anstream::eprintln!("warning: {run} did something here, and its log is gone");
+            crate::warn!("warning: {run} did something here, and its log is gone");
             open.push(OpenRun { run, direction: None, awaits_agreement: false });
         }
     }
@@ -255,7 +257,7 @@ async fn open_runs(
             Ok(log) => log,
             // What cannot be read may be open: a second run is begun only if it is meant.
             Err(error) => {
-                anstream::eprintln!("warning: {run} cannot be read: {error}");
+                crate::warn!("warning: {run} cannot be read: {error}");
                 open.push(OpenRun { run, direction: None, awaits_agreement: false });
                 continue;
             }
@@ -318,15 +320,12 @@ pub(super) fn warn(
 ) -> Vec<BrokenRule> {
     if let Some(used) = baselines {
         let age = words::length(words::between(used.captured, now));
-        anstream::eprintln!("baselines: captured {age} ago");
+        crate::warn!("baselines: captured {age} ago");
     }
     let window = times::instants(read.plan.window.as_ref());
     let zone = words::zone(&read.plan);
     if let Some(by) = window.backout_by.filter(|by| *by < now) {
-        anstream::eprintln!(
-            "warning: the backout had to be finished by {}",
-            words::moment(by, &zone)
-        );
+        crate::warn!("warning: the backout had to be finished by {}", words::moment(by, &zone));
     }
     let checked = backout_plan::check::check(read, &BTreeSet::new());
     let errors = checked.findings.iter().filter(|finding| finding.level == Level::Error);
@@ -343,7 +342,7 @@ pub(super) fn warn(
 fn say_errors(file: &Path, errors: &[BrokenRule]) {
     if !errors.is_empty() {
         let rules: Vec<String> = errors.iter().map(|rule| rule.id.clone()).collect();
-        anstream::eprintln!(
+        crate::warn!(
             "warning: {}; `backout check {}` names them",
             saying::broken_rules(&rules),
             file.display()
@@ -352,6 +351,7 @@ fn say_errors(file: &Path, errors: &[BrokenRule]) {
 }
 
 pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
+    output::never_wait(args.stay.json);
     let run = match run_ref::find_open(app, args.run.as_deref()).await? {
         run_ref::Open::One(run) => run,
         // The newest run is over: its end is what there is to say.
@@ -367,7 +367,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
     };
     let mut log = app.open(&run).await?;
     if log.state().finished().is_some() {
-        anstream::eprintln!("{run} is finished; nothing is left to do.");
+        crate::warn!("{run} is finished; nothing is left to do.");
         return Ok(exit_of(log.state(), &End::Finished(outcome(log.state()))));
     }
     let as_who = args.who.who.as_deref();
@@ -396,7 +396,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
                 return Err(holders::refused(&holder, &run));
             }
             Some(holder) => {
-                anstream::println!("{} goes on with {run}.", holder.id);
+                crate::say!("{} goes on with {run}.", holder.id);
                 return Ok(Exit::Done);
             }
             None => {}
@@ -425,7 +425,7 @@ async fn take_over(
     let run = log.state().run().clone();
     let taking = app.prepare_take_over(&run)?;
     let Some(holder) = taking.holder().cloned() else {
-        anstream::eprintln!("note: no coordinator holds {run}: there is nothing to take over");
+        crate::warn!("note: no coordinator holds {run}: there is nothing to take over");
         return Ok(Ok(None));
     };
     let silent_for = holder.silent_for.map(|silent_for| Span::seconds(silent_for.as_secs()));
@@ -573,22 +573,22 @@ fn exit_of(state: &RunState, end: &End) -> Exit {
 fn say_end(state: &RunState, end: &End, json: bool) {
     if json {
         if matches!(end, End::Waiting | End::Holding) {
-            anstream::println!("{}", events::waiting(state));
+            crate::say!("{}", events::waiting(state));
         }
         return;
     }
     match end {
         End::Finished(_) => {
             for line in status::footer(state) {
-                anstream::println!("{line}");
+                crate::say!("{line}");
             }
         }
         End::Waiting | End::Holding => {
-            anstream::println!("\nWaiting for:");
+            crate::say!("\nWaiting for:");
             for line in questions::lines(state) {
-                anstream::println!("{line}");
+                crate::say!("{line}");
             }
-            anstream::println!("\nThen: backout {}resume {}", state_words(), state.run());
+            crate::say!("\nThen: backout {}resume {}", state_words(), state.run());
         }
         End::Detached => {
             let running = state.active().filter(|&i| {
@@ -597,9 +597,9 @@ fn say_end(state: &RunState, end: &End, json: bool) {
             });
             let names: Vec<&str> = running.map(|i| state.steps()[i].id.as_str()).collect();
             if !names.is_empty() {
-                anstream::println!("\n{} goes on by itself.", names.join(", "));
+                crate::say!("\n{} goes on by itself.", names.join(", "));
             }
-            anstream::println!(
+            crate::say!(
                 "\nLeft {}. Come back with: backout {}resume {}",
                 state.run(),
                 state_words(),

@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::cli::{LogArgs, RunsArgs, StatusArgs, TailArgs, VerifyArgs};
 use crate::failure::{Exit, Failure};
 use crate::foresight::{glance, history_of_state};
+use crate::output;
 use crate::run_ref;
 use crate::view::release::as_it_stands;
 use crate::view::status::{StatusView, Word, footer, lines, tally_json};
@@ -34,7 +35,7 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
         let log = app.open(&run).await?;
         if args.json {
             let view = status_json(app, log.state(), &history)?;
-            anstream::println!("{}", serde_json::to_string_pretty(&view)?);
+            crate::say!("{}", serde_json::to_string_pretty(&view)?);
         } else {
             show_status(app, log.state(), &history);
         }
@@ -47,17 +48,17 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
     if args.json {
         let runs: Vec<Value> =
             open.iter().map(|state| status_json(app, state, &history)).collect::<Result<_, _>>()?;
-        anstream::println!("{}", serde_json::to_string_pretty(&json!({"runs": runs}))?);
+        crate::say!("{}", serde_json::to_string_pretty(&json!({"runs": runs}))?);
         return Ok(Exit::Done);
     }
     match open.as_slice() {
         [] => {
-            anstream::println!("No run is open in {}.", app.state_folder().display());
+            crate::say!("No run is open in {}.", app.state_folder().display());
             // The newest that is over is most likely what is looked for.
             if SqliteJournal::exists(app.state_folder())?
                 && let Ok(run) = run_ref::find(app, None).await
             {
-                anstream::println!("The newest run:\n");
+                crate::say!("The newest run:\n");
                 show_status(app, app.open(&run).await?.state(), &history);
             }
         }
@@ -66,14 +67,14 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
             let mut rows =
                 vec![["RUN", "STATE", "STEPS", "STARTED", "TITLE"].map(str::to_owned).to_vec()];
             rows.extend(many.iter().map(|state| row(app, state)));
-            table::columns(&rows).iter().for_each(|line| anstream::println!("{line}"));
+            table::columns(&rows).iter().for_each(|line| crate::say!("{line}"));
             for state in many {
                 let asked = backout_core::question::questions(state);
                 for question in &asked {
-                    anstream::println!("{}: {}", state.run(), questions::title(state, question));
+                    crate::say!("{}: {}", state.run(), questions::title(state, question));
                 }
             }
-            anstream::println!("\n`backout status RUN` shows one of them.");
+            crate::say!("\n`backout status RUN` shows one of them.");
         }
     }
     Ok(Exit::Done)
@@ -100,19 +101,19 @@ fn show_status(app: &App, known: &RunState, history: &History) {
     let (width, _) = live::size();
     let (coordinator, outlook) = (coordinator.as_ref(), outlook.as_ref());
     for line in lines(state, coordinator, app.now(), outlook, width, usize::MAX) {
-        anstream::println!("{line}");
+        crate::say!("{line}");
     }
     for line in footer(known) {
-        anstream::println!("{line}");
+        crate::say!("{line}");
     }
     // What only waits for an answer goes on by itself afterwards, unless it is a deployment:
     // its deadlines run and its triggers are watched only while a coordinator is at work.
     let interrupted = Word::of(known, coordinator) == Word::Interrupted;
     let watched = known.release().goes_forward() && known.finished().is_none();
     if coordinator.is_none() && (interrupted || watched) {
-        anstream::println!("\nNo coordinator is at work on this run: backout resume {run}");
+        crate::say!("\nNo coordinator is at work on this run: backout resume {run}");
         if watched {
-            anstream::println!("Until then nothing is watched, and no deadline does anything.");
+            crate::say!("Until then nothing is watched, and no deadline does anything.");
         }
     }
 }
@@ -153,7 +154,7 @@ pub(super) async fn log(app: &App, args: &LogArgs) -> Done {
     let mut chain = Chain::new(run.clone());
     let mut plan: Option<Plan> = None;
     loop {
-        let mut finished = false;
+        let (mut finished, mut is_read) = (false, true);
         for bytes in journal.read(&run, chain.seq()).await? {
             let record = chain.read(&bytes)?;
             for event in &record.events {
@@ -162,21 +163,22 @@ pub(super) async fn log(app: &App, args: &LogArgs) -> Done {
                 }
                 finished |= matches!(event, Event::RunFinished { .. });
             }
-            print_record(&record, args.json, plan.as_ref());
+            is_read = print_record(&record, args.json, plan.as_ref());
         }
-        if !args.follow || finished {
+        if !args.follow || finished || !is_read {
             return Ok(Exit::Done);
         }
         journal.changed(&run, chain.seq()).await?;
     }
 }
 
-fn print_record(record: &Record, json: bool, plan: Option<&Plan>) {
-    if json {
-        events::json(record).iter().for_each(|event| anstream::println!("{event}"));
-    } else {
-        events::lines(record, plan).iter().for_each(|line| anstream::println!("{line}"));
-    }
+/// Prints a record; `false` when the reader has gone away.
+fn print_record(record: &Record, json: bool, plan: Option<&Plan>) -> bool {
+    let text: String = match json {
+        true => events::json(record).iter().map(|event| format!("{event}\n")).collect(),
+        false => events::lines(record, plan).iter().map(|line| format!("{line}\n")).collect(),
+    };
+    output::print(output::To::Out, text)
 }
 
 pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
@@ -224,11 +226,11 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
                 .iter()
                 .map(|(run, why)| json!({"id": run, "state": "unreadable", "error": why})),
         );
-        anstream::println!("{}", serde_json::to_string_pretty(&json!({"runs": listed}))?);
+        crate::say!("{}", serde_json::to_string_pretty(&json!({"runs": listed}))?);
         return Ok(Exit::Done);
     }
     if found.is_empty() && unreadable.is_empty() {
-        anstream::println!("There are no runs in {}.", app.state_folder().display());
+        crate::say!("There are no runs in {}.", app.state_folder().display());
         return Ok(Exit::Done);
     }
     let mut rows = vec![["RUN", "STATE", "STEPS", "STARTED", "TITLE"].map(str::to_owned).to_vec()];
@@ -242,7 +244,7 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
             why.clone(),
         ]);
     }
-    table::columns(&rows).iter().for_each(|line| anstream::println!("{line}"));
+    table::columns(&rows).iter().for_each(|line| crate::say!("{line}"));
     Ok(if unreadable.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
@@ -255,7 +257,7 @@ pub(super) async fn tail(app: &App, args: &TailArgs) -> Done {
         return Err(Failure::usage(format!("there is no step `{step}` in {run}")));
     }
     let Some((_, dispatch)) = app.ledger().latest(&run, &step)? else {
-        anstream::println!("{step} has printed nothing: it has not run as a command.");
+        crate::say!("{step} has printed nothing: it has not run as a command.");
         return Ok(Exit::Done);
     };
     let mut at = [0; 2];
@@ -305,11 +307,8 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
             super::plans::count(noted.len(), "attempt")
         );
         match args.json {
-            true => anstream::println!(
-                "{}",
-                json!({"run": lost, "whole": false, "problems": [problem]})
-            ),
-            false => anstream::println!("{problem}"),
+            true => crate::say!("{}", json!({"run": lost, "whole": false, "problems": [problem]})),
+            false => crate::say!("{problem}"),
         }
         return Ok(Exit::Failed);
     }
@@ -357,25 +356,25 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
             "plan_digest": digest, "outputs": checked.outputs, "attachments": checked.attachments, "outputs_open": checked.open,
             "problems": checked.problems,
         });
-        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        crate::say!("{}", serde_json::to_string_pretty(&value)?);
     } else if checked.problems.is_empty() {
-        anstream::println!("{run}: whole and unchanged.");
-        anstream::println!("  {} records, each following from the one before", checked.records);
+        crate::say!("{run}: whole and unchanged.");
+        crate::say!("  {} records, each following from the one before", checked.records);
         if let Some(digest) = digest {
-            anstream::println!("  plan    {digest}");
+            crate::say!("  plan    {digest}");
         }
-        anstream::println!("  log     {tail}");
-        anstream::println!(
+        crate::say!("  log     {tail}");
+        crate::say!(
             "  {} outputs and {} attachments match their digests",
             checked.outputs,
             checked.attachments
         );
-        anstream::println!(
+        crate::say!(
             "Compare the log's digest with one that was written down elsewhere: the chain proves order, not origin."
         );
     } else {
         for problem in &checked.problems {
-            anstream::println!("{run}: {problem}");
+            crate::say!("{run}: {problem}");
         }
     }
     Ok(if checked.problems.is_empty() { Exit::Done } else { Exit::Failed })

@@ -129,7 +129,7 @@ fn read_step_file(path: &Path, state: &RunState) -> Result<Step, Failure> {
     let file = path.display().to_string();
     read_step(&bytes, &state.planned().plan, state.steps()).map_err(|(text, problems)| {
         for problem in &problems {
-            anstream::eprintln!("{}\n", problem.render(&file, &text, colour(&std::io::stderr())));
+            crate::warn!("{}\n", problem.render(&file, &text, colour(&std::io::stderr())));
         }
         Failure::new(Exit::Failed, format!("{file} is not a step; nothing was changed"))
     })
@@ -225,7 +225,7 @@ pub(super) async fn hold(app: &App, args: &RunActArgs) -> Done {
     let request = Request::new(Command::Hold, &args.reason);
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
-        anstream::println!(
+        crate::say!(
             "{0} is held: running steps finish, no new ones start. `backout resume {0}` goes on.",
             log.state().run()
         );
@@ -262,7 +262,7 @@ pub(super) async fn abandon(app: &App, args: &RunActArgs) -> Done {
     let request = Request::new(Command::Abandon, &args.reason);
     let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
     if done == Exit::Done {
-        anstream::println!("{} is abandoned. What was done stays as it is.", log.state().run());
+        crate::say!("{} is abandoned. What was done stays as it is.", log.state().run());
     }
     Ok(done)
 }

@@ -30,8 +30,8 @@ pub(super) fn new(args: &NewArgs) -> Done {
     let mut file = std::fs::File::options().write(true).create_new(true).open(&args.file)?;
     file.write_all(text.as_bytes())?;
     std::fs::write(&schema, pretty_schema()?)?;
-    anstream::println!("Wrote {} and, for your editor, {}.", args.file.display(), schema.display());
-    anstream::println!(
+    crate::say!("Wrote {} and, for your editor, {}.", args.file.display(), schema.display());
+    crate::say!(
         "Fill in what stands in angle brackets; `backout check {}` says what is left.",
         args.file.display()
     );
@@ -73,7 +73,7 @@ fn print_problems<'a>(path: &Path, text: &str, problems: impl Iterator<Item = &'
     let file = path.display().to_string();
     for problem in problems {
         let coloured = colour(&std::io::stderr());
-        anstream::eprintln!("{}\n", problem.render(&file, text, coloured));
+        crate::warn!("{}\n", problem.render(&file, text, coloured));
     }
 }
 
@@ -148,7 +148,7 @@ pub(super) fn check(args: &CheckArgs) -> Done {
 fn print_findings(file: &CheckedFile) {
     let coloured = colour(&std::io::stdout());
     for finding in &file.findings {
-        anstream::println!("{}\n", finding.render(&file.file, &file.text, coloured));
+        crate::say!("{}\n", finding.render(&file.file, &file.text, coloured));
     }
     let of = |level| file.findings.iter().filter(|finding| finding.level == level).count();
     let (errors, warnings) = (of(Level::Error), of(Level::Warning));
@@ -169,7 +169,7 @@ fn print_findings(file: &CheckedFile) {
     if file.findings.iter().any(|finding| finding.code.starts_with("BOP")) {
         said.push_str(" (`backout explain RULE` says more)");
     }
-    anstream::println!("{}: {said}", file.file);
+    crate::say!("{}: {said}", file.file);
 }
 
 fn print_json(files: &[CheckedFile]) -> Result<(), Failure> {
@@ -182,7 +182,7 @@ fn print_json(files: &[CheckedFile]) -> Result<(), Failure> {
     let accepted: usize = files.iter().map(|file| file.accepted).sum();
     let allowed: usize = files.iter().map(|file| file.allowed).sum();
     let value = json!({"findings": findings, "accepted": accepted, "allowed": allowed});
-    anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+    crate::say!("{}", serde_json::to_string_pretty(&value)?);
     Ok(())
 }
 
@@ -191,7 +191,7 @@ fn print_sarif(files: &[CheckedFile]) -> Result<(), Failure> {
         .iter()
         .map(|file| sarif::Checked { file: &file.file, text: &file.text, findings: &file.findings })
         .collect();
-    anstream::println!("{}", serde_json::to_string_pretty(&sarif::log(&files))?);
+    crate::say!("{}", serde_json::to_string_pretty(&sarif::log(&files))?);
     Ok(())
 }
 
@@ -204,7 +204,7 @@ fn list_rules() -> Done {
         })
         .collect();
     for line in crate::view::table::columns(&rows) {
-        anstream::println!("{line}");
+        crate::say!("{line}");
     }
     Ok(Exit::Done)
 }

@@ -178,6 +178,6 @@ fn deliver(args: &RenderArgs, target: &Path, bytes: Vec<u8>) -> Done {
     // document of ours is not written over.
     let ours = path.extension().is_some_and(|ending| ending == args.to.ending());
     write(&path, &bytes, ours || args.force)?;
-    anstream::println!("Wrote {}.", path.display());
+    crate::say!("Wrote {}.", path.display());
     Ok(Exit::Done)
 }

@@ -94,7 +94,7 @@ fn written(
         Night { zone: plan.window.as_ref().and_then(times::zone_of), from, begun, now: app.now() };
     results::results(document, &night, steps).map_err(|wrong| {
         for fault in &wrong {
-            anstream::eprintln!("{}: {}\n  {}", fault.place, fault.message, fault.hint);
+            crate::warn!("{}: {}\n  {}", fault.place, fault.message, fault.hint);
         }
         let mistakes = count(wrong.len(), "mistake");
         let file = args.file.display();
@@ -321,33 +321,33 @@ fn report(app: &App, args: &ImportArgs, state: &RunState, told: &Told) -> Result
             "not_taken_over": told.beside.iter().map(|(sheet, rows)| json!({"sheet": sheet, "rows": rows})).collect::<Vec<_>>(),
             "refused": told.refused.iter().map(|(step, why)| json!({"step": step, "why": why})).collect::<Vec<_>>(),
         });
-        anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+        crate::say!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(());
     }
     for (step, said) in &told.taken {
-        anstream::println!("{step}: {said}, attested after the fact");
+        crate::say!("{step}: {said}, attested after the fact");
     }
     for (step, said) in &told.proposed {
-        anstream::println!("{step}: {said}, NOT taken over yet: it takes more people");
+        crate::say!("{step}: {said}, NOT taken over yet: it takes more people");
     }
     for step in &told.known {
-        anstream::println!("{step}: the run says the same already");
+        crate::say!("{step}: the run says the same already");
     }
     for (step, why) in &told.refused {
-        anstream::println!("{step}: NOT taken over: {why}");
+        crate::say!("{step}: NOT taken over: {why}");
     }
     for (sheet, rows) in &told.beside {
         let rows = count(*rows, "row");
-        anstream::println!(
+        crate::say!(
             "{sheet}: {rows} filled in, NOT taken over: only steps are; the file is kept with the run"
         );
     }
     let (done, all) = state.progress();
-    anstream::println!("{}: {done} of {all} steps are settled.", state.run());
+    crate::say!("{}: {done} of {all} steps are settled.", state.run());
     if state.finished().is_none() && app.coordinator(state.run()).is_none() {
         let held =
             if state.held().is_some() { " It is held: what is left starts only then." } else { "" };
-        anstream::println!("`backout resume {}` goes on.{held}", state.run());
+        crate::say!("`backout resume {}` goes on.{held}", state.run());
     }
     Ok(())
 }

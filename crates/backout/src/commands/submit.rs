@@ -34,7 +34,7 @@ pub(super) async fn send(
             let plan = &log.state().planned().plan;
             let act = request.command.act(backout_core::question::begins(log.state()));
             let roles = backout_documents::saying::roles(plan, &roles);
-            anstream::println!(
+            crate::say!(
                 "Noted: {} asks to {}. It takes {more} more of {roles}; they give the same command.",
                 actor.name(plan),
                 act.shown()
@@ -47,7 +47,7 @@ pub(super) async fn send(
 
 /// Tells what happens now that a command is in the log.
 pub(super) fn then(app: &App, state: &RunState, said: &str) {
-    anstream::println!("{said}");
+    crate::say!("{said}");
     if state.finished().is_some() {
         return;
     }
@@ -57,7 +57,7 @@ pub(super) fn then(app: &App, state: &RunState, said: &str) {
         }
         Some(holder) => holders::lines(&holder, state.run().as_str()),
     };
-    hints.iter().for_each(|hint| anstream::println!("{}", on_the_same_state(hint)));
+    hints.iter().for_each(|hint| crate::say!("{}", on_the_same_state(hint)));
 }
 
 /// The log of the run that is meant.

@@ -31,6 +31,7 @@ use super::plans::must_read;
 use crate::app::App;
 use crate::cli::WatchArgs;
 use crate::failure::{Exit, Failure};
+use crate::output;
 use crate::run_ref;
 use crate::view::{holders, watching, words};
 
@@ -110,12 +111,12 @@ fn dry_run(plan: &Plan, rules: &BTreeMap<TriggerId, Rule>, json: bool) -> Done {
                 })
             })
             .collect();
-        anstream::println!("{}", serde_json::to_string_pretty(&all)?);
+        crate::say!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(Exit::Done);
     }
     for (id, rule) in rules {
         for line in watching::rule_lines(id.as_str(), &plan.triggers[id], rule) {
-            anstream::println!("{line}");
+            crate::say!("{line}");
         }
     }
     Ok(Exit::Done)
@@ -132,7 +133,6 @@ async fn look_on(
 ) -> Done {
     let zone = words::zone(plan);
     let live = std::io::stdout().is_terminal() && !json;
-    let mut screen = crate::view::live::Region::default();
     let end = async {
         match lasting {
             Some(lasting) => tokio::time::sleep(lasting).await,
@@ -163,13 +163,13 @@ async fn look_on(
                     return Ok(Exit::Done);
                 }
             }
-            _ = pulse.tick(), if live => screen.draw(&table(app, plan, &watcher)),
+            _ = pulse.tick(), if live => output::draw(table(app, plan, &watcher)),
             _ = tokio::signal::ctrl_c() => break,
             () = &mut end => break,
         }
     }
     if live {
-        screen.draw(&table(app, plan, &watcher));
+        output::draw(table(app, plan, &watcher));
     }
     let rules = watcher.rules().clone();
     let board = watcher.end().await?;
@@ -188,17 +188,14 @@ async fn look_on(
                 watching::json(id.as_str(), &plan.triggers[id], rule, known, true, app.now())
             })
             .collect();
-        anstream::println!(
-            "{}",
-            json!({"event": "watch_ended", "verdict": verdict, "triggers": all})
-        );
+        crate::say!("{}", json!({"event": "watch_ended", "verdict": verdict, "triggers": all}));
     } else {
         if !live {
             for line in standing_lines(plan, &rules, &board, &brought, None, true, app.now()) {
-                anstream::println!("{line}");
+                crate::say!("{line}");
             }
         }
-        anstream::println!("\nSo far: {}.", verdict.shown());
+        crate::say!("\nSo far: {}.", verdict.shown());
     }
     Ok(match verdict {
         Verdict::Passed => Exit::Done,
@@ -209,9 +206,7 @@ async fn look_on(
 
 /// Whether anybody still reads what is said.
 fn tell(line: &dyn std::fmt::Display) -> bool {
-    use std::io::Write;
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+    output::print(output::To::Out, format!("{line}\n"))
 }
 
 fn table(app: &App, plan: &Plan, watcher: &Watcher) -> Vec<String> {
@@ -239,7 +234,6 @@ fn standing_lines(
 async fn follow(app: &App, args: &WatchArgs) -> Done {
     let run = run_ref::find(app, Some(&args.target)).await?;
     let live = std::io::stdout().is_terminal() && !args.json;
-    let mut screen = crate::view::live::Region::default();
     loop {
         let log = app.open(&run).await?;
         let plan = &log.state().planned().plan;
@@ -268,7 +262,7 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
                 "coordinator_silent_seconds": coordinator.as_ref().and_then(holders::silent_seconds),
                 "triggers": all,
             });
-            anstream::println!("{}", serde_json::to_string_pretty(&value)?);
+            crate::say!("{}", serde_json::to_string_pretty(&value)?);
             return Ok(Exit::Done);
         }
         let mut lines =
@@ -282,10 +276,10 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
             Some(holder) => lines.extend(holders::lines(holder, run.as_str())),
         }
         if !live {
-            lines.iter().for_each(|line| anstream::println!("{line}"));
+            lines.iter().for_each(|line| crate::say!("{line}"));
             return Ok(Exit::Done);
         }
-        screen.draw(&lines);
+        output::draw(lines);
         if log.state().finished().is_some() {
             return Ok(Exit::Done);
         }
@@ -301,7 +295,7 @@ async fn follow(app: &App, args: &WatchArgs) -> Done {
 fn usual(plan: &Plan, board: &Board) {
     for (id, measured) in &board.measured {
         if measured.firing {
-            anstream::eprintln!(
+            crate::warn!(
                 "note: {id} stands beyond its limit already, before this deployment; until it was well once the plan does not back out by itself for it"
             );
         }
@@ -310,7 +304,7 @@ fn usual(plan: &Plan, board: &Board) {
         };
         let plain = rule::of(plan, trigger, &Measured { floor: None, ..measured.clone() });
         if let Some(Kind::Share { threshold, .. }) = plain.map(|rule| rule.kind) {
-            anstream::eprintln!(
+            crate::warn!(
                 "note: {id} would have fired in {} of {} watches before this deployment; it needs evidence of {floor:.1} instead of {threshold:.1}",
                 measured.alarms,
                 measured.watches
@@ -331,7 +325,7 @@ pub(super) fn kept(app: &App, state: &RunState) -> Result<Option<Board>, Failure
 /// The same where it only adds to what is known: that it cannot be read is said.
 pub(super) fn kept_if_readable(app: &App, state: &RunState) -> Option<Board> {
     kept(app, state).unwrap_or_else(|failure| {
-        anstream::eprintln!("warning: {}; its readings are left out", failure.message());
+        crate::warn!("warning: {}; its readings are left out", failure.message());
         None
     })
 }
@@ -352,7 +346,7 @@ pub(super) async fn of_run(
     let kept = match kept(app, state) {
         // The way back does not wait for what was watched; its triggers are unknown then.
         Err(failure) if goes_back => {
-            anstream::eprintln!("warning: {}; the watch begins anew", failure.message());
+            crate::warn!("warning: {}; the watch begins anew", failure.message());
             None
         }
         kept => kept?,
@@ -379,7 +373,7 @@ pub(super) async fn of_run(
     let receiver = match messages::receive(app, plan, folder, Some(state.run()), watcher.ear()) {
         // Nor for what other systems would say.
         Err(failure) if goes_back => {
-            anstream::eprintln!(
+            crate::warn!(
                 "warning: {}; the run goes back without messages of other systems, and triggers that wait for them stay as they were last seen",
                 failure.message()
             );

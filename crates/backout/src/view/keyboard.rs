@@ -1,6 +1,6 @@
 //! Keys from the terminal, each as it is pressed.
 
-use std::io::{IsTerminal, Write, stdin, stdout};
+use std::io::{IsTerminal, stdin, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +9,8 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 };
 use tokio::sync::mpsc;
+
+use crate::output;
 
 /// Has the terminal say what is pasted, and no more.
 const PASTES_SHOWN: &str = "\u{1b}[?2004h";
@@ -73,9 +75,8 @@ fn is_in_front() -> bool {
 }
 
 fn say(sequence: &str) {
-    let mut out = stdout();
-    if out.is_terminal() {
-        let _ = out.write_all(sequence.as_bytes()).and_then(|()| out.flush());
+    if stdout().is_terminal() {
+        output::print(output::To::Out, sequence.to_owned());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Watching a run: live on a terminal, one line per event elsewhere, JSON for scripts.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use super::answering::Prompt;
 use super::release::as_it_stands;
 use super::{asked, events, questions as wording, replies, status, words};
 use crate::foresight::{HistoryForecaster, glance};
+use crate::output;
 
 /// A run being watched.
 pub(crate) struct View {
@@ -87,15 +88,14 @@ impl Observer for View {
         match &mut self.how {
             How::Live(live) => live.draw(state, self.forecaster.history(), true),
             How::Lines => {
-                for line in events::lines(record, Some(&state.planned().plan)) {
-                    print(&format!("{line}\n"));
+                let lines = events::lines(record, Some(&state.planned().plan));
+                if !lines.is_empty() {
+                    output::print_record(state.run(), record.seq, joined(&lines));
                     self.printed = Instant::now();
                 }
             }
             How::Json => {
-                for event in events::json(record) {
-                    print(&format!("{event}\n"));
-                }
+                output::print_record(state.run(), record.seq, joined(&events::json(record)));
             }
         }
     }
@@ -114,13 +114,11 @@ impl Observer for View {
         self.asked = asked;
         match &self.how {
             How::Lines if !questions.is_empty() => {
-                print("\nWaiting for:\n");
-                wording::lines(state).iter().for_each(|line| print(&format!("{line}\n")));
-                print("\n");
+                crate::say!("\nWaiting for:\n{}", joined(&wording::lines(state)));
                 self.printed = Instant::now();
             }
             How::Json if !questions.is_empty() => {
-                print(&format!("{}\n", events::waiting(state)));
+                crate::say!("{}", events::waiting(state));
             }
             _ => {}
         }
@@ -131,7 +129,7 @@ impl Observer for View {
             How::Live(live) => live.draw(state, self.forecaster.history(), true),
             How::Lines if self.printed.elapsed() >= SILENCE => {
                 self.printed = Instant::now();
-                print(&format!("{}\n", events::still(state, SystemClock.now())));
+                crate::say!("{}", events::still(state, SystemClock.now()));
             }
             How::Lines | How::Json => {}
         }
@@ -150,17 +148,14 @@ impl Observer for View {
     }
 }
 
-/// Prints; a terminal that is gone or a disk that is full must not stop a run.
-fn print(text: &str) {
-    let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+/// Each on a line of its own.
+fn joined<T: std::fmt::Display>(lines: &[T]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// A run on a terminal.
 #[derive(Default)]
 pub(crate) struct Live {
-    region: Region,
     /// Where the person who looks on types, if they can.
     prompt: Option<Arc<Mutex<Prompt>>>,
     /// What the watch has seen.
@@ -239,7 +234,7 @@ impl Live {
         }
         lines.extend(asked);
         lines.extend(end);
-        self.region.draw(&lines);
+        output::draw(lines);
     }
 }
 
@@ -258,34 +253,9 @@ fn typed(lines: Vec<String>, width: usize, rows: usize) -> Vec<String> {
     shown
 }
 
-/// A region of the terminal that is drawn again and again.
-#[derive(Default)]
-pub(crate) struct Region {
-    drawn: usize,
-}
-
-impl Region {
-    /// Draws these lines over those drawn before.
-    pub(crate) fn draw(&mut self, lines: &[String]) {
-        let (width, height) = size();
-        let shown = &lines[..lines.len().min(height.saturating_sub(2))];
-        let mut text = String::new();
-        if self.drawn > 0 {
-            // Up to the first line of what was drawn, and clear from there.
-            text.push_str(&format!("\u{1b}[{}F\u{1b}[J", self.drawn));
-        }
-        for line in shown {
-            text.push_str(&fit(line, width));
-            text.push('\n');
-        }
-        self.drawn = shown.len();
-        print(&text);
-    }
-}
-
 /// Cuts a line to the width of the terminal, so that it never wraps. Colour
 /// sequences take no room.
-fn fit(line: &str, width: usize) -> String {
+pub(crate) fn fit(line: &str, width: usize) -> String {
     let mut out = String::new();
     let (mut used, mut in_sequence) = (0, false);
     for c in line.chars() {

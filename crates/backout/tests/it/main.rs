@@ -23,6 +23,7 @@ mod papers;
 mod people;
 mod rough;
 mod servers;
+mod slow_readers;
 mod stage;
 mod stderr;
 mod take_over;

@@ -44,7 +44,7 @@ pub(super) fn moment(
     if begun.is_none()
         && let Some(warning) = beside_the_window(at, zone, window, now)
     {
-        anstream::eprintln!("warning: {warning}");
+        crate::warn!("warning: {warning}");
     }
     Ok(at)
 }
@@ -119,7 +119,7 @@ fn time_of_day(
         }
     })?;
     if (begun, from, window.backout_by) == (None, None, None) {
-        anstream::eprintln!(
+        crate::warn!(
             "note: the plan has no window; the forecast is for an invocation at {}",
             words::moment(at, zone)
         );

@@ -166,7 +166,7 @@ fn show(
                 })
             })
             .collect();
-        anstream::println!(
+        crate::say!(
             "{}",
             serde_json::to_string_pretty(
                 &json!({"triggers": all, "nothing_known": silent, "verdict": verdict})
@@ -178,17 +178,17 @@ fn show(
                 Some(at) => format!("fires at {}", words::moment(at, &zone)),
                 None => "never fires".to_owned(),
             };
-            anstream::println!(
+            crate::say!(
                 "{id}: {when}; {} samples, at the end {}",
                 recorded[*id].len(),
                 done.last.state.shown()
             );
             let more = done.changes.len().saturating_sub(MOST_CHANGES);
             if more > 0 {
-                anstream::println!("  {more} changes before these; --json has them all");
+                crate::say!("  {more} changes before these; --json has them all");
             }
             for change in &done.changes[more..] {
-                anstream::println!(
+                crate::say!(
                     "  {}  {} → {}",
                     words::moment(change.at, &zone),
                     change.from.shown(),
@@ -196,10 +196,10 @@ fn show(
                 );
             }
             if !done.blind.is_zero() {
-                anstream::println!("  nothing to look at for {} of it", words::length(done.blind));
+                crate::say!("  nothing to look at for {} of it", words::length(done.blind));
             }
             match well.rate() {
-                Some(rate) => anstream::println!(
+                Some(rate) => crate::say!(
                     "  false alarms: {} of {} watches of {} ({:.1} %; the plan accepts {:.1} %)",
                     well.alarms,
                     well.windows,
@@ -207,27 +207,27 @@ fn show(
                     rate * 100.0,
                     alpha * 100.0
                 ),
-                None if well.blind > 0 => anstream::println!(
+                None if well.blind > 0 => crate::say!(
                     "  false alarms: unknown; too little was seen in every watch of {}",
                     words::length(window)
                 ),
-                None => anstream::println!(
+                None => crate::say!(
                     "  false alarms: unknown; the record is shorter than one watch of {}",
                     words::length(window)
                 ),
             }
             if let Some(floor) = advice {
-                anstream::println!(
+                crate::say!(
                     "  too many. Evidence of {floor:.1} would have been needed: bad events come in longer waves than chance; look less often, or raise the limit"
                 );
             }
         }
         for (id, why) in silent {
-            anstream::println!("{id}: unknown; {why}");
+            crate::say!("{id}: unknown; {why}");
         }
         if verdict == Verdict::Inconclusive {
             let unseen: Vec<&str> = unseen.iter().map(|id| id.as_str()).collect();
-            anstream::println!(
+            crate::say!(
                 "Nothing fires, and nobody can say that all is well: {} was not seen to be.",
                 unseen.join(", ")
             );
