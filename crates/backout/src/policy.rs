@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use serde::Deserialize;
 
 use backout_core::duration::Span;
-use backout_core::plan::Permission;
+use backout_core::plan::{MaxParallel, Permission};
 use backout_core::policy::Policy;
 
 use crate::failure::Failure;
@@ -165,6 +165,7 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct Limits {
     fix_for: Option<Span>,
+    max_parallel: Option<MaxParallel>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -200,6 +201,7 @@ fn parse_policy(path: &Path, text: &str) -> Result<Policy, Failure> {
     Ok(Policy {
         quorum: written.quorum.into_iter().map(|(act, people)| (act, people.0)).collect(),
         fix_at_most: written.limits.fix_for,
+        max_parallel: written.limits.max_parallel.map(|most| most.0),
         second_run: written.runs.second.unwrap_or(true),
         plan_errors: written.runs.plan_errors.unwrap_or(true),
     })
@@ -250,7 +252,13 @@ mod tests {
         let text = "# ours\n[quorum]\nskip = 2\nabandon = 3\n[limits]\nfix_for = \"30m\"\n[runs]\nsecond = false\nplan_errors = false\n";
         let quorum = BTreeMap::from([(Permission::Skip, 2), (Permission::Abandon, 3)]);
         let fix_at_most = Some(Span::minutes(30));
-        let expected = Policy { quorum, fix_at_most, second_run: false, plan_errors: false };
+        let expected = Policy {
+            quorum,
+            fix_at_most,
+            max_parallel: None,
+            second_run: false,
+            plan_errors: false,
+        };
         assert_eq!(parse(text).expect("a policy"), expected);
         let (_folder, path) = system(text);
         assert_eq!(read_system_policy(&path, me()).expect("a policy"), expected);

@@ -16,6 +16,7 @@ use crate::decision;
 use crate::doubt;
 use crate::event::{Outcome, ResolvedBy};
 use crate::intent::{Intent, Purpose, Timer};
+use crate::parallel::{free_places, takes_place};
 use crate::plan::Step;
 use crate::release::Attention;
 use crate::state::RunState;
@@ -42,16 +43,20 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
         true => state.release.open.is_some() || decides,
         false => state.active().any(|index| state.is_stage(index)),
     };
+    let mut free = free_places(state);
     for index in state.active() {
         let next = next_for_active(state, index, now);
         if let Some(Intent::Verify { purpose: Purpose::LookOn, .. }) = next {
             let ripe = doubt::ripe_at(&state.steps[index], &state.states[index]);
             intents.extend(ripe.map(|at| Intent::Wake { at, of: Timer::Step }));
         }
-        intents.extend(next.filter(|intent| !waits || !matches!(intent, Intent::Start { .. })));
+        let starts = matches!(next, Some(Intent::Start { .. }));
+        if !starts || !waits && has_place(state, index, &mut free) {
+            intents.extend(next);
+        }
     }
     if state.held.is_none() && !state.is_halted() && !waits {
-        let (starts, wake) = startable(state, now);
+        let (starts, wake) = startable(state, now, &mut free);
         intents.extend(starts.into_iter().map(|step| Intent::Start { step }));
         intents.extend(wake.map(|at| Intent::Wake { at, of: Timer::Step }));
     }
@@ -184,15 +189,19 @@ fn occupies_lane(state: &RunState, index: usize) -> bool {
     matches!(state.states[index].status, Status::Running | Status::Verifying | Status::InDoubt)
 }
 
-/// Ready steps that may start now, given that people do one manual step at a time
-/// and lanes hold one step, both in the frozen order; and when to ask again
+/// Ready steps that may start now, given that people do one manual step at a time,
+/// lanes hold one step, and machines have `free` places, all in the frozen order; and when to ask again
 /// because a step may not start before then.
-fn startable(state: &RunState, now: Timestamp) -> (Vec<usize>, Option<Timestamp>) {
+fn startable(
+    state: &RunState,
+    now: Timestamp,
+    free: &mut usize,
+) -> (Vec<usize>, Option<Timestamp>) {
     let ready = |wanted: fn(&Step) -> bool| state.ready.iter().any(|&i| wanted(&state.steps[i]));
     let hands = ready(|step| step.action.is_manual()).then(|| free_hands(state));
     let lanes = ready(|step| step.exclusive.is_some()).then(|| free_lanes(state));
     let (mut starts, mut wake) = (Vec::new(), None::<Timestamp>);
-    for &index in &state.ready {
+    for index in ready_in_turn(state, *free) {
         let step = &state.steps[index];
         if let (Some(lane), Some(lanes)) = (step.exclusive.as_deref(), &lanes)
             && lanes.get(lane) != Some(&index)
@@ -211,10 +220,29 @@ fn startable(state: &RunState, now: Timestamp) -> (Vec<usize>, Option<Timestamp>
         }
         match state.not_before.get(&step.id) {
             Some(&at) if now < at => wake = Some(wake.map_or(at, |wake| wake.min(at))),
-            _ => starts.push(index),
+            _ if has_place(state, index, free) => starts.push(index),
+            _ => {}
         }
     }
     (starts, wake)
+}
+
+/// The steps that are ready: where not each of them has a place, in the frozen order.
+fn ready_in_turn(state: &RunState, free: usize) -> Vec<usize> {
+    if state.ready.len() <= free {
+        return state.ready.iter().copied().collect();
+    }
+    state.order.iter().copied().filter(|index| state.ready.contains(index)).collect()
+}
+
+/// Whether a step has what it takes to start: a place, if it takes one.
+fn has_place(state: &RunState, index: usize, free: &mut usize) -> bool {
+    if !takes_place(&state.steps[index]) {
+        return true;
+    }
+    let is_free = *free > 0;
+    *free = free.saturating_sub(1);
+    is_free
 }
 
 /// Whether a stage that nothing waits for may start: people agreed to it where they

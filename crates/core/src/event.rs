@@ -21,6 +21,7 @@ use crate::ids::{
     TriggerId,
 };
 use crate::moment::ClockChange;
+use crate::parallel::Places;
 use crate::people::PersonId;
 use crate::plan::{Effect, Plan, Severity, Step};
 use crate::policy::Policy;
@@ -47,6 +48,10 @@ pub enum Event {
         epoch: Epoch,
         /// Host and process, for people.
         coordinator: String,
+        /// How many steps of machines it carries out at the same time; `None` in logs of earlier
+        /// versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        places: Option<Places>,
     },
     /// The clock on the wall was set, or the machine has started anew. What is counted from an
     /// earlier moment goes on as if it had not been.

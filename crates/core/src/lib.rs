@@ -34,6 +34,7 @@ pub mod ids;
 pub mod illegal;
 pub mod intent;
 pub mod moment;
+pub mod parallel;
 pub mod part;
 pub mod people;
 pub mod plan;

@@ -23,6 +23,9 @@ pub struct Policy {
     /// [`Span::ZERO`] allows no fix. `None`: the plan and its deadlines decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fix_at_most: Option<Span>,
+    /// The most steps of machines at the same time; `None`: the plan and the machine decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<u32>,
     /// Whether a second run of a change may begin while another one is open.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub second_run: bool,
@@ -43,7 +46,13 @@ fn is_yes(value: &bool) -> bool {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { quorum: BTreeMap::new(), fix_at_most: None, second_run: true, plan_errors: true }
+        Self {
+            quorum: BTreeMap::new(),
+            fix_at_most: None,
+            max_parallel: None,
+            second_run: true,
+            plan_errors: true,
+        }
     }
 }
 
@@ -57,6 +66,10 @@ impl Policy {
             *demanded = (*demanded).max(*people);
         }
         self.fix_at_most = match (self.fix_at_most, other.fix_at_most) {
+            (Some(this), Some(other)) => Some(this.min(other)),
+            (this, other) => this.or(other),
+        };
+        self.max_parallel = match (self.max_parallel, other.max_parallel) {
             (Some(this), Some(other)) => Some(this.min(other)),
             (this, other) => this.or(other),
         };
@@ -94,10 +107,12 @@ mod tests {
             0..=4,
         );
         let fix = proptest::option::of((0_u64..7200).prop_map(Span::seconds));
-        (quorum, fix, any::<bool>(), any::<bool>()).prop_map(
-            |(quorum, fix_at_most, second_run, plan_errors)| Policy {
+        let parallel = proptest::option::of(1_u32..300);
+        (quorum, fix, parallel, any::<bool>(), any::<bool>()).prop_map(
+            |(quorum, fix_at_most, max_parallel, second_run, plan_errors)| Policy {
                 quorum,
                 fix_at_most,
+                max_parallel,
                 second_run,
                 plan_errors,
             },
@@ -110,6 +125,7 @@ mod tests {
             |policy: &Policy| policy.fix_at_most.unwrap_or(Span::seconds(u64::MAX / 1000));
         PERMISSIONS.iter().all(|act| policy.people(*act) >= other.people(*act))
             && longest(policy) <= longest(other)
+            && policy.max_parallel.unwrap_or(u32::MAX) <= other.max_parallel.unwrap_or(u32::MAX)
             && (other.second_run || !policy.second_run)
             && (other.plan_errors || !policy.plan_errors)
     }
@@ -131,6 +147,9 @@ mod tests {
                 prop_assert!(both.people(act) == a.people(act) || both.people(act) == b.people(act));
             }
             prop_assert!(both.fix_at_most == a.fix_at_most || both.fix_at_most == b.fix_at_most);
+            prop_assert!(
+                both.max_parallel == a.max_parallel || both.max_parallel == b.max_parallel
+            );
             prop_assert!(both.second_run == a.second_run || both.second_run == b.second_run);
             prop_assert!(both.plan_errors == a.plan_errors || both.plan_errors == b.plan_errors);
         }
@@ -169,12 +188,14 @@ mod tests {
         let system = Policy {
             quorum: BTreeMap::from([(Permission::Skip, 2), (Permission::Invoke, 1)]),
             fix_at_most: Some(Span::minutes(30)),
+            max_parallel: None,
             second_run: true,
             plan_errors: true,
         };
         let user = Policy {
             quorum: BTreeMap::from([(Permission::Skip, 1), (Permission::Abandon, 3)]),
             fix_at_most: Some(Span::minutes(45)),
+            max_parallel: Some(8),
             second_run: false,
             plan_errors: true,
         };
@@ -182,5 +203,6 @@ mod tests {
         let people = [Permission::Skip, Permission::Invoke, Permission::Abandon, Permission::Add];
         assert_eq!(people.map(|act| both.people(act)), [2, 1, 3, 1]);
         assert_eq!((both.fix_at_most, both.second_run), (Some(Span::minutes(30)), false));
+        assert_eq!(both.max_parallel, Some(8));
     }
 }

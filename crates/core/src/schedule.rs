@@ -1,7 +1,8 @@
 //! When each step would start and end if everything took its stated time.
 //!
 //! Every step starts as soon as what it waits for is done; a person does one
-//! manual step at a time (a team as many as it has people), in plan order.
+//! manual step at a time (a team as many as it has people), in plan order; machines carry
+//! out as many as there are places ([`crate::parallel`]).
 //! This is the plain schedule: one figure per step, no risk. It is what "planned"
 //! means in a status, and what `check` holds against the window.
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::graph::Graph;
+use crate::parallel::{DEFAULT, takes_place};
 use crate::plan::{Plan, Step};
 
 /// Start and end of one step, counted from the start of the run.
@@ -38,6 +40,25 @@ impl Schedule {
     /// Schedules the steps of `graph`. A step without an estimate counts as no time.
     #[must_use]
     pub fn new(plan: &Plan, steps: &[Step], graph: &Graph, figure: Figure) -> Self {
+        let places = plan.max_parallel.map_or(DEFAULT, |most| most.0);
+        Self::with_places(plan, steps, graph, figure, places)
+    }
+
+    /// The same, with so many steps of machines at the same time.
+    #[must_use]
+    pub fn with_places(
+        plan: &Plan,
+        steps: &[Step],
+        graph: &Graph,
+        figure: Figure,
+        places: u32,
+    ) -> Self {
+        let of_machines = graph.order.iter().filter(|&&index| takes_place(&steps[index])).count();
+        // When each place is free, and the step that has it until then.
+        let mut machine: Vec<(Duration, Option<usize>)> = match places as usize {
+            places if places < of_machines => vec![(Duration::ZERO, None); places.max(1)],
+            _ => Vec::new(),
+        };
         let mut slots = vec![Slot::default(); steps.len()];
         // What the start of each step waited for: a step before it, or its owner's.
         let mut waited_for: Vec<Option<usize>> = vec![None; steps.len()];
@@ -60,6 +81,21 @@ impl Schedule {
                         waited_for[index] = lane.1;
                     }
                     *lane = (start + takes, Some(index));
+                }
+            }
+            if takes_place(step) && !machine.is_empty() {
+                // The one that has been free for the shortest time, else the next to be free.
+                let free = machine.iter_mut().filter(|(free, _)| *free <= start);
+                let place = match free.max_by_key(|(free, _)| *free) {
+                    Some(place) => Some(place),
+                    None => machine.iter_mut().min_by_key(|(free, _)| *free),
+                };
+                if let Some(place) = place {
+                    if place.0 > start {
+                        start = place.0;
+                        waited_for[index] = place.1;
+                    }
+                    *place = (start + takes, Some(index));
                 }
             }
             slots[index] = Slot { start, end: start + takes };

@@ -21,6 +21,7 @@ use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
 use crate::moment::Moment;
+use crate::parallel::Places;
 use crate::part::Part;
 use crate::people::PersonId;
 use crate::plan::Step;
@@ -116,6 +117,8 @@ pub struct RunState {
     pub(crate) epoch: Epoch,
     /// The coordinator, for people.
     pub(crate) coordinator: Option<String>,
+    /// How many steps of machines it carries out at the same time, if it says so.
+    pub(crate) places: Option<Places>,
     /// Position of the last record.
     pub(crate) seq: Seq,
     /// Digest of the last record.
@@ -186,6 +189,7 @@ impl RunState {
             started: record.at,
             epoch: record.epoch,
             coordinator: None,
+            places: None,
             seq: record.seq,
             tail: digest,
             proposals: Vec::new(),
@@ -531,13 +535,14 @@ impl RunState {
             self.check_of_person(event)?;
         }
         match event {
-            Event::OwnerAcquired { epoch, coordinator } => {
+            Event::OwnerAcquired { epoch, coordinator, places } => {
                 if *epoch <= self.epoch || record.epoch != *epoch {
                     return Err(Illegal::Epoch { current: self.epoch, found: *epoch });
                 }
                 self.epoch = *epoch;
                 self.owned_since = record.at;
                 self.coordinator = Some(coordinator.clone());
+                self.places = *places;
             }
             Event::StartAgreed { .. } => {
                 self.awaits_agreement = false;

@@ -316,7 +316,7 @@ pub fn event(
         Event::BaselinesCaptured { facts, .. } => {
             format!("{} baselines captured by {by}", facts.len())
         }
-        Event::OwnerAcquired { epoch, coordinator } => match epoch.0 {
+        Event::OwnerAcquired { epoch, coordinator, .. } => match epoch.0 {
             1 => return None,
             _ => format!("{coordinator} took over (term {epoch})"),
         },

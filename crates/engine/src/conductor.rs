@@ -28,6 +28,7 @@ use backout_core::event::{Event, FailureEffect, Outcome, Reason};
 use backout_core::ids::{Epoch, RunUid, StepId, TriggerId};
 use backout_core::intent::{Intent, Purpose, Timer};
 use backout_core::moment::Moment;
+use backout_core::parallel::Places;
 use backout_core::question::questions;
 use backout_core::record::{Actor, Record};
 use backout_core::silence::BEAT;
@@ -153,6 +154,8 @@ pub struct Conductor<J, H, C> {
     sight: Option<Arc<dyn Sight>>,
     /// What waits for a look.
     postponed: Postponed,
+    /// How many steps of machines it carries out at the same time.
+    places: Option<Places>,
     /// Shows that this coordinator lives.
     life: Option<Box<dyn Fn() + Send + Sync>>,
     /// Since when only people can go on, and what they are asked.
@@ -185,9 +188,17 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             news: None,
             sight: None,
             postponed: Postponed::new(),
+            places: None,
             life: None,
             idle: None,
         }
+    }
+
+    /// The same, with so many steps of machines at the same time.
+    #[must_use]
+    pub fn with_places(mut self, places: Places) -> Self {
+        self.places = Some(places);
+        self
     }
 
     /// The same, showing that it lives: `beat` is called from the loop that decides, at least

@@ -138,6 +138,7 @@ impl<'a> Reading<'a> {
             stages: Vec::new(),
             watch: None,
             steps: Vec::new(),
+            max_parallel: None,
             forecast: None,
             options: IndexMap::new(),
             messages: IndexMap::new(),

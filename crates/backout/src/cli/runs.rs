@@ -22,6 +22,11 @@ pub(crate) struct StayArgs {
     /// Print one JSON event a line.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Carry out at most that many steps of machines at the same time; a resumed run keeps
+    /// to it. Default: what the plan says, else as many as the limit of file descriptors is
+    /// enough for, at most 256.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) max_parallel: Option<u32>,
     /// Print a line per event, on a terminal too.
     #[arg(long, conflicts_with = "json")]
     pub(crate) plain: bool,

@@ -14,6 +14,7 @@ use backout_core::handle::{
     BrokenRule, Facts, OpenRun, Start, Terms, begin_run, first_vote, missing_baselines,
 };
 use backout_core::ids::{ComponentId, OptionId};
+use backout_core::parallel::{self, Places};
 use backout_core::people::Account;
 use backout_core::plan::Plan;
 use backout_core::policy::Policy;
@@ -467,6 +468,8 @@ pub(super) async fn coordinate(
     let watcher = watch::of_run(app, log.state()).await?;
     let mut conductor =
         Conductor::new(log, Arc::new(hands), app.clock, forecaster, coordinator_id());
+    let places = places(app, conductor.state(), stay);
+    conductor = conductor.with_places(places);
     let life = lease.life();
     // A sign of life that cannot be written is missed by those who look, and by no one else.
     conductor = conductor.showing_life(move || drop(life.beat()));
@@ -506,6 +509,26 @@ async fn announce(log: &RunLog<SqliteJournal>, view: &mut View) -> Result<(), Fa
         view.record(&chain.read(&bytes)?, log.state());
     }
     Ok(())
+}
+
+/// How many steps of machines this coordinator carries out at the same time.
+fn places(app: &App, state: &RunState, stay: &StayArgs) -> Places {
+    use rustix::process::{Resource, getrlimit};
+    let policy = app.policy_tonight().tightened_by(&state.planned().policy);
+    let wanted = parallel::Wanted {
+        asked: stay.max_parallel.or_else(|| state.asked_places()),
+        plan: state.planned().plan.max_parallel.map(|most| most.0),
+        policy: policy.max_parallel,
+        descriptors: getrlimit(Resource::Nofile).maximum,
+    };
+    let places = wanted.places();
+    if let Some(asked) = stay.max_parallel.filter(|asked| *asked > places.most) {
+        crate::warn!(
+            "warning: {asked} steps at a time are more than the policy and the limit of file descriptors allow; it is {}",
+            places.most
+        );
+    }
+    places
 }
 
 fn patience(stay: &StayArgs, live: bool) -> Result<Patience, Failure> {

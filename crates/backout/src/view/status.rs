@@ -133,6 +133,8 @@ pub(crate) struct StatusView<'a> {
     steps: Vec<StepView<'a>>,
     questions: Vec<serde_json::Value>,
     deviations: Vec<serde_json::Value>,
+    /// How many steps of machines are carried out at the same time.
+    max_parallel: u32,
     /// How many steps stand how.
     tally: serde_json::Value,
     forecast: Option<serde_json::Value>,
@@ -171,6 +173,8 @@ struct StepView<'a> {
     ended: Option<Timestamp>,
     took_seconds: Option<f64>,
     waits_for: Vec<&'a str>,
+    /// Whether it could start, and as many steps are at work as there may be.
+    waits_for_place: bool,
     note: Option<String>,
     attested: bool,
     /// What stands for it once it is done.
@@ -187,7 +191,8 @@ struct Planned {
 
 /// The plain schedule of the steps of a run.
 pub(crate) fn schedule(state: &RunState) -> Schedule {
-    Schedule::new(&state.planned().plan, state.steps(), state.graph(), Estimate::likely)
+    let (plan, places) = (&state.planned().plan, state.max_parallel());
+    Schedule::with_places(plan, state.steps(), state.graph(), Estimate::likely, places)
 }
 
 fn planned_at(state: &RunState, offset: Duration) -> Option<Timestamp> {
@@ -234,6 +239,7 @@ impl<'a> StatusView<'a> {
                     }
                     _ => Vec::new(),
                 },
+                waits_for_place: state.waits_for_place(index),
                 note: note(known),
                 attested: known.attested,
                 proof: state.proof(index).map(proof_word),
@@ -270,6 +276,7 @@ impl<'a> StatusView<'a> {
             steps: (0..state.steps().len()).map(step).collect(),
             questions: asked::json(state),
             deviations: state.deviations().iter().map(|known| deviation(state, known)).collect(),
+            max_parallel: state.max_parallel(),
             tally: tally_json(state),
             forecast: outlook.map(|looked| match looked {
                 Ok(outlook) => forecast::one_line_json(outlook),
@@ -458,6 +465,9 @@ fn step_lines(
                     "" => proof,
                     summary => format!("{proof}, {summary}"),
                 }
+            }
+            Status::Pending if state.waits_for_place(index) => {
+                format!("waits for a free place ({} at a time)", state.max_parallel())
             }
             Status::Pending => waits_for(state, index),
             _ => String::new(),

@@ -17,6 +17,7 @@ mod house;
 mod import_ends;
 mod keys;
 mod low_traffic;
+mod max_parallel;
 mod messages;
 mod nights;
 mod papers;

@@ -56,8 +56,8 @@ pub use context::{
 };
 pub use many::Many;
 pub use people::{
-    Authority, DecisionAction, DecisionRule, Grant, Permission, Reach, Role, Severity, TeamSize,
-    Unanswered,
+    Authority, DecisionAction, DecisionRule, Grant, MaxParallel, Permission, Reach, Role, Severity,
+    TeamSize, Unanswered,
 };
 pub use promises::{BadLimit, Comparison, FollowUp, Limit, Message, Moment, Note, Readiness};
 pub use secret::{BadSecret, Secret, Text};
@@ -120,6 +120,10 @@ pub struct Plan {
     /// The way back, step by step. Each step follows the one before it unless it says `after`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// The most steps of machines at the same time. Default: as many as the limit of file
+    /// descriptors is enough for, at most 256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_parallel: Option<MaxParallel>,
     /// What the forecast assumes where nothing was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Assumed>,

@@ -40,6 +40,24 @@ pub struct Role {
 #[serde(transparent)]
 pub struct TeamSize(#[schemars(range(min = 1, max = 1000))] pub u32);
 
+/// How many steps of machines are carried out at the same time, from 1 to 10000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct MaxParallel(#[schemars(range(min = 1, max = 10_000))] pub u32);
+
+impl<'de> Deserialize<'de> for MaxParallel {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let most = u32::deserialize(deserializer)?;
+        match (1..=crate::parallel::MOST).contains(&most) {
+            true => Ok(Self(most)),
+            false => Err(serde::de::Error::custom(format!(
+                "max_parallel is from 1 to {}, not {most}",
+                crate::parallel::MOST
+            ))),
+        }
+    }
+}
+
 /// Ways to reach a person. At least one must work at 3 a.m.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

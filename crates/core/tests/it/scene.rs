@@ -152,7 +152,7 @@ pub(crate) fn run_of(
     let mut run = Run { state: begin(planned), seq: 1 };
     run.write(
         coordinator(),
-        Event::OwnerAcquired { epoch: Epoch(1), coordinator: "test".to_owned() },
+        Event::OwnerAcquired { epoch: Epoch(1), coordinator: "test".to_owned(), places: None },
     );
     let about = step(if forward { "stage" } else { "undo" });
     let awaits = scene.ends_with("awaiting agreement");

@@ -39,7 +39,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             }
             let epoch = Epoch(self.log.state().epoch().0 + 1);
             let (actor, at) = (self.actor(), self.clock.moment());
-            let mut events = vec![Event::OwnerAcquired { epoch, coordinator: self.id.clone() }];
+            let mut events = vec![Event::OwnerAcquired {
+                epoch,
+                coordinator: self.id.clone(),
+                places: self.places,
+            }];
             events.extend(self.log.state().clock_change(&at).map(Event::from));
             match self.log.append(epoch, actor, at, events).await {
                 Ok(record) => {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backout_core::ids::StepId;
+use backout_core::parallel::takes_place;
 
 use super::people::{Confirm, confirmations, help_for, responses};
 use super::situation::{Now, Situation};
@@ -12,12 +13,14 @@ use crate::network::{Activity, Duration, Network};
 use crate::schedule::{Need, Problem, Task};
 use crate::table::{Table, Tail};
 
-/// A person, a team or a lane.
+/// A person, a team, a lane, or the places of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resource {
     pub(super) name: String,
     pub(super) size: u32,
     pub(super) is_lane: bool,
+    /// Whether it is the places of the machine.
+    pub(super) is_places: bool,
 }
 
 /// A scheduling problem over the steps ahead, and what its parts are.
@@ -43,6 +46,9 @@ pub(super) struct Model {
     keys: Vec<u64>,
 }
 
+/// Stands for the places of the machine until it is known which resource they are.
+const PLACES: usize = usize::MAX;
+
 impl Model {
     pub(super) fn new(situation: &Situation<'_>, known: &[Known], assumed: &Assumptions) -> Self {
         let steps = situation.ahead();
@@ -53,11 +59,13 @@ impl Model {
         let mut find = |name: &str, size: u32, is_lane: bool| {
             let same = |r: &Resource| r.name == name && r.is_lane == is_lane;
             resources.iter().position(same).unwrap_or_else(|| {
-                resources.push(Resource { name: name.to_owned(), size, is_lane });
+                resources.push(Resource { name: name.to_owned(), size, is_lane, is_places: false });
                 resources.len() - 1
             })
         };
         let (mut holds, mut before, mut release) = (Vec::new(), Vec::new(), Vec::new());
+        let of_machines = steps.iter().filter(|&&index| takes_place(&situation.steps[index]));
+        let is_scarce = of_machines.count() > situation.places as usize;
         for &index in &steps {
             let step = &situation.steps[index];
             let mut held = Vec::new();
@@ -66,6 +74,9 @@ impl Model {
             }
             if let Some(lane) = &step.exclusive {
                 held.push(find(lane, 1, true));
+            }
+            if is_scarce && takes_place(step) {
+                held.push(PLACES);
             }
             holds.push(held);
             before.push(waits_for(situation, index, &place));
@@ -76,6 +87,17 @@ impl Model {
             };
             let from = situation.not_before.get(&step.id).map(|&at| situation.seconds_to(at));
             release.push(from.unwrap_or(0.0).max(wait));
+        }
+        if is_scarce {
+            let places = resources.len();
+            resources.push(Resource {
+                name: "places".to_owned(),
+                size: situation.places.max(1),
+                is_lane: false,
+                is_places: true,
+            });
+            let held = holds.iter_mut().flatten().filter(|held| **held == PLACES);
+            held.for_each(|held| *held = places);
         }
         let (reach, reaches, people) = responses(situation, &steps, assumed);
         let confirms = confirmations(situation, &steps, &people, assumed);
@@ -217,6 +239,9 @@ impl Model {
             ));
         }
         let mut ends = vec![0.0_f64; count];
+        // The step that was given each place of the machine last.
+        let places = self.resources.iter().find(|resource| resource.is_places);
+        let mut slots = vec![None::<usize>; places.map_or(0, |places| places.size as usize)];
         let mut queues: Vec<Vec<usize>> = vec![Vec::new(); self.resources.len()];
         // What is under way holds its person and its lane, wherever it stands.
         let under_way = order.iter().filter(|&&place| self.is_running(place));
@@ -227,6 +252,27 @@ impl Model {
                 start = start.max(ends[first]);
             }
             for &resource in &self.holds[place] {
+                if self.resources[resource].is_places {
+                    // Each place has its own chain of steps: fewer waits than a queue has, and
+                    // never sooner than whatever place is free.
+                    let free = |slot: &Option<usize>| slot.map_or(0.0, |step| ends[step]);
+                    let fits = slots.iter().enumerate().filter(|(_, slot)| free(slot) <= start);
+                    let fits = fits.max_by(|(_, a), (_, b)| free(a).total_cmp(&free(b)));
+                    let next = || {
+                        slots
+                            .iter()
+                            .enumerate()
+                            .min_by(|(_, a), (_, b)| free(a).total_cmp(&free(b)))
+                    };
+                    let Some(slot) = fits.or_else(next).map(|(slot, _)| slot) else { continue };
+                    if let Some(first) = slots[slot].replace(place)
+                        && !self.is_running(place)
+                    {
+                        start = start.max(ends[first]);
+                        activities[place].before.push(first);
+                    }
+                    continue;
+                }
                 let queue = &queues[resource];
                 let others = self.resources[resource].size as usize - 1;
                 let earlier: Vec<usize> = if others == 0 {

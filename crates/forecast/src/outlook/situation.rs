@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use backout_core::event::Instants;
 use backout_core::graph::Graph;
 use backout_core::ids::StepId;
+use backout_core::parallel::DEFAULT;
 use backout_core::plan::{Plan, Step};
 use backout_core::state::RunState;
 use backout_core::status::Status;
@@ -59,6 +60,8 @@ pub struct Situation<'a> {
     pub took: Vec<(usize, f64)>,
     /// People more than the plan has, by name.
     pub more: BTreeMap<String, u32>,
+    /// How many steps of machines are carried out at the same time.
+    pub places: u32,
     /// Whether it was invoked already: then it is too late to ask until when.
     pub is_run: bool,
 }
@@ -89,6 +92,7 @@ impl<'a> Situation<'a> {
             order: None,
             took: Vec::new(),
             more: BTreeMap::new(),
+            places: plan.max_parallel.map_or(DEFAULT, |most| most.0),
             is_run: false,
         }
     }
@@ -141,6 +145,7 @@ impl<'a> Situation<'a> {
             order: Some(state.order()),
             took,
             more: BTreeMap::new(),
+            places: state.max_parallel(),
             is_run: true,
         }
     }
