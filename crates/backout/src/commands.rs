@@ -16,6 +16,7 @@ mod reference;
 mod render;
 mod results;
 mod submit;
+mod take_over;
 mod watch;
 
 use crate::app::App;
