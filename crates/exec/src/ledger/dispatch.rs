@@ -1,0 +1,202 @@
+//! One dispatch of an attempt: who accepted it, and how it ended.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use backout_core::attempt::AttemptId;
+use backout_core::doubt::Observation;
+use backout_core::event::{DoubtCause, Evidence};
+use backout_engine::hands::Report;
+
+use super::disk::{flush_folder, is_locked, read_whole, write_whole};
+use super::notes::{Claim, Exit, Request, fits};
+
+/// One dispatch of an attempt.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    pub(super) folder: PathBuf,
+}
+
+impl Dispatch {
+    /// The dispatch in a folder.
+    #[must_use]
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What to do.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn request(&self) -> io::Result<Request> {
+        read_whole(&self.folder.join("request.json"))
+    }
+
+    /// Accepts or fences the dispatch. `false` when somebody was first.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn claim(&self, claim: &Claim) -> io::Result<bool> {
+        let text = serde_json::to_vec(claim).map_err(io::Error::other)?;
+        let own = self.folder.join(format!("claim.{}", std::process::id()));
+        // What a killed process of this number left may be a link to the claim
+        // itself: it must not be written through.
+        match fs::remove_file(&own) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::options().write(true).create_new(true).open(&own)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        let linked = fs::hard_link(&own, self.folder.join("claim.json"));
+        fs::remove_file(&own)?;
+        flush_folder(&self.folder)?;
+        match linked {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes down how this attempt ended.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note_end(&self, id: &AttemptId, report: &Report) -> io::Result<()> {
+        let exit = Exit { id: Some(id.clone()), report: report.clone() };
+        let text = serde_json::to_vec(&exit).map_err(io::Error::other)?;
+        write_whole(&self.folder.join("exit.json"), &text)
+    }
+
+    /// How this attempt ended, if that is written down. What is written down about another
+    /// attempt is a doubt.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn end(&self, id: &AttemptId) -> io::Result<Option<Report>> {
+        Ok(self.exit()?.map(|exit| match fits(exit.id.as_ref(), id) {
+            true => exit.report,
+            false => Report::Doubt {
+                cause: DoubtCause::LedgerForeign,
+                evidence: Evidence::saying("the result in the ledger is that of another attempt"),
+            },
+        }))
+    }
+
+    /// Whether an end is written down.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn has_ended(&self) -> io::Result<bool> {
+        Ok(self.exit()?.is_some())
+    }
+
+    pub(super) fn exit(&self) -> io::Result<Option<Exit>> {
+        let path = self.folder.join("exit.json");
+        match read_whole(&path) {
+            Ok(exit) => Ok(Some(exit)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // An earlier version wrote the report alone.
+            Err(error) => match read_whole(&path) {
+                Ok(report) => Ok(Some(Exit { id: None, report })),
+                Err(_) => Err(error),
+            },
+        }
+    }
+
+    /// A new file for output.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn output(&self, name: &str) -> io::Result<File> {
+        File::create(self.folder.join(name))
+    }
+
+    /// How long ago it was accepted.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.accepted_at()?.elapsed().ok()
+    }
+
+    /// When it was accepted.
+    pub(crate) fn accepted_at(&self) -> Option<SystemTime> {
+        fs::metadata(self.folder.join("claim.json")).and_then(|about| about.modified()).ok()
+    }
+
+    /// What is noted about it; one that nobody accepted is fenced.
+    pub(super) fn observe(&self, id: &AttemptId) -> io::Result<Observation> {
+        if let Some(seen) = self.look(id)? {
+            return Ok(seen);
+        }
+        match self.claim(&Claim::Fenced)? {
+            true => Ok(Observation::NeverAccepted),
+            false => Ok(self.look(id)?.unwrap_or(Observation::NeverAccepted)),
+        }
+    }
+
+    /// What is noted about it, only looking; `None` when nobody has claimed it.
+    pub(super) fn look(&self, id: &AttemptId) -> io::Result<Option<Observation>> {
+        match self.claimed()? {
+            None => return Ok(None),
+            Some(Claim::Fenced) => return Ok(Some(Observation::NeverAccepted)),
+            Some(Claim::Supervisor { id: claimed, .. }) if !fits(claimed.as_deref(), id) => {
+                return Ok(Some(Observation::Vanished(DoubtCause::LedgerForeign)));
+            }
+            Some(Claim::Supervisor { .. }) => {}
+        }
+        if self.has_ended()? {
+            return Ok(Some(Observation::Ended));
+        }
+        for lock in ["supervisor.lock", "processes.lock"] {
+            if is_locked(&self.folder.join(lock))? {
+                return Ok(Some(Observation::Running));
+            }
+        }
+        if self.has_left_something()? {
+            return Ok(Some(Observation::Running));
+        }
+        // It may have ended between the two looks.
+        Ok(Some(match self.has_ended()? {
+            true => Observation::Ended,
+            false => Observation::Vanished(DoubtCause::SupervisorLost),
+        }))
+    }
+
+    /// Who decides about it, if anybody has said so.
+    pub(super) fn claimed(&self) -> io::Result<Option<Claim>> {
+        match read_whole(&self.folder.join("claim.json")) {
+            Ok(claim) => Ok(Some(claim)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it will never be accepted.
+    pub(crate) fn is_fenced(&self) -> io::Result<bool> {
+        Ok(self.claimed()? == Some(Claim::Fenced))
+    }
+
+    /// The term of the coordinator that made it.
+    pub(super) fn term(&self) -> Option<u64> {
+        let name = self.folder.file_name()?.to_str()?;
+        name.split_once('.')?.1.parse().ok()
+    }
+}
+
+/// Makes sure that the dispatch in this folder, if nobody accepted it, is never accepted.
+pub(super) fn fence(folder: &Path) -> io::Result<()> {
+    if folder.join("claim.json").exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    Dispatch::at(folder).claim(&Claim::Fenced)?;
+    Ok(())
+}

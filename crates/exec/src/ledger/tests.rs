@@ -1,0 +1,176 @@
+use serde_json::json;
+
+use backout_core::event::Evidence;
+use backout_core::ids::Digest;
+use backout_core::plan::Step;
+use backout_engine::hands::Report;
+
+use super::*;
+use crate::process::Birth;
+
+fn request(epoch: u64) -> Request {
+    let step = json!({"id": "restore", "owner": "dba", "run": {"argv": ["true"]}});
+    let step: Step = serde_json::from_value(step).expect("a step");
+    Request {
+        id: AttemptId {
+            run: RunId::new("run-1").expect("a name"),
+            uid: None,
+            step: step.id.clone(),
+            attempt: 1,
+            action: step.action_digest(),
+            intent: Digest::of(b"the record of its intent"),
+        },
+        step,
+        epoch: Epoch(epoch),
+        key: "run-1/restore/1".to_owned(),
+        folder: "/".to_owned(),
+        sources: std::collections::BTreeMap::new(),
+    }
+}
+
+fn supervisor() -> Claim {
+    Claim::Supervisor { pid: 1, birth: Birth::of_this_process(), id: Some(Box::new(request(1).id)) }
+}
+
+#[test]
+fn a_dispatch_made_after_its_coordinator_was_replaced_is_never_accepted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::new(folder.path());
+    let late = request(1);
+    ledger.begin_run(&late.id.run, None).expect("begun");
+    let seen = ledger.observe(&late.id, Epoch(2)).expect("readable");
+    assert_eq!(seen, Observation::NeverAccepted);
+    // Now the first coordinator wakes up and dispatches.
+    let dispatch = ledger.begin(&late).expect("made");
+    assert!(!dispatch.claim(&supervisor()).expect("asked"), "it was accepted");
+    // The second one's own dispatch is accepted, and is what a third one finds.
+    let dispatch = ledger.begin(&request(2)).expect("made");
+    assert!(dispatch.claim(&supervisor()).expect("asked"));
+    dispatch.note_end(&late.id, &Report::Done(Default::default())).expect("noted");
+    let seen = ledger.observe(&late.id, Epoch(3)).expect("readable");
+    assert_eq!(seen, Observation::Ended);
+    // Whoever wants to see its output finds the dispatch that was accepted.
+    let (_, latest) = ledger.latest(&late.id.run, &late.step.id).expect("readable").expect("one");
+    assert_eq!(latest.folder(), dispatch.folder());
+}
+
+#[test]
+fn an_earlier_term_does_not_fence_a_later_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::new(folder.path());
+    let later = request(3);
+    ledger.begin_run(&later.id.run, None).expect("begun");
+    let dispatch = ledger.begin(&later).expect("made");
+    ledger.observe(&later.id, Epoch(2)).expect("readable");
+    assert!(dispatch.claim(&supervisor()).expect("asked"), "it was fenced");
+}
+
+#[test]
+fn what_a_killed_process_left_is_not_written_through() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dispatch = Dispatch::at(folder.path());
+    assert!(dispatch.claim(&Claim::Fenced).expect("claimed"));
+    let left = folder.path().join(format!("claim.{}", std::process::id()));
+    fs::hard_link(folder.path().join("claim.json"), left).expect("linked");
+    assert!(!dispatch.claim(&supervisor()).expect("asked"));
+    assert!(dispatch.is_fenced().expect("readable"));
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_is_not_a_lost_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::new(folder.path());
+    let request = request(1);
+    ledger.begin_run(&request.id.run, None).expect("begun");
+    // A file where the folder of the step's dispatches has to be.
+    let steps = ledger.run_folder(&request.id.run).join("steps");
+    fs::write(steps.join("restore"), "").expect("written");
+    let seen = ledger.observe(&request.id, Epoch(2));
+    assert!(seen.is_err(), "{seen:?}");
+}
+
+/// Every other attempt whose name an entry could bear: none of them passes for this one.
+fn others(id: &AttemptId) -> Vec<AttemptId> {
+    let uid = RunUid::new("0123456789abcdef0123456789abcdef").ok();
+    vec![
+        AttemptId { uid, ..id.clone() },
+        AttemptId { attempt: id.attempt + 1, ..id.clone() },
+        AttemptId { action: Digest::of(b"another action"), ..id.clone() },
+        AttemptId { intent: Digest::of(b"another record"), ..id.clone() },
+    ]
+}
+
+#[test]
+fn what_another_attempt_did_is_a_doubt_and_no_outcome() {
+    for other in others(&request(1).id) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let request = request(1);
+        ledger.begin_run(&request.id.run, None).expect("begun");
+        let dispatch = ledger.begin(&request).expect("made");
+        assert!(dispatch.claim(&supervisor()).expect("asked"));
+        dispatch.note_end(&other, &Report::Done(Evidence::default())).expect("noted");
+        let report = dispatch.end(&request.id).expect("readable").expect("one");
+        let foreign = matches!(report, Report::Doubt { cause: DoubtCause::LedgerForeign, .. });
+        assert!(foreign, "{other:?}: {report:?}");
+    }
+}
+
+#[test]
+fn what_another_attempt_claimed_is_a_doubt() {
+    for other in others(&request(1).id) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let request = request(1);
+        ledger.begin_run(&request.id.run, None).expect("begun");
+        let dispatch = ledger.begin(&request).expect("made");
+        let claim = Claim::Supervisor {
+            pid: 1,
+            birth: Birth::of_this_process(),
+            id: Some(Box::new(other.clone())),
+        };
+        assert!(dispatch.claim(&claim).expect("asked"));
+        let seen = ledger.observe(&request.id, Epoch(1)).expect("readable");
+        assert_eq!(seen, Observation::Vanished(DoubtCause::LedgerForeign), "{other:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_exists_is_not_begun_in_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::new(folder.path());
+    let request = request(1);
+    ledger.begin_run(&request.id.run, None).expect("begun");
+    ledger.begin(&request).expect("made");
+    ledger.begin(&request).expect_err("it is there");
+    let uid = RunUid::new("0123456789abcdef0123456789abcdef").expect("an id");
+    ledger.begin_run(&request.id.run, Some(&uid)).expect_err("it is another run's");
+    let id = AttemptId { uid: Some(uid), ..request.id.clone() };
+    let seen = ledger.observe(&id, Epoch(1)).expect("readable");
+    assert_eq!(seen, Observation::Vanished(DoubtCause::LedgerForeign));
+    assert_eq!(ledger.runs().expect("readable"), [request.id.run]);
+}
+
+/// An open run of an earlier version is taken up with what that version noted.
+#[test]
+fn what_an_earlier_version_noted_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::new(folder.path());
+    let request = request(1);
+    let run = ledger.run_folder(&request.id.run);
+    fs::create_dir_all(run.join("steps")).expect("made");
+    fs::write(run.join("ledger"), "run-1").expect("written");
+    let dispatch = ledger.begin(&request).expect("made");
+    let claim = r#"{"by":"supervisor","pid":1,"boot":"b"}"#;
+    fs::write(dispatch.folder().join("claim.json"), claim).expect("written");
+    let report = serde_json::to_vec(&Report::Done(Evidence::default())).expect("data");
+    fs::write(dispatch.folder().join("exit.json"), report).expect("written");
+    let seen = ledger.observe(&request.id, Epoch(2)).expect("readable");
+    assert_eq!(seen, Observation::Ended);
+    assert!(matches!(dispatch.end(&request.id), Ok(Some(Report::Done(_)))));
+    assert_eq!(ledger.noted(&request.id.run).expect("readable"), []);
+    // Of a run with a random id it is another run's.
+    let uid = RunUid::new("0123456789abcdef0123456789abcdef").ok();
+    let id = AttemptId { uid, ..request.id.clone() };
+    assert!(matches!(dispatch.end(&id), Ok(Some(Report::Doubt { .. }))));
+}
