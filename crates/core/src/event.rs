@@ -14,7 +14,8 @@ use crate::cause::{Concern, Denial, HoldCause, PlanReason, StepFault};
 use crate::choice::{Choice, DecisionRequested};
 use crate::duration::Span;
 pub use crate::evidence::{
-    Attachment, Attested, DoubtCause, Evidence, Fact, FailureEffect, ResolvedBy, Verified,
+    Attachment, Attested, DoubtCause, Evidence, Fact, FailureEffect, LeftRunning, ResolvedBy,
+    Verified,
 };
 use crate::ids::{
     BaselineId, ComponentId, Digest, Epoch, OptionId, RoleId, RunId, RunUid, Seq, SourceId, StepId,

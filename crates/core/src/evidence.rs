@@ -43,6 +43,21 @@ pub struct Evidence {
     /// Files a person attached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attached: Vec<Attachment>,
+    /// Processes that it started and that were alive when it ended. They block nothing and are
+    /// never ended with the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_running: Vec<LeftRunning>,
+}
+
+/// A process that a step left running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftRunning {
+    /// Its number.
+    pub pid: i32,
+    /// When it began, in ticks since the machine started: with the number, its identity.
+    pub start: u64,
+    /// The name of its program, as the kernel shortens it.
+    pub name: String,
 }
 
 /// A file beside the log: what a step printed, or what a person attached.
@@ -113,7 +128,7 @@ pub enum DoubtCause {
     LedgerForeign,
     /// It was stopped because its time was up.
     Deadline,
-    /// Its time is up, and something of it is alive that cannot be ended.
+    /// It should have ended, and something of it is alive that cannot be ended.
     Unended,
     /// It was asked for, and no answer came back.
     NoAnswer,

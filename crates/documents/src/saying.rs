@@ -261,11 +261,25 @@ pub fn after_a_crash(step: &Step) -> &'static str {
     }
 }
 
+/// The processes that a step left running; nothing where it left none.
+#[must_use]
+pub fn left_running(evidence: &Evidence) -> Option<String> {
+    let left = evidence.left_running.iter();
+    let names: Vec<String> = left.map(|it| format!("{} (process {})", it.name, it.pid)).collect();
+    (!names.is_empty()).then(|| format!("left running: {}", names.join(", ")))
+}
+
+/// The same, behind something else.
+fn and_left_running(evidence: &Evidence) -> String {
+    left_running(evidence).map(|left| format!("; {left}")).unwrap_or_default()
+}
+
 fn seen(evidence: &Evidence) -> String {
     let mut parts = Vec::new();
     if !evidence.summary.is_empty() {
         parts.push(evidence.summary.clone());
     }
+    parts.extend(left_running(evidence));
     parts.extend(evidence.verified.iter().map(|v| format!("{}: {}", v.check, v.found)));
     match parts.is_empty() {
         true => String::new(),
@@ -381,18 +395,18 @@ pub fn event(
             let verified = held > 0 && held == evidence.verified.len();
             format!("✓ done{}{}", if verified { ", verified" } else { "" }, seen(evidence))
         }
-        Event::StepFailed { effect, fault: what, .. } => {
+        Event::StepFailed { effect, fault: what, evidence, .. } => {
             let effect = match effect {
                 FailureEffect::None => "nothing happened",
                 FailureEffect::Partial => "a part of it happened",
                 FailureEffect::Full => "it was carried out",
                 FailureEffect::Unknown => "how much of it happened is unknown",
             };
-            format!("✗ failed ({effect}): {}", fault(what))
+            format!("✗ failed ({effect}): {}{}", fault(what), and_left_running(evidence))
         }
         Event::StepInDoubt { cause, evidence, .. } => match evidence.summary.trim() {
-            "" => format!("! in doubt: {}", doubt(*cause)),
-            summary => format!("! in doubt: {summary}"),
+            "" => format!("! in doubt: {}{}", doubt(*cause), and_left_running(evidence)),
+            summary => format!("! in doubt: {summary}{}", and_left_running(evidence)),
         },
         Event::StepCheckRequested { reason, .. } => {
             format!("to be checked again, asked by {by}: {reason}")

@@ -472,7 +472,11 @@ fn step_lines(
             Status::Pending => waits_for(state, index),
             _ => String::new(),
         };
-        let note = [tries, note]
+        let left = match known.status.is_settled() || known.status == Status::Failed {
+            true => saying::left_running(&known.evidence).unwrap_or_default(),
+            false => String::new(),
+        };
+        let note = [tries, note, left]
             .into_iter()
             .filter(|part| !part.is_empty())
             .collect::<Vec<_>>()
@@ -542,10 +546,15 @@ fn waits_for(state: &RunState, index: usize) -> String {
 fn note(known: &StepState) -> Option<String> {
     match (known.status, &known.fault, known.doubt) {
         (Status::Failed, Some(fault), _) => Some(saying::fault(fault)),
-        (Status::InDoubt, _, Some(cause)) => Some(match known.evidence.summary.trim() {
-            "" => saying::doubt(cause).to_owned(),
-            summary => summary.to_owned(),
-        }),
+        (Status::InDoubt, _, Some(cause)) => {
+            let doubt = match known.evidence.summary.trim() {
+                "" => saying::doubt(cause),
+                summary => summary,
+            };
+            let left = saying::left_running(&known.evidence);
+            let left = left.map(|left| format!("; {left}")).unwrap_or_default();
+            Some(format!("{doubt}{left}"))
+        }
         _ => known.note.clone(),
     }
 }

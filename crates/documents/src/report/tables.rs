@@ -216,6 +216,7 @@ pub(super) fn outcome(event: &Event, evidence: &Evidence) -> String {
     if let Some(code) = evidence.code.filter(|code| !named(code)) {
         parts.push(format!("code {code}"));
     }
+    parts.extend(saying::left_running(evidence));
     if let Some(output) = &evidence.output {
         let short: String =
             output.to_string().trim_start_matches("sha256:").chars().take(12).collect();
