@@ -205,12 +205,9 @@ pub(crate) enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         folder: PathBuf,
     },
-    /// Carry out one attempt at one step.
+    /// Start the supervisors of a coordinator, which asks for them on standard input.
     #[command(hide = true)]
-    Supervise {
-        /// The attempt's folder.
-        folder: PathBuf,
-    },
+    Spawner,
     /// The portal of the demonstration.
     #[command(hide = true, subcommand)]
     Portal(backout_demo::PortalCommand),

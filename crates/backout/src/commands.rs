@@ -26,6 +26,10 @@ use crate::failure::{Exit, Failure};
 pub(crate) type Done = Result<Exit, Failure>;
 
 pub(crate) fn dispatch(cli: Cli) -> Done {
+    // It forks, so it must stay without the threads that a runtime starts.
+    if let Command::Spawner = cli.command {
+        return backout_exec::spawner::serve().map(|()| Exit::Done).map_err(Failure::from);
+    }
     // Several workers: a verification that blocks on a dead disk must not hold up
     // the others, or the answer to Ctrl-C.
     let runtime =
@@ -81,10 +85,7 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
             Command::Portal(command) => backout_demo::portal(command)
                 .map(|()| Exit::Done)
                 .map_err(|error| Failure::new(Exit::Failed, error)),
-            Command::Supervise { folder } => backout_exec::supervise::supervise(&folder)
-                .await
-                .map(|()| Exit::Done)
-                .map_err(Failure::from),
+            Command::Spawner => Err(Failure::usage("a spawner has no threads")),
         }
     });
     // A question to a source that nobody waits for any more holds nobody up.

@@ -4,7 +4,9 @@
 //! kills the process the first time it comes there; `intent-durable:3` the third
 //! time; `intent-durable@restore` only for that step. Dying means `abort`: no
 //! destructor runs, nothing is flushed, which is what a crash is. With `BACKOUT_FAULT_BY=stop` the
-//! process stops there instead, as by SIGSTOP, and goes on from there when it is continued.
+//! process stops there instead, as by SIGSTOP, and goes on from there when it is continued. With
+//! `BACKOUT_FAULT_MARK=FILE` only the process does that makes that file, so that what is started in
+//! its place lives.
 
 /// A place in the write order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +17,10 @@ pub enum Point {
     IntentDurable,
     /// The request is on disk; no supervisor was started.
     Requested,
+    /// The spawner was asked for a supervisor; it has not forked it.
+    SpawnerAsked,
+    /// The spawner forked a supervisor, which goes its own way.
+    Forked,
     /// The supervisor runs; it has not accepted.
     SupervisorStarted,
     /// It accepted; the effect has not begun.
@@ -45,10 +51,12 @@ impl Point {
         [Self::Heard, Self::HeardDurable, Self::Deciding, Self::DecisionDurable];
 
     /// Every point in the course of a step, for crash tests.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Decided,
         Self::IntentDurable,
         Self::Requested,
+        Self::SpawnerAsked,
+        Self::Forked,
         Self::SupervisorStarted,
         Self::Accepted,
         Self::EffectOver,
@@ -65,6 +73,8 @@ impl Point {
             Self::Decided => "decided",
             Self::IntentDurable => "intent-durable",
             Self::Requested => "requested",
+            Self::SpawnerAsked => "spawner-asked",
+            Self::Forked => "forked",
             Self::SupervisorStarted => "supervisor-started",
             Self::Accepted => "accepted",
             Self::EffectOver => "effect-over",
@@ -90,6 +100,10 @@ pub fn point(point: Point, step: &str) {
     let (name, count) = name.split_once(':').unwrap_or((name, "1"));
     let here = name == point.name() && (at.is_empty() || at == step);
     if here && SEEN.fetch_add(1, Ordering::SeqCst) + 1 == count.parse().unwrap_or(1) {
+        let mark = std::env::var_os("BACKOUT_FAULT_MARK");
+        if mark.is_some_and(|mark| std::fs::File::create_new(mark).is_err()) {
+            return;
+        }
         match std::env::var("BACKOUT_FAULT_BY").as_deref() {
             Ok("stop") => stop(),
             _ => std::process::abort(),

@@ -6,16 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use backout_core::event::LeftRunning;
 use backout_core::plan::{Run, Stdin, Text};
 
+use crate::limits;
 use crate::output::{Output, Summary, Tail};
-use crate::process::processes;
+use crate::process::{self, Process, processes};
 use crate::secrets::{NoSecret, Secrets};
+use crate::unsafe_calls::limit_descriptors;
 
 /// How long a command has to end after it was asked to, before it is killed.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -35,8 +38,8 @@ pub struct Ended {
     pub stdout: Summary,
     /// What it printed about errors.
     pub stderr: Summary,
-    /// Processes it started that are still alive.
-    pub survivors: Vec<String>,
+    /// Processes it started that are still alive. After a stop: that could not be ended.
+    pub survivors: Vec<LeftRunning>,
     /// Output that such processes still hold open. Whoever drops this breaks
     /// their pipes; a supervisor waits for it instead.
     pub held_open: Vec<tokio::task::JoinHandle<Summary>>,
@@ -100,6 +103,11 @@ pub async fn run(
     files: (Option<File>, Option<File>),
     mut stop: watch::Receiver<bool>,
 ) -> Result<Ended, NotStarted> {
+    // In the coordinator many checks may be due at the same moment.
+    let _room = match prepared.alone {
+        true => None,
+        false => limits::room_for_checks().acquire().await.ok(),
+    };
     let mut child = start(prepared, secrets).await?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let (stdout, stderr) = (Output::new(files.0, secrets), Output::new(files.1, secrets));
@@ -114,10 +122,14 @@ pub async fn run(
     if stopped.is_some() {
         end_all(&mut child, group, prepared.alone).await;
     }
-    let status = child.wait().await.ok();
-    let survivors = match stopped {
-        _ if prepared.alone => alive(),
-        _ => Vec::new(),
+    let status = match stopped {
+        // What cannot be killed cannot be waited for either.
+        Some(_) => tokio::time::timeout(GRACE, child.wait()).await.ok().and_then(Result::ok),
+        None => child.wait().await.ok(),
+    };
+    let survivors = match prepared.alone {
+        true => descendants().iter().map(process::left_running).collect(),
+        false => Vec::new(),
     };
     let mut held_open = Vec::new();
     let stdout = last_words(stdout, &stdout_tail, &mut held_open).await;
@@ -175,6 +187,9 @@ async fn start(prepared: &Prepared<'_>, secrets: &mut Secrets) -> Result<Child, 
         }
     });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    if let Some(limit) = limits::descriptor_limit_of_commands() {
+        limit_descriptors(command.as_std_mut(), limit);
+    }
     let mut child = command
         .spawn()
         .map_err(|source| NotStarted::Spawn { program: program.to_owned(), source })?;
@@ -254,66 +269,64 @@ async fn last_words(
 /// Ends the command and everything it started: asks first, then kills.
 async fn end_all(child: &mut Child, group: Option<Pid>, alone: bool) {
     let Some(group) = group else { return };
+    // Its leader is not collected yet, so the number is still its own.
     let _ = kill_process_group(group, Signal::TERM);
-    // The whole group has the time to end in order, not only its leader.
+    // Children that left the group. The whole of it has the time to end in order.
+    let number = group.as_raw_nonzero().get();
+    let outside = of(group, alone).into_iter().filter(|process| process.group != number);
+    outside.for_each(|process| send(&process, Signal::TERM));
     let all_gone = async {
         let _ = child.wait().await;
-        while in_group(group) {
+        while !of(group, alone).is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let _ = tokio::time::timeout(GRACE, all_gone).await;
-    let _ = kill_process_group(group, Signal::KILL);
-    let _ = child.wait().await;
-    // Children that left the group, and what they start meanwhile.
-    for _ in 0..50 {
-        let left = if alone { descendants() } else { Vec::new() };
+    // Again and again: what is being ended may have started something meanwhile.
+    for _ in 0..MOST_KILLS {
+        let left = of(group, alone);
         if left.is_empty() {
             break;
         }
-        for pid in left {
-            let _ = kill_process(pid, Signal::KILL);
-        }
+        left.iter().for_each(|process| send(process, Signal::KILL));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// What is still alive below this process, for people.
-fn alive() -> Vec<String> {
-    descendants()
-        .into_iter()
-        .map(|pid| {
-            let pid = pid.as_raw_nonzero();
-            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            format!("{} ({pid})", name.trim())
-        })
-        .collect()
+/// Two seconds of killing; what lasts longer cannot be killed.
+const MOST_KILLS: u32 = 400;
+
+/// What is alive of a command: its group, and in a process of its own everything below that.
+fn of(group: Pid, alone: bool) -> Vec<Process> {
+    match alone {
+        true => descendants(),
+        false => {
+            let number = group.as_raw_nonzero().get();
+            let session = rustix::process::getsid(None).map_or(0, |id| id.as_raw_nonzero().get());
+            let is_member = |it: &Process| it.group == number && it.session == session;
+            processes().into_iter().filter(is_member).collect()
+        }
+    }
 }
 
-/// Whether anything of a group is alive. The kernel's own answer counts the dead
-/// that nobody has collected yet.
-fn in_group(group: Pid) -> bool {
-    processes().iter().any(|process| process.group == group.as_raw_nonzero().get())
+fn send(process: &Process, signal: Signal) {
+    process::send_signal(process.pid, signal, || process::is_same(process));
 }
 
 /// Living processes below this one. A supervisor adopts the orphans of its
 /// command (it is their subreaper), so none can hide by leaving its group.
-fn descendants() -> Vec<Pid> {
+fn descendants() -> Vec<Process> {
     let all = processes();
     let me = i32::try_from(std::process::id()).unwrap_or(0);
     let mut below = BTreeSet::from([me]);
     loop {
         let before = below.len();
-        let children: Vec<i32> = all
-            .iter()
-            .filter(|process| below.contains(&process.parent))
-            .map(|process| process.pid)
-            .collect();
-        below.extend(children);
+        let children = all.iter().filter(|process| below.contains(&process.parent));
+        below.extend(children.map(|process| process.pid).collect::<Vec<_>>());
         if below.len() == before {
             break;
         }
     }
     below.remove(&me);
-    below.into_iter().filter_map(Pid::from_raw).collect()
+    all.into_iter().filter(|process| below.contains(&process.pid)).collect()
 }

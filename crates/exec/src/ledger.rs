@@ -43,7 +43,6 @@ use disk::{flush_folder, folders_of, write_whole};
 use dispatch::fence;
 
 pub use dispatch::Dispatch;
-pub use life::Waited;
 pub use notes::{Claim, Request};
 
 /// What marks the ledger of a run.

@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::io::AsyncReadExt;
-use tokio::process::Command;
+use rustix::process::Signal;
+use tokio::sync::Semaphore;
 
 use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
@@ -18,37 +17,98 @@ use backout_core::plan::Step;
 use backout_engine::fault::{self, Point};
 use backout_engine::hands::{Hands, Patience, Report, Task, Unreadable, Verdict, World};
 
-use crate::ledger::{Dispatch, Ledger, Request, Waited};
-use crate::probe;
+use crate::ledger::{Dispatch, Ledger, Request};
+use crate::spawner::{Program, Spawner};
+use crate::{limits, probe};
 
-/// Hands on this machine: a supervisor process for each attempt.
+/// Hands on this machine: a supervisor process for each attempt, forked by a spawner.
 pub struct LocalHands {
     ledger: Ledger,
-    program: PathBuf,
-    arguments: Vec<OsString>,
+    spawner: Spawner,
+    room: Semaphore,
+    /// What was asked to stop, and when.
+    stopping: Mutex<Vec<(AttemptId, Instant)>>,
+}
+
+/// What waiting for an attempt came to.
+enum Waited {
+    /// Its end is written down, or nothing of it is alive.
+    Ended,
+    /// Something of it is alive that cannot be ended, and why it should have ended.
+    Unended(&'static str),
 }
 
 impl LocalHands {
-    /// Hands that keep their ledger in a folder and start supervisors as
-    /// `program arguments… FOLDER`.
+    /// Hands that keep their ledger in a folder and start their spawner as
+    /// `program arguments…`. That must call [`crate::spawner::serve`].
     #[must_use]
     pub fn new(ledger: Ledger, program: PathBuf, arguments: Vec<OsString>) -> Self {
-        Self { ledger, program, arguments }
+        let spawner = Spawner::new(Program { path: program, arguments });
+        Self {
+            ledger,
+            spawner,
+            room: limits::room_for_attempts(),
+            stopping: Mutex::new(Vec::new()),
+        }
     }
 
-    async fn start(&self, dispatch: &Dispatch) -> std::io::Result<()> {
-        let mut child = Command::new(&self.program)
-            .args(&self.arguments)
-            .arg(dispatch.folder())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
-        // It never prints. The end of this pipe is the end of its work.
-        if let Some(mut stdout) = child.stdout.take() {
-            let _ = stdout.read_to_end(&mut Vec::new()).await;
+    /// Has a supervisor started for a dispatch and waits until it is done. Returns why it was
+    /// not accepted, where that is known.
+    async fn start(&self, dispatch: &Dispatch) -> Option<String> {
+        let mut why = None;
+        // The spawner or the supervisor may die before the claim. Then nothing has happened and
+        // the same dispatch is tried again: its claim is the fence, whoever is late.
+        for pause in PAUSES {
+            match self.spawner.supervise(dispatch.folder()).await {
+                Ok(said) => why = said,
+                Err(error) => why = Some(format!("it could not be started: {error}")),
+            }
+            if dispatch.is_claimed().unwrap_or(true) {
+                break;
+            }
+            tokio::time::sleep(pause).await;
         }
-        Ok(())
+        why
+    }
+
+    /// Waits until the end of an attempt is written down, or nothing of it is alive, or what is
+    /// alive cannot be ended.
+    async fn wait(&self, dispatch: &Dispatch, id: &AttemptId) -> std::io::Result<Waited> {
+        let began = Instant::now();
+        loop {
+            // It may write down its end between the two looks, which is found then.
+            if dispatch.has_ended()? || !dispatch.is_alive()? {
+                return Ok(Waited::Ended);
+            }
+            // Without its supervisor nobody else keeps its time, so it is kept here.
+            if !dispatch.is_supervised()? {
+                let asked = self.asked_to_stop(id);
+                let late = dispatch.overdue().max(asked);
+                if late.is_some() {
+                    dispatch.end_left(Signal::KILL);
+                }
+                // What cannot be ended is in doubt then, and not running.
+                if late.is_some_and(|late| late > UNENDED) {
+                    return Ok(Waited::Unended(match asked {
+                        Some(_) => {
+                            "it was stopped, and something that it may have left cannot be ended"
+                        }
+                        None => {
+                            "it is past its time-out, and something that it may have left cannot be ended"
+                        }
+                    }));
+                }
+            }
+            // Soon at first; what runs for long is looked at less often.
+            let pause = (began.elapsed() / 10).clamp(SOON, SELDOM);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// How long ago it was asked to stop, by this coordinator.
+    fn asked_to_stop(&self, id: &AttemptId) -> Option<Duration> {
+        let stopping = self.stopping.lock().unwrap_or_else(PoisonError::into_inner);
+        stopping.iter().find(|(stopped, _)| stopped == id).map(|(_, at)| at.elapsed())
     }
 
     /// What became of a dispatch whose supervisor is done.
@@ -70,6 +130,8 @@ fn vanished(cause: DoubtCause, said: &str) -> Report {
 impl Hands for LocalHands {
     async fn perform(&self, task: Task) -> Report {
         let step = task.step.id.clone();
+        // Held while a supervisor is waited for. Never closed.
+        let _room = self.room.acquire().await.ok();
         let request = Request {
             id: task.id.clone(),
             epoch: task.epoch,
@@ -88,9 +150,7 @@ impl Hands for LocalHands {
             Err(error) => return nothing_happened(error),
         };
         fault::point(Point::Requested, step.as_str());
-        if let Err(error) = self.start(&dispatch).await {
-            return nothing_happened(error);
-        }
+        let why = self.start(&dispatch).await;
         // A supervisor that died may have left its command alive: wait for that too.
         // While the ledger cannot be read nothing may be concluded, so wait.
         let observed = loop {
@@ -102,7 +162,12 @@ impl Hands for LocalHands {
         match observed {
             Observation::Running => self.attach(&task.id).await,
             Observation::NeverAccepted => {
-                nothing_happened(std::io::Error::other("its supervisor did not accept it"))
+                let why = why.map_or_else(String::new, |why| format!(": {why}"));
+                Report::Failed {
+                    effect: FailureEffect::None,
+                    error: format!("its supervisor did not accept it{why}"),
+                    evidence: Evidence::default(),
+                }
             }
             Observation::Ended | Observation::Vanished(_) => Self::outcome(&dispatch, &task.id),
         }
@@ -127,15 +192,13 @@ impl Hands for LocalHands {
         let Some(dispatch) = accepted else {
             return vanished(DoubtCause::LedgerLost, "what was noted about it is gone");
         };
-        let waiting = dispatch.clone();
-        let waited = tokio::task::spawn_blocking(move || waiting.wait()).await;
-        match waited {
-            Ok(Ok(Waited::Ended)) => Self::outcome(&dispatch, id),
-            Ok(Ok(Waited::Unended)) => vanished(
-                DoubtCause::Unended,
-                "it is past its time-out, and something that it may have left cannot be ended",
-            ),
-            Ok(Err(error)) => vanished(DoubtCause::LedgerLost, &error.to_string()),
+        match self.wait(&dispatch, id).await {
+            Ok(Waited::Ended) => Self::outcome(&dispatch, id),
+            Ok(Waited::Unended(why)) => {
+                let left_running = dispatch.left_running().unwrap_or_default();
+                let evidence = Evidence { left_running, ..Evidence::saying(why) };
+                Report::Doubt { cause: DoubtCause::Unended, evidence }
+            }
             Err(error) => vanished(DoubtCause::LedgerLost, &error.to_string()),
         }
     }
@@ -151,25 +214,22 @@ impl Hands for LocalHands {
     }
 
     async fn stop(&self, id: &AttemptId) {
-        use rustix::process::{Pid, Signal, kill_process};
         let mut asked = None;
+        let now = (id.clone(), Instant::now());
+        self.stopping.lock().unwrap_or_else(PoisonError::into_inner).push(now);
         // Until it has ended: it may not have been accepted yet, or its supervisor
         // may be gone and only what it started be left.
         for _ in 0..MOST_STOPS {
             let dispatches = self.ledger.dispatches(&id.run, &id.step, id.attempt);
             for dispatch in dispatches.unwrap_or_default() {
-                if dispatch.has_ended().unwrap_or(false) {
+                if dispatch.is_over().unwrap_or(false) {
                     return;
                 }
                 match dispatch.supervisor() {
-                    // The lock proves that the process is still this supervisor.
                     Ok(Some(pid)) if asked != Some(pid) => {
-                        asked = Some(pid);
-                        if let Some(pid) = Pid::from_raw(pid) {
-                            let _ = kill_process(pid, Signal::TERM);
-                        }
+                        asked = dispatch.ask_to_stop().then_some(pid);
                     }
-                    Ok(None) => dispatch.end_session(Signal::KILL),
+                    Ok(None) => dispatch.end_left(Signal::KILL),
                     Ok(Some(_)) | Err(_) => {}
                 }
             }
@@ -177,6 +237,16 @@ impl Hands for LocalHands {
         }
     }
 }
+
+/// How long what should have ended is waited for, while it is being ended.
+const UNENDED: Duration = Duration::from_secs(10);
+/// How often an attempt that another coordinator dispatched is looked at.
+const SOON: Duration = Duration::from_millis(20);
+const SELDOM: Duration = Duration::from_millis(500);
+
+/// How long to wait before a dispatch that no supervisor accepted is tried again.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(400), Duration::ZERO];
 
 /// Ten minutes of trying; a process that lasts longer cannot be killed.
 const MOST_STOPS: u32 = 3000;

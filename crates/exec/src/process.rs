@@ -2,9 +2,16 @@
 
 use std::fs;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
+use backout_core::event::LeftRunning;
+
+use crate::terminal::printable;
+
 /// What the kernel says about a living process.
+#[derive(Debug, Clone)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
@@ -12,6 +19,8 @@ pub(crate) struct Process {
     pub(crate) session: i32,
     /// When it began, in ticks since the machine started.
     pub(crate) start: u64,
+    /// The name of its program, as the kernel shortens it.
+    pub(crate) name: String,
 }
 
 /// Every living process.
@@ -26,7 +35,9 @@ fn process(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // `pid (comm) state ppid pgrp session … starttime …`; comm may hold anything, so cut behind
     // its last `)`.
-    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let (head, rest) = stat.rsplit_once(") ")?;
+    let name = head.split_once('(').map_or("", |(_, name)| name).to_owned();
+    let fields: Vec<&str> = rest.split(' ').collect();
     let number = |index: usize| fields.get(index).and_then(|field| field.parse::<i32>().ok());
     let is_zombie = *fields.first()? == "Z";
     let start = fields.get(19)?.parse().ok()?;
@@ -36,6 +47,7 @@ fn process(pid: i32) -> Option<Process> {
         group: number(2)?,
         session: number(3)?,
         start,
+        name,
     })
 }
 
@@ -61,10 +73,18 @@ impl Birth {
         Self { boot: boot_id(), space: pid_namespace(), start }
     }
 
+    /// Whether the process of this number is the one that was born so. `false` where that cannot
+    /// be told, as in another PID namespace.
+    pub(crate) fn is_of(&self, pid: i32) -> bool {
+        // An earlier version noted neither namespace nor start.
+        let here =
+            self.boot == boot_id() && (self.space.is_empty() || self.space == pid_namespace());
+        here && process(pid).is_some_and(|now| self.start == 0 || now.start == self.start)
+    }
+
     /// The living processes of the session that this process led under this number, itself left
     /// out. None where the number belongs to another process by now.
-    pub(crate) fn session_of(&self, leader: i32) -> Vec<i32> {
-        // An earlier version noted neither namespace nor start.
+    pub(crate) fn session_of(&self, leader: i32) -> Vec<Process> {
         let elsewhere = !self.space.is_empty() && self.space != pid_namespace();
         if self.boot != boot_id() || elsewhere {
             return Vec::new();
@@ -77,7 +97,7 @@ impl Birth {
         let member = |process: &Process| {
             process.session == leader && process.pid != leader && process.start >= self.start
         };
-        processes().into_iter().filter(member).map(|process| process.pid).collect()
+        processes().into_iter().filter(member).collect()
     }
 }
 
@@ -92,6 +112,29 @@ fn pid_namespace() -> String {
     link.to_string_lossy().into_owned()
 }
 
+/// Sends a signal to a process, if the process of that number is the one that is meant. That is
+/// asked while its descriptor is held, so that a number that is used again meanwhile is not hit.
+/// `false` when it could not be sent.
+pub(crate) fn send_signal(pid: i32, signal: Signal, is_meant: impl FnOnce() -> bool) -> bool {
+    let Some(pid) = Pid::from_raw(pid) else { return false };
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(held) => is_meant() && pidfd_send_signal(held, signal).is_ok(),
+        // An old kernel, or a sandbox, knows no descriptors of processes.
+        Err(Errno::NOSYS | Errno::PERM) => is_meant() && kill_process(pid, signal).is_ok(),
+        Err(_) => false,
+    }
+}
+
+/// A process that is still alive, for people.
+pub(crate) fn left_running(process: &Process) -> LeftRunning {
+    LeftRunning { pid: process.pid, start: process.start, name: printable(&process.name) }
+}
+
+/// Whether a process that was seen is still there, and the same.
+pub(crate) fn is_same(seen: &Process) -> bool {
+    process(seen.pid).is_some_and(|now| now.start == seen.start)
+}
+
 /// Whether a process says in its environment that it belongs to this attempt. The environment of
 /// another account's process, such as of one behind `sudo`, cannot be read, and of one that
 /// cleared it nothing is left.
@@ -104,9 +147,8 @@ pub(crate) fn is_of(pid: i32, key: &str, attempt: u32) -> bool {
 }
 
 /// Every living process that says so.
-pub(crate) fn all_of(key: &str, attempt: u32) -> Vec<i32> {
-    let all = processes().into_iter().map(|process| process.pid);
-    all.filter(|pid| is_of(*pid, key, attempt)).collect()
+pub(crate) fn all_of(key: &str, attempt: u32) -> Vec<Process> {
+    processes().into_iter().filter(|process| is_of(process.pid, key, attempt)).collect()
 }
 
 #[cfg(test)]
@@ -133,18 +175,34 @@ mod tests {
         let began = process(leader).expect("it lives").start;
         let own = Birth::of_this_process();
         let birth = |start| Birth { start, ..own.clone() };
-        assert_eq!(birth(began).session_of(leader), vec![member]);
+        let members = |birth: &Birth| -> Vec<i32> {
+            birth.session_of(leader).iter().map(|process| process.pid).collect()
+        };
+        assert_eq!(members(&birth(began)), vec![member]);
         // Another process had the number before; another namespace, another boot.
-        assert_eq!(birth(began + 1).session_of(leader), Vec::<i32>::new());
+        assert_eq!(members(&birth(began + 1)), Vec::<i32>::new());
         let elsewhere = Birth { space: "pid:[1]".to_owned(), ..birth(began) };
-        assert_eq!(elsewhere.session_of(leader), Vec::<i32>::new());
+        assert_eq!(members(&elsewhere), Vec::<i32>::new());
         let before = Birth { boot: String::new(), ..birth(began) };
-        assert_eq!(before.session_of(leader), Vec::<i32>::new());
+        assert_eq!(members(&before), Vec::<i32>::new());
         // The leader is gone, what it left is still of its session.
         leads.kill().expect("it ends");
         leads.wait().expect("it ended");
-        assert_eq!(birth(began).session_of(leader), vec![member]);
-        let member = rustix::process::Pid::from_raw(member).expect("a number");
-        rustix::process::kill_process(member, rustix::process::Signal::KILL).expect("it ends");
+        assert_eq!(members(&birth(began)), vec![member]);
+        let member = Pid::from_raw(member).expect("a number");
+        kill_process(member, Signal::KILL).expect("it ends");
+    }
+
+    #[test]
+    fn a_signal_hits_only_the_process_that_is_meant() {
+        let mut child = Command::new("sleep").arg("600").spawn().expect("sleep");
+        let pid = i32::try_from(child.id()).expect("a number");
+        let seen = process(pid).expect("it lives");
+        let earlier = Process { start: seen.start - 1, ..seen.clone() };
+        assert!(!send_signal(pid, Signal::KILL, || is_same(&earlier)), "it had the number before");
+        assert_eq!(child.try_wait().expect("a child"), None);
+        assert!(send_signal(pid, Signal::KILL, || is_same(&seen)));
+        child.wait().expect("it ended");
+        assert!(!send_signal(pid, Signal::KILL, || true), "it is gone");
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,12 +29,13 @@ use crate::sql::{Databases, SqlError};
 use crate::terminal::printable;
 use crate::tree;
 
-/// Carries out the attempt in a folder of the ledger.
+/// Carries out the attempt in a folder of the ledger. Closes `done` as soon as the end is written
+/// down: the coordinator waits for that.
 ///
 /// # Errors
 /// When it cannot be accepted: another supervisor has it, or a coordinator gave
 /// it up. Nothing has happened then.
-pub async fn supervise(folder: &Path) -> io::Result<()> {
+pub async fn supervise(folder: &Path, done: &mut Option<OwnedFd>) -> io::Result<()> {
     detach();
     let dispatch = Dispatch::at(folder);
     let request = dispatch.request()?;
@@ -55,7 +57,7 @@ pub async fn supervise(folder: &Path) -> io::Result<()> {
     dispatch.note_end(&request.id, &report)?;
     fault::point(Point::ResultDurable, &step);
     drop((lock, processes));
-    say_goodbye();
+    drop(done.take());
     // A server the step started still writes to us. Leaving would break its pipe.
     // Its orphans have nobody else to collect them.
     while held_open.iter().any(|pump| !pump.is_finished()) {
@@ -87,13 +89,6 @@ fn listen() -> io::Result<watch::Receiver<bool>> {
         }
     });
     Ok(told)
-}
-
-/// The coordinator waits for the end of our standard output.
-fn say_goodbye() {
-    if let Ok(null) = File::options().write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdout(&null);
-    }
 }
 
 async fn carry_out(
@@ -188,32 +183,34 @@ async fn run_command(
     held_open.extend(ended.held_open);
     let said = [&ended.stderr, &ended.stdout].into_iter().find(|said| !said.last.is_empty());
     let said = said.map(|said| printable(&said.last)).unwrap_or_default();
-    let mut summary = match (ended.code, ended.signal) {
+    let summary = match (ended.code, ended.signal) {
         (Some(code), _) => format!("exit {code}"),
         (None, Some(signal)) => format!("killed by signal {signal}"),
         (None, None) => "ended in an unknown way".to_owned(),
     };
-    if !ended.survivors.is_empty() {
-        summary.push_str(&format!("; left running: {}", ended.survivors.join(", ")));
-    }
+    let (cause, unended) = match ended.survivors.is_empty() {
+        true => (DoubtCause::Deadline, ""),
+        false => (DoubtCause::Unended, ", and what is left running could not be ended"),
+    };
     let evidence = Evidence {
         summary: summary.clone(),
         code: ended.code.map(i64::from),
         output: Some(ended.stdout.digest),
         outputs: vec![kept("stdout", &ended.stdout), kept("stderr", &ended.stderr)],
+        left_running: ended.survivors,
         ..Evidence::default()
     };
     match (ended.stopped, ended.code) {
         (Some(StopReason::Deadline), _) => Report::Doubt {
-            cause: DoubtCause::Deadline,
+            cause,
             evidence: Evidence {
-                summary: format!("stopped after {timeout}, its time was up; {said}"),
+                summary: format!("stopped after {timeout}, its time was up{unended}; {said}"),
                 ..evidence
             },
         },
         (Some(StopReason::Asked), _) => Report::Failed {
             effect: FailureEffect::Unknown,
-            error: "it was stopped on request".to_owned(),
+            error: format!("it was stopped on request{unended}"),
             evidence,
         },
         (None, Some(code)) if run.accepts(code) => {

@@ -26,7 +26,7 @@ use backout_engine::conductor::Observer;
 use backout_engine::journal::AppendError;
 use backout_engine::log::WriteError;
 use backout_engine::{Conductor, Control, End, Patience, RunLog, start};
-use backout_exec::LocalHands;
+use backout_exec::{LocalHands, limits};
 use backout_plan::check::CLOSES_WAY_BACK;
 use backout_plan::diagnostic::Level;
 use backout_plan::{ReadPlan, times};
@@ -426,8 +426,10 @@ pub(super) async fn coordinate(
     let mut view = View::choose(stay.json, stay.plain, Arc::clone(&forecaster));
     let patience = patience(stay, view.is_live())?;
     // The executable of this process, also after it was replaced on disk.
-    let supervisor = PathBuf::from("/proc/self/exe");
-    let hands = LocalHands::new(app.ledger(), supervisor, vec!["supervise".into()]);
+    let program = PathBuf::from("/proc/self/exe");
+    // Each attempt under way takes a descriptor.
+    limits::raise_descriptor_limit();
+    let hands = LocalHands::new(app.ledger(), program, vec!["spawner".into()]);
     if log.state().seq().0 == 1 {
         announce(&log, &mut view).await?;
     }

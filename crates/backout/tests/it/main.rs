@@ -22,6 +22,7 @@ mod messages;
 mod nights;
 mod papers;
 mod people;
+mod processes;
 mod rough;
 mod servers;
 mod slow_readers;

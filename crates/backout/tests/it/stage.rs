@@ -175,7 +175,13 @@ impl Stage {
     /// Waits until something is so.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, so: impl Fn(&Self) -> bool) {
-        let limit = Instant::now() + HANG;
+        self.until_within(1, what, so);
+    }
+
+    /// The same, of something that takes many times as long as anything else.
+    #[track_caller]
+    pub(crate) fn until_within(&self, times: u32, what: &str, so: impl Fn(&Self) -> bool) {
+        let limit = Instant::now() + HANG * times;
         while !so(self) {
             assert!(Instant::now() < limit, "it never came to: {what}\n{}", self.errors());
             std::thread::sleep(Duration::from_millis(10));

@@ -10,7 +10,7 @@ use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence};
 use backout_engine::hands::Report;
 
-use super::disk::{flush_folder, is_locked, read_whole, write_whole};
+use super::disk::{flush_folder, read_whole, write_whole};
 use super::notes::{Claim, Exit, Request, fits};
 
 /// One dispatch of an attempt.
@@ -120,6 +120,13 @@ impl Dispatch {
         File::create(self.folder.join(name))
     }
 
+    /// By how much it is past its time-out, if it has one and is past it.
+    #[must_use]
+    pub fn overdue(&self) -> Option<Duration> {
+        let deadline = self.request().ok()?.deadline()?;
+        self.age()?.checked_sub(deadline)
+    }
+
     /// How long ago it was accepted.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
@@ -155,12 +162,7 @@ impl Dispatch {
         if self.has_ended()? {
             return Ok(Some(Observation::Ended));
         }
-        for lock in ["supervisor.lock", "processes.lock"] {
-            if is_locked(&self.folder.join(lock))? {
-                return Ok(Some(Observation::Running));
-            }
-        }
-        if self.has_left_something()? {
+        if self.is_alive()? {
             return Ok(Some(Observation::Running));
         }
         // It may have ended between the two looks.
@@ -177,6 +179,14 @@ impl Dispatch {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether somebody has said who decides about it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn is_claimed(&self) -> io::Result<bool> {
+        Ok(self.claimed()?.is_some())
     }
 
     /// Whether it will never be accepted.

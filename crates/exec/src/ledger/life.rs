@@ -1,28 +1,17 @@
-//! What of a dispatch is alive, waiting for it, and ending it.
+//! What of a dispatch is alive, and ending it.
 
 use std::fs::File;
 use std::io;
-use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
+
+use backout_core::event::LeftRunning;
 
 use super::disk::{is_locked, open_lock};
 use super::dispatch::Dispatch;
 use super::notes::Claim;
-use crate::process;
-
-/// What waiting for an attempt came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Waited {
-    /// Nothing of it is alive.
-    Ended,
-    /// It is past its deadline, and something of it is alive that cannot be ended.
-    Unended,
-}
-
-/// How long what is past its deadline is waited for, while it is being ended.
-const UNENDED: Duration = Duration::from_secs(10);
+use crate::process::{self, Process};
 
 impl Dispatch {
     /// The supervisor's lock, taken.
@@ -46,31 +35,31 @@ impl Dispatch {
         Ok(file)
     }
 
-    /// Waits until nothing of it is alive, or until it is past its deadline and cannot be ended.
+    /// Whether its supervisor lives and has not written down the end.
     ///
     /// # Errors
-    /// When the locks cannot be used.
-    pub fn wait(&self) -> io::Result<Waited> {
-        let supervisor = open_lock(&self.folder.join("supervisor.lock"))?;
-        flock(&supervisor, FlockOperation::LockShared)?;
-        drop(supervisor);
-        // Once the end is written down, what it left running does not matter.
-        // Without its supervisor nobody else keeps its time, so it is kept here.
-        let deadline = self.request().ok().and_then(|request| request.deadline());
-        while !self.has_ended()?
-            && (is_locked(&self.folder.join("processes.lock"))? || self.has_left_something()?)
-        {
-            let late = deadline.and_then(|deadline| self.age()?.checked_sub(deadline));
-            if late.is_some() {
-                self.end_session(Signal::KILL);
-            }
-            // What cannot be ended is in doubt then, and not running.
-            if late.is_some_and(|late| late > UNENDED) {
-                return Ok(Waited::Unended);
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(Waited::Ended)
+    /// When its lock cannot be used.
+    pub fn is_supervised(&self) -> io::Result<bool> {
+        is_locked(&self.folder.join("supervisor.lock"))
+    }
+
+    /// Whether its end is written down, or a supervisor accepted it and nothing of it is alive.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn is_over(&self) -> io::Result<bool> {
+        let accepted = matches!(self.claimed()?, Some(Claim::Supervisor { .. }));
+        Ok(self.has_ended()? || (accepted && !self.is_alive()?))
+    }
+
+    /// Whether its supervisor is alive, or something that the step started.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn is_alive(&self) -> io::Result<bool> {
+        Ok(self.is_supervised()?
+            || is_locked(&self.folder.join("processes.lock"))?
+            || !self.left()?.is_empty())
     }
 
     /// The supervisor's process, if it is alive.
@@ -88,33 +77,50 @@ impl Dispatch {
         }
     }
 
-    /// Whether a process of the supervisor's session is alive, or one that names the attempt in
-    /// its environment. A command can close the lock it inherited, as `sudo` does, and leave its
-    /// session, as a daemon does; both at once and its environment cleared is rare.
-    pub(super) fn has_left_something(&self) -> io::Result<bool> {
-        if !self.session()?.is_empty() {
-            return Ok(true);
-        }
-        let Ok(request) = self.request() else { return Ok(false) };
-        Ok(!process::all_of(&request.key, request.id.attempt).is_empty())
-    }
-
-    /// Living processes of the supervisor's session, the supervisor left out.
-    pub(super) fn session(&self) -> io::Result<Vec<i32>> {
+    /// Living processes of the supervisor's session, itself left out, and those that name the
+    /// attempt in their environment. A command can close the lock it inherited, as `sudo` does,
+    /// and leave its session, as a daemon does. One that did both and cleared its environment,
+    /// or belongs to another account, is not found.
+    fn left(&self) -> io::Result<Vec<Process>> {
         let Some(Claim::Supervisor { pid, birth, .. }) = self.claimed()? else {
             return Ok(Vec::new());
         };
-        Ok(birth.session_of(pid))
+        let mut left = birth.session_of(pid);
+        if let Ok(request) = self.request() {
+            let named = process::all_of(&request.key, request.id.attempt);
+            let known: Vec<i32> = left.iter().map(|process| process.pid).collect();
+            // The supervisor may live on for the output of what it left running.
+            let others = named.into_iter().filter(|it| it.pid != pid && !known.contains(&it.pid));
+            left.extend(others);
+        }
+        Ok(left)
+    }
+
+    /// The same, for people.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn left_running(&self) -> io::Result<Vec<LeftRunning>> {
+        Ok(self.left()?.iter().map(process::left_running).collect())
+    }
+
+    /// Asks the supervisor to stop its step. Its lock proves that it lives; that the process of
+    /// its number is this one is asked too, as the lock holds in other PID namespaces as well.
+    /// `false` when it could not be asked.
+    pub fn ask_to_stop(&self) -> bool {
+        let Ok(Some(Claim::Supervisor { pid, birth, .. })) = self.claimed() else { return false };
+        let is_meant = || self.is_supervised().unwrap_or(false) && birth.is_of(pid);
+        process::send_signal(pid, Signal::TERM, is_meant)
     }
 
     /// Ends what is left of a step whose supervisor is gone. Only what says in its environment
     /// that it belongs to this attempt: nothing is killed by its number alone.
-    pub fn end_session(&self, signal: Signal) {
+    pub fn end_left(&self, signal: Signal) {
         let Ok(request) = self.request() else { return };
-        for pid in process::all_of(&request.key, request.id.attempt) {
-            if let Some(process) = Pid::from_raw(pid) {
-                let _ = kill_process(process, signal);
-            }
+        let (key, attempt) = (&request.key, request.id.attempt);
+        for found in process::all_of(key, attempt) {
+            let is_meant = || process::is_of(found.pid, key, attempt);
+            process::send_signal(found.pid, signal, is_meant);
         }
     }
 }

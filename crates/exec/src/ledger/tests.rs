@@ -174,3 +174,34 @@ fn what_an_earlier_version_noted_is_read() {
     let id = AttemptId { uid, ..request.id.clone() };
     assert!(matches!(dispatch.end(&id), Ok(Some(Report::Doubt { .. }))));
 }
+
+/// A lock is seen in every PID namespace, a number is not: it may be that of an innocent process.
+#[test]
+fn only_the_supervisor_itself_is_asked_to_stop() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut process = std::process::Command::new("sleep").arg("600").spawn().expect("sleep");
+    let pid = i32::try_from(process.id()).expect("a number");
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    let start: u64 = stat.split(' ').nth(21).and_then(|it| it.parse().ok()).expect("a number");
+    let own = Birth { start, ..Birth::of_this_process() };
+    let others = [
+        Birth { start: start + 1, ..own.clone() },
+        Birth { space: "pid:[1]".to_owned(), ..own.clone() },
+        Birth { boot: "another".to_owned(), ..own.clone() },
+    ];
+    let asked = |name: &str, birth: Birth, locked: bool| {
+        let at = folder.path().join(name);
+        fs::create_dir_all(&at).expect("made");
+        let dispatch = Dispatch::at(&at);
+        let _lock = locked.then(|| dispatch.lock_supervisor().expect("taken"));
+        dispatch.claim(&Claim::Supervisor { pid, birth, id: None }).expect("claimed");
+        dispatch.ask_to_stop()
+    };
+    for (name, birth) in ["start", "space", "boot"].into_iter().zip(others) {
+        assert!(!asked(name, birth, true), "{name}");
+    }
+    assert!(!asked("dead", own.clone(), false), "no supervisor lives");
+    assert_eq!(process.try_wait().expect("a child"), None, "it was hit");
+    assert!(asked("own", own, true));
+    process.wait().expect("it ended");
+}
