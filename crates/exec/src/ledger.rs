@@ -145,8 +145,11 @@ impl Ledger {
             return Err(io::Error::other(format!("{} is there already", file.display())));
         }
         let text = serde_json::to_vec_pretty(request).map_err(io::Error::other)?;
-        write_whole(&file, &text)?;
-        flush_folder(&step)?;
+        // Whole, and not yet durable: what nobody claimed has had no effect, and who claims it
+        // flushes the folders above.
+        let new = file.with_extension("new");
+        fs::write(&new, &text)?;
+        fs::rename(&new, &file)?;
         Ok(dispatch)
     }
 

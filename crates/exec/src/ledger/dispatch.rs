@@ -58,7 +58,11 @@ impl Dispatch {
         file.sync_all()?;
         let linked = fs::hard_link(&own, self.folder.join("claim.json"));
         fs::remove_file(&own)?;
-        flush_folder(&self.folder)?;
+        // The claim is the first thing of a dispatch that has to last: with it the folders that
+        // lead to it, of the dispatch, of its step, of all steps.
+        for folder in self.folder.ancestors().take(3) {
+            flush_folder(folder)?;
+        }
         match linked {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
