@@ -1,6 +1,7 @@
 //! Living processes, and how one is told from a later one with its number.
 
 use std::fs;
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
@@ -146,9 +147,18 @@ pub(crate) fn is_of(pid: i32, key: &str, attempt: u32) -> bool {
     wanted.iter().all(says)
 }
 
-/// Every living process that says so.
-pub(crate) fn all_of(key: &str, attempt: u32) -> Vec<Process> {
-    processes().into_iter().filter(|process| is_of(process.pid, key, attempt)).collect()
+/// Whether a process holds the exclusive lock of this file, which only who took it and what
+/// inherited it do. Asked of the kernel's lists: the file may be on a disk that does not answer.
+pub(crate) fn holds_lock(pid: i32, file: &Path) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    let here = |entry: &fs::DirEntry| fs::read_link(entry.path()).is_ok_and(|it| it == file);
+    let locks = |entry: fs::DirEntry| {
+        let about = Path::new("/proc").join(pid.to_string()).join("fdinfo").join(entry.file_name());
+        let about = fs::read_to_string(about).unwrap_or_default();
+        let is_lock = |line: &str| line.starts_with("lock:") && line.contains("FLOCK");
+        about.lines().any(|line| is_lock(line) && line.contains("WRITE"))
+    };
+    open.flatten().filter(here).any(locks)
 }
 
 #[cfg(test)]

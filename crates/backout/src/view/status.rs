@@ -552,8 +552,9 @@ fn note(known: &StepState) -> Option<String> {
                 summary => summary,
             };
             let left = saying::left_running(&known.evidence);
-            let left = left.map(|left| format!("; {left}")).unwrap_or_default();
-            Some(format!("{doubt}{left}"))
+            // First: a narrow screen cuts the end.
+            let left = left.map(|left| format!("{left}; ")).unwrap_or_default();
+            Some(format!("{left}{doubt}"))
         }
         _ => known.note.clone(),
     }

@@ -144,15 +144,16 @@ fn a_spawner_that_dies_at_the_fork_costs_nothing() {
     }
 }
 
+/// Closes every descriptor but the first three; `sh` knows only those of one digit.
+pub(crate) const CLOSE: &str =
+    "for f in /proc/$$/fd/*; do f=${f##*/}; [ $f -le 2 ] || eval \"exec $f>&-\"; done\n";
+
 /// How a program goes on in the background, in five ways.
 const KINDS: [(&str, &str); 5] = [
     ("setsid", "setsid sh -c \"$body\" >/dev/null 2>&1 &"),
     ("forked", "(sh -c \"$body\" >/dev/null 2>&1 &)"),
     ("nohup", "nohup sh -c \"$body\" >/dev/null 2>&1 &"),
-    (
-        "closed",
-        "setsid sh -c \"exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; $body\" </dev/null >/dev/null 2>&1 &",
-    ),
+    ("closed", "setsid bash -c \". ./close.sh; $body\" </dev/null >/dev/null 2>&1 &"),
     ("cleared", "setsid env -i sh -c \"PATH=$PATH; $body\" >/dev/null 2>&1 &"),
 ];
 
@@ -167,6 +168,7 @@ fn daemons(stage: &Stage, more: &str) -> Daemons {
     }
     script.push_str(more);
     stage.write("start.sh", &script);
+    stage.write("close.sh", CLOSE);
     Daemons(KINDS.map(|(kind, _)| stage.path(&format!("{kind}.pid"))).to_vec())
 }
 
@@ -254,19 +256,44 @@ fn daemons_of_a_step_that_ended_are_left_running() {
     assert_eq!(daemons.alive().len(), KINDS.len());
 }
 
-/// Nothing says how it ended: what it left is alive, so it is not repeated; a stop ends what
-/// names the attempt. What hides from that is named, and a person can settle the step.
+/// Nothing says how it ended: what it left is alive, so it is not repeated. A stop ends all that
+/// is of the attempt by its environment or by the lock that it inherited.
 #[test]
-fn daemons_of_a_step_without_an_end_hold_its_repeat_and_can_be_stopped() {
+fn daemons_of_a_step_without_an_end_are_ended_by_a_stop() {
     let stage = Stage::new();
     let daemons = daemons(&stage, "while :; do sleep 0.05; done\n");
     let _coordinator = under_way(&stage, &daemons);
     kill_9(&supervisor(&stage, "a", 1));
     stage.say("stop CHG7 a --as ann --reason wrong").expect(0);
-    stage.until("the daemons to end", |_| daemons.alive() == ["cleared"]);
-    // It holds the lock that it inherited.
+    stage.until("the daemons to end", |_| daemons.alive().is_empty());
+    stage.until_step("a", "failed");
+    assert_eq!(stage.lines("effects"), 1, "a second copy beside a living one");
+}
+
+/// Of its session, and by nothing else of the attempt: it is not killed on that alone. It is
+/// named, the step is not repeated beside it, and a person settles it.
+#[test]
+fn what_cannot_be_ended_is_named_and_settled_by_a_person() {
+    let stage = Stage::new();
+    stage.write("close.sh", CLOSE);
+    let hides = "env -i bash -c '. ./close.sh; echo $$ > hidden.pid; exec /bin/sleep 600'";
+    stage.write(
+        "start.sh",
+        &format!(
+            "echo x >> effects\n{hides} </dev/null >/dev/null 2>&1 &\nwhile :; do sleep 0.05; done\n"
+        ),
+    );
+    let hidden = Daemons(vec![stage.path("hidden.pid")]);
+    stage.plan(&format!("  - {{id: a, owner: ann, effect: idempotent, {STARTS}}}\n"));
+    let _coordinator = stage.start(&INVOKE);
+    stage.until("it to begin", |_| hidden.alive().len() == 1);
+    kill_9(&supervisor(&stage, "a", 1));
+    stage.say("stop CHG7 a --as ann --reason wrong").expect(0);
     stage.until_step("a", "in_doubt");
-    stage.say("status CHG7").expect(0).says("cannot be ended");
+    assert_eq!(hidden.alive().len(), 1);
+    let named = format!("left running: sleep (process {})", hidden.pids()[0].1);
+    stage.say("status CHG7").expect(0).says(&named);
+    stage.say("log CHG7").expect(0).says("cannot be ended").says(&named);
     assert_eq!(stage.lines("effects"), 1, "a second copy beside a living one");
     stage.say("resolve CHG7 a happened --as ann --reason looked").expect(0);
     stage.until_step("a", "succeeded");

@@ -304,7 +304,8 @@ fn supervisor(stage: &Stage, step: &str) -> String {
 fn a_command_whose_supervisor_was_killed_is_never_doubled() {
     let stage = Stage::new();
     // It closes everything it inherited, as sudo does.
-    stage.plan("  - {id: a, owner: ann, effect: idempotent, run: {shell: 'exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; echo start >> effects; while [ ! -e go ]; do sleep 0.02; done; echo end >> effects'}, verify: {file: {path: effects, contains: end}}}\n");
+    stage.write("close.sh", crate::processes::CLOSE);
+    stage.plan("  - {id: a, owner: ann, effect: idempotent, run: {argv: [bash, -c, '. ./close.sh; echo start >> effects; while [ ! -e go ]; do sleep 0.02; done; echo end >> effects']}, verify: {file: {path: effects, contains: end}}}\n");
     let mut coordinator = stage.start(&["invoke", "plan.backout.yaml", "--as", "lead", "--wait"]);
     stage.until("the effect to begin", |stage| stage.lines("effects") == 1);
     assert!(

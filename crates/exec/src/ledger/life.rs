@@ -11,7 +11,7 @@ use backout_core::event::LeftRunning;
 use super::disk::{is_locked, open_lock};
 use super::dispatch::Dispatch;
 use super::notes::Claim;
-use crate::process::{self, Process};
+use crate::process::{self, Process, processes};
 
 impl Dispatch {
     /// The supervisor's lock, taken.
@@ -77,23 +77,36 @@ impl Dispatch {
         }
     }
 
-    /// Living processes of the supervisor's session, itself left out, and those that name the
-    /// attempt in their environment. A command can close the lock it inherited, as `sudo` does,
-    /// and leave its session, as a daemon does. One that did both and cleared its environment,
-    /// or belongs to another account, is not found.
+    /// Living processes of the supervisor's session, itself left out, those that name the attempt
+    /// in their environment, and those that hold the lock they inherited. A command can close that
+    /// lock, as `sudo` does, and leave its session, as a daemon does. One that did both and
+    /// cleared its environment, or belongs to another account, is not found.
     fn left(&self) -> io::Result<Vec<Process>> {
         let Some(Claim::Supervisor { pid, birth, .. }) = self.claimed()? else {
             return Ok(Vec::new());
         };
         let mut left = birth.session_of(pid);
-        if let Ok(request) = self.request() {
-            let named = process::all_of(&request.key, request.id.attempt);
-            let known: Vec<i32> = left.iter().map(|process| process.pid).collect();
-            // The supervisor may live on for the output of what it left running.
-            let others = named.into_iter().filter(|it| it.pid != pid && !known.contains(&it.pid));
-            left.extend(others);
-        }
+        let known: Vec<i32> = left.iter().map(|process| process.pid).collect();
+        // The supervisor may live on for the output of what it left running.
+        let others = self.own().into_iter().filter(|it| it.pid != pid && !known.contains(&it.pid));
+        left.extend(others);
         Ok(left)
+    }
+
+    /// Living processes that are of this attempt by their environment or by the lock.
+    fn own(&self) -> Vec<Process> {
+        let is_own = self.is_own();
+        processes().into_iter().filter(|process| is_own(process.pid)).collect()
+    }
+
+    /// What tells whether the process of a number is of this attempt.
+    fn is_own(&self) -> impl Fn(i32) -> bool {
+        let request = self.request().ok();
+        let lock = self.folder.join("processes.lock").canonicalize().ok();
+        move |pid| {
+            request.as_ref().is_some_and(|it| process::is_of(pid, &it.key, it.id.attempt))
+                || lock.as_ref().is_some_and(|lock| process::holds_lock(pid, lock))
+        }
     }
 
     /// The same, for people.
@@ -113,14 +126,17 @@ impl Dispatch {
         process::send_signal(pid, Signal::TERM, is_meant)
     }
 
-    /// Ends what is left of a step whose supervisor is gone. Only what says in its environment
-    /// that it belongs to this attempt: nothing is killed by its number alone.
+    /// Ends what is left of a step whose supervisor is gone; does nothing while it lives. Only
+    /// what says in its environment that it is of this attempt, or holds the lock that was
+    /// inherited: nothing is killed by its number alone.
     pub fn end_left(&self, signal: Signal) {
-        let Ok(request) = self.request() else { return };
-        let (key, attempt) = (&request.key, request.id.attempt);
-        for found in process::all_of(key, attempt) {
-            let is_meant = || process::is_of(found.pid, key, attempt);
-            process::send_signal(found.pid, signal, is_meant);
+        // One that is about to accept holds both locks.
+        if self.is_supervised().unwrap_or(true) {
+            return;
+        }
+        let is_own = self.is_own();
+        for found in self.own() {
+            process::send_signal(found.pid, signal, || is_own(found.pid));
         }
     }
 }
