@@ -21,7 +21,7 @@
 //! Liveness is a lock and not a process number: the kernel releases it at the
 //! moment of death, and numbers are used again.
 
-mod disk;
+pub(crate) mod disk;
 mod dispatch;
 mod life;
 mod notes;

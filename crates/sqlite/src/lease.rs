@@ -85,10 +85,11 @@ impl Lease {
     /// # Errors
     /// When the lock file cannot be used.
     pub fn holder(path: &Path) -> io::Result<Option<Holder>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let file = open(path)?;
+        // A shared lock takes no right to write: the folder may be on read-only media.
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(None),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(read(&file))),

@@ -177,7 +177,7 @@ impl Dispatch {
     }
 
     /// Who decides about it, if anybody has said so.
-    pub(super) fn claimed(&self) -> io::Result<Option<Claim>> {
+    pub(crate) fn claimed(&self) -> io::Result<Option<Claim>> {
         match read_whole(&self.folder.join("claim.json")) {
             Ok(claim) => Ok(Some(claim)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -199,7 +199,7 @@ impl Dispatch {
     }
 
     /// The term of the coordinator that made it.
-    pub(super) fn term(&self) -> Option<u64> {
+    pub(crate) fn term(&self) -> Option<u64> {
         let name = self.folder.file_name()?.to_str()?;
         name.split_once('.')?.1.parse().ok()
     }
