@@ -33,6 +33,7 @@ pub mod handle;
 pub mod ids;
 pub mod illegal;
 pub mod intent;
+pub mod mark;
 pub mod moment;
 pub mod parallel;
 pub mod part;

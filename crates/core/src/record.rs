@@ -117,6 +117,8 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
     /// SHA-256 of the bytes.
     pub digest: Digest,
+    /// Whether its mark needs no flush of its own: the ledger holds what it says.
+    pub is_covered_by_ledger: bool,
 }
 
 /// A log that is not what was written.
@@ -181,7 +183,7 @@ impl Record {
     pub fn seal(&self) -> Sealed {
         let bytes = serde_json::to_vec(self).expect("a record is plain data");
         let digest = Digest::of(&bytes);
-        Sealed { seq: self.seq, bytes, digest }
+        Sealed { seq: self.seq, bytes, digest, is_covered_by_ledger: false }
     }
 }
 
@@ -191,6 +193,7 @@ pub struct Chain {
     run: RunId,
     seq: Seq,
     tail: Digest,
+    digests: Vec<Digest>,
     upgrade: Upgrade,
 }
 
@@ -198,7 +201,8 @@ impl Chain {
     /// A chain before its first record.
     #[must_use]
     pub fn new(run: RunId) -> Self {
-        Self { run, seq: Seq(0), tail: Digest::ZERO, upgrade: Upgrade::default() }
+        let upgrade = Upgrade::default();
+        Self { run, seq: Seq(0), tail: Digest::ZERO, digests: Vec::new(), upgrade }
     }
 
     /// Position of the last record read.
@@ -213,10 +217,17 @@ impl Chain {
         self.tail
     }
 
+    /// The digest of each record read, first to last.
+    #[must_use]
+    pub fn digests(&self) -> &[Digest] {
+        &self.digests
+    }
+
     /// Steps over a record that was just sealed behind this one.
     pub fn pass(&mut self, sealed: &Sealed) {
         self.seq = sealed.seq;
         self.tail = sealed.digest;
+        self.digests.push(sealed.digest);
     }
 
     /// Reads the next record.
@@ -256,6 +267,7 @@ impl Chain {
         }
         self.seq = seq;
         self.tail = Digest::of(bytes);
+        self.digests.push(self.tail);
         Ok(record)
     }
 }

@@ -1,11 +1,13 @@
 //! The log a run lives in.
 
 use backout_core::ids::{RunId, Seq};
+use backout_core::mark::MarkPlace;
 use backout_core::record::Sealed;
 
 /// An append-only log per run with a single writer.
 pub trait Journal: Send + Sync + 'static {
-    /// Appends one record behind position `expect`, durably, or not at all.
+    /// Appends one record behind position `expect`, durably, or not at all. A journal that
+    /// keeps marks has noted it there, too, before it returns.
     ///
     /// # Errors
     /// See [`AppendError`]. Each caller must face [`AppendError::Unknown`].
@@ -42,6 +44,12 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// [`ReadError`].
     fn runs(&self) -> impl Future<Output = Result<Vec<(RunId, Seq)>, ReadError>> + Send;
+
+    /// What is known of a log outside of this journal. To be read before the log: a mark is
+    /// made behind its record. Empty for a journal that keeps no marks.
+    fn marks(&self, _run: &RunId) -> Vec<MarkPlace> {
+        Vec::new()
+    }
 }
 
 /// Why nothing was appended, or why nobody knows.

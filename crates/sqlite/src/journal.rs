@@ -15,6 +15,7 @@
 //! stops for good, everyone waiting learns `Unknown`, and the process has to
 //! start over from what is there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
@@ -24,13 +25,24 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use backout_core::ids::{RunId, Seq};
+use backout_core::mark::{Mark, MarkPlace};
 use backout_core::record::Sealed;
 use backout_engine::journal::{AppendError, Journal, ReadError};
+
+use crate::look::{self, Stamp};
+use crate::mark::{Committed, MarkFolders, Marks, Trouble};
 
 /// `application_id` of our databases: "BKOT".
 const APPLICATION_ID: i64 = 0x424B_4F54;
 /// Version of the tables.
 const USER_VERSION: i64 = 1;
+/// The one table. It may be there already: another process may be making it.
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS record (
+     run TEXT NOT NULL,
+     seq INTEGER NOT NULL,
+     bytes BLOB NOT NULL,
+     PRIMARY KEY (run, seq)
+ ) STRICT, WITHOUT ROWID;";
 /// How long a writer waits for another process's commit.
 const BUSY: Duration = Duration::from_secs(30);
 /// How long others that open a new journal at the same moment are waited for.
@@ -103,8 +115,16 @@ struct Append {
 
 /// The journal of a state directory.
 pub struct SqliteJournal {
-    writer: mpsc::Sender<Append>,
+    access: Access,
     reader: Mutex<Connection>,
+    marks: MarkFolders,
+}
+
+enum Access {
+    /// The database is open, and so for others.
+    Shared(mpsc::Sender<Append>),
+    /// It is only looked at: what is read is a copy in memory, made when the files were so.
+    Look { folder: PathBuf, seen: Mutex<Stamp> },
 }
 
 impl SqliteJournal {
@@ -113,6 +133,19 @@ impl SqliteJournal {
     /// # Errors
     /// [`OpenError`].
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        Self::open_with(folder, MarkFolders::new(folder, None), Box::new(|_| {}))
+    }
+
+    /// The same, with its marks in these places. `trouble` is told once why marks cannot be
+    /// kept elsewhere; that stops nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with(
+        folder: &Path,
+        marks: MarkFolders,
+        trouble: Trouble,
+    ) -> Result<Self, OpenError> {
         let usable = |source| OpenError::Folder { path: folder.to_owned(), source };
         let is_new = !folder.exists();
         std::fs::create_dir_all(folder).map_err(usable)?;
@@ -120,7 +153,9 @@ impl SqliteJournal {
         let path = folder.join("journal.db");
         let created = !path.exists();
         let writing = connect(&path)?;
-        prepare(&writing, &path)?;
+        // A journal that was made and is empty is not made once more over what is left of it.
+        let may_be_made = created || marks.runs().is_empty();
+        prepare(&writing, &path, may_be_made)?;
         if created {
             flush_folder(folder).map_err(usable)?;
         }
@@ -129,11 +164,26 @@ impl SqliteJournal {
         }
         let reading = connect(&path)?;
         let (writer, appends) = mpsc::channel();
+        let noting = Marks::new(&marks, trouble).map_err(usable)?;
         std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(writing, &appends))
+            .spawn(move || write_all(writing, noting, &appends))
             .map_err(usable)?;
-        Ok(Self { writer, reader: Mutex::new(reading) })
+        Ok(Self { access: Access::Shared(writer), reader: Mutex::new(reading), marks })
+    }
+
+    /// The journal in a folder as it stands, for those who only look: no file is made, changed
+    /// or locked, so the folder may be on read-only media. What others append is seen by
+    /// [`Journal::changed`]; appending is refused.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn look(folder: &Path, marks: MarkFolders) -> Result<Self, OpenError> {
+        // Before the copy: what is written in between is looked at once more.
+        let seen = look::stamp(folder);
+        let reading = copy(folder)?;
+        let access = Access::Look { folder: folder.to_owned(), seen: Mutex::new(seen) };
+        Ok(Self { access, reader: Mutex::new(reading), marks })
     }
 
     /// Whether a folder holds a journal.
@@ -153,8 +203,34 @@ impl SqliteJournal {
         read(&connection).map_err(|error| ReadError(error.to_string()))
     }
 
+    fn ends(&self) -> Result<Vec<(RunId, Seq)>, ReadError> {
+        let found: Vec<(String, i64)> = self.reading(|connection| {
+            let mut query =
+                connection.prepare_cached("SELECT run, max(seq) FROM record GROUP BY run")?;
+            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })?;
+        let named = |(run, seq): (String, i64)| {
+            let run = RunId::new(run).map_err(|error| ReadError(error.to_string()))?;
+            Ok((run, Seq(u64::try_from(seq).unwrap_or(0))))
+        };
+        found.into_iter().map(named).collect()
+    }
+
     fn head(&self, run: &RunId) -> Result<Seq, ReadError> {
         self.reading(|connection| head(connection, run))
+    }
+
+    /// Copies the files anew where they were written since the last copy.
+    fn look_again(&self, folder: &Path, seen: &Mutex<Stamp>) -> Result<(), ReadError> {
+        let now = look::stamp(folder);
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen != now {
+            let copied = copy(folder).map_err(|error| ReadError(with_source(&error)))?;
+            *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = copied;
+            *seen = now;
+        }
+        Ok(())
     }
 }
 
@@ -163,7 +239,10 @@ impl Journal for SqliteJournal {
         let (answer, answered) = oneshot::channel();
         let append = Append { run: run.clone(), expect, record, answer };
         let gone = || AppendError::Unknown("the journal stopped after an error".to_owned());
-        self.writer.send(append).map_err(|_| gone())?;
+        let Access::Shared(writer) = &self.access else {
+            return Err(AppendError::Refused("the journal is only looked at".to_owned()));
+        };
+        writer.send(append).map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 
@@ -178,6 +257,13 @@ impl Journal for SqliteJournal {
     }
 
     async fn changed(&self, run: &RunId, after: Seq) -> Result<(), ReadError> {
+        if let Access::Look { folder, seen } = &self.access {
+            while self.head(run)? <= after {
+                tokio::time::sleep(LOOK).await;
+                self.look_again(folder, seen)?;
+            }
+            return Ok(());
+        }
         // `data_version` moves when another connection has committed, be it in
         // this process or in another one; the head is only read when it did.
         let version = |connection: &Connection| {
@@ -197,17 +283,11 @@ impl Journal for SqliteJournal {
     }
 
     async fn runs(&self) -> Result<Vec<(RunId, Seq)>, ReadError> {
-        let found: Vec<(String, i64)> = self.reading(|connection| {
-            let mut query =
-                connection.prepare_cached("SELECT run, max(seq) FROM record GROUP BY run")?;
-            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            rows.collect()
-        })?;
-        let named = |(run, seq): (String, i64)| {
-            let run = RunId::new(run).map_err(|error| ReadError(error.to_string()))?;
-            Ok((run, Seq(u64::try_from(seq).unwrap_or(0))))
-        };
-        found.into_iter().map(named).collect()
+        self.ends()
+    }
+
+    fn marks(&self, run: &RunId) -> Vec<MarkPlace> {
+        self.marks.read(run)
     }
 }
 
@@ -251,6 +331,46 @@ fn connect(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// The journal in memory, if it is one.
+fn copy(folder: &Path) -> Result<Connection, OpenError> {
+    let connection = look::copy(folder)?;
+    let path = folder.join("journal.db");
+    let failed = |source| OpenError::Sqlite { path: path.clone(), source };
+    let number = |pragma: &str| {
+        connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failed)
+    };
+    match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, USER_VERSION) => {}
+        // Nothing was ever written to it: whoever makes it may be at it, or was killed.
+        (0, 0) if is_blank(&connection).map_err(failed)? => {
+            connection.execute_batch(TABLE).map_err(failed)?;
+        }
+        found => return Err(foreign(&path, found)),
+    }
+    Ok(connection)
+}
+
+fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM main.sqlite_master", [], |row| row.get(0))
+}
+
+fn foreign(path: &Path, found: (i64, i64)) -> OpenError {
+    let why = match found {
+        (APPLICATION_ID, newer) => {
+            format!("it has version {newer}, this program writes version {USER_VERSION}")
+        }
+        _ => "it belongs to another program".to_owned(),
+    };
+    OpenError::Foreign { path: path.to_owned(), why }
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
 fn opening(path: &Path, source: rusqlite::Error) -> OpenError {
     match is_full(&source) {
         true => OpenError::Full { path: path.to_owned() },
@@ -266,12 +386,11 @@ fn is_full(error: &rusqlite::Error) -> bool {
     })
 }
 
-fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+fn prepare(connection: &Connection, path: &Path, may_be_made: bool) -> Result<(), OpenError> {
     let failed = |source| opening(path, source);
     let number = |pragma: &str| {
         connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failed)
     };
-    let foreign = |why: String| OpenError::Foreign { path: path.to_owned(), why };
     let read = || Ok::<_, OpenError>((number("application_id")?, number("user_version")?));
     let found = match read()? {
         known @ ((0, 0) | (APPLICATION_ID, USER_VERSION)) => known,
@@ -286,25 +405,43 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     };
     match found {
         (APPLICATION_ID, USER_VERSION) => Ok(()),
-        (APPLICATION_ID, newer) => Err(foreign(format!(
-            "it has version {newer}, this program writes version {USER_VERSION}"
-        ))),
+        (0, 0) if !may_be_made => Err(OpenError::Foreign {
+            path: path.to_owned(),
+            why: "it is empty, and there are marks of what stood in it".to_owned(),
+        }),
         (0, 0) => connection
             .execute_batch(&format!(
                 "BEGIN IMMEDIATE;
-                 CREATE TABLE IF NOT EXISTS record (
-                     run TEXT NOT NULL,
-                     seq INTEGER NOT NULL,
-                     bytes BLOB NOT NULL,
-                     PRIMARY KEY (run, seq)
-                 ) STRICT, WITHOUT ROWID;
+                 {TABLE}
                  PRAGMA application_id = {APPLICATION_ID};
                  PRAGMA user_version = {USER_VERSION};
                  COMMIT;"
             ))
             .map_err(failed),
-        _ => Err(foreign("it belongs to another program".to_owned())),
+        found => Err(foreign(path, found)),
     }
+}
+
+/// A new database with these records, whole in one file.
+pub(crate) fn make(path: &Path, runs: &BTreeMap<RunId, Vec<Vec<u8>>>) -> Result<(), OpenError> {
+    let failed = |source| opening(path, source);
+    let mut connection = connect(path)?;
+    prepare(&connection, path, true)?;
+    let transaction = connection.transaction().map_err(failed)?;
+    for (run, records) in runs {
+        for (seq, bytes) in (1_i64..).zip(records) {
+            transaction
+                .execute(
+                    "INSERT INTO record (run, seq, bytes) VALUES (?1, ?2, ?3)",
+                    params![run.as_str(), seq, bytes],
+                )
+                .map_err(failed)?;
+        }
+    }
+    transaction.commit().map_err(failed)?;
+    // Nothing of it may stand in a log beside it: it is renamed.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
+    connection.close().map_err(|(_, source)| failed(source))
 }
 
 fn to_i64(seq: Seq) -> i64 {
@@ -320,7 +457,7 @@ fn head(connection: &Connection, run: &RunId) -> rusqlite::Result<Seq> {
 }
 
 /// The writer: until every sender is gone, or a commit fails.
-fn write_all(mut connection: Connection, appends: &mpsc::Receiver<Append>) {
+fn write_all(mut connection: Connection, mut marks: Marks, appends: &mpsc::Receiver<Append>) {
     while let Ok(first) = appends.recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH {
@@ -329,7 +466,7 @@ fn write_all(mut connection: Connection, appends: &mpsc::Receiver<Append>) {
                 Err(_) => break,
             }
         }
-        match write_batch(&mut connection, &batch) {
+        match write_batch(&mut connection, &mut marks, &batch) {
             Ok(answers) => {
                 for (append, answer) in batch.into_iter().zip(answers) {
                     let _ = append.answer.send(answer);
@@ -357,6 +494,7 @@ enum Failed {
 
 fn write_batch(
     connection: &mut Connection,
+    marks: &mut Marks,
     batch: &[Append],
 ) -> Result<Vec<Result<(), AppendError>>, Failed> {
     let before = |error: rusqlite::Error| Failed::NothingWritten(explain(&error));
@@ -378,6 +516,17 @@ fn write_batch(
         answers.push(Ok(()));
     }
     transaction.commit().map_err(|error| Failed::Unknown(explain(&error)))?;
+    let written = batch.iter().zip(&answers).filter(|(_, answer)| answer.is_ok());
+    let committed: Vec<Committed> = written
+        .map(|(Append { run, record, .. }, _)| Committed {
+            run: run.clone(),
+            mark: Mark { seq: record.seq, digest: record.digest },
+            flushes: !record.is_covered_by_ledger,
+        })
+        .collect();
+    // Without its mark a record could be lost in silence: nothing may follow from it.
+    let unmarked = |error| Failed::Unknown(format!("it was, and its mark was not: {error}"));
+    marks.note(&committed).map_err(unmarked)?;
     Ok(answers)
 }
 

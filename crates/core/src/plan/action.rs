@@ -82,6 +82,12 @@ impl Action {
     pub fn is_reported(&self) -> bool {
         matches!(self, Self::Manual(_) | Self::External(_))
     }
+
+    /// Whether an executor carries it out, and notes in its ledger that it does.
+    #[must_use]
+    pub fn is_dispatched(&self) -> bool {
+        !self.is_reported() && !matches!(self, Self::Wait(_))
+    }
 }
 
 /// A command. Give `argv`, or `shell` where a shell is really wanted.
