@@ -5,25 +5,32 @@ use std::sync::Arc;
 
 use backout_core::authority::{self, Person, Unidentified};
 use backout_core::ids::{RunId, RunUid};
+use backout_core::mark::MarkPlace;
 use backout_core::people::{Account, PersonId};
 use backout_core::plan::Plan;
 use backout_core::policy::Policy;
 use backout_core::record::Actor;
-use backout_engine::RunLog;
 use backout_engine::clock::Clock;
+use backout_engine::{Journal, RunLog};
 use backout_exec::clock::SystemClock;
 use backout_exec::ledger::Ledger;
 use backout_identity::AccountName;
-use backout_sqlite::{Holder, Lease, SqliteJournal, TakeOver};
+use backout_sqlite::{Holder, Lease, MarkFolders, SqliteJournal, TakeOver, salvage};
 
 use crate::failure::Failure;
-use crate::policy::{read_policy, read_policy_tonight};
+use crate::policy::{marks_folder, read_policy, read_policy_tonight};
+use crate::run_ref;
+use crate::suspect;
 use crate::view::holders;
 
 /// What every command needs.
 #[derive(Clone)]
 pub(crate) struct App {
     state: PathBuf,
+    /// Whether the state folder is only looked at.
+    looks: bool,
+    /// Where the marks of its logs are kept too, if anywhere.
+    marks: Option<PathBuf>,
     pub(crate) clock: SystemClock,
 }
 
@@ -35,7 +42,13 @@ impl App {
             None => default_state()?,
         };
         let state = std::path::absolute(&state)?;
-        Ok(Self { state, clock: SystemClock })
+        Ok(Self { state, looks: false, marks: marks_folder(), clock: SystemClock })
+    }
+
+    /// The same for a command that only looks: nothing in the state folder is made, changed
+    /// or locked.
+    pub(crate) fn looking(self) -> Self {
+        Self { looks: true, ..self }
     }
 
     pub(crate) fn state_folder(&self) -> &Path {
@@ -52,17 +65,55 @@ impl App {
             use std::os::unix::fs::PermissionsExt;
             std::fs::set_permissions(&self.state, std::fs::Permissions::from_mode(0o700))?;
         }
-        Ok(Arc::new(SqliteJournal::open(&self.state)?))
+        self.keep_what_opening_would_end()?;
+        let place = self.marks.as_ref().map(|place| place.display().to_string());
+        let trouble = move |why: &str| {
+            let place = place.as_deref().unwrap_or_default();
+            anstream::eprintln!(
+                "warning: marks cannot be kept in {place}: {why}; what this machine loses is noticed by what it keeps itself alone"
+            );
+        };
+        Ok(Arc::new(SqliteJournal::open_with(&self.state, self.mark_folders(), Box::new(trouble))?))
     }
 
-    /// The journal, for commands that only look.
+    /// Opening a journal ends its write-ahead log. Where that is damaged, what stands behind the
+    /// damage would be gone: so it is copied first.
+    fn keep_what_opening_would_end(&self) -> Result<(), Failure> {
+        if salvage::has_damaged_log(&self.state)?
+            && let Some(aside) = salvage::keep_aside(&self.state)?
+        {
+            anstream::eprintln!(
+                "warning: the journal is damaged, and may have lost records; it is kept as it was: {}",
+                aside.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// The journal, for commands that begin nothing.
     pub(crate) fn existing_journal(&self) -> Result<Arc<SqliteJournal>, Failure> {
         if !SqliteJournal::exists(&self.state)? {
+            if let Some(lost) = run_ref::noted_runs(self)?.first() {
+                return Err(suspect::lost(self, lost));
+            }
             let message = format!("there are no runs in {}", self.state.display());
             return Err(Failure::usage(message)
                 .hint("`--state DIR` or BACKOUT_STATE names another folder; `backout invoke PLAN` starts a run"));
         }
-        self.journal()
+        match self.looks {
+            true => Ok(Arc::new(SqliteJournal::look(&self.state, self.mark_folders())?)),
+            false => self.journal(),
+        }
+    }
+
+    /// Where the marks of this folder's logs are kept.
+    pub(crate) fn mark_folders(&self) -> MarkFolders {
+        MarkFolders::new(&self.state, self.marks.as_deref())
+    }
+
+    /// The folder elsewhere that marks are kept in, too, as the first record of a run names it.
+    pub(crate) fn marks_elsewhere(&self) -> Option<String> {
+        self.marks.as_ref().map(|place| place.display().to_string())
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -104,8 +155,40 @@ impl App {
         })
     }
 
+    /// The log of a run. For a command that writes it is compared with its marks first: on a log
+    /// that has lost its end nothing is written.
     pub(crate) async fn open(&self, run: &RunId) -> Result<RunLog<SqliteJournal>, Failure> {
-        Ok(RunLog::open(self.existing_journal()?, run).await?)
+        let mut log = self.read(run).await?;
+        if !self.looks {
+            let places = log.journal().marks(run);
+            // A record is in the log before its mark is made.
+            log.refresh().await?;
+            let judged = log.judge(&places, &[]);
+            if judged.is_suspect() {
+                return Err(suspect::failure(self, run, &judged.suspicions));
+            }
+            suspect::warn(run, &judged.not_compared);
+        }
+        Ok(log)
+    }
+
+    /// What is known of a log outside of the journal, here and where its run began to note it.
+    pub(crate) async fn places(&self, run: &RunId) -> Vec<MarkPlace> {
+        // Read for this alone: where it cannot be, the places that are configured count.
+        match self.clone().looking().read(run).await {
+            Ok(log) => log.journal().marks(run),
+            Err(_) => self.mark_folders().read(run),
+        }
+    }
+
+    /// The log of a run as it is, whatever it is.
+    pub(crate) async fn read(&self, run: &RunId) -> Result<RunLog<SqliteJournal>, Failure> {
+        let log = RunLog::open(self.existing_journal()?, run).await?;
+        let began_with = &log.state().planned().marks_elsewhere;
+        let (None, Some(place)) = (&self.marks, began_with) else { return Ok(log) };
+        // What it began with holds where this machine names no place any more.
+        let app = Self { marks: Some(PathBuf::from(place)), ..self.clone() };
+        Ok(RunLog::open(app.existing_journal()?, run).await?)
     }
 
     /// What the organisation asks for on this machine, before a run begins.

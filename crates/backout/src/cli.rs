@@ -140,6 +140,12 @@ pub(crate) enum Command {
     /// Go on with a run: after a hold, a detach, or any crash. RUN may be left out where
     /// only one is open.
     Resume(ResumeArgs),
+    /// Rebuild the log of a run that is damaged, cut off or gone, from what is proven.
+    ///
+    /// Keeps every record that follows from the ones before it, and enters each attempt that
+    /// the ledger proves; what does not fit is in doubt. The damaged journal is kept, by
+    /// another name. The run is held then, and `resume` goes on with it.
+    Recover(RunActArgs),
     /// Show where a run stands and what it waits for; without RUN, every open run.
     Status(StatusArgs),
     /// Show everything that happened in a run, in order.

@@ -12,11 +12,13 @@ mod invoke;
 mod look;
 mod people;
 mod plans;
+mod recover;
 mod reference;
 mod render;
 mod results;
 mod submit;
 mod take_over;
+mod verify;
 mod watch;
 
 use crate::app::App;
@@ -35,19 +37,21 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build()?;
     let app = || App::new(cli.state.clone());
+    let looking = || app().map(App::looking);
     let done = runtime.block_on(async {
         match cli.command {
             Command::New(args) => plans::new(&args),
             Command::Import(args) => import::import(&app, &args).await,
-            Command::Render(args) => render::render(&app()?, &args).await,
+            Command::Render(args) => render::render(&looking()?, &args).await,
             Command::Schema => plans::schema(),
             Command::Check(args) => plans::check(&args),
             Command::Explain(args) => plans::explain(&args.code),
-            Command::Forecast(args) => forecast::forecast(&app()?, &args).await,
-            Command::History(args) => forecast::show_history(&app()?, args.json).await,
-            Command::Calibrate(args) => calibrate::calibrate(&app()?, &args).await,
+            Command::Forecast(args) => forecast::forecast(&looking()?, &args).await,
+            Command::History(args) => forecast::show_history(&looking()?, args.json).await,
+            Command::Calibrate(args) => calibrate::calibrate(&looking()?, &args).await,
             Command::Baseline(args) => baseline::baseline(&app()?, &args).await,
             Command::Deploy(args) => deploy::deploy(&app()?, args).await,
+            Command::Decide(args) if args.explain => decide::decide(&looking()?, &args).await,
             Command::Decide(args) => decide::decide(&app()?, &args).await,
             Command::Stage(StageCommand::Done(args)) => people::ack(&app()?, &args).await,
             Command::Stage(StageCommand::Failed(args)) => people::fail(&app()?, &args).await,
@@ -56,11 +60,12 @@ pub(crate) fn dispatch(cli: Cli) -> Done {
             Command::Watch(args) => watch::watch(&app()?, &args).await,
             Command::Invoke(args) => invoke::invoke(&app()?, args).await,
             Command::Resume(args) => invoke::resume(&app()?, args).await,
-            Command::Status(args) => look::status(&app()?, &args).await,
-            Command::Log(args) => look::log(&app()?, &args).await,
-            Command::Runs(args) => look::runs(&app()?, &args).await,
-            Command::Tail(args) => look::tail(&app()?, &args).await,
-            Command::Verify(args) => look::verify(&app()?, &args).await,
+            Command::Recover(args) => recover::recover(&app()?, &args).await,
+            Command::Status(args) => look::status(&looking()?, &args).await,
+            Command::Log(args) => look::log(&looking()?, &args).await,
+            Command::Runs(args) => look::runs(&looking()?, &args).await,
+            Command::Tail(args) => look::tail(&looking()?, &args).await,
+            Command::Verify(args) => verify::verify(&looking()?, &args).await,
             Command::Ack(args) => people::ack(&app()?, &args).await,
             Command::Fail(args) => people::fail(&app()?, &args).await,
             Command::Stop(args) => people::stop(&app()?, &args).await,

@@ -65,6 +65,7 @@ enum Label {
     Error,
     Question,
     Note,
+    Warning,
 }
 
 impl Failure {
@@ -116,8 +117,14 @@ impl Failure {
         self
     }
 
+    /// Prints it as a warning; the command goes on.
+    pub(crate) fn warn(self) {
+        let _ = Self { label: Label::Warning, ..self }.print();
+    }
+
     pub(crate) fn print(self) -> ExitCode {
         let (label, colour) = match self.label {
+            Label::Warning => ("warning", AnsiColor::Yellow),
             Label::Error => ("error", AnsiColor::Red),
             Label::Question => ("question", AnsiColor::Yellow),
             Label::Note => ("note", AnsiColor::Green),
@@ -145,10 +152,18 @@ macro_rules! from_library {
 from_library!(
     std::io::Error,
     serde_json::Error,
-    backout_engine::ReadError,
     backout_core::record::BrokenChain,
     backout_core::state::Illegal,
 );
+
+/// What leads out where a journal cannot be read.
+const REBUILD: &str = "nothing was changed; `backout recover RUN --reason \"…\"` rebuilds the log of a run from what is proven, or put the journal back from a copy";
+
+impl From<backout_engine::ReadError> for Failure {
+    fn from(error: backout_engine::ReadError) -> Self {
+        Self::of(&error).hint(REBUILD)
+    }
+}
 
 impl From<backout_sqlite::OpenError> for Failure {
     fn from(error: backout_sqlite::OpenError) -> Self {
@@ -160,9 +175,8 @@ impl From<backout_sqlite::OpenError> for Failure {
             backout_sqlite::OpenError::Folder { .. } => {
                 failure.hint("`--state DIR` or BACKOUT_STATE names another folder")
             }
-            backout_sqlite::OpenError::Sqlite { .. } => failure.hint(
-                "nothing was changed; put the journal back from a copy, or begin in another folder: `--state DIR`",
-            ),
+            backout_sqlite::OpenError::Sqlite { .. }
+            | backout_sqlite::OpenError::Foreign { .. } => failure.hint(REBUILD),
             backout_sqlite::OpenError::Full { .. } => {
                 failure.hint("nothing was lost; make room and do it again")
             }
@@ -178,9 +192,9 @@ impl From<backout_engine::log::OpenError> for Failure {
         match error {
             OpenError::NoRun(_) => failure.hint("`backout runs` lists them"),
             OpenError::Broken(_) | OpenError::Illegal { .. } => failure.hint(
-                "the log was damaged or changed; nothing more is done on it. `backout verify RUN` says where",
+                "the log was damaged or changed; nothing more is done on it. `backout verify RUN` says where, `backout recover RUN --reason \"…\"` rebuilds it from what is proven",
             ),
-            OpenError::Read(_) => failure,
+            OpenError::Read(_) => failure.hint(REBUILD),
         }
     }
 }
@@ -223,9 +237,7 @@ impl From<backout_engine::Stopped> for Failure {
             backout_engine::Stopped::Open(error) => error.into(),
             fenced @ backout_engine::Stopped::Fenced(_) => Self::refused(fenced.to_string())
                 .hint("nothing more was started from here; `backout status RUN` shows the run"),
-            suspect @ backout_engine::Stopped::Suspect(_) => Self::refused(suspect.to_string())
-                .hint("nothing was started: what the log forgot could run a second time")
-                .hint("put the whole journal back, then `backout resume RUN`; or begin anew: `backout invoke PLAN --again`"),
+            suspect @ backout_engine::Stopped::Suspect(_) => Self::refused(suspect.to_string()),
             unreadable @ backout_engine::Stopped::Hands(_) => Self::of(&unreadable).hint(
                 "nothing was decided about the step; free the disk or mend the folder, then `backout resume RUN`",
             ),

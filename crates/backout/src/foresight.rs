@@ -138,7 +138,7 @@ pub(crate) async fn history_of_state(app: &App) -> Result<History, Failure> {
     if !SqliteJournal::exists(app.state_folder())? {
         return Ok(history);
     }
-    let journal = app.journal()?;
+    let journal = app.clone().looking().existing_journal()?;
     for (run, _) in journal.runs().await? {
         if run.is_baselines() {
             continue;

@@ -9,6 +9,7 @@ mod foresight;
 mod output;
 mod policy;
 mod run_ref;
+mod suspect;
 mod view;
 
 use std::process::ExitCode;

@@ -47,6 +47,18 @@ pub(crate) fn read_policy_tonight() -> (Policy, Vec<Failure>) {
     (policy, wrong)
 }
 
+/// The folder in which marks of logs are kept too: BACKOUT_MARKS, else what the user's file says,
+/// else the system's. A file that cannot be read names none; that is said where its policy is
+/// read.
+pub(crate) fn marks_folder() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name);
+    let set = variable("BACKOUT_MARKS").filter(|place| !place.is_empty()).map(PathBuf::from);
+    let user = || user_path(&variable).and_then(|path| read_user(&path).ok()?.log.marks);
+    let system = || read_system(&system_path(), 0).ok()?.log.marks;
+    let place = set.or_else(user).or_else(system)?;
+    std::path::absolute(&place).ok()
+}
+
 fn read_both(system: &Path, owner: u32, user: Option<&Path>) -> Result<Policy, Failure> {
     let system = read_system_policy(system, owner)?;
     let user = user.map_or_else(|| Ok(Policy::default()), read_user_policy)?;
@@ -71,7 +83,7 @@ fn user_path(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 }
 
 /// The system's policy, from a file that, like its folder, only `owner` can write.
-fn read_system_policy(path: &Path, owner: u32) -> Result<Policy, Failure> {
+fn read_system(path: &Path, owner: u32) -> Result<Written, Failure> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(unusable(path, "it names no file"));
     };
@@ -79,27 +91,35 @@ fn read_system_policy(path: &Path, owner: u32) -> Result<Policy, Failure> {
     let opened = openat(rustix::fs::CWD, folder, flags | OFlags::DIRECTORY, Mode::empty());
     let folder_file = match opened {
         Ok(folder_file) => folder_file,
-        Err(Errno::NOENT) => return Ok(Policy::default()),
+        Err(Errno::NOENT) => return Ok(Written::default()),
         Err(errno) => return Err(not_opened(folder, errno)),
     };
     check_owner(folder, &folder_file, owner, "755")?;
     // A pipe in its place must not block.
     let file = match openat(&folder_file, name, flags | OFlags::NONBLOCK, Mode::empty()) {
         Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(Policy::default()),
+        Err(Errno::NOENT) => return Ok(Written::default()),
         Err(errno) => return Err(not_opened(path, errno)),
     };
     check_owner(path, &file, owner, "644")?;
-    parse_policy(path, &read_all(path, File::from(file))?)
+    parse(path, &read_all(path, File::from(file))?)
+}
+
+fn read_user(path: &Path) -> Result<Written, Failure> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    match openat(rustix::fs::CWD, path, flags, Mode::empty()) {
+        Ok(file) => parse(path, &read_all(path, File::from(file))?),
+        Err(Errno::NOENT) => Ok(Written::default()),
+        Err(errno) => Err(not_opened(path, errno)),
+    }
+}
+
+fn read_system_policy(path: &Path, owner: u32) -> Result<Policy, Failure> {
+    read_system(path, owner).map(policy_of)
 }
 
 fn read_user_policy(path: &Path) -> Result<Policy, Failure> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    match openat(rustix::fs::CWD, path, flags, Mode::empty()) {
-        Ok(file) => parse_policy(path, &read_all(path, File::from(file))?),
-        Err(Errno::NOENT) => Ok(Policy::default()),
-        Err(errno) => Err(not_opened(path, errno)),
-    }
+    read_user(path).map(policy_of)
 }
 
 fn not_opened(path: &Path, errno: Errno) -> Failure {
@@ -159,6 +179,14 @@ struct Written {
     limits: Limits,
     #[serde(default)]
     runs: Runs,
+    #[serde(default)]
+    log: Log,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Log {
+    marks: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -190,7 +218,7 @@ impl TryFrom<i64> for People {
     }
 }
 
-fn parse_policy(path: &Path, text: &str) -> Result<Policy, Failure> {
+fn parse(path: &Path, text: &str) -> Result<Written, Failure> {
     let written: Written = toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let (line, column) = place(text, at);
@@ -198,13 +226,21 @@ fn parse_policy(path: &Path, text: &str) -> Result<Policy, Failure> {
         Failure::usage(format!("{}:{line}:{column}: {message}", path.display()))
             .hint("docs/policy.md lists every setting")
     })?;
-    Ok(Policy {
+    if written.log.marks.as_ref().is_some_and(|place| place.is_relative()) {
+        let message = format!("{}: `marks` in [log] has to begin with `/`", path.display());
+        return Err(Failure::usage(message));
+    }
+    Ok(written)
+}
+
+fn policy_of(written: Written) -> Policy {
+    Policy {
         quorum: written.quorum.into_iter().map(|(act, people)| (act, people.0)).collect(),
         fix_at_most: written.limits.fix_for,
         max_parallel: written.limits.max_parallel.map(|most| most.0),
         second_run: written.runs.second.unwrap_or(true),
         plan_errors: written.runs.plan_errors.unwrap_or(true),
-    })
+    }
 }
 
 /// Line and column, from 1, of a byte; columns are characters.
@@ -244,7 +280,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<Policy, Failure> {
-        parse_policy(Path::new("p.toml"), text)
+        super::parse(Path::new("p.toml"), text).map(policy_of)
     }
 
     #[test]
@@ -327,6 +363,15 @@ mod tests {
             assert_eq!(place(xdg, Some("/home/lena")), below_home);
         }
         assert_eq!(place(None, None), None);
+    }
+
+    #[test]
+    fn the_place_for_marks_is_absolute() {
+        let path = Path::new("p.toml");
+        let place = |text| super::parse(path, text).map(|written| written.log.marks);
+        assert_eq!(place("[log]\nmarks = \"/mnt/x\"\n").expect("a place"), Some("/mnt/x".into()));
+        assert_eq!(place("[log]\n").expect("none"), None);
+        assert!(place("[log]\nmarks = \"x\"\n").is_err());
     }
 
     /// For the next test: says which file a process with its environment would read.

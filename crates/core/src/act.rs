@@ -126,6 +126,8 @@ pub enum Act {
     Resume,
     /// Take a run over from a coordinator that holds its lease.
     TakeOver,
+    /// Rebuild a log that has lost its end.
+    Recover,
     /// Move to another option.
     SwitchOption {
         /// The option.
@@ -159,6 +161,7 @@ impl Act {
             | Self::Hold
             | Self::Resume
             | Self::TakeOver
+            | Self::Recover
             | Self::SwitchOption { .. }
             | Self::Abandon => None,
         }
@@ -188,7 +191,7 @@ impl Act {
             Self::Replace { .. } => Permission::Replace,
             Self::Resolve { .. } | Self::Attest { .. } => Permission::Resolve,
             Self::Assign { .. } => Permission::Assign,
-            Self::Hold | Self::Resume | Self::TakeOver => Permission::Hold,
+            Self::Hold | Self::Resume | Self::TakeOver | Self::Recover => Permission::Hold,
             Self::SwitchOption { .. } => Permission::SwitchOption,
             Self::Abandon => Permission::Abandon,
         })
@@ -226,6 +229,7 @@ impl Act {
             Self::Hold => "hold the run".to_owned(),
             Self::Resume => "resume the run".to_owned(),
             Self::TakeOver => "take the run over".to_owned(),
+            Self::Recover => "rebuild the log of the run".to_owned(),
             Self::SwitchOption { option } => format!("switch to option {option}"),
             Self::Abandon => "abandon the run".to_owned(),
         }

@@ -56,6 +56,8 @@ impl RunState {
             }
         };
         let of_this_run = |id: &AttemptId| id.run == self.run && id.uid == self.planned.uid;
-        noted.iter().filter(move |id| of_this_run(id) && !is_known(id))
+        // Steps that start together have one record for their intents.
+        let is_set_aside = |id: &AttemptId| self.set_aside.contains(&(id.step.clone(), id.intent));
+        noted.iter().filter(move |id| of_this_run(id) && !is_known(id) && !is_set_aside(id))
     }
 }

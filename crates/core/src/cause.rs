@@ -138,6 +138,8 @@ pub enum HoldCause {
     Terminal,
     /// The run was carried out by hand, and only its log follows.
     ByHand,
+    /// Its log had lost its end: what was said in the lost part has to be said again.
+    Recovered,
 }
 
 /// What went wrong with a step.

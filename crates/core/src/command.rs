@@ -8,9 +8,10 @@ use crate::act::{Act, Answer};
 use crate::choice::Verb;
 use crate::duration::Span;
 use crate::evidence::{Attachment, Attested, Evidence};
-use crate::ids::{Digest, OptionId, StepId, TriggerId};
+use crate::ids::{Digest, OptionId, Seq, StepId, TriggerId};
 use crate::people::PersonId;
 use crate::plan::{Severity, Step};
+use crate::rebuild::ProvenAttempt;
 use crate::watch::Reading;
 
 /// A command to a run, with everything that comes with it.
@@ -140,6 +141,15 @@ pub enum Command {
     },
     /// Give the run up.
     Abandon,
+    /// Rebuild a log that has lost its end.
+    Recover {
+        /// The attempts that the ledger proves.
+        found: Vec<ProvenAttempt>,
+        /// The highest record that is known to have been committed, if any is.
+        known: Option<Seq>,
+        /// Whether something known elsewhere contradicts the log, or it cannot be read.
+        contradicted: bool,
+    },
     /// Decide how a release goes on.
     Decide {
         /// What.
@@ -274,6 +284,7 @@ impl Command {
             Self::TakeOver { .. } => Act::TakeOver,
             Self::SwitchOption { option } => Act::SwitchOption { option: option.clone() },
             Self::Abandon => Act::Abandon,
+            Self::Recover { .. } => Act::Recover,
             Self::Decide { verb, option, fix_for, .. } => {
                 Act::Decide { verb: *verb, option: option.clone(), lasting: *fix_for }
             }

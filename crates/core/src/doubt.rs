@@ -99,7 +99,10 @@ pub fn ripe_at(step: &Step, known: &StepState) -> Option<Timestamp> {
     let later = |from: Timestamp, span: Span| from.checked_add(span.signed()).ok();
     match known.doubt? {
         // Something of it may be alive, whatever the time.
-        DoubtCause::LedgerLost | DoubtCause::LedgerForeign | DoubtCause::Unended => None,
+        DoubtCause::LedgerLost
+        | DoubtCause::LedgerForeign
+        | DoubtCause::Unended
+        | DoubtCause::EarlierRun => None,
         DoubtCause::CoordinatorLost | DoubtCause::SupervisorLost | DoubtCause::Deadline
             if step.is_local() =>
         {
@@ -150,6 +153,8 @@ pub fn next(
     recoveries: u32,
 ) -> Next {
     match effect {
+        // What a run did that nobody can read up on is never done again without a person.
+        _ if cause == DoubtCause::EarlierRun => Next::Ask,
         Effect::Read | Effect::Idempotent | Effect::Keyed => match cause {
             DoubtCause::Deadline | DoubtCause::NoAnswer => Next::Fail,
             // What is noted nowhere, or cannot be ended, may still be running. To be repeatable
@@ -200,6 +205,7 @@ mod tests {
             DoubtCause::Deadline,
             DoubtCause::Unended,
             DoubtCause::NoAnswer,
+            DoubtCause::EarlierRun,
         ];
         let looks = [Looked::Cannot, Looked::NotYet, Looked::Early, Looked::Late];
         for effect in Effect::ALL {
@@ -209,7 +215,7 @@ mod tests {
                         for recoveries in 0..=MOST_RECOVERIES + 1 {
                             let got = next(effect, cause, looked, ripe, recoveries);
                             let want = match (effect, cause) {
-                                (Effect::Opaque, _) => Next::Ask,
+                                (Effect::Opaque, _) | (_, DoubtCause::EarlierRun) => Next::Ask,
                                 (Effect::Verifiable, _) => match (looked, ripe) {
                                     (Looked::NotYet, _) | (Looked::Early, true) => Next::Probe,
                                     (Looked::Early, false) => Next::AskAndLook,

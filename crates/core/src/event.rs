@@ -26,6 +26,7 @@ use crate::parallel::Places;
 use crate::people::PersonId;
 use crate::plan::{Effect, Plan, Severity, Step};
 use crate::policy::Policy;
+use crate::rebuild::{AttemptEnd, UnplacedAttempt};
 use crate::watch::{Meaning, Reading, State, Verdict};
 
 /// Something that happened.
@@ -431,6 +432,51 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The log had lost its end, and was rebuilt from what the ledger proves.
+    LogRecovered {
+        /// The last record that was left of it.
+        after: Seq,
+        /// The highest record that is known to have been committed, if any is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        known: Option<Seq>,
+        /// The highest term that the ledger knows.
+        epoch: Epoch,
+        /// Attempts at steps that this log does not have.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unplaced: Vec<UnplacedAttempt>,
+        /// Why.
+        reason: String,
+    },
+    /// An attempt that the ledger proves and that the log had lost.
+    StepRecovered {
+        /// The step.
+        step: StepId,
+        /// Which attempt.
+        attempt: u32,
+        /// Its key.
+        key: String,
+        /// Digest of its action.
+        action: Digest,
+        /// Digest of the lost record of its intent.
+        intent: Digest,
+        /// Whether it is an attempt at the step as this log knows it; else its outcome is unknown.
+        fits: bool,
+    },
+    /// An earlier run of the change, whose log cannot be relied on, carried this step out, or
+    /// may have.
+    StepInherited {
+        /// The step.
+        step: StepId,
+        /// That run.
+        run: RunId,
+        /// The last attempt that is known of.
+        attempt: u32,
+        /// Its key, where its action is that of this step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+        /// How it ended, as far as that is known.
+        end: AttemptEnd,
+    },
     /// A person asked for something that takes more than one person.
     CommandProposed {
         /// What they asked for.
@@ -521,6 +567,15 @@ pub struct RunPlanned {
     /// An earlier run in which the plan backed out of this very release by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<RunId>,
+    /// The name of the plan file in the folder; `None` in runs of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Whether its records are noted outside the journal, too ([`crate::mark`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_marks: bool,
+    /// The folder beside the state folder in which they are noted too, if one was configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marks_elsewhere: Option<String>,
 }
 
 /// Where a run begins.
@@ -632,6 +687,8 @@ impl Event {
             | Self::StepRetried { step, .. }
             | Self::StepSkipped { step, .. }
             | Self::StepAttested { step, .. }
+            | Self::StepRecovered { step, .. }
+            | Self::StepInherited { step, .. }
             | Self::StepAssigned { step, .. } => Some(step),
             Self::StageApproved { stage, .. } | Self::StageBaked { stage, .. } => Some(stage),
             Self::StepAdded { step, .. } | Self::StepReplaced { step, .. } => Some(&step.id),
@@ -657,6 +714,7 @@ impl Event {
             | Self::DecisionMade { .. }
             | Self::BackoutStarted { .. }
             | Self::DefectLogged { .. }
+            | Self::LogRecovered { .. }
             | Self::CommandProposed { .. }
             | Self::CommandRefused { .. } => None,
         }

@@ -132,6 +132,8 @@ pub enum DoubtCause {
     Unended,
     /// It was asked for, and no answer came back.
     NoAnswer,
+    /// An earlier run, whose log cannot be relied on, carried it out, or may have.
+    EarlierRun,
 }
 
 /// Who or what ended a doubt.

@@ -21,7 +21,7 @@ use jiff::Timestamp;
 
 use crate::act::Act;
 use crate::authority::{Authority, Person, agreed_before, check_authority};
-use crate::cause::{Concern, Denial};
+use crate::cause::{Concern, Denial, HoldCause};
 use crate::choice::ForecastSummary;
 use crate::command::{Command, NeedsReason, Request};
 use crate::duration::Span;
@@ -133,8 +133,16 @@ fn draft(
         Command::AgreeToStart => Draft::from(vec![Event::StartAgreed { agreed: Vec::new() }]),
         Command::Hold if state.held.is_some() => return Err(Refusal::HeldAlready),
         Command::Hold => {
-            let cause = crate::cause::HoldCause::Person;
+            let cause = HoldCause::Person;
             Draft::from(vec![Event::RunHeld { cause, reason: optional() }])
+        }
+        Command::Recover { contradicted: false, .. } => return Err(Refusal::NothingLost),
+        Command::Recover { found, known, .. } => {
+            let mut events = crate::rebuild::recovered(state, found, *known, reason);
+            if state.held.is_none() {
+                events.push(Event::RunHeld { cause: HoldCause::Recovered, reason: None });
+            }
+            Draft::from(events)
         }
         Command::Resume => Draft::from(vec![Event::RunResumed { reason: optional() }]),
         Command::TakeOver { coordinator, silent_for } => {

@@ -42,6 +42,7 @@ pub mod plan;
 pub mod policy;
 pub mod proof;
 pub mod question;
+pub mod rebuild;
 pub mod record;
 pub mod refusal;
 pub mod release;

@@ -97,6 +97,8 @@ pub enum Refusal {
     },
     /// The run is held already.
     HeldAlready,
+    /// The log holds all that is known of it: there is nothing to rebuild.
+    NothingLost,
     /// The stage is approved already, as it is now.
     ApprovedAlready {
         /// The stage.
@@ -183,7 +185,9 @@ impl Refusal {
                 StillAsked::Move | StillAsked::Option(_) => RefusalKind::Question,
                 StillAsked::Forward => RefusalKind::Refused,
             },
-            Self::HeldAlready | Self::ApprovedAlready { .. } => RefusalKind::AlreadySo,
+            Self::HeldAlready | Self::NothingLost | Self::ApprovedAlready { .. } => {
+                RefusalKind::AlreadySo
+            }
             Self::ReasonMissing { .. } | Self::TitleMissing | Self::FixForNoTime => {
                 RefusalKind::Usage
             }
@@ -330,7 +334,7 @@ impl Refusal {
                     Meaning::BackOutByOption,
                 )]
             }
-            Self::HeldAlready => {
+            Self::HeldAlready | Self::NothingLost => {
                 let go_on = id.clone().map(|run| Reply::new(Offer::Resume { run }, Meaning::GoOn));
                 go_on.into_iter().collect()
             }
@@ -338,8 +342,15 @@ impl Refusal {
                 look().into_iter().collect()
             }
             Self::SecondRun { run, direction, wanted, may_begin } => {
-                let again = Offer::Start { direction: *wanted, again: true, confirmed: false };
-                let again = may_begin.then_some((again, Meaning::SecondRun));
+                let again = match direction {
+                    // Of what cannot be read a second run could repeat everything.
+                    None => Some((Offer::NewRun { direction: *wanted }, Meaning::NewRunAsking)),
+                    Some(_) => {
+                        let (direction, again) = (*wanted, true);
+                        let again = Offer::Start { direction, again, confirmed: false };
+                        may_begin.then_some((again, Meaning::SecondRun))
+                    }
+                };
                 let run = || run.clone();
                 let of_run = match direction {
                     Some(Direction::Forward) => vec![
@@ -352,7 +363,10 @@ impl Refusal {
                         (Offer::Abandon { run: run() }, Meaning::GiveUp),
                     ],
                     // What cannot be read takes no command.
-                    None => vec![(Offer::VerifyLog { run: run() }, Meaning::FindDamage)],
+                    None => vec![
+                        (Offer::VerifyLog { run: run() }, Meaning::FindDamage),
+                        (Offer::Recover { run: run() }, Meaning::RebuildLog),
+                    ],
                 };
                 of_run.into_iter().chain(again).map(reply).collect()
             }

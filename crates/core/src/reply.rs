@@ -149,6 +149,16 @@ pub enum Offer {
         /// Whether it confirms what would otherwise be asked.
         confirmed: bool,
     },
+    /// Begin a run in the place of one whose log cannot be relied on.
+    NewRun {
+        /// With the deployment or with the backout.
+        direction: Direction,
+    },
+    /// Rebuild the log of a run.
+    Recover {
+        /// The run.
+        run: RunId,
+    },
     /// Capture baselines.
     CaptureBaselines,
     /// Find out what is wrong with the plan.
@@ -235,6 +245,10 @@ pub enum Meaning {
     SecondRun,
     /// Begin a new run.
     NewRun,
+    /// Begin a new run that asks about each step that may be done.
+    NewRunAsking,
+    /// Rebuild the log from what is proven.
+    RebuildLog,
     /// Give the same command with a reason.
     GiveReason,
     /// Give the same command with a title.
@@ -289,6 +303,7 @@ impl Offer {
             Act::Hold => Self::Hold,
             Act::Resume => Self::Resume { run: run.clone() },
             Act::TakeOver => Self::TakeOver { run: run.clone(), confirmed: false },
+            Act::Recover => Self::Recover { run: run.clone() },
             Act::SwitchOption { option } => Self::SwitchOption { option: option.clone() },
             Act::Abandon => Self::Abandon { run: run.clone() },
         }
@@ -326,6 +341,8 @@ impl Offer {
             | Self::Hold
             | Self::TakeOver { .. }
             | Self::SwitchOption { .. }
+            | Self::NewRun { .. }
+            | Self::Recover { .. }
             | Self::Abandon { .. } => Needs::Reason,
         }
     }

@@ -142,6 +142,8 @@ pub struct RunState {
     pub(crate) deviations: Vec<Deviation>,
     /// The deployment, if the run is one, and what is watched.
     pub(crate) release: Release,
+    /// Attempts at steps that this log does not have, by the record of their intent.
+    pub(crate) set_aside: BTreeSet<(StepId, Digest)>,
     /// Steps that wait for no other: pending, and everything before them is settled.
     pub(crate) ready: BTreeSet<usize>,
     /// Steps that are neither pending nor settled.
@@ -201,6 +203,7 @@ impl RunState {
             clock: record.moment(),
             deviations: Vec::new(),
             release,
+            set_aside: BTreeSet::new(),
             ready: BTreeSet::new(),
             active: BTreeSet::new(),
             unsettled: 0,
@@ -425,6 +428,9 @@ impl RunState {
             | Event::DecisionMade { .. }
             | Event::BackoutStarted { .. }
             | Event::DefectLogged { .. }
+            | Event::LogRecovered { .. }
+            | Event::StepRecovered { .. }
+            | Event::StepInherited { .. }
             | Event::CommandProposed { .. }
             | Event::CommandRefused { .. } => Ok(()),
             // What machines did, measured, or concluded.
@@ -520,6 +526,12 @@ impl RunState {
                 return Err(Illegal::Attempt { step, current, found });
             }
         }
+        if let Event::StepRecovered { attempt, .. } = event
+            && *attempt < state.attempt
+        {
+            let (step, current) = (step.clone(), state.attempt);
+            return Err(Illegal::Attempt { step, current, found: *attempt });
+        }
         let manual = self.steps[index].action.is_reported();
         step_transition(state.status, event, manual)
             .map(|status| (index, status))
@@ -549,6 +561,12 @@ impl RunState {
                 self.proposals.clear();
             }
             Event::HoldingReached { .. } => self.holding = Some(record.at),
+            Event::LogRecovered { epoch, unplaced, .. } => {
+                // What a coordinator of the lost part may still write is fenced.
+                self.epoch = self.epoch.max(*epoch);
+                let of_step = unplaced.iter().map(|lost| (lost.step.clone(), lost.intent));
+                self.set_aside.extend(of_step);
+            }
             Event::RunHeld { cause, reason } => {
                 self.clear_proposals();
                 self.held = Some(Held {

@@ -132,6 +132,11 @@ pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<St
         // A person's work can be called off; a machine's must end first.
         (Running, Event::StepSkipped { .. }) if manual => Skipped,
         (Pending | Failed, Event::StepReplaced { .. }) => Pending,
+        // What it was before is an older part of the truth.
+        (_, Event::StepRecovered { fits: true, .. }) if !manual => Running,
+        (_, Event::StepRecovered { fits: false, .. }) | (Pending, Event::StepInherited { .. }) => {
+            InDoubt
+        }
         (Pending | Running | Verifying | Failed | InDoubt | Held, Event::StepAssigned { .. }) => {
             status
         }

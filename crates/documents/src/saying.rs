@@ -362,6 +362,25 @@ pub fn event(
             format!("switched to option {option} by {by}: {reason}")
         }
         Event::OrderFrozen { .. } => "order of work recomputed".to_owned(),
+        Event::LogRecovered { after, known, reason, unplaced, .. } => {
+            let lost = known.filter(|known| known > after);
+            let lost =
+                lost.map(|known| format!(" (it went to record {known})")).unwrap_or_default();
+            let unplaced: String = unplaced
+                .iter()
+                .map(|lost| format!("; attempt {} at {} is not in it", lost.attempt, lost.step))
+                .collect();
+            format!("log rebuilt by {by} after record {after}{lost}{unplaced}: {reason}")
+        }
+        Event::StepRecovered { attempt, fits: true, .. } => {
+            format!("attempt {attempt} was lost from the log and is in the ledger")
+        }
+        Event::StepRecovered { attempt, .. } => {
+            format!("? attempt {attempt} is in the ledger and does not fit this log: in doubt")
+        }
+        Event::StepInherited { run, attempt, end, .. } => {
+            format!("? in doubt: attempt {attempt} in {run}, {}", end.shown())
+        }
         Event::RunFinished { outcome } => match outcome {
             Outcome::Deployed => "finished: deployed, watched, healthy".to_owned(),
             Outcome::DeployedUnwatched => "finished: deployed; no trigger watched it".to_owned(),

@@ -27,6 +27,7 @@ use backout_core::decision::decided;
 use backout_core::event::{Event, FailureEffect, Outcome, Reason};
 use backout_core::ids::{Epoch, RunUid, StepId, TriggerId};
 use backout_core::intent::{Intent, Purpose, Timer};
+use backout_core::mark::Suspicion;
 use backout_core::moment::Moment;
 use backout_core::parallel::Places;
 use backout_core::question::questions;
@@ -93,15 +94,27 @@ pub enum Stopped {
     /// What was noted about a step could not be read.
     #[error(transparent)]
     Hands(#[from] Unreadable),
-    /// Steps were carried out that the log does not know: it has lost its end, or is an older
-    /// copy. Nothing starts on it.
-    #[error("the log has lost its end: it does not know {}", shown(.0))]
-    Suspect(Vec<AttemptId>),
+    /// Something known elsewhere contradicts the log: it has lost its end, or is an older copy.
+    /// Nothing starts on it.
+    #[error("the log has lost its end: {}", listed(.0))]
+    Suspect(Vec<Suspicion>),
 }
 
-fn shown(attempts: &[AttemptId]) -> String {
-    let shown = attempts.iter().map(|id| format!("attempt {} at {}", id.attempt, id.step));
-    shown.collect::<Vec<_>>().join(", ")
+/// Suspicions in one line.
+#[must_use]
+pub fn listed(suspicions: &[Suspicion]) -> String {
+    let words = suspicions.iter().map(|suspicion| match suspicion {
+        Suspicion::Behind { place, mark, end } => {
+            format!("it ends at record {end}, and {place} knows record {}", mark.seq)
+        }
+        Suspicion::OtherRecord { place, seq } => {
+            format!("its record {seq} is not the one that {place} knows")
+        }
+        Suspicion::UnknownAttempt(id) => {
+            format!("it does not know attempt {} at {}", id.attempt, id.step)
+        }
+    });
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// Whoever wants to see what happens: a terminal, a script, a test.

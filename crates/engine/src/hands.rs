@@ -77,6 +77,9 @@ pub enum Report {
     },
 }
 
+/// What the evidence of a repeat says that was not carried out.
+pub const NOT_RUN_AGAIN: &str = "not run again: its verification holds already";
+
 /// What a step's verifications say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {

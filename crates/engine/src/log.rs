@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use backout_core::attempt::AttemptId;
 use backout_core::event::Event;
-use backout_core::ids::{Epoch, RunId, Seq};
+use backout_core::ids::{Digest, Epoch, RunId, Seq};
+use backout_core::mark::{Judgement, MarkPlace, judge};
 use backout_core::moment::Moment;
 use backout_core::record::{Actor, BrokenChain, Chain, FORMAT, Record};
 use backout_core::state::{Illegal, RunState};
@@ -81,6 +83,20 @@ impl<J: Journal> RunLog<J> {
         &self.state
     }
 
+    /// The digest of each record, first to last.
+    #[must_use]
+    pub fn digests(&self) -> &[Digest] {
+        self.chain.digests()
+    }
+
+    /// Compares it with what was found elsewhere before it was read up to here: the marks, and
+    /// the attempts that a ledger holds.
+    #[must_use]
+    pub fn judge(&self, places: &[MarkPlace], noted: &[AttemptId]) -> Judgement {
+        let unknown: Vec<AttemptId> = self.state.unknown(noted).cloned().collect();
+        judge(self.digests(), self.state.planned().keeps_marks, places, &unknown)
+    }
+
     /// The journal it lives in.
     #[must_use]
     pub fn journal(&self) -> &Arc<J> {
@@ -139,7 +155,8 @@ impl<J: Journal> RunLog<J> {
             events,
             prev: self.chain.tail(),
         };
-        let sealed = record.seal();
+        let mut sealed = record.seal();
+        sealed.is_covered_by_ledger = self.state.is_covered_by_ledger(&record);
         if let Err(illegal) = self.state.apply(&record, sealed.digest) {
             // Some of its events may have been applied already.
             self.reload().await?;

@@ -9,6 +9,7 @@
 pub mod baseline;
 pub mod clock;
 pub mod command;
+pub mod entries;
 pub mod files;
 pub mod http;
 pub mod ledger;

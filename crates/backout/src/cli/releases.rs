@@ -22,6 +22,10 @@ pub(crate) struct DeployArgs {
     /// Begin although a run of this change is under way.
     #[arg(long)]
     pub(crate) again: bool,
+    /// Start in the place of a run whose log is damaged or lost: each step that it carried out,
+    /// or may have, is asked about before it runs.
+    #[arg(long)]
+    pub(crate) new_run: bool,
     /// Begin although `backout check` finds errors in the plan. Needs --reason.
     #[arg(long)]
     pub(crate) anyway: bool,

@@ -52,6 +52,10 @@ pub(crate) struct InvokeArgs {
     /// Start a second run of a change whose first is not finished.
     #[arg(long)]
     pub(crate) again: bool,
+    /// Start in the place of a run whose log is damaged or lost, with --reason: each step that it
+    /// carried out, or may have, is asked about before it runs.
+    #[arg(long)]
+    pub(crate) new_run: bool,
     /// Confirm what is asked: back out without parts of the plan that cannot be used.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -269,6 +273,10 @@ pub(crate) struct TailArgs {
 pub(crate) struct VerifyArgs {
     /// The run, or its change. Default: the newest run.
     pub(crate) run: Option<String>,
+    /// Compare the log with a position and digest noted before: `17:1f4c09ab22d0`, as `verify`
+    /// and `status` print them.
+    #[arg(long, value_name = "POSITION:DIGEST")]
+    pub(crate) expect: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -13,7 +13,7 @@ use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use super::baseline::folder_of;
-use super::invoke::{Wanted, begin, coordinate, warn};
+use super::invoke::{Wanted, begin, coordinate, file_name, warn};
 use super::plans::must_read;
 use super::watch;
 use crate::app::{App, run_uid, who};
@@ -37,6 +37,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         plan_digest: read.digest,
         source: read.source.clone(),
         folder: folder_of(&args.plan)?,
+        file: file_name(&args.plan),
         window: times::instants(plan.window.as_ref()),
         mode: if args.demo { Mode::Demo } else { Mode::Live },
         option: None,
@@ -46,6 +47,8 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         baselines,
         direction: Direction::Forward,
         earlier: earlier(&journal, plan).await?,
+        keeps_marks: true,
+        marks_elsewhere: app.marks_elsewhere(),
         reason: args.reason.clone(),
         quorum: None,
         beside: Vec::new(),
@@ -64,6 +67,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         planned,
         selected,
         again,
+        new_run: args.new_run,
         errors,
         left_out: Vec::new(),
         confirmed: args.anyway,

@@ -13,19 +13,20 @@ use backout_core::graph::Graph;
 use backout_core::handle::{
     BrokenRule, Facts, OpenRun, Start, Terms, begin_run, first_vote, missing_baselines,
 };
-use backout_core::ids::{ComponentId, OptionId};
+use backout_core::ids::{ComponentId, OptionId, RunId};
 use backout_core::people::Account;
 use backout_core::plan::Plan;
 use backout_core::policy::Policy;
+use backout_core::rebuild::{self, ProvenAttempt};
 use backout_core::record::{Actor, Chain};
 use backout_core::schedule::Schedule;
 use backout_core::silence::Silence;
 use backout_core::state::{RunState, select};
 use backout_documents::saying;
-use backout_engine::conductor::Observer;
+use backout_engine::conductor::{Observer, listed};
 use backout_engine::journal::AppendError;
 use backout_engine::log::WriteError;
-use backout_engine::{Conductor, Control, End, Patience, RunLog, start};
+use backout_engine::{Conductor, Control, End, Patience, RunLog, Stopped, start};
 use backout_exec::{LocalHands, limits};
 use backout_plan::check::CLOSES_WAY_BACK;
 use backout_plan::diagnostic::Level;
@@ -45,6 +46,7 @@ use crate::failure::{Exit, Failure, state_words};
 use crate::foresight::{HistoryForecaster, frozen_order, history_of_state};
 use crate::output;
 use crate::run_ref;
+use crate::suspect;
 use crate::view::answering::Prompt;
 use crate::view::keyboard::Keyboard;
 use crate::view::live::View;
@@ -86,6 +88,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         plan_digest: read.digest,
         source: read.source.clone(),
         folder: folder_of(&args.plan)?,
+        file: file_name(&args.plan),
         window: times::instants(plan.window.as_ref()),
         mode: if args.demo { Mode::Demo } else { Mode::Live },
         option,
@@ -95,6 +98,8 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         baselines,
         direction: Direction::Back,
         earlier: None,
+        keeps_marks: true,
+        marks_elsewhere: app.marks_elsewhere(),
         reason,
         quorum: None,
         beside: Vec::new(),
@@ -109,6 +114,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         planned,
         selected,
         again: args.again,
+        new_run: args.new_run,
         errors,
         left_out,
         confirmed: args.yes,
@@ -153,6 +159,8 @@ pub(super) struct Wanted<'a> {
     pub(super) selected: Vec<bool>,
     /// Whether a second run beside an open one is meant.
     pub(super) again: bool,
+    /// Whether a run in the place of one whose log cannot be relied on is meant.
+    pub(super) new_run: bool,
     /// The rules that the check of the plan finds broken.
     pub(super) errors: Vec<BrokenRule>,
     /// The parts of the plan file that cannot be used.
@@ -188,6 +196,7 @@ pub(super) async fn begin(
             baselines: planned.baselines.as_ref(),
             reason: planned.reason.as_deref(),
             again: wanted.again,
+            new_run: wanted.new_run,
             errors: &wanted.errors,
             left_out: &wanted.left_out,
             confirmed: wanted.confirmed,
@@ -199,6 +208,12 @@ pub(super) async fn begin(
         let Terms { quorum, confirmed } = begin_run(&start, &wanted.actor, &open, &facts)
             .map_err(|refusal| refusals::of_plan(&refusal, &planned.plan, &about))?;
         let mut further = further.clone();
+        if wanted.new_run {
+            let unread = open.iter().filter(|open| open.direction.is_none());
+            for open in unread {
+                further.extend(inherited(app, journal, &planned.plan, &open.run).await?);
+            }
+        }
         if quorum.is_some() {
             further.push(first_vote(planned.direction, planned.reason.as_deref()));
         }
@@ -211,11 +226,39 @@ pub(super) async fn begin(
             Err(WriteError::Append(AppendError::Moved)) => {}
             log => {
                 let log = log?;
-                app.ledger().begin_run(log.state().run(), log.state().planned().uid.as_ref())?;
+                begin_ledger(app, &log).await?;
                 return Ok(log);
             }
         }
     }
+}
+
+/// Makes the ledger of a run, with its first record: before anything of it is dispatched.
+async fn begin_ledger(app: &App, log: &RunLog<SqliteJournal>) -> Result<(), Failure> {
+    use backout_engine::Journal;
+    let run = log.state().run();
+    app.ledger().begin_run(run, log.state().planned().uid.as_ref())?;
+    let stored = log.journal().read(run, backout_core::ids::Seq(0)).await?;
+    stored.first().map_or(Ok(()), |first| app.ledger().keep_first(run, first))?;
+    Ok(())
+}
+
+/// The steps that a run whose log cannot be relied on carried out, or may have.
+async fn inherited(
+    app: &App,
+    journal: &Arc<SqliteJournal>,
+    plan: &Plan,
+    run: &RunId,
+) -> Result<Vec<Event>, Failure> {
+    let found: Vec<ProvenAttempt> =
+        app.ledger().entries(run)?.into_iter().map(|entry| entry.proven).collect();
+    let left = RunLog::open(Arc::clone(journal), run).await.ok();
+    Ok(rebuild::inherited(plan, run, &found, left.as_ref().map(RunLog::state)))
+}
+
+/// The name of a plan file in its folder, if it can be written down.
+pub(super) fn file_name(path: &Path) -> Option<String> {
+    path.file_name()?.to_str().map(str::to_owned)
 }
 
 /// The arguments with which a run is begun, beside its plan.
@@ -243,7 +286,7 @@ async fn open_runs(
     let known = journal.runs().await?;
     // What was done under a name that the journal does not have was done by a run whose log is
     // lost. Nothing of it is known, and its name is not given away again.
-    for run in app.ledger().runs()? {
+    for run in run_ref::noted_runs(app)? {
         let Some(number) = run.number_for(plan.change.name()) else { continue };
         if known.iter().all(|(other, _)| *other != run) {
             newest = newest.max(number);
@@ -265,15 +308,30 @@ async fn open_runs(
         };
         let state = log.state();
         if state.finished().is_none() && state.planned().plan.change.name() == plan.change.name() {
-            let direction = match state.release().goes_forward() {
-                true => Direction::Forward,
-                false => Direction::Back,
+            let direction = match is_suspect(app, &run).await? {
+                true => None,
+                false if state.release().goes_forward() => Some(Direction::Forward),
+                false => Some(Direction::Back),
             };
             let awaits_agreement = state.awaits_agreement();
-            open.push(OpenRun { run, direction: Some(direction), awaits_agreement });
+            open.push(OpenRun { run, direction, awaits_agreement });
         }
     }
     Ok((open, newest))
+}
+
+/// Whether something known elsewhere contradicts the log of a run; that is said.
+async fn is_suspect(app: &App, run: &RunId) -> Result<bool, Failure> {
+    let places = app.places(run).await;
+    let entries = app.ledger().entries(run)?;
+    // Read after both: a record is in the log before anything is noted about it.
+    let log = app.read(run).await?;
+    let judged = suspect::compared(&places, log.state(), log.digests(), &entries);
+    if judged.is_suspect() {
+        let why = listed(&judged.suspicions);
+        anstream::eprintln!("warning: the log of {run} has lost its end: {why}");
+    }
+    Ok(judged.is_suspect())
 }
 
 pub(super) fn chosen_option(plan: &Plan, said: Option<&str>) -> Result<Option<OptionId>, Failure> {
@@ -409,7 +467,7 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
     };
     if log.state().states().iter().all(|known| known.attempt == 0) {
         // Nothing was ever dispatched, so there is nothing the ledger could have lost.
-        app.ledger().begin_run(&run, log.state().planned().uid.as_ref())?;
+        begin_ledger(app, &log).await?;
     }
     coordinate(app, log, lease, &args.stay, as_who).await
 }
@@ -454,8 +512,13 @@ pub(super) async fn coordinate(
     if keyboard.is_some() {
         view.answered_by(Arc::clone(&prompt));
     }
+    let run = conductor.state().run().clone();
+    let suspect = |stopped| match stopped {
+        Stopped::Suspect(suspicions) => suspect::failure(app, &run, &suspicions),
+        other => Failure::from(other),
+    };
     let end = tokio::select! {
-        end = conductor.run(&mut view, signals()?, patience) => end?,
+        end = conductor.run(&mut view, signals()?, patience) => end.map_err(suspect)?,
         never = answers(app, keyboard, prompt, who) => match never {},
     };
     view.end(conductor.state());

@@ -1,29 +1,29 @@
-//! `status`, `log`, `runs`, `tail`, `verify`: looking, without touching.
+//! `status`, `log`, `runs`, `tail`: looking, without touching.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use backout_core::event::{Attachment, Event};
-use backout_core::ids::{Digest, RunId, Seq, StepId};
+use backout_core::event::Event;
+use backout_core::ids::{RunId, StepId};
 use backout_core::plan::Plan;
 use backout_core::record::{Chain, Record};
 use backout_core::state::RunState;
 use backout_engine::{Journal, RunLog};
 use backout_exec::ledger::Dispatch;
 use backout_exec::terminal::printable;
-use backout_exec::tree;
 use backout_forecast::outlook::History;
 use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use crate::app::App;
-use crate::cli::{LogArgs, RunsArgs, StatusArgs, TailArgs, VerifyArgs};
+use crate::cli::{LogArgs, RunsArgs, StatusArgs, TailArgs};
 use crate::failure::{Exit, Failure};
 use crate::foresight::{glance, history_of_state};
 use crate::output;
 use crate::run_ref;
+use crate::suspect;
 use crate::view::release::as_it_stands;
 use crate::view::status::{StatusView, Word, footer, lines, tally_json};
 use crate::view::{events, holders, live, questions, table, words};
@@ -33,21 +33,32 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
     if args.run.is_some() {
         let run = run_ref::find(app, args.run.as_deref()).await?;
         let log = app.open(&run).await?;
+        let suspect = is_suspect(app, &run).await?;
         if args.json {
-            let view = status_json(app, log.state(), &history)?;
+            let mut view = status_json(app, log.state(), &history)?;
+            view["log"]["suspect"] = json!(suspect);
             crate::say!("{}", serde_json::to_string_pretty(&view)?);
         } else {
             show_status(app, log.state(), &history);
         }
         return Ok(Exit::Done);
     }
+    for lost in run_ref::lost_runs(app).await? {
+        anstream::eprintln!(
+            "warning: {lost} did something here, and its log is gone: `backout verify {lost}`"
+        );
+    }
     let open = match SqliteJournal::exists(app.state_folder())? {
         true => run_ref::open_runs(app).await?,
         false => Vec::new(),
     };
     if args.json {
-        let runs: Vec<Value> =
-            open.iter().map(|state| status_json(app, state, &history)).collect::<Result<_, _>>()?;
+        let mut runs: Vec<Value> = Vec::new();
+        for state in &open {
+            let mut view = status_json(app, state, &history)?;
+            view["log"]["suspect"] = json!(is_suspect(app, state.run()).await?);
+            runs.push(view);
+        }
         crate::say!("{}", serde_json::to_string_pretty(&json!({"runs": runs}))?);
         return Ok(Exit::Done);
     }
@@ -62,7 +73,10 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
                 show_status(app, app.open(&run).await?.state(), &history);
             }
         }
-        [state] => show_status(app, state, &history),
+        [state] => {
+            is_suspect(app, state.run()).await?;
+            show_status(app, state, &history);
+        }
         many => {
             let mut rows =
                 vec![["RUN", "STATE", "STEPS", "STARTED", "TITLE"].map(str::to_owned).to_vec()];
@@ -78,6 +92,21 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Whether something known elsewhere contradicts a log; that is said before its status, which
+/// is no more than what is left of the log.
+async fn is_suspect(app: &App, run: &RunId) -> Result<bool, Failure> {
+    let places = app.places(run).await;
+    let entries = app.ledger().entries(run)?;
+    // Read after both: a record is in the log before anything is noted about it.
+    let log = app.read(run).await?;
+    let judged = suspect::compared(&places, log.state(), log.digests(), &entries);
+    suspect::warn(run, &judged.not_compared);
+    if judged.is_suspect() {
+        suspect::failure(app, run, &judged.suspicions).warn();
+    }
+    Ok(judged.is_suspect())
 }
 
 fn status_json(app: &App, state: &RunState, history: &History) -> Result<Value, Failure> {
@@ -185,7 +214,7 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
     let mut found: Vec<RunState> = Vec::new();
     let mut unreadable: Vec<(RunId, String)> = Vec::new();
     if SqliteJournal::exists(app.state_folder())? {
-        let journal = app.journal()?;
+        let journal = app.existing_journal()?;
         for (run, _) in journal.runs().await? {
             if run.is_baselines() {
                 continue;
@@ -195,6 +224,9 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
                 Err(error) => unreadable.push((run, error.to_string())),
             }
         }
+    }
+    for run in run_ref::lost_runs(app).await? {
+        unreadable.push((run, "its log is gone".to_owned()));
     }
     found.sort_by_key(|state| std::cmp::Reverse((state.started(), state.run().clone())));
     if args.json {
@@ -286,197 +318,4 @@ fn show_from(dispatch: &Dispatch, name: &str, from: u64, raw: bool) -> Result<u6
         out.write_all(printable(&String::from_utf8_lossy(&bytes)).as_bytes())?;
     }
     Ok(bytes.len() as u64)
-}
-
-/// What a verification of a log found.
-#[derive(Default)]
-struct Checked {
-    records: u64,
-    problems: Vec<String>,
-    outputs: u64,
-    attachments: u64,
-    /// Outputs that were still being written when their step ended.
-    open: u64,
-}
-
-pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
-    if let Some(lost) = lost_log(app, args.run.as_deref()).await? {
-        let noted = app.ledger().noted(&lost)?;
-        let problem = format!(
-            "{lost}: its log is gone; {} were carried out, and what became of them is not known here",
-            super::plans::count(noted.len(), "attempt")
-        );
-        match args.json {
-            true => crate::say!("{}", json!({"run": lost, "whole": false, "problems": [problem]})),
-            false => crate::say!("{problem}"),
-        }
-        return Ok(Exit::Failed);
-    }
-    let run = run_ref::find(app, args.run.as_deref()).await?;
-    let journal = app.existing_journal()?;
-    // Read before the log: an intent is in the log before anything is noted about it.
-    let noted = app.ledger().noted(&run)?;
-    let stored = journal.read(&run, Seq(0)).await?;
-    let mut chain = Chain::new(run.clone());
-    let mut checked = Checked::default();
-    let mut state: Option<RunState> = None;
-    for bytes in &stored {
-        let record = match chain.read(bytes) {
-            Ok(record) => record,
-            Err(error) => {
-                checked.problems.push(with_cause(&error));
-                break;
-            }
-        };
-        checked.records += 1;
-        let applied = match &mut state {
-            None => RunState::begin(&record, chain.tail()).map(|begun| state = Some(begun)),
-            Some(state) => state.apply(&record, chain.tail()),
-        };
-        if let Err(error) = applied {
-            checked.problems.push(format!("record {}: {error}", record.seq));
-            break;
-        }
-        for event in &record.events {
-            check_evidence(app, &run, event, &mut checked);
-        }
-    }
-    if let Some(state) = state.as_ref().filter(|_| checked.problems.is_empty()) {
-        for id in state.unknown(&noted) {
-            checked.problems.push(format!(
-                "the log has lost its end: attempt {} at {} was carried out, and it does not know that",
-                id.attempt, id.step
-            ));
-        }
-    }
-    let (tail, digest) = (chain.tail(), state.as_ref().map(|state| state.planned().plan_digest));
-    if args.json {
-        let value = json!({
-            "run": run, "whole": checked.problems.is_empty(), "records": checked.records, "tail": tail,
-            "plan_digest": digest, "outputs": checked.outputs, "attachments": checked.attachments, "outputs_open": checked.open,
-            "problems": checked.problems,
-        });
-        crate::say!("{}", serde_json::to_string_pretty(&value)?);
-    } else if checked.problems.is_empty() {
-        crate::say!("{run}: whole and unchanged.");
-        crate::say!("  {} records, each following from the one before", checked.records);
-        if let Some(digest) = digest {
-            crate::say!("  plan    {digest}");
-        }
-        crate::say!("  log     {tail}");
-        crate::say!(
-            "  {} outputs and {} attachments match their digests",
-            checked.outputs,
-            checked.attachments
-        );
-        crate::say!(
-            "Compare the log's digest with one that was written down elsewhere: the chain proves order, not origin."
-        );
-    } else {
-        for problem in &checked.problems {
-            crate::say!("{run}: {problem}");
-        }
-    }
-    Ok(if checked.problems.is_empty() { Exit::Done } else { Exit::Failed })
-}
-
-/// A run that did something here, and that the journal does not have.
-async fn lost_log(app: &App, said: Option<&str>) -> Result<Option<RunId>, Failure> {
-    let Some(said) = said else { return Ok(None) };
-    let Some(run) = app.ledger().runs()?.into_iter().find(|run| run.as_str() == said) else {
-        return Ok(None);
-    };
-    // A journal that is there and cannot be read is damaged, and not gone.
-    let known = match app.state_folder().join("journal.db").try_exists()? {
-        true => app.existing_journal()?.runs().await?,
-        false => Vec::new(),
-    };
-    Ok(known.iter().all(|(known, _)| *known != run).then_some(run))
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
-}
-
-/// Holds what lies beside the log against the digests inside it.
-fn check_evidence(app: &App, run: &RunId, event: &Event, checked: &mut Checked) {
-    match event {
-        Event::RunPlanned(planned)
-            if Digest::of(planned.source.as_bytes()) != planned.plan_digest =>
-        {
-            checked
-                .problems
-                .push("the plan in the log is not the plan its digest names".to_owned());
-        }
-        Event::StepSucceeded { step, attempt, evidence }
-        | Event::StepFailed { step, attempt, evidence, .. }
-        | Event::StepExecuted { step, attempt, evidence } => {
-            // What a person attached stands in their acknowledgement, and again in
-            // the outcome that follows from it.
-            if !matches!(event, Event::StepExecuted { .. }) {
-                for kept in &evidence.outputs {
-                    check_output(app, run, step, *attempt, kept, checked);
-                }
-                return;
-            }
-            check_attached(app, run, step, &evidence.attached, checked);
-        }
-        Event::StepAttested { step, evidence, .. } => {
-            check_attached(app, run, step, &evidence.attached, checked);
-        }
-        _ => {}
-    }
-}
-
-fn check_attached(
-    app: &App,
-    run: &RunId,
-    step: &StepId,
-    attached: &[Attachment],
-    checked: &mut Checked,
-) {
-    let folder = app.ledger().run_folder(run).join("attachments");
-    for attachment in attached {
-        let kept = folder.join(attachment.digest.to_string().replace("sha256:", ""));
-        let name = &attachment.name;
-        match tree::file_digest(&kept) {
-            Ok(found) if found == attachment.digest => checked.attachments += 1,
-            Ok(_) => {
-                checked.problems.push(format!("the attachment {name} of {step} was changed"));
-            }
-            Err(error) => {
-                checked.problems.push(format!("the attachment {name} of {step} is gone: {error}"));
-            }
-        }
-    }
-}
-
-fn check_output(
-    app: &App,
-    run: &RunId,
-    step: &StepId,
-    attempt: u32,
-    kept: &Attachment,
-    checked: &mut Checked,
-) {
-    let name = &kept.name;
-    if kept.digest == Digest::ZERO {
-        // A process the step left behind was still writing when it ended.
-        checked.open += 1;
-        return;
-    }
-    let dispatches = app.ledger().dispatches(run, step, attempt).unwrap_or_default();
-    let same =
-        |path: std::path::PathBuf| tree::file_digest(&path).is_ok_and(|found| found == kept.digest);
-    let files: Vec<_> = dispatches.iter().map(|dispatch| dispatch.folder().join(name)).collect();
-    if files.iter().any(|file| same(file.clone())) {
-        checked.outputs += 1;
-    } else if files.iter().any(|file| file.exists()) {
-        checked.problems.push(format!("the {name} of {step} was changed"));
-    } else {
-        checked.problems.push(format!("the {name} of {step} is gone"));
-    }
 }

@@ -23,7 +23,7 @@ use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use super::baseline::folder_of;
-use super::invoke::{Wanted, begin, chosen_option};
+use super::invoke::{Wanted, begin, chosen_option, file_name};
 use super::people::attach;
 use super::plans::{count, must_read};
 use super::submit::send;
@@ -118,6 +118,7 @@ async fn by_hand(
         plan_digest: read.digest,
         source: read.source.clone(),
         folder: folder_of(path)?,
+        file: file_name(path),
         window: times::instants(plan.window.as_ref()),
         mode: Mode::Live,
         option: chosen_option(plan, None)?,
@@ -127,6 +128,8 @@ async fn by_hand(
         baselines: start::latest_baselines(&journal, plan.change.name()).await?,
         direction: Direction::Back,
         earlier: None,
+        keeps_marks: true,
+        marks_elsewhere: app.marks_elsewhere(),
         reason: Some(format!("carried out by hand, from {}", args.file.display())),
         quorum: None,
         beside: Vec::new(),
@@ -143,6 +146,7 @@ async fn by_hand(
         planned,
         selected,
         again: false,
+        new_run: false,
         errors: Vec::new(),
         left_out: Vec::new(),
         confirmed: false,

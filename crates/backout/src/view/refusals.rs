@@ -64,6 +64,12 @@ pub(crate) fn text(
             format!("the reason is empty: `{}` needs one for the review", act.shown())
         }
         Refusal::TitleMissing => "the title of the defect is empty".to_owned(),
+        Refusal::NothingLost => {
+            format!(
+                "the log of {} holds all that is known of it: there is nothing to rebuild",
+                id()
+            )
+        }
         Refusal::HeldAlready => format!("{} is held already", id()),
         Refusal::ApprovedAlready { stage } => format!("{stage} is approved already"),
         Refusal::NotPossible { act, error } => format!("cannot {}: {error}", act.shown()),
@@ -113,7 +119,7 @@ pub(crate) fn text(
             let does = match direction {
                 Some(Direction::Forward) => "deploys the same change and is not finished",
                 Some(Direction::Back) => "backs out the same change and is not finished",
-                None => "is of the same change, and its log cannot be read",
+                None => "is of the same change, and its log is gone, damaged or cut off",
             };
             let policy = match may_begin {
                 true => "",

@@ -149,6 +149,14 @@ fn words(offer: &Offer, about: &About<'_>) -> String {
             let confirm = if *confirmed || about.confirmed { confirm } else { "" };
             format!("{verb} {plan}{with}{again}{confirm}")
         }
+        Offer::NewRun { direction } => {
+            let verb = match direction {
+                Direction::Forward => "deploy",
+                Direction::Back => "invoke",
+            };
+            format!("{verb} {plan}{with} --new-run")
+        }
+        Offer::Recover { run } => format!("recover {run}"),
         Offer::CaptureBaselines => format!("baseline {plan}"),
         Offer::CheckPlan => format!("check {plan}"),
         Offer::VerifyLog { run } => format!("verify {run}"),
@@ -192,6 +200,8 @@ pub(crate) fn meaning(meaning: Meaning) -> &'static str {
         Meaning::GiveUp => "give it up; what was done stays",
         Meaning::SecondRun => "start a second run beside it",
         Meaning::NewRun => "start a new run",
+        Meaning::NewRunAsking => "start a new run that asks about each step that may be done",
+        Meaning::RebuildLog => "rebuild its log from what is proven",
         Meaning::GiveReason => "give the same command with a reason",
         Meaning::GiveTitle => "give it a title",
         Meaning::AskRole => "for the roles that may",

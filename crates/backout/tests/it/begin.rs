@@ -95,12 +95,16 @@ fn an_unreadable_run_is_no_closed_one() {
     std::fs::remove_file(stage.path("a.done")).expect("it ran");
     for command in ["invoke plan.backout.yaml", "deploy plan.backout.yaml"] {
         let refused = stage.say(&format!("{command} --as lead --reason why --plain")).expect(30);
-        refused.says("cannot be read").says("verify CHG7-1").says("--again");
+        refused.says("cannot be read").says("verify CHG7-1").says("--new-run");
         assert!(!refused.err.contains("resume"), "{}", refused.err);
         assert!(!stage.path("a.done").exists());
     }
-    let again = "invoke plan.backout.yaml --again --as lead --reason why --plain";
-    stage.say(again).expect(0);
+    let invoke = "invoke plan.backout.yaml --as lead --reason why --plain";
+    stage.say(&format!("{invoke} --again")).expect(30);
+    stage.say(&format!("{invoke} --new-run")).expect(20).says("CHG7-1");
+    assert!(!stage.path("a.done").exists(), "it ran once, and that is asked about");
+    stage.say("resolve CHG7-2 a did-not-happen --as ann --reason looked").expect(0);
+    stage.say("resume CHG7-2 --as lead --plain").expect(0);
     assert!(stage.path("a.done").exists());
 }
 
@@ -176,10 +180,15 @@ fn a_lost_journal_makes_no_step_done() {
     }
     stage.plan(&steps("right"));
     let refused = stage.say(invoke).expect(30);
-    refused.says("CHG7-1 did something here, and its log is gone").says("--again");
+    refused.says("CHG7-1 did something here, and its log is gone").says("--new-run");
+    stage.say(&format!("{invoke} --again")).expect(30).says("recover CHG7-1");
     assert_eq!(stage.read("effects"), "wrong\n");
-    stage.say(&format!("{invoke} --again")).expect(0);
+    // What the lost run did is not done again unless a person says so.
+    stage.say(&format!("{invoke} --new-run")).expect(20).says("CHG7-1");
     assert_eq!(stage.newest_run().as_deref(), Some("CHG7-2"), "no name is given away twice");
+    assert_eq!(stage.read("effects"), "wrong\n");
+    stage.say("resolve CHG7-2 a did-not-happen --as ann --reason looked").expect(0);
+    stage.say("resume CHG7-2 --as lead --plain").expect(0);
     assert_eq!(stage.read("effects"), "wrong\nright\n");
 }
 
@@ -240,7 +249,7 @@ fn a_log_that_lost_its_end_is_noticed() {
         assert_eq!(effects, "a\nb\nc\n", "cut {cut}: {} {}", resumed.out, resumed.err);
         if resumed.code == Some(30) {
             noticed += 1;
-            resumed.says("the log has lost its end").says("--again");
+            resumed.says("has lost its end").says("recover CHG7-1");
             whole.expect(1).says("the log has lost its end");
         }
     }

@@ -16,6 +16,8 @@ mod grace;
 mod house;
 mod import_ends;
 mod keys;
+mod looking;
+mod lost_tail;
 mod low_traffic;
 mod max_parallel;
 mod messages;

@@ -31,6 +31,8 @@ pub struct Start<'a> {
     pub reason: Option<&'a str>,
     /// Whether a second run beside an open one is meant.
     pub again: bool,
+    /// Whether a run in the place of one whose log cannot be relied on is meant.
+    pub new_run: bool,
     /// The rules that the check of the plan finds broken, at the level of errors.
     pub errors: &'a [BrokenRule],
     /// The parts of the plan file that cannot be used.
@@ -62,7 +64,7 @@ pub struct Terms {
 pub struct OpenRun {
     /// The run.
     pub run: RunId,
-    /// Where it goes; unknown where its log cannot be read.
+    /// Where it goes; unknown where its log cannot be read, or cannot be relied on.
     pub direction: Option<Direction>,
     /// Whether it waits for more people to agree that it starts.
     pub awaits_agreement: bool,
@@ -106,7 +108,18 @@ pub fn begin_run(
         return Err(Refusal::NothingSelected);
     }
     let may_begin = facts.policy.second_run;
-    if let Some(open) = open.iter().find(|_| !start.again || !may_begin) {
+    // Of a run that nobody can read up on a second one could repeat everything, unless it asks
+    // about each step that may be done.
+    let unread = |open: &OpenRun| open.direction.is_none();
+    let is_in_the_way = |open: &&OpenRun| match unread(open) {
+        true => !start.new_run,
+        false => !start.again || !may_begin,
+    };
+    if start.new_run && open.iter().any(unread) && start.reason.is_none_or(|r| r.trim().is_empty())
+    {
+        return Err(Refusal::ReasonMissing { act: Box::new(act) });
+    }
+    if let Some(open) = open.iter().find(is_in_the_way) {
         let run = open.run.clone();
         return Err(match open.awaits_agreement && open.direction == Some(start.direction) {
             true => Refusal::AwaitsAgreement { run },

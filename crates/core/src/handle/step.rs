@@ -101,6 +101,7 @@ pub(super) fn events(
         | Command::Hold
         | Command::Resume
         | Command::TakeOver { .. }
+        | Command::Recover { .. }
         | Command::SwitchOption { .. }
         | Command::Abandon
         | Command::Decide { .. }

@@ -2,7 +2,7 @@
 
 use super::{Departure, RunState};
 use crate::act::Answer;
-use crate::event::{Attested, Event, Evidence, FailureEffect, ResolvedBy};
+use crate::event::{Attested, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 use crate::illegal::Illegal;
 use crate::record::Record;
 use crate::release::took_place;
@@ -46,6 +46,38 @@ impl RunState {
                 state.fault = None;
                 state.by = None;
                 state.attested = false;
+            }
+            Event::StepRecovered { attempt, key, intent, fits, .. } => {
+                if is_stage {
+                    self.release.is_new(&self.planned.plan, &id);
+                }
+                let earlier = std::mem::replace(state, StepState::new());
+                state.took_earlier = earlier.took;
+                state.took = earlier.took || !fits;
+                state.attempt = *attempt;
+                state.repeats = !key.is_empty() && earlier.key == *key;
+                state.key.clone_from(key);
+                state.intent = Some(*intent);
+                state.started = earlier.started.or(Some(record.at));
+                (state.assigned, state.recoveries) = (earlier.assigned, earlier.recoveries);
+                state.status = earlier.status;
+                if !fits {
+                    state.doubt = Some(DoubtCause::LedgerForeign);
+                    state.doubted = Some(record.at);
+                }
+                // What is under way is never forgotten, whatever selects it.
+                if !self.selected[index] {
+                    self.selected[index] = true;
+                    self.rebuild()?;
+                }
+            }
+            Event::StepInherited { run, attempt, key, end, .. } => {
+                state.key = key.clone().unwrap_or_default();
+                state.doubt = Some(DoubtCause::EarlierRun);
+                state.doubted = Some(record.at);
+                state.took = true;
+                state.started = Some(record.at);
+                state.note = Some(format!("attempt {attempt} in {run}: {}", end.shown()));
             }
             Event::StepExecuted { evidence, .. } => {
                 state.evidence = evidence.clone();

@@ -47,6 +47,7 @@ impl Case {
             baselines: None,
             reason: self.reason,
             again: self.again,
+            new_run: self.again && self.open == "unreadable",
             errors: if self.errors { &errors } else { &[] },
             left_out: if self.left_out { &left_out } else { &[] },
             confirmed: self.confirmed,
@@ -148,10 +149,14 @@ fn a_backout_begins() {
             }
             Err(Refusal::Denied { .. }) => assert!(!lead, "{case:?}"),
             Err(Refusal::SecondRun { .. }) => assert!(!alone, "{case:?}"),
+            // A run in the place of one that is lost is begun with a reason.
+            Err(Refusal::ReasonMissing { .. }) => {
+                assert!(case.open == "unreadable" && case.reason.is_none(), "{case:?}");
+            }
             Err(refusal) => {
                 assert_eq!(refusal.kind(), RefusalKind::Question, "{case:?}: {refusal:?}");
                 assert!(case.left_out && !case.confirmed, "{case:?}: {refusal:?}");
-                let confirmed = Case { confirmed: true, ..case };
+                let confirmed = Case { confirmed: true, reason: Some("because"), ..case };
                 confirmed.begin(&Policy::default()).expect("what is confirmed begins");
             }
         }
@@ -197,7 +202,13 @@ fn an_unreadable_run_is_offered_no_command() {
     for case in cases().into_iter().filter(|case| case.open == "unreadable" && case.who == "lead") {
         let Err(refusal) = case.begin(&Policy::default()) else { continue };
         for reply in refusal.replies(&plan("machine"), None) {
-            let reads = matches!(reply.command, Offer::VerifyLog { .. } | Offer::Start { .. });
+            let reads = matches!(
+                reply.command,
+                Offer::VerifyLog { .. }
+                    | Offer::Recover { .. }
+                    | Offer::NewRun { .. }
+                    | Offer::Start { .. }
+            );
             let of_plan = matches!(reply.command, Offer::CheckPlan);
             assert!(reads || of_plan, "{case:?}: {:?}", reply.command);
         }

@@ -10,7 +10,7 @@ use backout_core::command::{AttestedStep, Command, NeedsReason, Request};
 use backout_core::duration::Span;
 use backout_core::event::{Attested, Event, Evidence};
 use backout_core::handle::{Facts, handle};
-use backout_core::ids::{OptionId, StepId};
+use backout_core::ids::{OptionId, Seq, StepId};
 use backout_core::people::PersonId;
 use backout_core::policy::Policy;
 use backout_core::question::questions;
@@ -85,6 +85,14 @@ fn commands(step: &StepId) -> Vec<(&'static str, Command)> {
         ("take-over, silent", take_over(Some(200))),
         ("take-over, at work", take_over(Some(5))),
         ("take-over, unknown", take_over(None)),
+        (
+            "recover",
+            Command::Recover { found: Vec::new(), known: Some(Seq(99)), contradicted: true },
+        ),
+        (
+            "recover, nothing lost",
+            Command::Recover { found: Vec::new(), known: None, contradicted: false },
+        ),
         (
             "switch-option",
             Command::SwitchOption { option: OptionId::new("close").expect("a name") },
@@ -353,6 +361,8 @@ fn request_of(state: &RunState, offer: &Offer) -> Option<Request> {
         | Offer::CheckPlan
         | Offer::Status { .. }
         | Offer::VerifyLog { .. }
+        | Offer::Recover { .. }
+        | Offer::NewRun { .. }
         | Offer::Explain => return None,
     };
     Some(Request { command, reason: Some("because".to_owned()), confirmed })

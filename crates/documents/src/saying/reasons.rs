@@ -168,6 +168,7 @@ pub fn doubt(cause: DoubtCause) -> &'static str {
         DoubtCause::Deadline => "it was stopped at its time-out",
         DoubtCause::Unended => "it is past its time-out, and something of it cannot be ended",
         DoubtCause::NoAnswer => "no answer came back",
+        DoubtCause::EarlierRun => "an earlier run, whose log is lost, carried it out or may have",
     }
 }
 
@@ -340,6 +341,9 @@ pub fn hold(cause: HoldCause, reason: Option<&str>) -> String {
     match (cause, reason) {
         (HoldCause::Terminal, _) => "paused at the coordinator's terminal".to_owned(),
         (HoldCause::ByHand, _) => "carried out by hand; only its log follows".to_owned(),
+        (HoldCause::Recovered, _) => {
+            "its log was rebuilt; what people said in the lost part has to be said again".to_owned()
+        }
         (HoldCause::Person, Some(reason)) => reason.trim().to_owned(),
         (HoldCause::Person, None) => "no reason given".to_owned(),
     }

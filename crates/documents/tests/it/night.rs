@@ -92,6 +92,9 @@ fn begun(direction: Direction, reason: &str, plan: &str) -> Event {
         beside: Vec::new(),
         confirmed: Vec::new(),
         earlier: None,
+        file: None,
+        keeps_marks: false,
+        marks_elsewhere: None,
         plan: read.plan,
     }))
 }

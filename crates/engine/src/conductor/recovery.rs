@@ -14,20 +14,20 @@ use crate::journal::{AppendError, Journal};
 use crate::log::WriteError;
 
 impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
-    /// Whether the log knows every attempt that was carried out. Before anything is written on
-    /// it: a log that lost its end would be made to look whole.
+    /// Compares the log with what is known of it elsewhere. Before anything is written on it: a
+    /// log that lost its end would be made to look whole.
     pub(super) async fn is_whole(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
         let run = self.log.state().run().clone();
         let noted = self.hands.noted(&run).await?;
-        // Read after the notes: an intent is in the log before anything is noted about it.
+        let places = self.log.journal().marks(&run);
+        // Read after both: a record is in the log before anything is noted about it.
         for record in self.log.refresh().await? {
             observer.record(&record, self.log.state());
         }
-        let state = self.log.state();
-        let unknown: Vec<AttemptId> = state.unknown(&noted).cloned().collect();
-        match unknown.is_empty() {
+        let judged = self.log.judge(&places, &noted);
+        match judged.suspicions.is_empty() {
             true => Ok(()),
-            false => Err(Stopped::Suspect(unknown)),
+            false => Err(Stopped::Suspect(judged.suspicions)),
         }
     }
 

@@ -14,7 +14,7 @@ use backout_core::plan::{Action, Effect};
 use super::{Conductor, Ended};
 use crate::clock::Clock;
 use crate::fault::{self, Point};
-use crate::hands::{Hands, Patience as AskFor, Report, Task, Verdict, World};
+use crate::hands::{Hands, NOT_RUN_AGAIN, Patience as AskFor, Report, Task, Verdict, World};
 use crate::journal::Journal;
 
 impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
@@ -42,7 +42,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         self.tasks.spawn(async move {
             // What came late has happened all the same.
             if looks_first && let Some(verdict) = holds_already(&*hands, &step, &world).await {
-                let done = Evidence::saying("not run again: its verification holds already");
+                let done = Evidence::saying(NOT_RUN_AGAIN);
                 return Ended::Performed(id, attempt, Box::new(Report::Done(done)), Some(verdict));
             }
             // Waiting has no effect, so there is nothing to accept and to note down.

@@ -171,7 +171,7 @@ async fn a_look_hears_of_what_is_appended() {
         journal.append(&run(), Seq(seq - 1), sealed.clone()).await.expect("appended");
         look.changed(&run(), Seq(seq - 1)).await.expect("heard");
         let read = look.read(&run(), Seq(seq - 1)).await.expect("read");
-        assert_eq!(read, [sealed.bytes.clone()]);
+        assert_eq!(read, std::slice::from_ref(&sealed.bytes));
         let connection = rusqlite::Connection::open(folder.path().join("journal.db"));
         let connection = connection.expect("opened");
         connection.pragma_update(None, "wal_checkpoint", "TRUNCATE").ok();

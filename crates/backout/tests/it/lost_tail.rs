@@ -1,0 +1,362 @@
+//! A log that loses its end, or has a wrong bit, in the middle of a run and behind it: it is
+//! noticed, nothing runs twice, nothing is called done that did not run, and there is a way out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::looking::supervisors;
+use crate::stage::Stage;
+
+const STEPS: [&str; 3] = ["one", "two", "three"];
+
+/// A run of three steps whose effects must not repeat: over, or killed with its coordinator
+/// while the last step was at work. The step has ended since.
+fn run(is_over: bool) -> Stage {
+    let stage = Stage::new();
+    let step = |id: &str| {
+        let wait = if id == "three" && !is_over { "; cat pipe" } else { "" };
+        let check = "verify: {file: {path: effects}}";
+        format!(
+            "  - {{id: {id}, owner: ann, effect: opaque, run: {{shell: 'echo {id} >> effects{wait}'}}, {check}}}\n"
+        )
+    };
+    stage.plan(&STEPS.map(step).concat());
+    std::process::Command::new("mkfifo").arg(stage.path("pipe")).status().expect("a pipe");
+    let mut coordinator =
+        stage.start(&["invoke", "plan.backout.yaml", "--as", "lead", "--reason", "why"]);
+    stage.until("the last step has begun", |stage| stage.lines("effects") == 3);
+    if is_over {
+        assert_eq!(coordinator.code(), Some(0));
+    } else {
+        coordinator.kill_9();
+        std::fs::write(stage.path("pipe"), "").expect("written");
+        stage.until("its end is written down", |stage| {
+            stage.state.join("runs/CHG7-1/steps/three/1.1/exit.json").exists()
+        });
+    }
+    stage.until("no supervisor is left", |stage| supervisors(&stage.state) == 0);
+    // What the wait for the pipe has to do with later is nothing: it is at its end at once.
+    std::fs::remove_file(stage.path("pipe")).expect("there");
+    std::fs::write(stage.path("pipe"), "").expect("written");
+    copy(&stage.state, &stage.path("whole"));
+    stage
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    let done = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(done.expect("copied").success());
+}
+
+/// Puts the state and the effects back as they were.
+fn reset(stage: &Stage) {
+    copy(&stage.path("whole"), &stage.state);
+    stage.write("effects", "one\ntwo\nthree\n");
+}
+
+fn database(stage: &Stage) -> rusqlite::Connection {
+    rusqlite::Connection::open(stage.state.join("journal.db")).expect("opened")
+}
+
+/// Everything in one file, as after a clean end.
+fn checkpoint(stage: &Stage) {
+    let database = database(stage);
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("written");
+}
+
+fn cut(stage: &Stage, records: i64) {
+    let database = database(stage);
+    let last: i64 =
+        database.query_row("SELECT max(seq) FROM record", [], |row| row.get(0)).expect("a record");
+    database.execute("DELETE FROM record WHERE seq > ?1", [last - records]).expect("cut");
+}
+
+fn delete(stage: &Stage) {
+    for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        let _ = std::fs::remove_file(stage.state.join(file));
+    }
+}
+
+/// What must be so whatever was damaged. Returns what was noticed, and by what.
+fn judged(stage: &Stage, tail: &str, case: &str) -> &'static str {
+    let verified = stage.say("verify CHG7-1 --json");
+    let shown: serde_json::Value = serde_json::from_str(&verified.out).unwrap_or_default();
+    let is_same = verified.code == Some(0) && shown["tail"] == tail;
+    assert!(
+        verified.code != Some(0) || is_same,
+        "{case}: a shorter log is shown as whole: {}",
+        verified.out
+    );
+    let resumed = stage.say("resume CHG7-1 --as lead --plain");
+    assert_eq!(stage.read("effects"), "one\ntwo\nthree\n", "{case}: {resumed:?}");
+    assert_ne!(resumed.code, Some(70), "{case}: {resumed:?}");
+    if resumed.code == Some(0) {
+        // Taken for an ordinary crash, or nothing was hit: then it ends as it should.
+        let after = stage.say("verify CHG7-1");
+        let ended = stage.status();
+        let steps = ended["steps"].as_array().expect("steps");
+        assert!(steps.iter().all(|step| step["state"] == "succeeded"), "{case}: {steps:?}");
+        return match (is_same, after.code) {
+            (true, _) => "nothing was hit",
+            (false, Some(0)) => panic!("{case}: noticed by verify, and not by resume"),
+            (false, _) => "verify",
+        };
+    }
+    match resumed.code {
+        Some(30) => "resume asks",
+        _ => "resume refuses: unreadable",
+    }
+}
+
+/// The way out that is offered: afterwards the run goes on to its end.
+fn recovers(stage: &Stage, case: &str) {
+    let before = stage.say("status CHG7-1");
+    assert!(before.err.contains("recover"), "{case}: {before:?}");
+    let recovered = stage.tell(&["recover", "CHG7-1", "--as", "lead", "--reason", "disk"]);
+    assert_eq!(recovered.code, Some(0), "{case}: {recovered:?}");
+    recovered.says("the run is held");
+    let first = recovered.out.clone();
+    if case != "deleted" {
+        recovered.says("the damaged journal is kept");
+    }
+    let nothing = stage.tell(&["recover", "CHG7-1", "--as", "lead", "--reason", "again"]);
+    let is_whole = nothing.code == Some(0) && nothing.err.contains("nothing to rebuild");
+    assert!(is_whole, "{case}: {first} {nothing:?}");
+    stage.tell(&["resume", "CHG7-1", "--as", "lead", "--plain"]).expect(0);
+    assert_eq!(stage.read("effects"), "one\ntwo\nthree\n", "{case}");
+    let verified = stage.say("verify CHG7-1");
+    assert_eq!(verified.code, Some(0), "{case}: {verified:?}");
+    stage.say("log CHG7-1").expect(0).says("log rebuilt by");
+}
+
+#[test]
+fn no_damage_is_taken_for_the_whole_log() {
+    let mut table: BTreeMap<(bool, String, &str), u32> = BTreeMap::new();
+    for is_over in [true, false] {
+        let stage = run(is_over);
+        let tail = stage.say("verify CHG7-1 --json").expect(0).json()["tail"].clone();
+        let tail = tail.as_str().expect("a digest").to_owned();
+        let mut count = |what: &str, found| {
+            *table.entry((is_over, what.to_owned(), found)).or_default() += 1;
+        };
+        for records in 1..=5 {
+            reset(&stage);
+            cut(&stage, records);
+            let case = format!("{records} records cut, over: {is_over}");
+            let found = judged(&stage, &tail, &case);
+            assert_eq!(found, "resume asks", "{case}");
+            count("1 to 5 records cut", found);
+            recovers(&stage, &case);
+        }
+        reset(&stage);
+        delete(&stage);
+        let found = judged(&stage, &tail, "deleted");
+        count("the log deleted", found);
+        assert_eq!(found, "resume asks", "deleted");
+        recovers(&stage, "deleted");
+        for file in ["journal.db-wal", "journal.db"] {
+            reset(&stage);
+            if file == "journal.db" {
+                checkpoint(&stage);
+                copy(&stage.state, &stage.path("whole"));
+            }
+            let Ok(bytes) = std::fs::read(stage.state.join(file)) else { continue };
+            for flip in 0..FLIPS {
+                reset(&stage);
+                // Spread over the file, and over the bits of a byte.
+                let at = bytes.len() * flip / FLIPS + flip % 97;
+                let mut bytes = bytes.clone();
+                let Some(byte) = bytes.get_mut(at) else { continue };
+                *byte ^= 1 << (flip % 8);
+                std::fs::write(stage.state.join(file), &bytes).expect("written");
+                let _ = std::fs::remove_file(stage.state.join("journal.db-shm"));
+                let case = format!("{file}, byte {at}, over: {is_over}");
+                let found = judged(&stage, &tail, &case);
+                count(&format!("a bit of {file}"), found);
+                if file == "journal.db-wal" && found == "resume asks" {
+                    // Opening it would end it: what stands behind the wrong bit is kept.
+                    let kept = ["journal.db-wal", "journal.damaged-1.db-wal"];
+                    let kept = kept.map(|name| std::fs::read(stage.state.join(name)).ok());
+                    assert!(kept.contains(&Some(bytes)), "{case}");
+                }
+                if flip % 8 == 0 && stage.say("verify CHG7-1").code != Some(0) {
+                    recovers(&stage, &case);
+                }
+            }
+        }
+    }
+    println!("{:<8} {:<22} {:<28} {:>5}", "run", "damage", "noticed by", "cases");
+    for ((is_over, what, found), cases) in &table {
+        let run = if *is_over { "over" } else { "killed" };
+        println!("{run:<8} {what:<22} {found:<28} {cases:>5}");
+    }
+}
+
+/// As many bits of each file.
+const FLIPS: usize = 24;
+
+/// A run that nothing is left of but its ledger is not begun anew behind anyone's back.
+#[test]
+fn a_new_run_asks_about_each_step_of_a_lost_one() {
+    let stage = run(false);
+    delete(&stage);
+    std::fs::remove_file(stage.state.join("runs/CHG7-1/first.json")).expect("it was kept");
+    stage
+        .tell(&["recover", "CHG7-1", "--as", "lead", "--reason", "x"])
+        .expect(30)
+        .says("--new-run");
+    let invoke = "invoke plan.backout.yaml --as lead --plain";
+    stage.say(invoke).expect(30).says("--new-run");
+    stage.say(&format!("{invoke} --new-run")).expect(64);
+    stage.say(&format!("{invoke} --new-run --reason lost")).expect(20).says("attempt 1 in CHG7-1");
+    assert_eq!(stage.lines("effects"), 3, "nothing ran by itself");
+    assert_eq!(stage.newest_run().as_deref(), Some("CHG7-2"));
+    for step in STEPS {
+        assert_eq!(stage.step(step)["state"], "in_doubt");
+        let words = ["resolve", "CHG7-2", step, "happened", "--as", "ann", "--reason", "seen"];
+        stage.tell(&words).expect(0);
+    }
+    stage.say("resume CHG7-2 --as lead --plain").expect(0);
+    assert_eq!(stage.lines("effects"), 3);
+}
+
+/// The same from a log whose end is gone; and what never ran is run.
+#[test]
+fn a_new_run_runs_what_never_ran() {
+    let stage = Stage::new();
+    stage.plan(
+        "  - {id: a, owner: ann, run: {shell: echo a >> effects}}\n  - {id: m, owner: ann, manual: do it}\n  - {id: b, owner: ann, run: {shell: echo b >> effects}}\n",
+    );
+    let invoke = "invoke plan.backout.yaml --as lead --plain --reason why";
+    stage.say(invoke).expect(20);
+    cut(&stage, 2);
+    stage.say(invoke).expect(30).says("has lost its end").says("recover CHG7-1");
+    stage.say(&format!("{invoke} --new-run")).expect(20);
+    stage.tell(&["resolve", "CHG7-2", "a", "happened", "--as", "ann", "--reason", "x"]).expect(0);
+    stage.say("resume CHG7-2 --as lead --plain").expect(20);
+    stage.say("ack CHG7-2 m --as ann").expect(0);
+    stage.say("resume CHG7-2 --as lead --plain").expect(10);
+    assert_eq!(stage.read("effects"), "a\nb\n");
+}
+
+/// An attempt at a step that was changed, or put in, in the lost part is in doubt, or is named:
+/// it is not taken for one at the step as the log knows it.
+#[test]
+fn what_does_not_fit_what_is_left_is_in_doubt() {
+    let stage = Stage::new();
+    stage.plan(
+        "  - {id: a, owner: ann, run: {shell: echo a >> effects}}\n  - {id: m, owner: ann, manual: do it}\n  - {id: b, owner: ann, run: {shell: echo b >> effects}}\n",
+    );
+    stage.say("invoke plan.backout.yaml --as lead --plain --reason why").expect(20);
+    let left = stage.say("verify CHG7-1 --json").expect(0).json()["records"].as_i64();
+    stage.write("b.yaml", "{id: b, owner: ann, run: {shell: echo other >> effects}}");
+    stage.write("x.yaml", "{id: x, owner: ann, run: {shell: echo x >> effects}}");
+    stage.say("replace CHG7-1 b b.yaml --as lead --reason better").expect(0);
+    stage.say("add CHG7-1 x.yaml --after m --as lead --reason needed").expect(0);
+    stage.say("ack CHG7-1 m --as ann").expect(0);
+    stage.say("resume CHG7-1 --as lead --plain").expect(10);
+    assert_eq!(stage.read("effects"), "a\nx\nother\n");
+    let all = stage.say("verify CHG7-1 --json").expect(0).json()["records"].as_i64();
+    cut(&stage, all.zip(left).map(|(all, left)| all - left).expect("counted"));
+    stage.say("status CHG7-1").says("attempt 1 at b: done").says("attempt 1 at x: done");
+    stage.say("recover CHG7-1 --as lead --reason disk").expect(0);
+    stage.say("log CHG7-1").expect(0).says("attempt 1 at x is not in it");
+    assert_eq!(stage.step("b")["state"], "in_doubt");
+    stage.say("resume CHG7-1 --as lead --plain").expect(20);
+    stage.say("ack CHG7-1 m --as ann").expect(0);
+    stage.say("resume CHG7-1 --as lead --plain").expect(20).says("about another attempt");
+    stage.say("resolve CHG7-1 b happened --as ann --reason seen").expect(0);
+    stage.say("resume CHG7-1 --as lead --plain").expect(10);
+    assert_eq!(stage.read("effects"), "a\nx\nother\n", "nothing ran again");
+    stage.say("verify CHG7-1").expect(0);
+}
+
+/// Steps that start together share the record of their intents.
+#[test]
+fn steps_that_start_together_are_told_apart() {
+    let stage = Stage::new();
+    stage.plan(
+        "  - {id: a, owner: ann, after: [], run: {shell: echo a >> a.done}}\n  - {id: b, owner: ann, after: [], run: {shell: 'echo b >> b.done; exit 1'}}\n",
+    );
+    stage.say("invoke plan.backout.yaml --as lead --plain --reason why").expect(20);
+    let all = stage.say("verify CHG7-1 --json").expect(0).json();
+    assert_eq!(all["results"], 2);
+    cut(&stage, all["records"].as_i64().expect("a number") - 2);
+    stage.say("recover CHG7-1 --as lead --reason disk").expect(0);
+    stage.say("resume CHG7-1 --as lead --plain").expect(20);
+    assert_eq!((stage.lines("a.done"), stage.lines("b.done")), (1, 1));
+    assert_eq!(stage.step("a")["state"], "succeeded");
+    assert_eq!(stage.step("b")["state"], "failed");
+    stage.say("verify CHG7-1").expect(0);
+}
+
+/// A consistent older copy of everything on the device is whole in itself: only a mark elsewhere,
+/// or a position that somebody noted, shows it.
+#[test]
+fn an_older_copy_is_seen_by_a_mark_elsewhere_and_by_a_noted_position() {
+    let stage = Stage::new();
+    stage.plan("  - {id: a, owner: ann, run: {shell: echo a >> effects}}\n  - {id: m, owner: ann, manual: do it}\n");
+    std::fs::create_dir(stage.path("other")).expect("a folder");
+    let with_marks = |words: &[&str]| {
+        let mut command = stage.command(words);
+        command.env("BACKOUT_MARKS", stage.path("other"));
+        crate::stage::told(command)
+    };
+    let reason = ["--as", "lead", "--reason", "why", "--plain"];
+    with_marks(&[&["invoke", "plan.backout.yaml"], &reason[..]].concat()).expect(20);
+    copy(&stage.state, &stage.path("snapshot"));
+    with_marks(&["ack", "CHG7-1", "m", "--as", "ann"]).expect(0);
+    let now = stage.say("verify CHG7-1 --json").expect(0).json();
+    let noted = format!("{}:{}", now["records"], now["tail"].as_str().expect("a digest"));
+    copy(&stage.path("snapshot"), &stage.state);
+    // Without its place elsewhere it is whole: the run itself remembers that place.
+    let resumed = stage.say("resume CHG7-1 --as lead --plain").expect(30);
+    resumed.says("has lost its end").says("other");
+    stage.say("verify CHG7-1").expect(1).says("it ends at record");
+    stage.say("ack CHG7-1 m --as ann").expect(30);
+    std::fs::rename(stage.path("other"), stage.path("gone")).expect("moved");
+    stage.say("verify CHG7-1").expect(1).says("could not be compared");
+    stage.tell(&["verify", "CHG7-1", "--expect", &noted]).expect(1).says("which is expected");
+    copy(&stage.state, &stage.path("old"));
+    std::fs::rename(stage.path("gone"), stage.path("other")).expect("moved");
+    let head = stage.say("status CHG7-1 --json").expect(0).json();
+    assert_eq!(head["log"]["suspect"], true);
+    stage.tell(&["verify", "CHG7-1", "--expect", "x"]).expect(64);
+}
+
+/// The ledger and the plan file are part of what is verified.
+#[test]
+fn the_ledger_and_the_plan_are_compared() {
+    let stage = run(true);
+    stage
+        .say("verify CHG7-1")
+        .expect(0)
+        .says("3 results of machines")
+        .says("is what the run follows");
+    stage.write("plan.backout.yaml", "other");
+    let differs = stage.say("verify CHG7-1 --json").expect(0).json();
+    assert_eq!(differs["plan_file"]["state"], "differs");
+    stage.say("verify CHG7-1").expect(0).says("changed since");
+    std::fs::remove_file(stage.path("plan.backout.yaml")).expect("there");
+    let gone = stage.say("verify CHG7-1 --json").expect(0).json();
+    assert_eq!(gone["plan_file"]["state"], "unreadable");
+    let attempt = stage.state.join("runs/CHG7-1/steps/two/1.1");
+    let exit = std::fs::read_to_string(attempt.join("exit.json")).expect("an end");
+    let tampered = [
+        ("exit.json", Some(exit.replace("exit 0", "exit 7"))),
+        ("exit.json", None),
+        ("request.json", None),
+        ("claim.json", None),
+    ];
+    for (file, content) in tampered {
+        reset(&stage);
+        match content {
+            Some(content) => std::fs::write(attempt.join(file), content).expect("written"),
+            None => std::fs::remove_file(attempt.join(file)).expect("there"),
+        }
+        stage.say("verify CHG7-1").expect(1).says("attempt 1 at two");
+    }
+    reset(&stage);
+    std::fs::remove_file(stage.state.join("marks/CHG7-1")).expect("there");
+    stage.say("verify CHG7-1").expect(1).says("could not be compared");
+}

@@ -1,0 +1,154 @@
+//! A log that has lost its end, rebuilt from what the ledger proves.
+//!
+//! Of what is lost, the ledger holds the attempts of machines: each with the record of its
+//! intent, its action, its key, and how it ended. So the log is told of these attempts anew
+//! ([`Event::StepRecovered`]), and each is settled as after a crash: by its result, its process,
+//! its effect class, its verification, a person. An attempt that does not fit the plan as this
+//! log knows it is in doubt. What people said and decided in between is lost, and has to be said
+//! again; so the run is held.
+
+use serde::{Deserialize, Serialize};
+
+use crate::attempt::AttemptId;
+use crate::event::Event;
+use crate::ids::{Digest, Epoch, RunId, Seq, StepId};
+use crate::plan::{Effect, Plan};
+use crate::state::RunState;
+use crate::status::Status;
+
+/// How an attempt ended, as far as the ledger says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptEnd {
+    /// Its action is done.
+    Done,
+    /// It failed.
+    Failed,
+    /// A process of it is alive.
+    AtWork,
+    /// Nothing says how.
+    Unknown,
+}
+
+impl AttemptEnd {
+    /// For people.
+    #[must_use]
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::AtWork => "at work",
+            Self::Unknown => "its end is not known",
+        }
+    }
+}
+
+/// An attempt that the ledger proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenAttempt {
+    /// Which attempt at which step of which run.
+    pub id: AttemptId,
+    /// Its key, where its request can be read.
+    pub key: Option<String>,
+    /// Its effect class, where its request can be read.
+    pub effect: Option<Effect>,
+    /// The term of the coordinator that dispatched it.
+    pub epoch: Epoch,
+    /// How it ended.
+    pub end: AttemptEnd,
+}
+
+/// An attempt at a step that the rebuilt log does not have: the step was added in the part that
+/// is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnplacedAttempt {
+    /// The step.
+    pub step: StepId,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// Digest of the record of its intent.
+    pub intent: Digest,
+}
+
+/// The events that tell a log of the attempts it has lost: `known` is the highest record that is
+/// known to have been committed.
+pub(crate) fn recovered(
+    state: &RunState,
+    found: &[ProvenAttempt],
+    known: Option<Seq>,
+    reason: &str,
+) -> Vec<Event> {
+    let ids: Vec<AttemptId> = found.iter().map(|proven| proven.id.clone()).collect();
+    let lost: Vec<&AttemptId> = state.unknown(&ids).collect();
+    let mut lost: Vec<&ProvenAttempt> =
+        found.iter().filter(|proven| lost.contains(&&proven.id)).collect();
+    lost.sort_by_key(|proven| (proven.id.attempt, proven.epoch));
+    let (placed, unplaced): (Vec<_>, Vec<_>) =
+        lost.into_iter().partition(|proven| state.step(&proven.id.step).is_some());
+    let unplaced = unplaced.into_iter().map(|proven| UnplacedAttempt {
+        step: proven.id.step.clone(),
+        attempt: proven.id.attempt,
+        intent: proven.id.intent,
+    });
+    let begun = Event::LogRecovered {
+        after: state.seq(),
+        known,
+        epoch: found.iter().map(|proven| proven.epoch).max().unwrap_or_default(),
+        unplaced: unplaced.collect(),
+        reason: reason.to_owned(),
+    };
+    let told = placed.into_iter().map(|proven| told(state, proven));
+    std::iter::once(begun).chain(told).collect()
+}
+
+fn told(state: &RunState, ProvenAttempt { id, key, effect, .. }: &ProvenAttempt) -> Event {
+    let step = state.step(&id.step);
+    let same_action = step
+        .is_some_and(|(step, _)| step.action.is_dispatched() && step.action_digest() == id.action);
+    let later = step.is_some_and(|(_, known)| known.attempt < id.attempt);
+    Event::StepRecovered {
+        step: id.step.clone(),
+        attempt: id.attempt,
+        key: key.clone().unwrap_or_default(),
+        action: id.action,
+        intent: id.intent,
+        fits: same_action && later && key.is_some() && effect.is_some(),
+    }
+}
+
+/// The steps of a plan that an earlier run of the change carried out, or may have, as events of
+/// the first record of a run that begins in its place. `found` are the attempts its ledger
+/// proves; `left` is what is left of its log, if anything.
+#[must_use]
+pub fn inherited(
+    plan: &Plan,
+    run: &RunId,
+    found: &[ProvenAttempt],
+    left: Option<&RunState>,
+) -> Vec<Event> {
+    let events = plan.stages.iter().chain(&plan.steps).filter_map(|step| {
+        let of_step = found.iter().filter(|proven| proven.id.step == step.id);
+        let last = of_step.max_by_key(|proven| (proven.id.attempt, proven.epoch));
+        let known = left.and_then(|left| left.step(&step.id)).map(|(_, known)| known);
+        let known = known.filter(|known| known.attempt > 0 || known.status.is_settled());
+        let (attempt, key, end) = match (last, known) {
+            (Some(proven), _) => {
+                let same_action = proven.id.action == step.action_digest();
+                (proven.id.attempt, proven.key.clone().filter(|_| same_action), proven.end)
+            }
+            // A person's step, or one whose ledger is gone: what the log says is all there is.
+            (None, Some(known)) => {
+                let end = match known.status {
+                    Status::Succeeded => AttemptEnd::Done,
+                    Status::Failed => AttemptEnd::Failed,
+                    _ => AttemptEnd::Unknown,
+                };
+                (known.attempt, None, end)
+            }
+            (None, None) => return None,
+        };
+        let (step, run) = (step.id.clone(), run.clone());
+        Some(Event::StepInherited { step, run, attempt, key, end })
+    });
+    events.collect()
+}
