@@ -16,31 +16,52 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn moment(&self) -> Moment {
-        // Milliseconds are all that people and reports need.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let millis = now.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        let wall = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
         let boot = boot();
-        let steady = (!boot.is_empty()).then(|| Steady { boot: boot.to_owned(), ms: running_ms() });
-        Moment { wall, steady }
+        for _ in 0..TRIES {
+            let before = running_ms();
+            let wall = wall();
+            // What lies far apart are no two readings of one moment: this process had to wait.
+            if !boot.is_empty() && running_ms() - before <= TOGETHER_MS {
+                return Moment { wall, steady: Some(Steady { boot: boot.to_owned(), ms: before }) };
+            }
+        }
+        Moment { wall: wall(), steady: None }
     }
 
     async fn sleep(&self, duration: Duration) {
         let begun = self.moment();
-        let until =
-            running_ms().saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX));
-        loop {
-            let left = until.saturating_sub(running_ms());
-            let Ok(left) = u64::try_from(left) else { return };
-            // The runtime's own clock stands still while the machine sleeps.
-            tokio::time::sleep(Duration::from_millis(left).min(AT_MOST)).await;
-            let set = self.moment().change_since(&begun);
-            if left == 0 || matches!(set, Some(ClockChange::Jumped(_))) {
-                return;
-            }
+        let is_set = || matches!(self.moment().change_since(&begun), Some(ClockChange::Jumped(_)));
+        pass(duration, is_set).await;
+    }
+}
+
+/// Waits until so much time has passed, that during which the machine sleeps included.
+pub(crate) async fn passed(duration: Duration) {
+    pass(duration, || false).await;
+}
+
+async fn pass(duration: Duration, ends_early: impl Fn() -> bool) {
+    let length = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let until = running_ms().saturating_add(length);
+    while let Ok(left @ 1..) = u64::try_from(until.saturating_sub(running_ms())) {
+        // The runtime's own clock stands still while the machine sleeps.
+        tokio::time::sleep(Duration::from_millis(left).min(AT_MOST)).await;
+        if ends_early() {
+            return;
         }
     }
 }
+
+/// The time on the wall. Milliseconds are all that people and reports need.
+fn wall() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = now.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
+
+/// How far apart two readings may be to be of one moment, and how often that is tried.
+const TOGETHER_MS: i64 = 100;
+const TRIES: u32 = 50;
 
 /// How long is slept before looking whether the machine slept, or its clock was set.
 const AT_MOST: Duration = Duration::from_secs(1);

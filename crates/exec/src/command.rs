@@ -14,11 +14,11 @@ use tokio::sync::watch;
 use backout_core::event::LeftRunning;
 use backout_core::plan::{Run, Stdin, Text};
 
-use crate::limits;
 use crate::output::{Output, Summary, Tail};
 use crate::process::{self, Process, processes};
 use crate::secrets::{NoSecret, Secrets};
 use crate::unsafe_calls::limit_descriptors;
+use crate::{clock, limits};
 
 /// How long a command has to end after it was asked to, before it is killed.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -116,7 +116,7 @@ pub async fn run(
     let stderr = tokio::spawn(pump(child.stderr.take(), stderr));
     let stopped = tokio::select! {
         _ = child.wait() => None,
-        () = tokio::time::sleep(prepared.timeout) => Some(StopReason::Deadline),
+        () = clock::passed(prepared.timeout) => Some(StopReason::Deadline),
         () = asked(&mut stop) => Some(StopReason::Asked),
     };
     if stopped.is_some() {

@@ -13,10 +13,13 @@ use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence, FailureEffect};
 use backout_core::ids::{Epoch, RunId};
+use backout_core::moment::moved;
 use backout_core::plan::Step;
+use backout_engine::clock::Clock;
 use backout_engine::fault::{self, Point};
 use backout_engine::hands::{Hands, Patience, Report, Task, Unreadable, Verdict, World};
 
+use crate::clock::SystemClock;
 use crate::ledger::{Dispatch, Ledger, Request};
 use crate::spawner::{Program, Spawner};
 use crate::{limits, probe};
@@ -206,7 +209,9 @@ impl Hands for LocalHands {
     async fn accepted(&self, id: &AttemptId) -> Option<Timestamp> {
         let dispatches = self.ledger.dispatches(&id.run, &id.step, id.attempt).ok()?;
         let accepted = dispatches.iter().find(|dispatch| !dispatch.is_fenced().unwrap_or(true))?;
-        Timestamp::try_from(accepted.accepted_at()?).ok()
+        // On the clock as it is set now: what is counted from it is.
+        let now = SystemClock.moment();
+        Some(moved(now.wall, -now.since(&accepted.accepted_at()?)))
     }
 
     async fn verify(&self, step: Step, world: Arc<World>, patience: Patience) -> Verdict {

@@ -16,9 +16,11 @@ use tokio::sync::watch;
 
 use backout_core::event::{Attachment, DoubtCause, Evidence, FailureEffect};
 use backout_core::plan::{Action, Http, Run, Sql};
+use backout_engine::clock::Clock;
 use backout_engine::fault::{self, Point};
 use backout_engine::hands::Report;
 
+use crate::clock::SystemClock;
 use crate::command::{self, Prepared, StopReason};
 use crate::files::{self, RestoreError};
 use crate::http::{self, NoAnswer};
@@ -42,12 +44,17 @@ pub async fn supervise(folder: &Path, done: &mut Option<OwnedFd>) -> io::Result<
     let step = request.step.id.to_string();
     fault::point(Point::SupervisorStarted, &step);
     let lock = dispatch.lock_supervisor()?;
+    // One that comes late must not empty what another one has printed: who claims has the lock.
+    if dispatch.is_claimed()? {
+        return Err(io::Error::other("this attempt was accepted or given up before"));
+    }
     let processes = dispatch.lock_processes()?;
     let outputs = (dispatch.output("stdout")?, dispatch.output("stderr")?);
     let stop = listen()?;
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
     let id = Some(Box::new(request.id.clone()));
-    if !dispatch.claim(&Claim::Supervisor { pid, birth: Birth::of_this_process(), id })? {
+    let at = Some(SystemClock.moment());
+    if !dispatch.claim(&Claim::Supervisor { pid, birth: Birth::of_this_process(), id, at })? {
         return Err(io::Error::other("this attempt was given up before it began"));
     }
     fault::point(Point::Accepted, &step);

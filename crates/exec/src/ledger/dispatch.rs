@@ -3,12 +3,18 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence};
+use backout_core::moment::Moment;
+use backout_engine::clock::Clock;
 use backout_engine::hands::Report;
+
+use crate::clock::SystemClock;
 
 use super::disk::{flush_folder, read_whole, write_whole};
 use super::notes::{Claim, Exit, Request, fits};
@@ -134,12 +140,19 @@ impl Dispatch {
     /// How long ago it was accepted.
     #[must_use]
     pub fn age(&self) -> Option<Duration> {
-        self.accepted_at()?.elapsed().ok()
+        let age = SystemClock.moment().since(&self.accepted_at()?);
+        Duration::try_from(age).ok()
     }
 
     /// When it was accepted.
-    pub(crate) fn accepted_at(&self) -> Option<SystemTime> {
-        fs::metadata(self.folder.join("claim.json")).and_then(|about| about.modified()).ok()
+    pub(crate) fn accepted_at(&self) -> Option<Moment> {
+        if let Ok(Some(Claim::Supervisor { at: Some(at), .. })) = self.claimed() {
+            return Some(at);
+        }
+        // An earlier version did not write it down.
+        let claim = fs::metadata(self.folder.join("claim.json"));
+        let made = claim.and_then(|about| about.modified()).ok()?;
+        Some(Moment::from(Timestamp::try_from(made).ok()?))
     }
 
     /// What is noted about it; one that nobody accepted is fenced.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use backout_core::attempt::AttemptId;
 use backout_core::duration::Span;
 use backout_core::ids::Epoch;
+use backout_core::moment::Moment;
 use backout_core::plan::{Action, Source, Step};
 use backout_engine::hands::Report;
 
@@ -54,6 +55,9 @@ pub enum Claim {
         /// What it accepted; `None` where an earlier version wrote it down.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<Box<AttemptId>>,
+        /// When; `None` where an earlier version wrote it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Moment>,
     },
     /// A coordinator made sure that nobody ever will.
     Fenced,

@@ -1,11 +1,17 @@
+use std::time::Duration;
+
+use jiff::SignedDuration;
 use serde_json::json;
 
 use backout_core::event::Evidence;
 use backout_core::ids::Digest;
+use backout_core::moment::moved;
 use backout_core::plan::Step;
+use backout_engine::clock::Clock;
 use backout_engine::hands::Report;
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::process::Birth;
 
 fn request(epoch: u64) -> Request {
@@ -29,7 +35,12 @@ fn request(epoch: u64) -> Request {
 }
 
 fn supervisor() -> Claim {
-    Claim::Supervisor { pid: 1, birth: Birth::of_this_process(), id: Some(Box::new(request(1).id)) }
+    Claim::Supervisor {
+        pid: 1,
+        birth: Birth::of_this_process(),
+        id: Some(Box::new(request(1).id)),
+        at: None,
+    }
 }
 
 #[test]
@@ -128,6 +139,7 @@ fn what_another_attempt_claimed_is_a_doubt() {
             pid: 1,
             birth: Birth::of_this_process(),
             id: Some(Box::new(other.clone())),
+            at: None,
         };
         assert!(dispatch.claim(&claim).expect("asked"));
         let seen = ledger.observe(&request.id, Epoch(1)).expect("readable");
@@ -194,7 +206,7 @@ fn only_the_supervisor_itself_is_asked_to_stop() {
         fs::create_dir_all(&at).expect("made");
         let dispatch = Dispatch::at(&at);
         let _lock = locked.then(|| dispatch.lock_supervisor().expect("taken"));
-        dispatch.claim(&Claim::Supervisor { pid, birth, id: None }).expect("claimed");
+        dispatch.claim(&Claim::Supervisor { pid, birth, id: None, at: None }).expect("claimed");
         dispatch.ask_to_stop()
     };
     for (name, birth) in ["start", "space", "boot"].into_iter().zip(others) {
@@ -204,4 +216,55 @@ fn only_the_supervisor_itself_is_asked_to_stop() {
     assert_eq!(process.try_wait().expect("a child"), None, "it was hit");
     assert!(asked("own", own, true));
     process.wait().expect("it ended");
+}
+
+/// The clock on the wall was set by hours since it was accepted: its time-out does not see that.
+#[test]
+fn a_time_out_is_counted_on_a_clock_that_does_not_jump() {
+    let now = SystemClock.moment();
+    for hours in [-3, 3] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let mut request = request(1);
+        request.step = serde_json::from_value(json!({
+            "id": "restore", "owner": "dba", "run": {"argv": ["true"], "timeout": "1h"},
+        }))
+        .expect("a step");
+        ledger.begin_run(&request.id.run, None).expect("begun");
+        let dispatch = ledger.begin(&request).expect("made");
+        let claimed = |ago_ms: i64| {
+            let mut at = now.clone();
+            at.wall = moved(at.wall, SignedDuration::from_hours(hours));
+            let steady = at.steady.as_mut().expect("this machine has one");
+            steady.ms -= ago_ms;
+            Claim::Supervisor {
+                pid: 1,
+                birth: Birth::of_this_process(),
+                id: Some(Box::new(request.id.clone())),
+                at: Some(at),
+            }
+        };
+        assert!(dispatch.claim(&claimed(60_000)).expect("asked"));
+        assert_eq!(dispatch.overdue(), None, "{hours} h");
+        fs::remove_file(dispatch.folder().join("claim.json")).expect("removed");
+        assert!(dispatch.claim(&claimed(7_200_000)).expect("asked"));
+        let late = dispatch.overdue().expect("an hour too late");
+        assert!(late >= Duration::from_secs(3600) && late < Duration::from_secs(7200), "{late:?}");
+    }
+}
+
+/// A supervisor that comes late, after another one did the work, empties nothing.
+#[tokio::test]
+async fn who_comes_late_touches_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::new(folder.path());
+    let request = request(1);
+    ledger.begin_run(&request.id.run, None).expect("begun");
+    let dispatch = ledger.begin(&request).expect("made");
+    assert!(dispatch.claim(&supervisor()).expect("asked"));
+    fs::write(dispatch.folder().join("stdout"), "restored 5000 rows").expect("written");
+    let late = crate::supervise::supervise(dispatch.folder(), &mut None).await;
+    assert!(late.is_err_and(|error| error.to_string().contains("before")));
+    let kept = fs::read_to_string(dispatch.folder().join("stdout")).expect("there");
+    assert_eq!(kept, "restored 5000 rows");
 }
