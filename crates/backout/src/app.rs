@@ -42,6 +42,10 @@ impl App {
             None => default_state()?,
         };
         let state = std::path::absolute(&state)?;
+        if state.exists() && !state.is_dir() {
+            let source = std::io::ErrorKind::NotADirectory.into();
+            return Err(backout_sqlite::OpenError::Folder { path: state, source }.into());
+        }
         Ok(Self { state, looks: false, marks: marks_folder(), clock: SystemClock })
     }
 

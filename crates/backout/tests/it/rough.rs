@@ -263,7 +263,9 @@ fn a_state_path_that_is_a_file() {
     let stage = Stage::new();
     stage.plan("  - {id: a, owner: ann, manual: x}\n");
     std::fs::write(&stage.state, "x").expect("written");
-    stage.say("invoke plan.backout.yaml --as lead").expect(1).says("cannot be used");
+    for line in ["invoke plan.backout.yaml --as lead", "status", "runs", "verify"] {
+        stage.say(line).expect(1).says("cannot be used").says("/state");
+    }
 }
 
 #[test]

@@ -160,7 +160,7 @@ mod stopped {
         Late,
     }
 
-    /// The points at which a coordinator stops; at the others it is a supervisor.
+    /// The points at which a coordinator stops; at the others it is a spawner or a supervisor.
     const OF_COORDINATOR: [Point; 5] = [
         Point::Decided,
         Point::IntentDurable,
@@ -169,15 +169,18 @@ mod stopped {
         Point::OutcomeDurable,
     ];
 
-    /// Stopped supervisors of this stage.
+    /// Stopped spawners and supervisors of this stage.
     fn supervisors(stage: &Stage) -> Vec<u32> {
-        let folder = stage.folder().to_string_lossy().into_owned();
+        let state = format!("BACKOUT_STATE={}", stage.state.display());
         let processes = std::fs::read_dir("/proc").expect("processes").flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
         pids.filter(|pid| {
-            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let words = String::from_utf8_lossy(&words).into_owned();
-            words.contains("supervise") && words.contains(&folder) && is_stopped(*pid)
+            let is = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let of_stage = environment.split(|byte| *byte == 0).any(|it| it == state.as_bytes());
+            ["backout-spawner", "backout-attempt"].contains(&is.trim())
+                && of_stage
+                && is_stopped(*pid)
         })
         .collect()
     }
