@@ -139,7 +139,9 @@ fn draft(
         Command::Recover { contradicted: false, .. } => return Err(Refusal::NothingLost),
         Command::Recover { found, known, .. } => {
             let mut events = crate::rebuild::recovered(state, found, *known, reason);
-            if state.held.is_none() {
+            // To go back ends a hold of the way forward.
+            let turns = events.iter().any(|event| matches!(event, Event::BackoutStarted { .. }));
+            if state.held.is_none() || turns {
                 events.push(Event::RunHeld { cause: HoldCause::Recovered, reason: None });
             }
             Draft::from(events)

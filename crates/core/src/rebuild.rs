@@ -10,8 +10,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::AttemptId;
-use crate::event::Event;
-use crate::ids::{Digest, Epoch, RunId, Seq, StepId};
+use crate::event::{Direction, Event, Reason};
+use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
+use crate::part::Part;
 use crate::plan::{Effect, Plan};
 use crate::state::RunState;
 use crate::status::Status;
@@ -97,8 +98,38 @@ pub(crate) fn recovered(
         unplaced: unplaced.collect(),
         reason: reason.to_owned(),
     };
-    let told = placed.into_iter().map(|proven| told(state, proven));
-    std::iter::once(begun).chain(told).collect()
+    // A step of the way back is only ever carried out once the run has turned: where that is in
+    // the part that is lost, the run must not go forward again.
+    let turned = placed.iter().any(|proven| {
+        let index = state.position(&proven.id.step);
+        index.is_ok_and(|index| state.part(index) == Part::Backout)
+    });
+    let goes_back = (turned && state.release().goes_forward()).then(|| {
+        let steps: Vec<&StepId> = placed.iter().map(|proven| &proven.id.step).collect();
+        let option = option_of(&state.planned().plan, &steps);
+        Event::BackoutStarted { option, reason: Reason::Person(reason.to_owned()) }
+    });
+    let told = placed.iter().map(|proven| told(state, proven));
+    std::iter::once(begun).chain(told).chain(goes_back).collect()
+}
+
+/// The option that was on the way when these steps were carried out: the usual one if it holds
+/// each of them that is of the way back, else the first that does.
+fn option_of(plan: &Plan, steps: &[&StepId]) -> Option<OptionId> {
+    let holds = |option: &&OptionId| {
+        let listed = plan.options.get(*option).and_then(|option| option.steps.as_ref());
+        let is_of_way_back = |id: &StepId| plan.steps.iter().any(|step| step.id == *id);
+        listed
+            .is_none_or(|listed| steps.iter().all(|id| !is_of_way_back(id) || listed.contains(id)))
+    };
+    let usual = plan.default_option().filter(&holds);
+    usual.or_else(|| plan.options.keys().find(&holds)).cloned()
+}
+
+/// Whether an earlier run of a change had begun to back out, by what its ledger proves.
+#[must_use]
+pub fn has_turned(plan: &Plan, found: &[ProvenAttempt]) -> bool {
+    found.iter().any(|proven| plan.steps.iter().any(|step| step.id == proven.id.step))
 }
 
 fn told(state: &RunState, ProvenAttempt { id, key, effect, .. }: &ProvenAttempt) -> Event {
@@ -122,11 +153,14 @@ fn told(state: &RunState, ProvenAttempt { id, key, effect, .. }: &ProvenAttempt)
 #[must_use]
 pub fn inherited(
     plan: &Plan,
+    direction: Direction,
     run: &RunId,
     found: &[ProvenAttempt],
     left: Option<&RunState>,
 ) -> Vec<Event> {
-    let events = plan.stages.iter().chain(&plan.steps).filter_map(|step| {
+    // A run that only backs out has no stages.
+    let stages = plan.stages.iter().filter(|_| direction == Direction::Forward);
+    let events = stages.chain(&plan.steps).filter_map(|step| {
         let of_step = found.iter().filter(|proven| proven.id.step == step.id);
         let last = of_step.max_by_key(|proven| (proven.id.attempt, proven.epoch));
         let known = left.and_then(|left| left.step(&step.id)).map(|(_, known)| known);

@@ -133,8 +133,11 @@ impl Ledger {
     /// The folder of a dispatch, made new.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or the ledger of the run is gone.
     pub fn begin(&self, request: &Request) -> io::Result<Dispatch> {
+        if self.mark(&request.id.run)?.is_none() {
+            return Err(io::Error::other("the ledger of its run is gone"));
+        }
         let step = self.step_folder(&request.id.run, &request.step.id);
         let folder = step.join(format!("{}.{}", request.id.attempt, request.epoch));
         fs::create_dir_all(&folder)?;

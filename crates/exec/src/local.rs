@@ -78,6 +78,7 @@ impl LocalHands {
     /// alive cannot be ended.
     async fn wait(&self, dispatch: &Dispatch, id: &AttemptId) -> std::io::Result<Waited> {
         let began = Instant::now();
+        let mut ending: Option<Instant> = None;
         loop {
             // It may write down its end between the two looks, which is found then.
             if dispatch.has_ended()? || !dispatch.is_alive()? {
@@ -86,12 +87,12 @@ impl LocalHands {
             // Without its supervisor nobody else keeps its time, so it is kept here.
             if !dispatch.is_supervised()? {
                 let asked = self.asked_to_stop(id);
-                let late = dispatch.overdue().max(asked);
-                if late.is_some() {
+                if dispatch.overdue().is_some() || asked.is_some() {
                     dispatch.end_left(Signal::KILL);
+                    ending.get_or_insert_with(Instant::now);
                 }
                 // What cannot be ended is in doubt then, and not running.
-                if late.is_some_and(|late| late > UNENDED) {
+                if ending.is_some_and(|since| since.elapsed() > UNENDED) {
                     return Ok(Waited::Unended(match asked {
                         Some(_) => {
                             "it was stopped, and something that it may have left cannot be ended"
@@ -171,6 +172,10 @@ impl Hands for LocalHands {
                     error: format!("its supervisor did not accept it{why}"),
                     evidence: Evidence::default(),
                 }
+            }
+            // What is noted nowhere any more may be alive.
+            Observation::Vanished(cause @ (DoubtCause::LedgerLost | DoubtCause::LedgerForeign)) => {
+                vanished(cause, "what was noted about it is gone, or is about another attempt")
             }
             Observation::Ended | Observation::Vanished(_) => Self::outcome(&dispatch, &task.id),
         }

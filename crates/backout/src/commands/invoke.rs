@@ -211,7 +211,7 @@ pub(super) async fn begin(
         if wanted.new_run {
             let unread = open.iter().filter(|open| open.direction.is_none());
             for open in unread {
-                further.extend(inherited(app, journal, &planned.plan, &open.run).await?);
+                further.extend(inherited(app, journal, planned, &open.run).await?);
             }
         }
         if quorum.is_some() {
@@ -247,13 +247,21 @@ async fn begin_ledger(app: &App, log: &RunLog<SqliteJournal>) -> Result<(), Fail
 async fn inherited(
     app: &App,
     journal: &Arc<SqliteJournal>,
-    plan: &Plan,
+    planned: &RunPlanned,
     run: &RunId,
 ) -> Result<Vec<Event>, Failure> {
-    let found: Vec<ProvenAttempt> =
-        app.ledger().entries(run)?.into_iter().map(|entry| entry.proven).collect();
-    let left = RunLog::open(Arc::clone(journal), run).await.ok();
-    Ok(rebuild::inherited(plan, run, &found, left.as_ref().map(RunLog::state)))
+    let (found, left) = (proven(app, run)?, RunLog::open(Arc::clone(journal), run).await.ok());
+    let (plan, direction) = (&planned.plan, planned.direction);
+    Ok(rebuild::inherited(plan, direction, run, &found, left.as_ref().map(RunLog::state)))
+}
+
+/// The attempts that the ledger of a run proves.
+fn proven(app: &App, run: &RunId) -> Result<Vec<ProvenAttempt>, Failure> {
+    Ok(app.ledger().entries(run)?.into_iter().map(|entry| entry.proven).collect())
+}
+
+fn has_turned(app: &App, plan: &Plan, run: &RunId) -> Result<bool, Failure> {
+    Ok(rebuild::has_turned(plan, &proven(app, run)?))
 }
 
 /// The name of a plan file in its folder, if it can be written down.
@@ -291,7 +299,8 @@ async fn open_runs(
         if known.iter().all(|(other, _)| *other != run) {
             newest = newest.max(number);
             crate::warn!("warning: {run} did something here, and its log is gone");
-            open.push(OpenRun { run, direction: None, awaits_agreement: false });
+            let turned = has_turned(app, plan, &run)?;
+            open.push(OpenRun { run, direction: None, awaits_agreement: false, turned });
         }
     }
     for (run, _) in known {
@@ -302,7 +311,8 @@ async fn open_runs(
             // What cannot be read may be open: a second run is begun only if it is meant.
             Err(error) => {
                 crate::warn!("warning: {run} cannot be read: {error}");
-                open.push(OpenRun { run, direction: None, awaits_agreement: false });
+                let turned = has_turned(app, plan, &run)?;
+                open.push(OpenRun { run, direction: None, awaits_agreement: false, turned });
                 continue;
             }
         };
@@ -314,7 +324,8 @@ async fn open_runs(
                 false => Some(Direction::Back),
             };
             let awaits_agreement = state.awaits_agreement();
-            open.push(OpenRun { run, direction, awaits_agreement });
+            let turned = direction.is_none() && has_turned(app, plan, &run)?;
+            open.push(OpenRun { run, direction, awaits_agreement, turned });
         }
     }
     Ok((open, newest))

@@ -360,3 +360,74 @@ fn the_ledger_and_the_plan_are_compared() {
     std::fs::remove_file(stage.state.join("marks/CHG7-1")).expect("there");
     stage.say("verify CHG7-1").expect(1).says("could not be compared");
 }
+
+const RELEASE: &str = "stages:\n  - {id: s1, owner: ann, effect: opaque, run: {shell: echo s1 >> effects}, verify: {file: {path: effects}}, undone_by: [undo1]}\n  - {id: gate, owner: ann, manual: Look at it.}\n  - {id: s2, owner: ann, effect: opaque, run: {shell: echo s2 >> effects}, verify: {file: {path: effects}}, undone_by: [undo2]}\n";
+const WAY_BACK: &str = "  - {id: undo1, owner: ann, effect: opaque, run: {shell: echo undo1 >> effects}, verify: {file: {path: effects}}}\n  - {id: undo2, owner: ann, effect: opaque, run: {shell: echo undo2 >> effects}, verify: {file: {path: effects}}}\n";
+
+/// A release that was backed out, whatever of its log is lost, with the decision or without: the
+/// ledger proves that the way back was begun, so that no stage starts and nothing is called
+/// deployed.
+#[test]
+fn what_was_backed_out_is_never_deployed_by_a_rebuilt_log() {
+    let stage = Stage::new();
+    stage.plan_with(WAY_BACK, RELEASE);
+    let deploy = "deploy plan.backout.yaml --as lead --reason why --plain --anyway";
+    stage.say(deploy).expect(20);
+    let said = |words: &[&str]| stage.tell(words).expect(0);
+    said(&["decide", "CHG7-1", "back-out", "--as", "lead", "--reason", "bad"]);
+    said(&["fail", "CHG7-1", "gate", "--as", "ann", "--reason", "no"]);
+    let ended = stage.say("resume CHG7-1 --as lead --plain");
+    assert!(matches!(ended.code, Some(10 | 11)), "{ended:?}");
+    assert_eq!(stage.read("effects"), "s1\nundo1\n");
+    copy(&stage.state, &stage.path("whole"));
+    let records: i64 = database(&stage)
+        .query_row("SELECT max(seq) FROM record", [], |row| row.get(0))
+        .expect("records");
+    for lost in 1..=records {
+        copy(&stage.path("whole"), &stage.state);
+        if lost == records {
+            delete(&stage);
+        } else {
+            cut(&stage, lost);
+        }
+        let case = format!("{lost} of {records} records lost");
+        let refused = stage.say(&format!("{deploy} --new-run"));
+        assert_eq!(refused.code, Some(30), "{case}: deployed on top: {refused:?}");
+        if stage.say("resume CHG7-1 --as lead --plain").code == Some(30) {
+            stage.tell(&["recover", "CHG7-1", "--as", "lead", "--reason", "disk"]).expect(0);
+        }
+        let mut last = None;
+        for _ in 0..4 {
+            let resumed = stage.say("resume CHG7-1 --as lead --plain");
+            let is_over = resumed.code != Some(20);
+            last = Some(resumed);
+            if is_over {
+                break;
+            }
+            // What people had said in the lost part is said again.
+            for question in stage.questions() {
+                let step = question["step"].as_str().unwrap_or_default().to_owned();
+                stage.tell(&["fail", "CHG7-1", &step, "--as", "ann", "--reason", "no"]);
+            }
+        }
+        let last = last.expect("resumed");
+        assert_eq!(stage.read("effects"), "s1\nundo1\n", "{case}: {last:?}");
+        assert!(matches!(last.code, Some(10 | 11)), "{case}: {last:?}");
+        let outcome = stage.status()["outcome"].to_string();
+        assert!(!outcome.contains("deployed"), "{case}: {outcome}");
+    }
+}
+
+/// A lost deployment is backed out by a new run that asks about each step of the way back.
+#[test]
+fn a_lost_deployment_is_backed_out_by_a_new_run() {
+    let stage = Stage::new();
+    stage.plan_with(WAY_BACK, RELEASE);
+    stage.say("deploy plan.backout.yaml --as lead --reason why --plain --anyway").expect(20);
+    delete(&stage);
+    let invoke = "invoke plan.backout.yaml --as lead --plain --reason bad";
+    stage.say(invoke).expect(30).says("--new-run");
+    let told = stage.say(&format!("{invoke} --new-run"));
+    assert!(matches!(told.code, Some(0 | 10)), "{told:?}");
+    assert_eq!(stage.read("effects"), "s1\nundo1\nundo2\n");
+}

@@ -68,6 +68,8 @@ pub struct OpenRun {
     pub direction: Option<Direction>,
     /// Whether it waits for more people to agree that it starts.
     pub awaits_agreement: bool,
+    /// Whether steps of the way back were carried out by it, where its log cannot be relied on.
+    pub turned: bool,
 }
 
 /// Whether the run may begin, and on what terms.
@@ -111,6 +113,11 @@ pub fn begin_run(
     // Of a run that nobody can read up on a second one could repeat everything, unless it asks
     // about each step that may be done.
     let unread = |open: &OpenRun| open.direction.is_none();
+    // What was being backed out is not deployed on top of that.
+    if let Some(open) = open.iter().find(|open| forward && unread(open) && open.turned) {
+        let (run, direction, wanted) = (open.run.clone(), None, Direction::Back);
+        return Err(Refusal::SecondRun { run, direction, wanted, may_begin });
+    }
     let is_in_the_way = |open: &&OpenRun| match unread(open) {
         true => !start.new_run,
         false => !start.again || !may_begin,

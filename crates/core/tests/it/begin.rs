@@ -61,7 +61,7 @@ impl Case {
         let awaits_agreement = false;
         let open = match self.open {
             "none" => Vec::new(),
-            _ => vec![OpenRun { run, direction, awaits_agreement }],
+            _ => vec![OpenRun { run, direction, awaits_agreement, turned: false }],
         };
         let (actor, account) = person(self.who);
         let facts = Facts { now: now(), forecast: None, policy, accounts: &account };
