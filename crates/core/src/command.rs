@@ -149,6 +149,9 @@ pub enum Command {
         known: Option<Seq>,
         /// Whether something known elsewhere contradicts the log, or it cannot be read.
         contradicted: bool,
+        /// Whether the ledger is older than what is known elsewhere, so that it proves less than
+        /// was done.
+        ledger_behind: bool,
     },
     /// Decide how a release goes on.
     Decide {

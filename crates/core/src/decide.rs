@@ -48,7 +48,7 @@ pub fn decide(state: &RunState, now: Timestamp) -> Vec<Intent> {
         let next = next_for_active(state, index, now);
         if let Some(Intent::Verify { purpose: Purpose::LookOn, .. }) = next {
             let ripe = doubt::ripe_at(&state.steps[index], &state.states[index]);
-            intents.extend(ripe.map(|at| Intent::Wake { at, of: Timer::Step }));
+            intents.extend(ripe.map(|at| Intent::Wake { at, of: Timer::Settled }));
         }
         let starts = matches!(next, Some(Intent::Start { .. }));
         if !starts || !waits && has_place(state, index, &mut free) {
@@ -218,8 +218,9 @@ fn startable(
         if state.is_stage(index) && !may_go_forward(state, index) {
             continue;
         }
-        match state.not_before.get(&step.id) {
-            Some(&at) if now < at => wake = Some(wake.map_or(at, |wake| wake.min(at))),
+        let not_before = [state.not_before.get(&step.id).copied(), settled_at(state, index)];
+        match not_before.into_iter().flatten().max() {
+            Some(at) if now < at => wake = Some(wake.map_or(at, |wake| wake.min(at))),
             _ if has_place(state, index, free) => starts.push(index),
             _ => {}
         }
@@ -243,6 +244,14 @@ fn has_place(state: &RunState, index: usize, free: &mut usize) -> bool {
     let is_free = *free > 0;
     *free = free.saturating_sub(1);
     is_free
+}
+
+/// From when on a `verifiable` step that failed may be run again: while the effect of the try
+/// before may still appear, that its verification does not hold means nothing.
+fn settled_at(state: &RunState, index: usize) -> Option<Timestamp> {
+    let (step, known) = (&state.steps[index], &state.states[index]);
+    let settles = step.settles.filter(|_| !step.is_local() && !known.key.is_empty())?;
+    known.failed_at?.checked_add(settles.signed()).ok()
 }
 
 /// Whether a stage that nothing waits for may start: people agreed to it where they

@@ -137,8 +137,9 @@ fn draft(
             Draft::from(vec![Event::RunHeld { cause, reason: optional() }])
         }
         Command::Recover { contradicted: false, .. } => return Err(Refusal::NothingLost),
-        Command::Recover { found, known, .. } => {
-            let mut events = crate::rebuild::recovered(state, found, *known, reason);
+        Command::Recover { found, known, ledger_behind, .. } => {
+            let behind = *ledger_behind;
+            let mut events = crate::rebuild::recovered(state, found, *known, behind, reason);
             // To go back ends a hold of the way forward.
             let turns = events.iter().any(|event| matches!(event, Event::BackoutStarted { .. }));
             if state.held.is_none() || turns {

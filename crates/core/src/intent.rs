@@ -107,6 +107,8 @@ pub enum Timer {
     Answer,
     /// What is not healthy after a backout is known to be so.
     Recovery,
+    /// The effect of a step in doubt cannot appear any more. A person may answer before.
+    Settled,
 }
 
 /// Why a step's verifications are asked.

@@ -115,6 +115,16 @@ impl Judgement {
     }
 }
 
+/// Whether what is noted here, in the first of the places, ends before what another place knows:
+/// then this machine lost more than a log. Its ledger is older, too, and proves less than was
+/// done.
+#[must_use]
+pub fn is_behind_elsewhere(places: &[MarkPlace]) -> bool {
+    let Some((here, elsewhere)) = places.split_first() else { return false };
+    let highest = |place: &MarkPlace| place.highest().map(|mark| mark.seq);
+    elsewhere.iter().filter_map(highest).max() > highest(here)
+}
+
 /// Compares a log with what is known of it elsewhere. `digests` are those of its records, first
 /// to last. `unknown` are the attempts that were carried out and that it does not know. A place
 /// without any mark is one the log could not be compared with, if the run keeps marks.

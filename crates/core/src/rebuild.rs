@@ -13,7 +13,7 @@ use crate::attempt::AttemptId;
 use crate::event::{Direction, Event, Reason};
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 use crate::part::Part;
-use crate::plan::{Effect, Plan};
+use crate::plan::{Effect, Plan, Step};
 use crate::state::RunState;
 use crate::status::Status;
 
@@ -77,6 +77,7 @@ pub(crate) fn recovered(
     state: &RunState,
     found: &[ProvenAttempt],
     known: Option<Seq>,
+    ledger_behind: bool,
     reason: &str,
 ) -> Vec<Event> {
     let ids: Vec<AttemptId> = found.iter().map(|proven| proven.id.clone()).collect();
@@ -110,7 +111,25 @@ pub(crate) fn recovered(
         Event::BackoutStarted { option, reason: Reason::Person(reason.to_owned()) }
     });
     let told = placed.iter().map(|proven| told(state, proven));
-    std::iter::once(begun).chain(told).chain(goes_back).collect()
+    let found: Vec<&StepId> = placed.iter().map(|proven| &proven.id.step).collect();
+    let unproven = state.steps().iter().enumerate().filter(|(index, step)| {
+        let may_have_begun = state.states()[*index].status == Status::Pending;
+        ledger_behind && may_have_begun && may_not_repeat(step) && !found.contains(&&step.id)
+    });
+    let run = || state.run().clone();
+    let unproven = unproven.map(|(index, step)| Event::StepInherited {
+        step: step.id.clone(),
+        run: run(),
+        attempt: state.states()[index].attempt + 1,
+        key: None,
+        end: AttemptEnd::Unknown,
+    });
+    std::iter::once(begun).chain(told).chain(unproven).chain(goes_back).collect()
+}
+
+/// Whether a machine carries it out, and doing it a second time could do harm.
+fn may_not_repeat(step: &Step) -> bool {
+    step.action.is_dispatched() && matches!(step.effect(), Effect::Opaque | Effect::Verifiable)
 }
 
 /// The option that was on the way when these steps were carried out: the usual one if it holds
@@ -156,6 +175,7 @@ pub fn inherited(
     direction: Direction,
     run: &RunId,
     found: &[ProvenAttempt],
+    ledger_behind: bool,
     left: Option<&RunState>,
 ) -> Vec<Event> {
     // A run that only backs out has no stages.
@@ -179,6 +199,7 @@ pub fn inherited(
                 };
                 (known.attempt, None, end)
             }
+            (None, None) if ledger_behind && may_not_repeat(step) => (1, None, AttemptEnd::Unknown),
             (None, None) => return None,
         };
         let (step, run) = (step.id.clone(), run.clone());

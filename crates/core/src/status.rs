@@ -201,6 +201,8 @@ pub struct StepState {
     pub accepted: Option<Timestamp>,
     /// What its verification said about a doubt or a failure, if that settled nothing.
     pub probed: Option<Probed>,
+    /// When the last try that may have had an effect failed.
+    pub failed_at: Option<Timestamp>,
     /// How much of a failure happened.
     pub failure: Option<FailureEffect>,
     /// The last thing said about it: an error, a reason, a finding.
@@ -254,6 +256,7 @@ impl StepState {
             doubted: None,
             accepted: None,
             probed: None,
+            failed_at: None,
             failure: None,
             note: None,
             evidence: Evidence::default(),

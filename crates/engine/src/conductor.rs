@@ -698,7 +698,7 @@ struct Due {
     of_looks: Option<Duration>,
     /// Of the people: a deadline for an answer.
     of_people: Option<Duration>,
-    /// Of what may become healthy by itself after a backout.
+    /// Of what may become healthy by itself after a backout, or settle by itself.
     recovery: Option<Duration>,
 }
 
@@ -707,7 +707,7 @@ impl Due {
         let known = match of {
             Timer::Step | Timer::Watch => &mut self.of_steps,
             Timer::Answer => &mut self.of_people,
-            Timer::Recovery => &mut self.recovery,
+            Timer::Recovery | Timer::Settled => &mut self.recovery,
         };
         *known = Some(known.map_or(left, |known| known.min(left)));
     }

@@ -91,15 +91,19 @@ impl MarkFolders {
         runs
     }
 
-    /// Withdraws every mark behind a position, where records were written anew, and notes the
-    /// last of these.
+    /// Withdraws every mark of a run whose records were written anew, and notes each of these: a
+    /// mark that contradicts what was settled would contradict it for ever.
     ///
     /// # Errors
     /// When it cannot be written to a place that has marks of the run.
-    pub fn withdraw(&self, run: &RunId, after: Seq, last: Mark) -> io::Result<()> {
+    pub fn withdraw(&self, run: &RunId, records: &[Digest]) -> io::Result<()> {
+        let marks = records.iter().enumerate();
+        let marks =
+            marks.map(|(at, digest)| line(Mark { seq: Seq(at as u64 + 1), digest: *digest }));
+        let text = format!("recovered 0\n{}", marks.collect::<String>());
         for folder in self.all().filter(|folder| folder.join(run.as_str()).exists()) {
             let mut file = open(folder, run)?;
-            file.write_all(format!("recovered {after}\n{}", line(last)).as_bytes())?;
+            file.write_all(text.as_bytes())?;
             file.sync_data()?;
         }
         Ok(())
@@ -117,6 +121,8 @@ fn read_marks(path: &Path) -> io::Result<(Vec<Mark>, usize)> {
         let text = String::from_utf8_lossy(line);
         if let Some(after) = text.strip_prefix("recovered ").and_then(|seq| seq.parse().ok()) {
             marks.retain(|mark| mark.seq <= Seq(after));
+            // Every record was noted anew.
+            damaged = if after == 0 { 0 } else { damaged };
         } else if let Some(mark) = parsed(&text) {
             marks.push(mark);
         } else if !text.ends_with(" torn") {

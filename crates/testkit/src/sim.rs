@@ -122,6 +122,11 @@ impl SimHands {
         self.world().in_flight.push((step.clone(), clock.clone(), at));
     }
 
+    /// The effects of this step are not there (yet).
+    pub fn take_back(&self, step: &StepId) {
+        self.world().effects.remove(step);
+    }
+
     /// The ledger is gone.
     pub fn lose_ledger(&self) {
         self.world().lost = true;

@@ -14,10 +14,11 @@ use backout_core::handle::{
     BrokenRule, Facts, OpenRun, Start, Terms, begin_run, first_vote, missing_baselines,
 };
 use backout_core::ids::{ComponentId, OptionId, RunId};
+use backout_core::mark::is_behind_elsewhere;
 use backout_core::people::Account;
 use backout_core::plan::Plan;
 use backout_core::policy::Policy;
-use backout_core::rebuild::{self, ProvenAttempt};
+use backout_core::rebuild::{self, AttemptEnd, ProvenAttempt};
 use backout_core::record::{Actor, Chain};
 use backout_core::schedule::Schedule;
 use backout_core::silence::Silence;
@@ -211,6 +212,12 @@ pub(super) async fn begin(
         if wanted.new_run {
             let unread = open.iter().filter(|open| open.direction.is_none());
             for open in unread {
+                // It goes on with what it remembers, and would do it a second time.
+                if let Some(coordinator) = app.coordinator(&open.run) {
+                    return Err(Failure::refused(format!("{} is at work on {}", coordinator.id, open.run))
+                        .hint("Ctrl-C there twice leaves it, and so does ending its process: the steps under way go on")
+                        .hint("then the same command begins the new run"));
+                }
                 further.extend(inherited(app, journal, planned, &open.run).await?);
             }
         }
@@ -252,7 +259,16 @@ async fn inherited(
 ) -> Result<Vec<Event>, Failure> {
     let (found, left) = (proven(app, run)?, RunLog::open(Arc::clone(journal), run).await.ok());
     let (plan, direction) = (&planned.plan, planned.direction);
-    Ok(rebuild::inherited(plan, direction, run, &found, left.as_ref().map(RunLog::state)))
+    // What of it is at work would have a second copy beside it.
+    if let Some(alive) = found.iter().find(|proven| proven.end == AttemptEnd::AtWork) {
+        let step = &alive.id.step;
+        return Err(Failure::refused(format!("{step} of {run} is still at work"))
+            .hint("wait until it has ended; then the same command goes on")
+            .hint(format!("`backout recover {run} --reason \"…\"` goes on with it where it is")));
+    }
+    let behind = is_behind_elsewhere(&app.places(run).await);
+    let left = left.as_ref().map(RunLog::state);
+    Ok(rebuild::inherited(plan, direction, run, &found, behind, left))
 }
 
 /// The attempts that the ledger of a run proves.

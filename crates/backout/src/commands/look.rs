@@ -70,6 +70,7 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
                 && let Ok(run) = run_ref::find(app, None).await
             {
                 crate::say!("The newest run:\n");
+                is_suspect(app, &run).await?;
                 show_status(app, app.open(&run).await?.state(), &history);
             }
         }
@@ -83,6 +84,7 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
             rows.extend(many.iter().map(|state| row(app, state)));
             table::columns(&rows).iter().for_each(|line| crate::say!("{line}"));
             for state in many {
+                is_suspect(app, state.run()).await?;
                 let asked = backout_core::question::questions(state);
                 for question in &asked {
                     crate::say!("{}: {}", state.run(), questions::title(state, question));
@@ -264,6 +266,9 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
     if found.is_empty() && unreadable.is_empty() {
         crate::say!("There are no runs in {}.", app.state_folder().display());
         return Ok(Exit::Done);
+    }
+    for state in &found {
+        is_suspect(app, state.run()).await?;
     }
     let mut rows = vec![["RUN", "STATE", "STEPS", "STARTED", "TITLE"].map(str::to_owned).to_vec()];
     rows.extend(found.iter().map(|state| row(app, state)));

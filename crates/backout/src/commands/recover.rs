@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use backout_core::command::{Command, Request};
 use backout_core::handle::{Facts, handle};
 use backout_core::ids::{Digest, RunId, Seq};
-use backout_core::mark::{Mark, MarkPlace};
+use backout_core::mark::{Mark, MarkPlace, is_behind_elsewhere};
 use backout_core::rebuild::ProvenAttempt;
 use backout_core::record::Chain;
 use backout_core::state::RunState;
@@ -49,6 +49,7 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
         found,
         known: known.mark.map(|mark| mark.seq),
         contradicted: known.is_suspect() || left.journal.is_some(),
+        ledger_behind: is_behind_elsewhere(&places),
     };
     let request = Request::new(command, &args.reason);
     if left.state.finished().is_some() && !known.is_suspect() && left.journal.is_some() {
@@ -73,8 +74,7 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
     if done != Exit::Done {
         return Ok(done);
     }
-    let mark = Mark { seq: log.state().seq(), digest: log.state().tail() };
-    app.mark_folders().withdraw(&run, after, mark)?;
+    app.mark_folders().withdraw(&run, log.digests())?;
     drop(lease);
     anstream::println!("The log of {run} is rebuilt, and the run is held.");
     anstream::println!("  kept: {} of the old log", count(left.records.len(), "record"));
@@ -83,6 +83,11 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
             "  records {} to {} are lost: what people said in them has to be said again",
             after.next(),
             lost.seq
+        );
+    }
+    if is_behind_elsewhere(&places) {
+        anstream::println!(
+            "  the ledger of this machine is older than what is noted elsewhere: steps that may have been carried out since are in doubt"
         );
     }
     for line in suspect::attempts(&left.state, &entries) {

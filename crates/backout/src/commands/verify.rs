@@ -29,6 +29,8 @@ use crate::suspect;
 /// What a verification of a log found.
 #[derive(Default)]
 struct Checked {
+    /// How often the log was rebuilt: behind which record, and up to which one was lost.
+    rebuilt: Vec<(Seq, Option<Seq>)>,
     records: u64,
     problems: Vec<String>,
     outputs: u64,
@@ -90,6 +92,9 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
             results.intents(&record, state);
         }
         for event in &record.events {
+            if let Event::LogRecovered { after, known, .. } = event {
+                checked.rebuilt.push((*after, *known));
+            }
             check_evidence(app, &run, event, &mut checked);
         }
     }
@@ -140,12 +145,26 @@ fn say(
             "outputs": checked.outputs, "attachments": checked.attachments,
             "results": checked.results, "outputs_open": checked.open,
             "problems": checked.problems,
+            "rebuilt": checked.rebuilt.iter().map(|(after, known)| json!({"after": after, "known": known})).collect::<Vec<_>>(),
         });
         anstream::println!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(());
     }
     if checked.problems.is_empty() {
-        anstream::println!("{run}: whole and unchanged.");
+        match checked.rebuilt.is_empty() {
+            true => anstream::println!("{run}: whole and unchanged."),
+            false => {
+                anstream::println!("{run}: unchanged since it was rebuilt. A part of it is lost.")
+            }
+        }
+        for (after, known) in &checked.rebuilt {
+            let to = known.filter(|known| known > after).map(|known| format!(" to {known}"));
+            anstream::println!(
+                "  rebuilt behind record {after}: what stood in record {}{} is lost, but for what the ledger proved",
+                after.next(),
+                to.unwrap_or_default()
+            );
+        }
         anstream::println!("  {} records, each following from the one before", checked.records);
         if let Some(digest) = digest {
             anstream::println!("  plan    {digest}");

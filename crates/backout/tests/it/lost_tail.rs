@@ -126,6 +126,7 @@ fn recovers(stage: &Stage, case: &str) {
     assert_eq!(stage.read("effects"), "one\ntwo\nthree\n", "{case}");
     let verified = stage.say("verify CHG7-1");
     assert_eq!(verified.code, Some(0), "{case}: {verified:?}");
+    verified.says("A part of it is lost");
     stage.say("log CHG7-1").expect(0).says("log rebuilt by");
 }
 
@@ -430,4 +431,65 @@ fn a_lost_deployment_is_backed_out_by_a_new_run() {
     let told = stage.say(&format!("{invoke} --new-run"));
     assert!(matches!(told.code, Some(0 | 10)), "{told:?}");
     assert_eq!(stage.read("effects"), "s1\nundo1\nundo2\n");
+}
+
+/// The whole state folder is put back as it was earlier, with its ledger: what was done since is
+/// proven by nothing here. A mark elsewhere knows that there was more, so nothing that may have
+/// been done is done again unasked.
+#[test]
+fn what_may_have_been_done_behind_a_snapshot_is_asked_about() {
+    let marks = tempfile::tempdir().expect("another place");
+    let stage = Stage::new();
+    let step = |id: &str| {
+        format!("  - {{id: {id}, owner: ann, run: {{shell: 'echo {id} >> effects'}}}}\n")
+    };
+    let manual = "  - {id: look, owner: ann, manual: Look at it.}\n";
+    stage.plan(&[step("one"), manual.to_owned(), step("two"), step("three")].concat());
+    let tell = |words: &[&str]| {
+        let mut command = stage.command(words);
+        command.env("BACKOUT_MARKS", marks.path());
+        crate::stage::told(command)
+    };
+    let invoke = ["invoke", "plan.backout.yaml", "--as", "lead", "--plain", "--reason", "why"];
+    tell(&invoke).expect(20);
+    copy(&stage.state, &stage.path("snapshot"));
+    tell(&["ack", "CHG7-1", "look", "--as", "ann"]).expect(0);
+    tell(&["resume", "CHG7-1", "--as", "lead", "--plain"]).expect(10);
+    assert_eq!(stage.read("effects"), "one\ntwo\nthree\n");
+    for by_new_run in [false, true] {
+        copy(&stage.path("snapshot"), &stage.state);
+        let run = if by_new_run {
+            let again = [&invoke[..], &["--new-run"]].concat();
+            tell(&again).expect(20);
+            "CHG7-2"
+        } else {
+            let recover = ["recover", "CHG7-1", "--as", "lead", "--reason", "disk"];
+            tell(&recover).expect(0).says("older than what is noted elsewhere");
+            tell(&["resume", "CHG7-1", "--as", "lead", "--plain"]).expect(20);
+            "CHG7-1"
+        };
+        for id in ["two", "three"] {
+            assert_eq!(stage.step(id)["state"], "in_doubt", "{id}, {run}");
+        }
+        assert_eq!(stage.read("effects"), "one\ntwo\nthree\n", "{run}");
+    }
+}
+
+/// A coordinator that is at work, or a step that is, would have a second copy beside it.
+#[test]
+fn a_new_run_never_begins_beside_what_is_at_work() {
+    let stage = Stage::new();
+    stage.plan("  - {id: a, owner: ann, run: {shell: 'echo a >> effects; cat pipe'}}\n");
+    std::process::Command::new("mkfifo").arg(stage.path("pipe")).status().expect("a pipe");
+    let invoke = "invoke plan.backout.yaml --as lead --plain --reason why";
+    let mut coordinator = stage.start(&invoke.split_whitespace().collect::<Vec<_>>());
+    stage.until("the step is at work", |stage| stage.lines("effects") == 1);
+    delete(&stage);
+    stage.say(&format!("{invoke} --new-run")).expect(30).says("is at work on CHG7-1");
+    coordinator.kill_9();
+    stage.say(&format!("{invoke} --new-run")).expect(30).says("a of CHG7-1 is still at work");
+    std::fs::write(stage.path("pipe"), "").expect("written");
+    stage.until("no supervisor is left", |stage| supervisors(&stage.state) == 0);
+    stage.say(&format!("{invoke} --new-run")).expect(20).says("attempt 1 in CHG7-1, done");
+    assert_eq!(stage.lines("effects"), 1);
 }

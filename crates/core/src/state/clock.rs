@@ -44,6 +44,7 @@ impl RunState {
                 &mut known.started,
                 &mut known.ended,
                 &mut known.doubted,
+                &mut known.failed_at,
                 &mut known.accepted,
             ]
         });

@@ -101,6 +101,7 @@ impl RunState {
             }
             Event::StepFailed { effect, fault, evidence, .. } => {
                 state.failure = Some(*effect);
+                state.failed_at = (*effect != FailureEffect::None).then_some(record.at);
                 state.failures += 1;
                 state.fault = Some(fault.clone());
                 state.note = None;

@@ -87,11 +87,21 @@ fn commands(step: &StepId) -> Vec<(&'static str, Command)> {
         ("take-over, unknown", take_over(None)),
         (
             "recover",
-            Command::Recover { found: Vec::new(), known: Some(Seq(99)), contradicted: true },
+            Command::Recover {
+                found: Vec::new(),
+                known: Some(Seq(99)),
+                contradicted: true,
+                ledger_behind: false,
+            },
         ),
         (
             "recover, nothing lost",
-            Command::Recover { found: Vec::new(), known: None, contradicted: false },
+            Command::Recover {
+                found: Vec::new(),
+                known: None,
+                contradicted: false,
+                ledger_behind: false,
+            },
         ),
         (
             "switch-option",

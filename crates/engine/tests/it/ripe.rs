@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use backout_core::command::Command;
 use backout_core::event::{Event, Outcome};
 use backout_core::ids::StepId;
 use backout_core::question::{Asks, questions};
@@ -16,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::stage::{Stage, no_forecast};
+use crate::stage::{Stage, no_forecast, say};
 
 fn id(name: &str) -> StepId {
     StepId::new(name).expect("a name")
@@ -182,5 +183,31 @@ async fn a_doubt_that_only_a_person_ends_leaves_nothing_to_wait_for() {
         assert_eq!(end, End::Waiting, "{class}");
         let now = backout_engine::clock::Clock::now(&stage.clock);
         assert_eq!(now, before, "{class}: it waited for a time");
+    }
+}
+
+/// A person has it run again while the effect of the try that failed may still appear: it waits
+/// for that, and looks first.
+#[tokio::test]
+async fn a_retry_waits_until_the_try_before_has_settled() {
+    for comes_after in [None, Some(40)] {
+        let mut stage = Stage::new(plans::plan(&json!([step(&json!({"settles": "1m"}))]))).await;
+        stage.hands.fail(&id("a"));
+        stage.coordinate().await;
+        let failed = backout_engine::clock::Clock::now(&stage.clock);
+        assert_eq!(stage.hands.effects(&id("a")), 1, "it had its effect, and failed");
+        // The effect of that try is not there yet, as far as anybody can see.
+        stage.hands.take_back(&id("a"));
+        if let Some(seconds) = comes_after {
+            let at = failed + SignedDuration::from_secs(seconds);
+            stage.hands.comes_at(&id("a"), &stage.clock, at);
+        }
+        let retry = Command::Retry { step: id("a"), new_key: false };
+        say(&mut stage.log().await, retry).await;
+        let (end, _) = carry_on(&mut stage).await;
+        assert_eq!(end, End::Finished(Outcome::Reverted));
+        assert_eq!(stage.hands.effects(&id("a")), 1, "{comes_after:?}");
+        let begun: Vec<Timestamp> = stage.records().await.iter().filter_map(intent).collect();
+        assert!(begun[1] >= failed + SignedDuration::from_secs(60), "{begun:?}");
     }
 }

@@ -141,9 +141,7 @@ impl Living {
             .args(&program.arguments)
             .stdin(Stdio::from(its))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // Until it has a session of its own: Ctrl-C is for the coordinator.
-            .process_group(0);
+            .stderr(Stdio::null());
         if let Some(limit) = limits::descriptor_limit_of_commands() {
             limit_descriptors(&mut command, limit);
         }
