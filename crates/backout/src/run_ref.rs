@@ -112,12 +112,10 @@ pub(crate) async fn find_open(app: &App, said: Option<&str>) -> Result<Open, Fai
 /// Finds a run by its id, by its change (the newest run of it), or, with
 /// nothing said, the newest run of all.
 pub(crate) async fn find(app: &App, said: Option<&str>) -> Result<RunId, Failure> {
-    if let Some(said) = said {
-        // It is not "no such run": it did something, and nothing may be concluded from silence.
-        let lost = lost_runs(app).await?.into_iter().find(|run| run.as_str() == said);
-        if let Some(lost) = lost {
-            return Err(suspect::lost(app, &lost));
-        }
+    // It is not "no such run": it did something, and nothing may be concluded from silence.
+    let lost = lost_runs(app).await?;
+    if let Some(lost) = lost.iter().find(|run| said.is_some_and(|said| run.as_str() == said)) {
+        return Err(suspect::lost(app, lost));
     }
     let journal = app.clone().looking().existing_journal()?;
     let runs = journal.runs().await?;
@@ -128,6 +126,13 @@ pub(crate) async fn find(app: &App, said: Option<&str>) -> Result<RunId, Failure
             if let Some(run) = runs.iter().find(|run| run.as_str() == said) {
                 return Ok(run.clone());
             }
+            let number = |run: &RunId| run.number_for(said);
+            let newest_lost = lost.iter().filter_map(|run| number(run).map(|at| (at, run))).max();
+            if let Some((at, lost)) = newest_lost
+                && runs.iter().filter_map(number).all(|known| known < at)
+            {
+                return Err(suspect::lost(app, lost));
+            }
             let of_change =
                 runs.iter().filter_map(|run| run.number_for(said).map(|number| (number, run)));
             of_change.max().map(|(_, run)| run.clone()).ok_or_else(|| {
@@ -136,6 +141,9 @@ pub(crate) async fn find(app: &App, said: Option<&str>) -> Result<RunId, Failure
             })
         }
         None => {
+            if let Some(lost) = lost.last().filter(|_| runs.is_empty()) {
+                return Err(suspect::lost(app, lost));
+            }
             // A run that still needs somebody comes before one that is over.
             let mut newest = None;
             for run in runs {

@@ -151,11 +151,10 @@ fn say(
         return Ok(());
     }
     if checked.problems.is_empty() {
-        match checked.rebuilt.is_empty() {
-            true => anstream::println!("{run}: whole and unchanged."),
-            false => {
-                anstream::println!("{run}: unchanged since it was rebuilt. A part of it is lost.")
-            }
+        if checked.rebuilt.is_empty() {
+            anstream::println!("{run}: whole and unchanged.");
+        } else {
+            anstream::println!("{run}: unchanged since it was rebuilt. A part of it is lost.");
         }
         for (after, known) in &checked.rebuilt {
             let to = known.filter(|known| known > after).map(|known| format!(" to {known}"));

@@ -206,6 +206,16 @@ fn a_new_run_asks_about_each_step_of_a_lost_one() {
         .tell(&["recover", "CHG7-1", "--as", "lead", "--reason", "x"])
         .expect(30)
         .says("--new-run");
+    // A journal that is there and empty is no better than none.
+    drop(stage.say("hold CHG7-1 --as lead"));
+    for line in ["verify", "resume", "status CHG7", "log CHG7", "resume CHG7", "status CHG7-1"] {
+        let told = stage.say(line);
+        assert!(
+            !told.err.contains("there is no run") && !told.err.contains("no runs yet"),
+            "{told:?}"
+        );
+        told.says("CHG7-1");
+    }
     let invoke = "invoke plan.backout.yaml --as lead --plain";
     stage.say(invoke).expect(30).says("--new-run");
     stage.say(&format!("{invoke} --new-run")).expect(64);
