@@ -59,11 +59,15 @@ fn a_killed_supervisor_touches_no_other_attempt() {
     let mut coordinator = stage.start(&INVOKE);
     stage.until("three to begin", |stage| stage.lines("began") == 3);
     let killed = supervisor(&stage, "b", 1);
-    // With its command, so that the attempt is over.
+    // With its command, so that the attempt is over: held first, or it could write down how its
+    // command ended.
+    let held = Command::new("kill").args(["-STOP", &killed]).status();
+    assert!(held.is_ok_and(|held| held.success()));
     for entry in std::fs::read_dir("/proc").expect("readable").flatten() {
         let pid = entry.file_name().to_string_lossy().into_owned();
         if pid != killed && stat(&pid).is_some_and(|stat| stat[3] == killed && stat[0] != "Z") {
-            kill_9(&pid);
+            // What sleeps for a moment may have ended by itself.
+            let _ = Command::new("kill").args(["-9", &pid]).status();
         }
     }
     kill_9(&killed);
