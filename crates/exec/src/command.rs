@@ -302,9 +302,12 @@ fn of(group: Pid, alone: bool) -> Vec<Process> {
         true => descendants(),
         false => {
             let number = group.as_raw_nonzero().get();
-            let session = rustix::process::getsid(None).map_or(0, |id| id.as_raw_nonzero().get());
-            let is_member = |it: &Process| it.group == number && it.session == session;
-            processes().into_iter().filter(is_member).collect()
+            // As the kernel shows it: 0 where its leader is outside of a container, like ours.
+            let all = processes();
+            let me = i32::try_from(std::process::id()).unwrap_or(0);
+            let session = all.iter().find(|it| it.pid == me).map(|it| it.session);
+            let is_member = |it: &Process| it.group == number && Some(it.session) == session;
+            all.into_iter().filter(is_member).collect()
         }
     }
 }
