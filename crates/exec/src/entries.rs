@@ -101,7 +101,7 @@ fn entry(dispatch: Dispatch, id: AttemptId) -> io::Result<Entry> {
         Some(Report::Done(_)) => AttemptEnd::Done,
         Some(Report::Failed { .. }) => AttemptEnd::Failed,
         Some(Report::Doubt { .. }) => AttemptEnd::Unknown,
-        None if dispatch.supervisor()?.is_some() => AttemptEnd::AtWork,
+        None if dispatch.is_alive()? => AttemptEnd::AtWork,
         None => AttemptEnd::Unknown,
     };
     let epoch = Epoch(dispatch.term().unwrap_or(0));

@@ -498,8 +498,18 @@ fn a_new_run_never_begins_beside_what_is_at_work() {
     stage.say(&format!("{invoke} --new-run")).expect(30).says("is at work on CHG7-1");
     coordinator.kill_9();
     stage.say(&format!("{invoke} --new-run")).expect(30).says("a of CHG7-1 is still at work");
-    std::fs::write(stage.path("pipe"), "").expect("written");
+    // Nor beside what a supervisor that died has left alive.
+    let claim = stage.read("state/runs/CHG7-1/steps/a/1.1/claim.json");
+    let claim: serde_json::Value = serde_json::from_str(&claim).expect("a claim");
+    let killed =
+        std::process::Command::new("kill").args(["-9", &claim["pid"].to_string()]).status();
+    assert!(killed.is_ok_and(|killed| killed.success()));
     stage.until("no supervisor is left", |stage| supervisors(&stage.state) == 0);
-    stage.say(&format!("{invoke} --new-run")).expect(20).says("attempt 1 in CHG7-1, done");
+    stage.say(&format!("{invoke} --new-run")).expect(30).says("a of CHG7-1 is still at work");
+    std::fs::write(stage.path("pipe"), "").expect("written");
+    stage.until("the step has ended", |stage| {
+        stage.say(&format!("{invoke} --new-run")).code == Some(20)
+    });
+    assert_eq!(stage.newest_run().as_deref(), Some("CHG7-2"));
     assert_eq!(stage.lines("effects"), 1);
 }
