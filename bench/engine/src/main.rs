@@ -160,7 +160,8 @@ async fn restart(folder: &Path, steps: usize) -> (f64, u64) {
     let step = StepId::new(format!("s{steps}")).expect("a name");
     let command = Command::Acknowledge { step, note: None, attached: Vec::new() };
     let (actor, account) = (person("ann"), Account::named("ann"));
-    let sender = Sender { actor: &actor, account: &account, at: SystemClock.moment() };
+    let sender =
+        Sender { actor: &actor, account: &account, at: SystemClock.moment(), location: None };
     let request = Request { command, reason: None, confirmed: false };
     let (forecast, policy) = (StatedForecast::default(), Policy::default());
     let said = submit(&mut log, sender, &request, &forecast, &policy).await.expect("written");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use backout_core::authority::{self, Person, Unidentified};
 use backout_core::ids::{RunId, RunUid};
+use backout_core::location::Location;
 use backout_core::mark::MarkPlace;
 use backout_core::people::{Account, PersonId};
 use backout_core::plan::Plan;
@@ -14,6 +15,7 @@ use backout_engine::clock::Clock;
 use backout_engine::{Journal, RunLog};
 use backout_exec::clock::SystemClock;
 use backout_exec::ledger::Ledger;
+use backout_exec::location;
 use backout_identity::AccountName;
 use backout_sqlite::{Holder, Lease, MarkFolders, SqliteJournal, TakeOver, salvage};
 
@@ -108,6 +110,11 @@ impl App {
             true => Ok(Arc::new(SqliteJournal::look(&self.state, self.mark_folders())?)),
             false => self.journal(),
         }
+    }
+
+    /// Where the state folder is.
+    pub(crate) fn location(&self) -> Location {
+        location::of_folder(&self.state)
     }
 
     /// Where the marks of this folder's logs are kept.

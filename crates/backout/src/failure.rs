@@ -237,6 +237,9 @@ impl From<backout_engine::Stopped> for Failure {
             backout_engine::Stopped::Open(error) => error.into(),
             fenced @ backout_engine::Stopped::Fenced(_) => Self::refused(fenced.to_string())
                 .hint("nothing more was started from here; `backout status RUN` shows the run"),
+            // Another coordinator took it elsewhere between the question and now.
+            relocated @ backout_engine::Stopped::Relocated(_) => Self::refused(relocated.to_string())
+                .hint("`backout resume RUN` asks"),
             suspect @ backout_engine::Stopped::Suspect(_) => Self::refused(suspect.to_string()),
             unreadable @ backout_engine::Stopped::Hands(_) => Self::of(&unreadable).hint(
                 "nothing was decided about the step; free the disk or mend the folder, then `backout resume RUN`",

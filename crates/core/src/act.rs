@@ -124,6 +124,8 @@ pub enum Act {
     Hold,
     /// Go on.
     Resume,
+    /// Go on with a run in a copy of its state folder, or on another machine.
+    GoOnHere,
     /// Take a run over from a coordinator that holds its lease.
     TakeOver,
     /// Rebuild a log that has lost its end.
@@ -160,6 +162,7 @@ impl Act {
             | Self::LogDefect
             | Self::Hold
             | Self::Resume
+            | Self::GoOnHere
             | Self::TakeOver
             | Self::Recover
             | Self::SwitchOption { .. }
@@ -191,7 +194,9 @@ impl Act {
             Self::Replace { .. } => Permission::Replace,
             Self::Resolve { .. } | Self::Attest { .. } => Permission::Resolve,
             Self::Assign { .. } => Permission::Assign,
-            Self::Hold | Self::Resume | Self::TakeOver | Self::Recover => Permission::Hold,
+            Self::Hold | Self::Resume | Self::GoOnHere | Self::TakeOver | Self::Recover => {
+                Permission::Hold
+            }
             Self::SwitchOption { .. } => Permission::SwitchOption,
             Self::Abandon => Permission::Abandon,
         })
@@ -228,6 +233,7 @@ impl Act {
             Self::Assign { step, to, .. } => format!("assign {step} to {to}"),
             Self::Hold => "hold the run".to_owned(),
             Self::Resume => "resume the run".to_owned(),
+            Self::GoOnHere => "go on with the run here".to_owned(),
             Self::TakeOver => "take the run over".to_owned(),
             Self::Recover => "rebuild the log of the run".to_owned(),
             Self::SwitchOption { option } => format!("switch to option {option}"),

@@ -95,9 +95,10 @@ pub fn check_authority(
         return Authority::Denied(Denial::NoRole);
     }
     let leads = leads(plan);
-    let anyone =
-        matches!(act, Act::Hold | Act::Resume | Act::TakeOver | Act::Recover | Act::LogDefect)
-            || leads.is_empty();
+    let anyone = matches!(
+        act,
+        Act::Hold | Act::Resume | Act::GoOnHere | Act::TakeOver | Act::Recover | Act::LogDefect
+    ) || leads.is_empty();
     let allowed = if anyone { plan.roles.keys().cloned().collect() } else { leads };
     if is_owners(act) && !allowed.is_disjoint(&person.roles) {
         return check_quorum(plan, run, person, act, least, &circle(plan, run, act));
@@ -214,9 +215,12 @@ fn reachable(
     let leads_back = match act {
         Act::Decide { verb, .. } => verb.goes_back() || backward,
         Act::Invoke => true,
-        Act::Resume | Act::TakeOver | Act::Recover | Act::SwitchOption { .. } | Act::Hold => {
-            backward
-        }
+        Act::Resume
+        | Act::GoOnHere
+        | Act::TakeOver
+        | Act::Recover
+        | Act::SwitchOption { .. }
+        | Act::Hold => backward,
         // Without them a step in the way back stays stuck.
         Act::Acknowledge { .. }
         | Act::Fail { .. }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration::Span;
 use crate::evidence::DoubtCause;
 use crate::ids::{RoleId, RunId, SourceId, StepId, TriggerId};
+use crate::location::Relocation;
 use crate::watch::{Reading, State};
 
 /// Why a decision is needed.
@@ -209,6 +210,14 @@ pub enum Concern {
         passed: bool,
         /// Until when the fix would be tried.
         until: Timestamp,
+    },
+    /// The state folder was copied, or it is another machine: the run could go on twice.
+    OtherLocation {
+        /// What is another than it was.
+        change: Relocation,
+        /// The coordinator that was at work there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        coordinator: Option<String>,
     },
     /// The coordinator that a run is taken over from shows that it lives, or it is not known
     /// whether it does.

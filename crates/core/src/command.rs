@@ -9,6 +9,7 @@ use crate::choice::Verb;
 use crate::duration::Span;
 use crate::evidence::{Attachment, Attested, Evidence};
 use crate::ids::{Digest, OptionId, Seq, StepId, TriggerId};
+use crate::location::Location;
 use crate::people::PersonId;
 use crate::plan::{Severity, Step};
 use crate::rebuild::ProvenAttempt;
@@ -127,6 +128,11 @@ pub enum Command {
     Hold,
     /// Start steps again.
     Resume,
+    /// Go on with the run where its state folder is now.
+    GoOnHere {
+        /// Where that is.
+        location: Location,
+    },
     /// Take the run over from a coordinator that holds its lease.
     TakeOver {
         /// The coordinator that holds it.
@@ -221,7 +227,7 @@ impl Command {
     pub fn needs_reason(&self) -> NeedsReason {
         match self {
             Self::Acknowledge { .. } | Self::LogDefect { .. } => NeedsReason::Never,
-            Self::AgreeToStart | Self::Resume => NeedsReason::Later,
+            Self::AgreeToStart | Self::Resume | Self::GoOnHere { .. } => NeedsReason::Later,
             Self::Decide { verb, .. } if verb.goes_back() => NeedsReason::Later,
             _ => NeedsReason::Always,
         }
@@ -284,6 +290,7 @@ impl Command {
             }
             Self::Hold => Act::Hold,
             Self::Resume => Act::Resume,
+            Self::GoOnHere { .. } => Act::GoOnHere,
             Self::TakeOver { .. } => Act::TakeOver,
             Self::SwitchOption { option } => Act::SwitchOption { option: option.clone() },
             Self::Abandon => Act::Abandon,

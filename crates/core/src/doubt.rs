@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::duration::Span;
 use crate::event::DoubtCause;
+use crate::location::Relocation;
 use crate::plan::{Effect, Step};
 use crate::status::StepState;
 
@@ -46,9 +47,22 @@ pub enum Recovery {
 }
 
 /// Maps the ledger's word to what to do.
+///
+/// An attempt that was `begun_elsewhere` may be at work there although nothing of it can be seen
+/// here: its processes from another machine, and from a copy of the folder not even that it was
+/// accepted.
 #[must_use]
-pub fn on_recovery(observation: Observation) -> Recovery {
+pub fn on_recovery(observation: Observation, begun_elsewhere: Option<Relocation>) -> Recovery {
+    let is_hidden = match observation {
+        Observation::Ended => false,
+        Observation::Vanished(_) => begun_elsewhere.is_some(),
+        // On one folder the claim and the locks are the same ones.
+        Observation::NeverAccepted | Observation::Running => {
+            begun_elsewhere.is_some_and(Relocation::is_of_folder)
+        }
+    };
     match observation {
+        _ if is_hidden => Recovery::Doubt(DoubtCause::Elsewhere),
         Observation::NeverAccepted => Recovery::Dispatch,
         Observation::Running => Recovery::Attach,
         Observation::Ended => Recovery::TakeResult,
@@ -101,6 +115,7 @@ pub fn ripe_at(step: &Step, known: &StepState) -> Option<Timestamp> {
         // Something of it may be alive, whatever the time.
         DoubtCause::LedgerLost
         | DoubtCause::LedgerForeign
+        | DoubtCause::Elsewhere
         | DoubtCause::Unended
         | DoubtCause::EarlierRun => None,
         DoubtCause::CoordinatorLost | DoubtCause::SupervisorLost | DoubtCause::Deadline
@@ -159,7 +174,10 @@ pub fn next(
             DoubtCause::Deadline | DoubtCause::NoAnswer => Next::Fail,
             // What is noted nowhere, or cannot be ended, may still be running. To be repeatable
             // is not to be safe side by side with itself.
-            DoubtCause::LedgerLost | DoubtCause::LedgerForeign | DoubtCause::Unended
+            DoubtCause::LedgerLost
+            | DoubtCause::LedgerForeign
+            | DoubtCause::Elsewhere
+            | DoubtCause::Unended
                 if effect != Effect::Read =>
             {
                 Next::Ask
@@ -185,11 +203,31 @@ mod tests {
     #[test]
     fn the_ledger_speaks_first() {
         use DoubtCause::{CoordinatorLost, Deadline, LedgerLost, SupervisorLost};
-        assert_eq!(on_recovery(Observation::NeverAccepted), Recovery::Dispatch);
-        assert_eq!(on_recovery(Observation::Running), Recovery::Attach);
-        assert_eq!(on_recovery(Observation::Ended), Recovery::TakeResult);
+        assert_eq!(on_recovery(Observation::NeverAccepted, None), Recovery::Dispatch);
+        assert_eq!(on_recovery(Observation::Running, None), Recovery::Attach);
+        assert_eq!(on_recovery(Observation::Ended, None), Recovery::TakeResult);
         for cause in [CoordinatorLost, SupervisorLost, LedgerLost, Deadline] {
-            assert_eq!(on_recovery(Observation::Vanished(cause)), Recovery::Doubt(cause));
+            assert_eq!(on_recovery(Observation::Vanished(cause), None), Recovery::Doubt(cause));
+        }
+    }
+
+    /// Of what was begun elsewhere only an end that is written down counts.
+    #[test]
+    fn what_was_begun_elsewhere_is_a_doubt() {
+        use Relocation::{Both, Folder, Machine};
+        let elsewhere = Recovery::Doubt(DoubtCause::Elsewhere);
+        let vanished = Observation::Vanished(DoubtCause::SupervisorLost);
+        for (observation, here, machine) in [
+            (Observation::NeverAccepted, Recovery::Dispatch, Recovery::Dispatch),
+            (Observation::Running, Recovery::Attach, Recovery::Attach),
+            (Observation::Ended, Recovery::TakeResult, Recovery::TakeResult),
+            (vanished, Recovery::Doubt(DoubtCause::SupervisorLost), elsewhere),
+        ] {
+            let folder = if observation == Observation::Ended { here } else { elsewhere };
+            assert_eq!(on_recovery(observation, None), here);
+            assert_eq!(on_recovery(observation, Some(Machine)), machine);
+            assert_eq!(on_recovery(observation, Some(Folder)), folder);
+            assert_eq!(on_recovery(observation, Some(Both)), folder);
         }
     }
 
@@ -202,6 +240,7 @@ mod tests {
             DoubtCause::SupervisorLost,
             DoubtCause::LedgerLost,
             DoubtCause::LedgerForeign,
+            DoubtCause::Elsewhere,
             DoubtCause::Deadline,
             DoubtCause::Unended,
             DoubtCause::NoAnswer,
@@ -227,6 +266,7 @@ mod tests {
                                     Effect::Idempotent | Effect::Keyed,
                                     DoubtCause::LedgerLost
                                     | DoubtCause::LedgerForeign
+                                    | DoubtCause::Elsewhere
                                     | DoubtCause::Unended,
                                 ) => Next::Ask,
                                 _ if recoveries >= MOST_RECOVERIES => Next::Ask,
@@ -267,10 +307,11 @@ mod tests {
         let settles = r#""run": {"argv": ["psql"], "timeout": "10m"}, "settles": "2m""#;
         let copy = r#""copy": {"from": "a", "to": "b"}"#;
         use DoubtCause::{
-            CoordinatorLost, Deadline, LedgerForeign, LedgerLost, NoAnswer, SupervisorLost, Unended,
+            CoordinatorLost, Deadline, Elsewhere, LedgerForeign, LedgerLost, NoAnswer,
+            SupervisorLost, Unended,
         };
         for written in [run, post, local, settles, copy] {
-            for cause in [LedgerLost, LedgerForeign, Unended] {
+            for cause in [LedgerLost, LedgerForeign, Elsewhere, Unended] {
                 assert_eq!(ripe(written, cause, Some(40)), None, "{written} {cause:?}");
             }
         }

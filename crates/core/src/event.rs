@@ -21,6 +21,7 @@ use crate::ids::{
     BaselineId, ComponentId, Digest, Epoch, OptionId, RoleId, RunId, RunUid, Seq, SourceId, StepId,
     TriggerId,
 };
+use crate::location::{Location, Relocation};
 use crate::moment::ClockChange;
 use crate::parallel::Places;
 use crate::people::PersonId;
@@ -54,6 +55,20 @@ pub enum Event {
         /// versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         places: Option<Places>,
+        /// Where it is; `None` in logs of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<Location>,
+    },
+    /// A person said that the run goes on where its state folder is now: in a copy, or on another
+    /// machine.
+    Relocated {
+        /// What is another than it was.
+        change: Relocation,
+        /// Where it is now.
+        to: Location,
+        /// Why, in a person's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// The clock on the wall was set, or the machine has started anew. What is counted from an
     /// earlier moment goes on as if it had not been.
@@ -695,6 +710,7 @@ impl Event {
             Self::RunPlanned(_)
             | Self::BaselinesCaptured { .. }
             | Self::OwnerAcquired { .. }
+            | Self::Relocated { .. }
             | Self::ClockChanged { .. }
             | Self::TakenOver { .. }
             | Self::StartAgreed { .. }

@@ -126,6 +126,9 @@ pub enum DoubtCause {
     LedgerLost,
     /// What the executor wrote down is about another attempt.
     LedgerForeign,
+    /// It was begun on another machine, or in the folder that this one is a copy of: its result
+    /// is written down there.
+    Elsewhere,
     /// It was stopped because its time was up.
     Deadline,
     /// It should have ended, and something of it is alive that cannot be ended.

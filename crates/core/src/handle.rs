@@ -26,6 +26,7 @@ use crate::choice::ForecastSummary;
 use crate::command::{Command, NeedsReason, Request};
 use crate::duration::Span;
 use crate::event::{Event, Outcome};
+use crate::location::{Location, Relocation};
 use crate::people::{Account, PersonId};
 use crate::plan::Plan;
 use crate::policy::Policy;
@@ -49,6 +50,8 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// The account of the sender, as the system knows it.
     pub accounts: &'a Account,
+    /// Where the state folder is, if that can be told.
+    pub location: Option<&'a Location>,
 }
 
 /// What follows from a command: the events to append, as one record.
@@ -64,6 +67,9 @@ pub fn handle(
     let act = request.command.act(begins(state));
     if state.finished.is_some() {
         return Err(Refusal::Finished);
+    }
+    if is_elsewhere(state, &request.command, facts) {
+        return Err(Refusal::OtherFolder);
     }
     if request.reason().is_none() && request.command.needs_reason() == NeedsReason::Always {
         return Err(Refusal::ReasonMissing { act: Box::new(act) });
@@ -98,6 +104,17 @@ pub fn handle(
 pub fn refusal_event(refusal: &Refusal) -> Option<Event> {
     let Refusal::Denied { act, denial } = refusal else { return None };
     Some(Event::CommandRefused { act: (**act).clone(), denial: denial.clone() })
+}
+
+/// Whether a command would be heard by a copy alone: what goes on in the folder it was copied
+/// from does not see it. To stop, to give up and to rebuild do no harm.
+fn is_elsewhere(state: &RunState, command: &Command, facts: &Facts<'_>) -> bool {
+    let harmless = matches!(
+        command,
+        Command::GoOnHere { .. } | Command::Hold | Command::Abandon | Command::Recover { .. }
+    );
+    let change = facts.location.and_then(|here| state.relocation(here));
+    !harmless && change.is_some_and(Relocation::is_of_folder)
 }
 
 fn question_of(command: &Command) -> Option<u32> {
@@ -148,6 +165,7 @@ fn draft(
             Draft::from(events)
         }
         Command::Resume => Draft::from(vec![Event::RunResumed { reason: optional() }]),
+        Command::GoOnHere { location } => go_on_here(state, location, optional()),
         Command::TakeOver { coordinator, silent_for } => {
             take_over(coordinator, *silent_for, reason.to_owned())
         }
@@ -194,6 +212,16 @@ fn draft(
     let impossible = |error| Refusal::NotPossible { act: Box::new(act.clone()), error };
     state.with(&draft.events, actor, facts.now).map_err(impossible)?;
     Ok(draft)
+}
+
+/// Whether the run is at work elsewhere can be told by nobody but a person.
+fn go_on_here(state: &RunState, location: &Location, reason: Option<String>) -> Draft {
+    let Some(change) = state.relocation(location) else { return Draft::from(Vec::new()) };
+    let coordinator = state.coordinator.clone();
+    Draft {
+        events: vec![Event::Relocated { change, to: location.clone(), reason }],
+        concern: Some(Concern::OtherLocation { change, coordinator }),
+    }
 }
 
 /// A coordinator that hangs is taken over without a question. A person may know better of one that

@@ -33,6 +33,7 @@ pub mod handle;
 pub mod ids;
 pub mod illegal;
 pub mod intent;
+pub mod location;
 pub mod mark;
 pub mod moment;
 pub mod parallel;

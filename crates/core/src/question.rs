@@ -225,6 +225,7 @@ pub fn act_of(offer: &Offer, run: Option<&RunState>) -> Option<Act> {
             Some(state) => begins(state),
             None => Act::Resume,
         },
+        Offer::GoOnHere { .. } => Act::GoOnHere,
         Offer::TakeOver { .. } => Act::TakeOver,
         Offer::Recover { .. } => Act::Recover,
         Offer::NewRun { direction: Direction::Back } => Act::Invoke,

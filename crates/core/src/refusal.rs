@@ -95,6 +95,8 @@ pub enum Refusal {
         /// The option that was asked for.
         option: OptionId,
     },
+    /// The state folder was copied or moved: nobody has said yet that the run goes on here.
+    OtherFolder,
     /// The run is held already.
     HeldAlready,
     /// The log holds all that is known of it: there is nothing to rebuild.
@@ -200,6 +202,7 @@ impl Refusal {
             | Self::NothingToCheck { .. }
             | Self::StepChanged { .. }
             | Self::FixTooLong { .. }
+            | Self::OtherFolder
             | Self::GoesForward { .. }
             | Self::OnOptionAlready { .. }
             | Self::SecondRun { .. }
@@ -334,6 +337,11 @@ impl Refusal {
                     Meaning::BackOutByOption,
                 )]
             }
+            Self::OtherFolder => {
+                let here = |run| Offer::GoOnHere { run, confirmed: false };
+                let here = id.clone().map(|run| Reply::new(here(run), Meaning::GoOnHere));
+                here.into_iter().collect()
+            }
             Self::HeldAlready | Self::NothingLost => {
                 let go_on = id.clone().map(|run| Reply::new(Offer::Resume { run }, Meaning::GoOn));
                 go_on.into_iter().collect()
@@ -439,6 +447,14 @@ fn confirm(
     question: Option<u32>,
 ) -> Vec<Reply> {
     match concern {
+        Concern::OtherLocation { .. } => run.map_or_else(Vec::new, |state| {
+            let run = || state.run.clone();
+            let here = Offer::GoOnHere { run: run(), confirmed: true };
+            vec![
+                Reply::new(Offer::Status { run: run() }, Meaning::Look),
+                Reply::new(here, Meaning::GoOnHere),
+            ]
+        }),
         Concern::NotSilent { .. } => run.map_or_else(Vec::new, |state| {
             let run = || state.run.clone();
             let anyway = Offer::TakeOver { run: run(), confirmed: true };

@@ -118,6 +118,13 @@ pub enum Offer {
         /// The run.
         run: RunId,
     },
+    /// Go on with a run in a copy of its state folder, or on another machine.
+    GoOnHere {
+        /// The run.
+        run: RunId,
+        /// Whether it confirms what would otherwise be asked.
+        confirmed: bool,
+    },
     /// Take a run over from the coordinator that holds its lease.
     TakeOver {
         /// The run.
@@ -237,6 +244,8 @@ pub enum Meaning {
     GoOn,
     /// Take it over all the same.
     TakeOverAnyway,
+    /// The run goes on here: it is not at work elsewhere.
+    GoOnHere,
     /// Go on with this option.
     NextOption,
     /// Give the run up; what was done stays.
@@ -302,6 +311,7 @@ impl Offer {
             Act::Assign { step, .. } => Self::Assign { step: step.clone() },
             Act::Hold => Self::Hold,
             Act::Resume => Self::Resume { run: run.clone() },
+            Act::GoOnHere => Self::GoOnHere { run: run.clone(), confirmed: false },
             Act::TakeOver => Self::TakeOver { run: run.clone(), confirmed: false },
             Act::Recover => Self::Recover { run: run.clone() },
             Act::SwitchOption { option } => Self::SwitchOption { option: option.clone() },
@@ -315,6 +325,7 @@ impl Offer {
         match self {
             Self::Acknowledge { .. }
             | Self::Resume { .. }
+            | Self::GoOnHere { .. }
             | Self::LogDefect
             | Self::Status { .. }
             | Self::VerifyLog { .. }

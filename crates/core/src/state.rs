@@ -20,6 +20,7 @@ use crate::event::{Direction, Event, Mode, Outcome, ResolvedBy, RunPlanned};
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId};
 pub use crate::illegal::Illegal;
+use crate::location::Location;
 use crate::moment::Moment;
 use crate::parallel::Places;
 use crate::part::Part;
@@ -138,6 +139,7 @@ pub struct RunState {
     pub(crate) version: u32,
     /// When the last record was written.
     pub(crate) clock: Moment,
+    pub(crate) location: Option<Location>,
     /// Departures from the plan.
     pub(crate) deviations: Vec<Deviation>,
     /// The deployment, if the run is one, and what is watched.
@@ -201,6 +203,7 @@ impl RunState {
             owned_since: record.at,
             version: record.v,
             clock: record.moment(),
+            location: None,
             deviations: Vec::new(),
             release,
             set_aside: BTreeSet::new(),
@@ -409,6 +412,7 @@ impl RunState {
             Event::StepResolved { by: ResolvedBy::Person, .. }
             // Whoever writes next notes it: it is about the machine.
             | Event::ClockChanged { .. }
+            | Event::Relocated { .. }
             | Event::StartAgreed { .. }
             | Event::RunHeld { .. }
             | Event::RunResumed { .. }
@@ -547,7 +551,7 @@ impl RunState {
             self.check_of_person(event)?;
         }
         match event {
-            Event::OwnerAcquired { epoch, coordinator, places } => {
+            Event::OwnerAcquired { epoch, coordinator, places, location } => {
                 if *epoch <= self.epoch || record.epoch != *epoch {
                     return Err(Illegal::Epoch { current: self.epoch, found: *epoch });
                 }
@@ -555,6 +559,7 @@ impl RunState {
                 self.owned_since = record.at;
                 self.coordinator = Some(coordinator.clone());
                 self.places = *places;
+                self.location = location.clone().or_else(|| self.location.take());
             }
             Event::StartAgreed { .. } => {
                 self.awaits_agreement = false;
@@ -579,6 +584,14 @@ impl RunState {
             Event::RunResumed { .. } => {
                 self.held = None;
                 self.clear_proposals();
+            }
+            Event::Relocated { change, to, .. } => {
+                self.location = Some(to.clone());
+                for known in &mut self.states {
+                    let earlier = known.begun_elsewhere;
+                    known.begun_elsewhere = Some(earlier.map_or(*change, |it| it.and(*change)));
+                }
+                self.proposals.retain(|(act, _)| *act != Act::GoOnHere);
             }
             Event::TakenOver { .. } => self.proposals.retain(|(act, _)| *act != Act::TakeOver),
             Event::RunFinished { outcome } => self.finished = Some((outcome.clone(), record.at)),

@@ -26,6 +26,7 @@ use crate::act::Answer;
 use crate::cause::StepFault;
 use crate::event::{Attested, DoubtCause, Event, Evidence, FailureEffect, ResolvedBy};
 use crate::ids::Digest;
+use crate::location::Relocation;
 use crate::people::PersonId;
 use crate::record::Actor;
 
@@ -179,6 +180,8 @@ pub struct StepState {
     pub repeats: bool,
     /// Digest of the record in which the intent of the last try stands.
     pub intent: Option<Digest>,
+    /// Where the last try was begun, beside where the run goes on, if that is elsewhere.
+    pub begun_elsewhere: Option<Relocation>,
     /// How often it was repeated after a crash since a person last looked at it.
     pub recoveries: u32,
     /// How often it failed since a person last looked at it.
@@ -244,6 +247,7 @@ impl StepState {
             attempt: 0,
             key: String::new(),
             repeats: false,
+            begun_elsewhere: None,
             intent: None,
             recoveries: 0,
             failures: 0,

@@ -263,6 +263,7 @@ fn decisions(log: &Log<'_>, make: &mut Make) {
                     | Event::DefectLogged { .. }
                     | Event::RunHeld { .. }
                     | Event::RunResumed { .. }
+                    | Event::Relocated { .. }
                     | Event::TakenOver { .. }
                     | Event::CommandProposed { .. }
                     | Event::CommandRefused { .. }

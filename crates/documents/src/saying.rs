@@ -10,6 +10,7 @@ use backout_core::duration::{Estimate, Span};
 use backout_core::event::{
     Attested, Direction, Event, Evidence, FailureEffect, Outcome, Reason, ResolvedBy,
 };
+use backout_core::location::Relocation;
 use backout_core::people::PersonId;
 use backout_core::plan::{
     Action, DataPolicy, DecisionAction, DecisionRule, Effect, Many, Moment, Permission, Plan,
@@ -334,6 +335,15 @@ pub fn event(
             1 => return None,
             _ => format!("{coordinator} took over (term {epoch})"),
         },
+        Event::Relocated { change, reason, .. } => {
+            let what = match change {
+                Relocation::Machine => "on another machine",
+                Relocation::Folder => "in another folder, a copy or moved",
+                Relocation::Both => "on another machine and in another folder",
+            };
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("goes on {what}, as {by} said{reason}")
+        }
         Event::ClockChanged { by: None } => "the machine was started anew, or it is another one: what is counted goes on by the clock on the wall".to_owned(),
         Event::ClockChanged { by: Some(by) } => {
             let way = if by.is_negative() { "back" } else { "forward" };

@@ -10,6 +10,7 @@ use backout_core::command::Request;
 use backout_core::event::Event;
 use backout_core::handle::{Facts, handle, person_of, refusal_event};
 use backout_core::ids::RoleId;
+use backout_core::location::Location;
 use backout_core::moment::Moment;
 use backout_core::people::Account;
 use backout_core::policy::Policy;
@@ -29,6 +30,8 @@ pub struct Sender<'a> {
     pub account: &'a Account,
     /// When.
     pub at: Moment,
+    /// Where the state folder is, if that can be told.
+    pub location: Option<&'a Location>,
 }
 
 /// How a command ended.
@@ -70,7 +73,13 @@ pub async fn submit<J: Journal>(
             false => None,
         };
         let policy = &policy.clone().tightened_by(&state.planned().policy);
-        let facts = Facts { now, forecast: forecast.as_ref(), policy, accounts: sender.account };
+        let facts = Facts {
+            now,
+            forecast: forecast.as_ref(),
+            policy,
+            accounts: sender.account,
+            location: sender.location,
+        };
         let (mut events, refusal) = match handle(state, sender.actor, request, &facts) {
             Ok(events) => (events, None),
             Err(refusal) => match refusal_event(&refusal) {

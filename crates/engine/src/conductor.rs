@@ -27,6 +27,7 @@ use backout_core::decision::decided;
 use backout_core::event::{Event, FailureEffect, Outcome, Reason};
 use backout_core::ids::{Epoch, RunUid, StepId, TriggerId};
 use backout_core::intent::{Intent, Purpose, Timer};
+use backout_core::location::{Location, Relocation};
 use backout_core::mark::Suspicion;
 use backout_core::moment::Moment;
 use backout_core::parallel::Places;
@@ -94,6 +95,10 @@ pub enum Stopped {
     /// What was noted about a step could not be read.
     #[error(transparent)]
     Hands(#[from] Unreadable),
+    /// The state folder was copied, or it is another machine, and nobody has said that the run
+    /// goes on here.
+    #[error("the run was at work elsewhere, and nobody has said that it goes on here")]
+    Relocated(Relocation),
     /// Something known elsewhere contradicts the log: it has lost its end, or is an older copy.
     /// Nothing starts on it.
     #[error("the log has lost its end: {}", listed(.0))]
@@ -169,6 +174,8 @@ pub struct Conductor<J, H, C> {
     postponed: Postponed,
     /// How many steps of machines it carries out at the same time.
     places: Option<Places>,
+    /// Where the state folder is.
+    location: Option<Location>,
     /// Shows that this coordinator lives.
     life: Option<Box<dyn Fn() + Send + Sync>>,
     /// Since when only people can go on, and what they are asked.
@@ -202,6 +209,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             sight: None,
             postponed: Postponed::new(),
             places: None,
+            location: None,
             life: None,
             idle: None,
         }
@@ -211,6 +219,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     #[must_use]
     pub fn with_places(mut self, places: Places) -> Self {
         self.places = Some(places);
+        self
+    }
+
+    /// The same, with its state folder here: where the run was elsewhere before, a person has to
+    /// have said that it goes on here.
+    #[must_use]
+    pub fn at(mut self, location: Location) -> Self {
+        self.location = Some(location);
         self
     }
 

@@ -73,7 +73,7 @@ pub(crate) fn running_ms() -> i64 {
 }
 
 /// This running of the machine, short.
-fn boot() -> &'static str {
+pub(crate) fn boot() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
     BOOT.get_or_init(|| boot_id().chars().take(13).collect())
 }

@@ -15,6 +15,7 @@ pub mod http;
 pub mod ledger;
 pub mod limits;
 pub mod local;
+pub mod location;
 pub mod output;
 pub mod probe;
 pub mod process;

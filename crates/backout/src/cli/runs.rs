@@ -77,8 +77,9 @@ pub(crate) struct ResumeArgs {
     /// Why the run is resumed or taken over.
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// Confirm what is asked: take over from a coordinator that shows that it lives.
-    #[arg(long, requires = "take_over")]
+    /// Confirm what is asked: that the run goes on in a copy of its state folder or on another
+    /// machine; with --take-over, from a coordinator that shows that it lives.
+    #[arg(long)]
     pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) who: AsArgs,

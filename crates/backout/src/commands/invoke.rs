@@ -39,7 +39,7 @@ use super::answer::answers;
 use super::baseline::folder_of;
 use super::plans::read_to_back_out;
 use super::submit::send;
-use super::take_over::{places, take_over};
+use super::take_over::{go_on_here, places, take_over};
 use super::watch;
 use crate::app::{App, coordinator_id, run_uid, who};
 use crate::cli::{InvokeArgs, ResumeArgs, StayArgs};
@@ -187,7 +187,13 @@ pub(super) async fn begin(
         let (open, newest) = open_runs(app, journal, &wanted.planned.plan).await?;
         let now = app.now();
         let planned = &wanted.planned;
-        let facts = Facts { now, forecast: None, policy: &policy, accounts: &wanted.account };
+        let facts = Facts {
+            now,
+            forecast: None,
+            policy: &policy,
+            accounts: &wanted.account,
+            location: None,
+        };
         let start = Start {
             plan: &planned.plan,
             digest: planned.plan_digest,
@@ -464,6 +470,13 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
         },
         false => None,
     };
+    // A coordinator at work here has shown already that the run goes on here.
+    if taken.is_some() || app.coordinator(&run).is_none() {
+        let sent = go_on_here(app, &mut log, &args).await?;
+        if sent != Exit::Done {
+            return Ok(sent);
+        }
+    }
     let command = match log.state() {
         state if state.awaits_agreement() => Some(Command::AgreeToStart),
         state if state.held().is_some() => Some(Command::Resume),
@@ -522,7 +535,7 @@ pub(super) async fn coordinate(
     let mut conductor =
         Conductor::new(log, Arc::new(hands), app.clock, forecaster, coordinator_id());
     let places = places(app, conductor.state(), stay);
-    conductor = conductor.with_places(places);
+    conductor = conductor.with_places(places).at(app.location());
     let life = lease.life();
     // A sign of life that cannot be written is missed by those who look, and by no one else.
     conductor = conductor.showing_life(move || drop(life.beat()));
@@ -540,12 +553,12 @@ pub(super) async fn coordinate(
         view.answered_by(Arc::clone(&prompt));
     }
     let run = conductor.state().run().clone();
-    let suspect = |stopped| match stopped {
+    let stopped = |stopped| match stopped {
         Stopped::Suspect(suspicions) => suspect::failure(app, &run, &suspicions),
         other => Failure::from(other),
     };
     let end = tokio::select! {
-        end = conductor.run(&mut view, signals()?, patience) => end.map_err(suspect)?,
+        end = conductor.run(&mut view, signals()?, patience) => end.map_err(stopped)?,
         never = answers(app, keyboard, prompt, who) => match never {},
     };
     view.end(conductor.state());

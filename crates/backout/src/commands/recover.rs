@@ -58,7 +58,13 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
     // Before anything is touched: whether this person may, and whether there is anything to do.
     let (actor, account) = sender(&left.state.planned().plan, args.who.who.as_deref())?;
     let policy = app.policy_tonight().tightened_by(&left.state.planned().policy);
-    let facts = Facts { now: app.now(), forecast: None, policy: &policy, accounts: &account };
+    let facts = Facts {
+        now: app.now(),
+        forecast: None,
+        policy: &policy,
+        accounts: &account,
+        location: None,
+    };
     handle(&left.state, &actor, &request, &facts)
         .map_err(|refusal| refusals::of_run(&refusal, &left.state))?;
     if left.journal.is_some() {

@@ -26,7 +26,9 @@ pub(super) async fn send(
         true => HistoryForecaster::of_state(app).await?,
         false => HistoryForecaster::default(),
     };
-    let by = Sender { actor: &actor, account: &account, at: app.moment() };
+    let location = app.location();
+    let by =
+        Sender { actor: &actor, account: &account, at: app.moment(), location: Some(&location) };
     let policy = app.policy_tonight();
     match submit(log, by, request, &forecaster, &policy).await? {
         Submitted::Done(_) => Ok(Exit::Done),

@@ -7,6 +7,7 @@ use backout_core::state::RunState;
 use backout_engine::RunLog;
 use backout_sqlite::{Lease, SqliteJournal};
 
+use super::Done;
 use super::invoke::given_reason;
 use super::submit::send;
 use crate::app::{App, coordinator_id};
@@ -45,6 +46,21 @@ pub(super) async fn take_over(
         return Ok(Err(sent));
     }
     taking.take(&coordinator_id()).map(|lease| Ok(Some(lease))).map_err(|taken| Failure::of(&taken))
+}
+
+/// Asks whether the run goes on here, where it was elsewhere before.
+pub(super) async fn go_on_here(
+    app: &App,
+    log: &mut RunLog<SqliteJournal>,
+    args: &ResumeArgs,
+) -> Done {
+    let location = app.location();
+    if log.state().relocation(&location).is_none() {
+        return Ok(Exit::Done);
+    }
+    let reason = given_reason(args.reason.as_deref());
+    let request = Request { command: Command::GoOnHere { location }, reason, confirmed: args.yes };
+    send(app, log, args.who.who.as_deref(), &request).await
 }
 
 /// How many steps of machines this coordinator carries out at the same time.

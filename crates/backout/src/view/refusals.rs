@@ -70,6 +70,10 @@ pub(crate) fn text(
                 id()
             )
         }
+        Refusal::OtherFolder => format!(
+            "this state folder is a copy, or was moved: what is said here is not heard where {} was at work",
+            id()
+        ),
         Refusal::HeldAlready => format!("{} is held already", id()),
         Refusal::ApprovedAlready { stage } => format!("{stage} is approved already"),
         Refusal::NotPossible { act, error } => format!("cannot {}: {error}", act.shown()),

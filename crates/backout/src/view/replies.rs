@@ -133,6 +133,10 @@ fn words(offer: &Offer, about: &About<'_>) -> String {
         Offer::LogDefect => format!("defect {run} TITLE"),
         Offer::Hold => format!("hold {run}"),
         Offer::Resume { run } => format!("resume {run}"),
+        Offer::GoOnHere { run, confirmed } => {
+            let confirm = if *confirmed { " --yes" } else { "" };
+            format!("resume {run}{confirm}")
+        }
         Offer::TakeOver { run, confirmed } => {
             let confirm = if *confirmed { " --yes" } else { "" };
             format!("resume {run} --take-over{confirm}")
@@ -195,6 +199,7 @@ pub(crate) fn meaning(meaning: Meaning) -> &'static str {
         Meaning::AgreeToStart => "agree that it starts",
         Meaning::AcceptAndEnd => "accept it as it is and end the run",
         Meaning::GoOn => "go on",
+        Meaning::GoOnHere => "it goes on here, and is not at work there any more",
         Meaning::TakeOverAnyway => "take it over all the same",
         Meaning::NextOption => "go on with this option",
         Meaning::GiveUp => "give it up; what was done stays",

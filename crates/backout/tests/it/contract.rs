@@ -43,8 +43,15 @@ fn the_shape_of_json() {
     );
     let events =
         stage.tell(&["invoke", "plan.backout.yaml", "--as", "lead", "--json"]).expect(20).out;
-    let events: Vec<Value> =
+    let mut events: Vec<Value> =
         events.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    for event in &mut events {
+        // What of it can be told differs from machine to machine.
+        if let Some(location) = event.get_mut("location") {
+            assert!(location.is_object(), "{location}");
+            *location = Value::Null;
+        }
+    }
     assert_eq!(events.last().expect("an event")["event"], "waiting");
     assert_snapshot!("invoke", shape_of(&Value::Array(events)));
     assert_snapshot!("status", shape_of(&stage.status()));

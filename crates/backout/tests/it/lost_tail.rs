@@ -42,9 +42,20 @@ fn run(is_over: bool) -> Stage {
     stage
 }
 
+/// Copies what is in a folder to another one, which stays the same one: a copy of the folder itself
+/// would be asked about.
 fn copy(from: &Path, to: &Path) {
-    let _ = std::fs::remove_dir_all(to);
-    let done = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status();
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(to).expect("readable") {
+        let path = entry.expect("an entry").path();
+        let removed = if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+        } else {
+            std::fs::remove_file(&path)
+        };
+        removed.expect("removed");
+    }
+    let done = std::process::Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status();
     assert!(done.expect("copied").success());
 }
 

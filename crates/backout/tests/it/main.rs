@@ -5,6 +5,7 @@ mod acts;
 mod attended;
 mod begin;
 mod contract;
+mod copied;
 mod crashes;
 mod deploy;
 mod documents;

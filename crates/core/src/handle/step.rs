@@ -100,6 +100,7 @@ pub(super) fn events(
         Command::AgreeToStart
         | Command::Hold
         | Command::Resume
+        | Command::GoOnHere { .. }
         | Command::TakeOver { .. }
         | Command::Recover { .. }
         | Command::SwitchOption { .. }

@@ -9,6 +9,7 @@ use crate::act::Act;
 use crate::event::{Outcome, RunPlanned};
 use crate::graph::Graph;
 use crate::ids::{Digest, Epoch, OptionId, RunId, Seq, StepId, TriggerId};
+use crate::location::{Location, Relocation};
 use crate::people::PersonId;
 use crate::plan::{Plan, Step};
 use crate::record::Actor;
@@ -128,6 +129,12 @@ impl RunState {
     #[must_use]
     pub fn coordinator(&self) -> Option<&str> {
         self.coordinator.as_deref()
+    }
+
+    /// Whether the run goes on elsewhere than its last coordinator was, and what is another.
+    #[must_use]
+    pub fn relocation(&self, here: &Location) -> Option<Relocation> {
+        self.location.as_ref().and_then(|there| here.change_since(there))
     }
 
     /// Position of the last record.

@@ -37,6 +37,7 @@ impl RunState {
                 state.doubt = None;
                 state.doubted = None;
                 state.accepted = None;
+                state.begun_elsewhere = None;
                 state.probed = None;
                 state.failure = None;
                 state.stop = None;
@@ -61,6 +62,7 @@ impl RunState {
                 state.started = earlier.started.or(Some(record.at));
                 (state.assigned, state.recoveries) = (earlier.assigned, earlier.recoveries);
                 state.status = earlier.status;
+                state.begun_elsewhere = earlier.begun_elsewhere;
                 if !fits {
                     state.doubt = Some(DoubtCause::LedgerForeign);
                     state.doubted = Some(record.at);

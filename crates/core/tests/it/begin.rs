@@ -64,7 +64,8 @@ impl Case {
             _ => vec![OpenRun { run, direction, awaits_agreement, turned: false }],
         };
         let (actor, account) = person(self.who);
-        let facts = Facts { now: now(), forecast: None, policy, accounts: &account };
+        let facts =
+            Facts { now: now(), forecast: None, policy, accounts: &account, location: None };
         begin_run(&start, &actor, &open, &facts)
     }
 }

@@ -11,6 +11,7 @@ use backout_core::duration::Span;
 use backout_core::event::{Attested, Event, Evidence};
 use backout_core::handle::{Facts, handle};
 use backout_core::ids::{OptionId, Seq, StepId};
+use backout_core::location::Location;
 use backout_core::people::PersonId;
 use backout_core::policy::Policy;
 use backout_core::question::questions;
@@ -20,7 +21,8 @@ use backout_core::state::RunState;
 use backout_core::status::Status;
 
 use crate::scene::{
-    KINDS, SCENES, STATUSES, coordinator, now, person, plan, role, run, run_of, run_of_lead, step,
+    KINDS, SCENES, STATUSES, coordinator, copy, here, now, person, plan, role, run, run_of,
+    run_of_lead, step,
 };
 
 /// Every command, about a step where it is about one.
@@ -82,6 +84,8 @@ fn commands(step: &StepId) -> Vec<(&'static str, Command)> {
         ),
         ("hold", Command::Hold),
         ("resume", Command::Resume),
+        ("go-on-here", Command::GoOnHere { location: copy() }),
+        ("go-on-here, nothing moved", Command::GoOnHere { location: here() }),
         ("take-over, silent", take_over(Some(200))),
         ("take-over, at work", take_over(Some(5))),
         ("take-over, unknown", take_over(None)),
@@ -133,7 +137,7 @@ fn send(
 ) -> Result<Vec<Event>, Refusal> {
     let (actor, account) = person(who);
     let policy = Policy::default();
-    let facts = Facts { now: now(), forecast, policy: &policy, accounts: &account };
+    let facts = Facts { now: now(), forecast, policy: &policy, accounts: &account, location: None };
     handle(state, &actor, request, &facts)
 }
 
@@ -350,6 +354,10 @@ fn request_of(state: &RunState, offer: &Offer) -> Option<Request> {
         // Without a hold it is the coordinator that goes on, and no command is sent.
         Offer::Resume { .. } if state.held().is_none() => return None,
         Offer::Resume { .. } => Command::Resume,
+        Offer::GoOnHere { confirmed: yes, .. } => {
+            confirmed = yes;
+            Command::GoOnHere { location: copy() }
+        }
         Offer::TakeOver { confirmed: yes, .. } => {
             confirmed = yes;
             Command::TakeOver { coordinator: "process 7 on here".to_owned(), silent_for: None }
@@ -452,6 +460,40 @@ fn an_empty_reason_is_none() {
     }
 }
 
+/// In a copy of the state folder nothing is said that is not heard where the run was at work; on
+/// another machine that shares the folder, everything is.
+#[test]
+fn a_copy_takes_no_word_before_its_question_is_answered() {
+    let elsewhere = Location { machine: Some("other".to_owned()), boot: None, ..here() };
+    for (_, _, _, state, step) in situations() {
+        for (command_name, command) in commands(&step) {
+            let request = Request::new(command.clone(), "because");
+            let (policy, (actor, account)) = (Policy::default(), person("lead"));
+            let facts = |location| Facts {
+                now: now(),
+                forecast: None,
+                policy: &policy,
+                accounts: &account,
+                location: Some(location),
+            };
+            let harmless = matches!(
+                command,
+                Command::GoOnHere { .. }
+                    | Command::Hold
+                    | Command::Abandon
+                    | Command::Recover { .. }
+            );
+            let is_over = state.finished().is_some();
+            let (there, here) = (copy(), elsewhere.clone());
+            let answer = handle(&state, &actor, &request, &facts(&there));
+            let refused = matches!(answer, Err(Refusal::OtherFolder));
+            assert_eq!(refused, !harmless && !is_over, "{command_name}: {answer:?}");
+            let answer = handle(&state, &actor, &request, &facts(&here));
+            assert!(!matches!(answer, Err(Refusal::OtherFolder)), "{command_name}");
+        }
+    }
+}
+
 /// Only people send commands, and only those whose account the role belongs to.
 #[test]
 fn no_one_speaks_for_another() {
@@ -463,12 +505,14 @@ fn no_one_speaks_for_another() {
     let request =
         Request::new(Command::Acknowledge { step, note: None, attached: Vec::new() }, "because");
     let (policy, account) = (Policy::default(), person("ann").1);
-    let facts = Facts { now: now(), forecast: None, policy: &policy, accounts: &account };
+    let facts =
+        Facts { now: now(), forecast: None, policy: &policy, accounts: &account, location: None };
     let refused = handle(&state, &coordinator(), &request, &facts);
     assert!(matches!(refused, Err(Refusal::Denied { .. })), "{refused:?}");
     send(&state, "ann", &request, None).expect("it is hers");
     let other = person("bob").1;
-    let facts = Facts { now: now(), forecast: None, policy: &policy, accounts: &other };
+    let facts =
+        Facts { now: now(), forecast: None, policy: &policy, accounts: &other, location: None };
     let refused = handle(&state, &person("ann").0, &request, &facts);
     assert!(matches!(refused, Err(Refusal::Denied { .. })), "{refused:?}");
 }
@@ -520,7 +564,13 @@ fn a_policy_tightens() {
     let request = Request::new(Command::Skip { step }, "because");
     let ask = |state: &RunState, who: &str| {
         let (actor, account) = person(who);
-        let facts = Facts { now: now(), forecast: None, policy: &policy, accounts: &account };
+        let facts = Facts {
+            now: now(),
+            forecast: None,
+            policy: &policy,
+            accounts: &account,
+            location: None,
+        };
         handle(state, &actor, &request, &facts)
     };
     let first = ask(&state, "lead").expect("noted");

@@ -9,6 +9,7 @@ use backout_core::event::{
     Direction, DoubtCause, Event, Evidence, FailureEffect, Instants, Mode, ResolvedBy, RunPlanned,
 };
 use backout_core::ids::{Digest, Epoch, OptionId, RoleId, RunId, Seq, StepId};
+use backout_core::location::Location;
 use backout_core::people::{Account, PersonId};
 use backout_core::plan::{Plan, Severity};
 use backout_core::record::{Actor, FORMAT, Record};
@@ -155,7 +156,12 @@ pub(crate) fn run_of(
     let mut run = Run { state: begin(planned), seq: 1 };
     run.write(
         coordinator(),
-        Event::OwnerAcquired { epoch: Epoch(1), coordinator: "test".to_owned(), places: None },
+        Event::OwnerAcquired {
+            epoch: Epoch(1),
+            coordinator: "test".to_owned(),
+            places: None,
+            location: Some(here()),
+        },
     );
     let about = step(if forward { "stage" } else { "undo" });
     let awaits = scene.ends_with("awaiting agreement");
@@ -309,4 +315,15 @@ impl Run {
         }
         Some(())
     }
+}
+
+/// Where the last coordinator was.
+pub(crate) fn here() -> Location {
+    let known = |text: &str| Some(text.to_owned());
+    Location { machine: known("here"), boot: known("boot"), folder: known("1@1") }
+}
+
+/// A copy of its folder.
+pub(crate) fn copy() -> Location {
+    Location { folder: Some("2@2".to_owned()), ..here() }
 }

@@ -6,6 +6,7 @@ use backout_core::cause::{
 };
 use backout_core::event::{DoubtCause, Reason};
 use backout_core::ids::RoleId;
+use backout_core::location::Relocation;
 use backout_core::plan::Plan;
 use backout_core::proof::{Proof, Tally};
 use backout_core::state::{Departure, RunState};
@@ -165,6 +166,9 @@ pub fn doubt(cause: DoubtCause) -> &'static str {
         DoubtCause::SupervisorLost => "its supervisor died and left no result",
         DoubtCause::LedgerLost => "the ledger entry of its attempt is gone or cannot be read",
         DoubtCause::LedgerForeign => "the ledger entry under its name is about another attempt",
+        DoubtCause::Elsewhere => {
+            "it was begun on another machine, or in the folder that this one is a copy of"
+        }
         DoubtCause::Deadline => "it was stopped at its time-out",
         DoubtCause::Unended => "it is past its time-out, and something of it cannot be ended",
         DoubtCause::NoAnswer => "no answer came back",
@@ -268,6 +272,13 @@ pub fn concern(concern: &Concern, zone: &TimeZone) -> String {
             "it is not known by when the backout must start to finish in time, and the fix would be tried until {}; try it that long?",
             clock(*until)
         ),
+        Concern::OtherLocation { change, coordinator } => {
+            let coordinator = coordinator.as_deref().unwrap_or("a coordinator");
+            format!(
+                "{}, and {coordinator} was at work there: if it still is, steps run twice; does the run go on here, and nowhere else?",
+                relocation(*change)
+            )
+        }
         Concern::NotSilent { coordinator, silent_for: Some(silent_for) } => format!(
             "{coordinator} showed {silent_for} ago that it lives; take the run over all the same?"
         ),
@@ -279,6 +290,17 @@ pub fn concern(concern: &Concern, zone: &TimeZone) -> String {
             "parts of the plan cannot be used ({}); back out without them?",
             parts.join("; ")
         ),
+    }
+}
+
+/// What is another than it was.
+fn relocation(change: Relocation) -> &'static str {
+    match change {
+        Relocation::Machine => "this is not the machine the run was on",
+        Relocation::Folder => "this state folder is a copy, or was moved to another disk",
+        Relocation::Both => {
+            "this state folder is a copy, or was moved, and this is not the machine the run was on"
+        }
     }
 }
 
@@ -309,6 +331,7 @@ pub fn begun_although(concern: &Concern) -> String {
         Concern::FixOutlastsBackout { .. } => {
             "begun although the backout would not be in time".to_owned()
         }
+        Concern::OtherLocation { change, .. } => format!("begun although {}", relocation(*change)),
         Concern::NotSilent { coordinator, .. } => {
             format!("begun although {coordinator} may be at work")
         }

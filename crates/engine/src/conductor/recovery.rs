@@ -37,12 +37,17 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             for record in self.log.refresh().await? {
                 observer.record(&record, self.log.state());
             }
+            let here = self.location.as_ref();
+            if let Some(change) = here.and_then(|here| self.log.state().relocation(here)) {
+                return Err(Stopped::Relocated(change));
+            }
             let epoch = Epoch(self.log.state().epoch().0 + 1);
             let (actor, at) = (self.actor(), self.clock.moment());
             let mut events = vec![Event::OwnerAcquired {
                 epoch,
                 coordinator: self.id.clone(),
                 places: self.places,
+                location: self.location.clone(),
             }];
             events.extend(self.log.state().clock_change(&at).map(Event::from));
             match self.log.append(epoch, actor, at, events).await {
@@ -72,6 +77,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             self.beat();
             let observation = self.hands.observe(&attempt_id, self.epoch).await?;
             let (step, attempt) = (attempt_id.step.clone(), attempt_id.attempt);
+            let begun_elsewhere =
+                self.log.state().step(&step).and_then(|(_, known)| known.begun_elsewhere);
             let accepted = match observation {
                 Observation::Vanished(_) => self.hands.accepted(&attempt_id).await,
                 _ => None,
@@ -79,7 +86,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             // Where another writer was quicker it is judged anew: a doubt that is not written
             // down would leave the step running for ever.
             while self.is_at_work(&step, attempt) {
-                let events = match doubt::on_recovery(observation) {
+                let events = match doubt::on_recovery(observation, begun_elsewhere) {
                     // A stage nobody has begun is not begun any more once the run goes back.
                     Recovery::Dispatch if self.is_left_behind(&step) => {
                         let (step, effect) = (step.clone(), FailureEffect::None);

@@ -120,7 +120,8 @@ fn a_policy_that_allows_no_fix_refuses_one() {
     let policy = Policy { fix_at_most: Some(Span::seconds(0)), ..Policy::default() };
     let night = asked(&policy, json!({"critical": {"action": "back-out", "by": "lead"}}));
     let account = Account::named("lena");
-    let facts = Facts { now: at(3), forecast: None, policy: &policy, accounts: &account };
+    let facts =
+        Facts { now: at(3), forecast: None, policy: &policy, accounts: &account, location: None };
     let fix = Request::new(decide(Verb::FixForward, None), "because");
     let refused = handle(&night.0, &lead(), &fix, &facts).expect_err("no fix is allowed");
     // And its way out must not be another fix: `--for 0s`, and then `--for 30m`, are refused too.
@@ -173,7 +174,7 @@ async fn an_answer_to_a_holding_run_counts_on_a_clock_that_went_back() {
     let mut stage = Stage::new(holding()).await;
     assert!(matches!(stage.coordinate().await, Died::Ended(End::Holding)));
     let (mut log, actor, account) = (stage.log().await, lead(), Account::named("lena"));
-    let sender = Sender { actor: &actor, account: &account, at: at(-1).into() };
+    let sender = Sender { actor: &actor, account: &account, at: at(-1).into(), location: None };
     let request = Request::new(decide(Verb::Continue, None), "because");
     let said = submit(&mut log, sender, &request, &*no_forecast(), &Policy::default()).await;
     assert!(matches!(said, Ok(Submitted::Done(_))), "{said:?}");

@@ -124,7 +124,13 @@ impl Night {
             Actor::Coordinator { .. } | Actor::System { .. } => &unknown,
         };
         let policy = Policy::default();
-        let facts = Facts { now: at(minutes), forecast: None, policy: &policy, accounts: account };
+        let facts = Facts {
+            now: at(minutes),
+            forecast: None,
+            policy: &policy,
+            accounts: account,
+            location: None,
+        };
         let events = handle(&self.0, actor, &Request::new(command, "because"), &facts)?;
         self.0 = self.0.with(&events, actor, at(minutes)).expect("legal");
         Ok(events)

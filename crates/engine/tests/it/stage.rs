@@ -194,7 +194,9 @@ pub(crate) async fn say_as(
         Actor::Person { account, .. } => account,
         Actor::Coordinator { .. } | Actor::System { .. } => &unknown,
     };
-    let (sender, request) =
-        (Sender { actor, account, at: Timestamp::into(at) }, Request::new(command, "because"));
+    let (sender, request) = (
+        Sender { actor, account, at: Timestamp::into(at), location: None },
+        Request::new(command, "because"),
+    );
     submit(log, sender, &request, &*no_forecast(), &Policy::default()).await.expect("written")
 }

@@ -126,7 +126,9 @@ async fn stage(app: &App, run: &RunId, report: &StageReport) -> Result<(), Strin
     };
     let reason = note.unwrap_or_else(|| "reported as failed".to_owned());
     let request = Request::new(command, reason);
-    let sender = Sender { actor: &actor, account: &account, at: app.moment() };
+    let location = app.location();
+    let sender =
+        Sender { actor: &actor, account: &account, at: app.moment(), location: Some(&location) };
     let policy = app.policy_tonight();
     match submit(&mut log, sender, &request, &HistoryForecaster::default(), &policy).await {
         Ok(Submitted::Done(_)) => Ok(()),
