@@ -188,7 +188,10 @@ impl App {
         // Read for this alone: where it cannot be, the places that are configured count.
         match self.clone().looking().read(run).await {
             Ok(log) => log.journal().marks(run),
-            Err(_) => self.mark_folders().read(run),
+            Err(_) => {
+                let first = self.ledger().first(run).ok().flatten();
+                self.mark_folders().read(run, first.as_deref())
+            }
         }
     }
 

@@ -37,7 +37,9 @@ use crate::silence::Silence;
 use crate::state::RunState;
 use crate::status::Status;
 
-pub use start::{BrokenRule, OpenRun, Start, Terms, begin_run, first_vote, missing_baselines};
+pub use start::{
+    BrokenRule, OpenRun, Start, Terms, begin_run, captures_beside, first_vote, missing_baselines,
+};
 
 /// What is known outside the run when a command is judged.
 #[derive(Debug, Clone, Copy)]

@@ -148,6 +148,11 @@ pub fn judge(
             }
             Found::Marks(marks) if !marks.is_empty() => {
                 judgement.suspicions.extend(compared(digests, &place, marks, end));
+                let begins = marks.iter().map(|mark| mark.seq).min().filter(|seq| *seq > Seq(1));
+                if let Some(begins) = begins.filter(|at| keeps_marks && !is_covered(places, *at)) {
+                    let why = Some(format!("its first mark is of record {begins}"));
+                    judgement.not_compared.push(NotCompared { place, why });
+                }
             }
             Found::Marks(_) | Found::Nothing if keeps_marks => {
                 judgement.not_compared.push(NotCompared { place, why: None });
@@ -158,6 +163,15 @@ pub fn judge(
     let unknown = unknown.iter().map(|id| Suspicion::UnknownAttempt(Box::new(id.clone())));
     judgement.suspicions.extend(unknown);
     judgement
+}
+
+/// Whether marks that begin late go on from where another place ends. What this machine notes
+/// itself, in the first place, covers nothing that was noted elsewhere.
+fn is_covered(places: &[MarkPlace], begins: Seq) -> bool {
+    places.iter().skip(1).any(|place| {
+        let mut marks = place.marks().iter().map(|mark| mark.seq);
+        marks.clone().any(|seq| seq == Seq(1)) && marks.any(|seq| seq.next() >= begins)
+    })
 }
 
 /// The first record that is another one, and the last one that is missing.
@@ -246,6 +260,19 @@ mod tests {
         let Found::Marks(marks) = &mut both.found else { panic!("marks") };
         marks.push(Mark { seq: Seq(2), digest: digest(77) });
         assert!(is_suspect(2, &[both]));
+    }
+
+    /// Marks that begin behind the first record say nothing about what was before them.
+    #[test]
+    fn marks_that_began_anew_are_said() {
+        let not_compared = |places: &[MarkPlace]| judge(&log(6), true, places, &[]).not_compared;
+        assert!(not_compared(&[place(&[1, 2, 6]), place(&[1])]).is_empty());
+        assert_eq!(not_compared(&[place(&[5, 6])]).len(), 1);
+        assert_eq!(not_compared(&[place(&[1, 6]), place(&[5, 6])]).len(), 1, "by itself alone");
+        // Another name of this machine: together they are whole.
+        let (before, since) = (place(&[1, 2, 3, 4]), place(&[5, 6]));
+        assert!(not_compared(&[place(&[1, 6]), since.clone(), before]).is_empty());
+        assert_eq!(not_compared(&[place(&[1, 6]), since, place(&[1, 2])]).len(), 1);
     }
 
     #[test]

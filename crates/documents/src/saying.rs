@@ -23,7 +23,7 @@ use jiff::tz::TimeZone;
 
 pub use reasons::{
     begun_although, broken_rules, causes, concern, denial, departure, doubt, fault, figure, guard,
-    hold, plan_reason, proof, reading, reading_with_limit, reason, roles, tally,
+    hold, plan_reason, proof, reading, reading_with_limit, reason, relocation, roles, tally,
 };
 
 /// A length of time: `45 s`, `30 min`, `1 h 42 min`, `2 d`.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use backout_core::event::{Event, Fact, RunPlanned, UsedBaselines};
 use backout_core::ids::{BaselineId, Digest, Epoch, RunId, Seq};
+use backout_core::mark::judge;
 use backout_core::moment::Moment;
 use backout_core::record::{Actor, Chain, FORMAT, Record};
 
+use crate::conductor::listed;
 use crate::journal::{AppendError, Journal};
 use crate::log::{OpenError, RunLog, WriteError};
 
@@ -93,16 +95,40 @@ pub async fn keep_baselines<J: Journal>(
     }
 }
 
-/// The latest capture for a change.
+/// What is known of the baselines of a change.
+#[derive(Debug, Default)]
+pub struct Captured {
+    /// The latest capture; none where the log of the captures cannot be relied on, as an older
+    /// capture would be taken for it.
+    pub latest: Option<UsedBaselines>,
+    /// Why that log cannot be relied on, if so.
+    pub contradicted: Option<String>,
+    /// The digest of each record of that log.
+    pub digests: Vec<Digest>,
+}
+
+/// The latest capture for a change. Its log is compared with its marks.
 ///
 /// # Errors
-/// [`OpenError`].
+/// [`OpenError`] when the journal cannot be read.
 pub async fn latest_baselines<J: Journal>(
     journal: &Arc<J>,
     change: &str,
-) -> Result<Option<UsedBaselines>, OpenError> {
+) -> Result<Captured, OpenError> {
     let run = RunId::of_baselines(change);
-    Ok(read_baselines(journal, &run).await?.1)
+    let places = journal.marks(&run);
+    let (chain, latest) = match read_baselines(journal, &run).await {
+        // On the night it is no reason to go nowhere: what is compared with it, a person attests.
+        Err(OpenError::Broken(broken)) => {
+            let contradicted = Some(broken.to_string());
+            return Ok(Captured { contradicted, ..Captured::default() });
+        }
+        read => read?,
+    };
+    let judged = judge(chain.digests(), false, &places, &[]);
+    let contradicted = judged.is_suspect().then(|| listed(&judged.suspicions));
+    let latest = latest.filter(|_| contradicted.is_none());
+    Ok(Captured { latest, contradicted, digests: chain.digests().to_vec() })
 }
 
 async fn read_baselines<J: Journal>(

@@ -21,7 +21,7 @@ use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
 use backout_core::ids::{RunId, Seq};
@@ -287,7 +287,8 @@ impl Journal for SqliteJournal {
     }
 
     fn marks(&self, run: &RunId) -> Vec<MarkPlace> {
-        self.marks.read(run)
+        let first = self.reading(|connection| first_of(connection, run));
+        self.marks.read(run, first.ok().flatten().as_deref())
     }
 }
 
@@ -456,6 +457,13 @@ fn head(connection: &Connection, run: &RunId) -> rusqlite::Result<Seq> {
     Ok(Seq(head.and_then(|head| u64::try_from(head).ok()).unwrap_or(0)))
 }
 
+/// The first record of a run, as it is stored.
+fn first_of(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<Vec<u8>>> {
+    let mut query =
+        connection.prepare_cached("SELECT bytes FROM record WHERE run = ?1 AND seq = 1")?;
+    query.query_row([run.as_str()], |row| row.get(0)).optional()
+}
+
 /// The writer: until every sender is gone, or a commit fails.
 fn write_all(mut connection: Connection, mut marks: Marks, appends: &mpsc::Receiver<Append>) {
     while let Ok(first) = appends.recv() {
@@ -524,9 +532,10 @@ fn write_batch(
             flushes: !record.is_covered_by_ledger,
         })
         .collect();
+    let first = |run: &RunId| first_of(connection, run).ok().flatten();
     // Without its mark a record could be lost in silence: nothing may follow from it.
     let unmarked = |error| Failed::Unknown(format!("it was, and its mark was not: {error}"));
-    marks.note(&committed).map_err(unmarked)?;
+    marks.note(&committed, &first).map_err(unmarked)?;
     Ok(answers)
 }
 

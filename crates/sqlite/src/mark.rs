@@ -10,29 +10,39 @@
 //! its position, its digest, and a check of the two: a damaged mark is not taken for a damaged
 //! log. Lines are only ever added, each with one write, so that several processes can add to one
 //! file. `recovered 12` withdraws every earlier line behind position 12: the log was rebuilt
-//! from there on. A line that ends in `torn` was cut off by a crash, and says nothing.
+//! from there on. `0 sha256:…` names the first record of the run, in a file that begins later. A line that ends in `torn` was cut off by a crash, and says nothing.
+//!
+//! The other place may be shared. Each machine and state folder has a folder of its own in it, and
+//! reads those of the others too: what has the same first record is of the same run, before the
+//! machine or the folder was given another name, or of a copy with which the run went on.
 
-use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+mod lines;
+mod patience;
+mod writing;
+
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::time::Duration;
 
+use backout_core::event::Event;
 use backout_core::ids::{Digest, RunId, Seq};
 use backout_core::mark::{Found, Mark, MarkPlace};
+use backout_core::record::Record;
 
-/// How long the other place is waited for. A backout does not stand still because a network
-/// share does.
-const PATIENCE: Duration = Duration::from_secs(5);
+use lines::{Lines, line, open, read_marks};
+
+pub use writing::Trouble;
+pub(crate) use writing::{Committed, Marks};
 
 /// Where the marks of a state folder are kept.
 #[derive(Debug, Clone)]
 pub struct MarkFolders {
-    /// The one in the state folder.
+    /// The folder in the state folder.
     own: PathBuf,
-    /// Another one.
+    /// Another place, which may be shared.
     elsewhere: Option<PathBuf>,
+    /// How this machine and this state folder are called there.
+    name: String,
 }
 
 impl MarkFolders {
@@ -41,51 +51,61 @@ impl MarkFolders {
     #[must_use]
     pub fn new(state: &Path, elsewhere: Option<&Path>) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let name: String = format!("{host}{}", state.display())
+        // One folder has one name, by whatever link it is reached.
+        let folder = state.canonicalize().unwrap_or_else(|_| state.to_owned());
+        let name: String = format!("{host}{}", folder.display())
             .chars()
             .map(|c| if c == '/' { '+' } else { c })
             .collect();
-        Self { own: state.join("marks"), elsewhere: elsewhere.map(|folder| folder.join(name)) }
+        Self { own: state.join("marks"), elsewhere: elsewhere.map(Path::to_owned), name }
     }
 
-    fn all(&self) -> impl Iterator<Item = &PathBuf> {
-        std::iter::once(&self.own).chain(&self.elsewhere)
+    /// The folder of this state folder in a place that may be shared.
+    fn own_in(&self, place: &Path) -> PathBuf {
+        place.join(&self.name)
     }
 
-    /// What each place knows of a run.
+    /// What each place knows of a run, the state folder first. `first` is the run's first record as
+    /// it is stored, where that is left: it tells its marks from those of another run of its name,
+    /// and names the place it began to note them in.
     #[must_use]
-    pub fn read(&self, run: &RunId) -> Vec<MarkPlace> {
-        let mut places = Vec::new();
-        for folder in self.all() {
-            let path = folder.join(run.as_str());
-            let place = path.display().to_string();
-            match read_marks(&path) {
-                Ok((marks, damaged)) => {
-                    if damaged > 0 {
-                        let why = format!("{damaged} of its lines cannot be read");
-                        let found = Found::Unreadable(why);
-                        places.push(MarkPlace { place: place.clone(), found });
-                    }
-                    places.push(MarkPlace { place, found: Found::Marks(marks) });
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    places.push(MarkPlace { place, found: Found::Nothing });
-                }
+    pub fn read(&self, run: &RunId, first: Option<&[u8]>) -> Vec<MarkPlace> {
+        let (mut places, noted) = read_place(&self.own.join(run.as_str()));
+        let begins = first.map(Digest::of).or(noted);
+        for root in self.roots(first) {
+            let (own, name) = (self.own_in(&root).join(run.as_str()), run.as_str().to_owned());
+            let asked = {
+                let (own, root) = (own.clone(), root.clone());
+                patience::ask(&root.clone(), move || read_shared(&root, &own, &name, begins))
+            };
+            match asked {
+                Ok(found) => places.extend(found),
                 Err(error) => {
                     let found = Found::Unreadable(error.to_string());
-                    places.push(MarkPlace { place, found });
+                    places.push(MarkPlace { place: own.display().to_string(), found });
                 }
             }
         }
         places
     }
 
+    /// The places elsewhere: the one that is configured, and the one the run began with.
+    fn roots(&self, first: Option<&[u8]>) -> Vec<PathBuf> {
+        let mut roots: Vec<PathBuf> = self.elsewhere.iter().cloned().collect();
+        roots.extend(
+            first.and_then(began_with).filter(|place| Some(place) != self.elsewhere.as_ref()),
+        );
+        roots
+    }
+
     /// Every run that has marks in a place that can be read, by name.
     #[must_use]
     pub fn runs(&self) -> Vec<RunId> {
-        let entries = self.all().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-        let named = entries.filter_map(|entry| RunId::new(entry.file_name().to_str()?).ok());
-        let mut runs: Vec<RunId> = named.collect();
+        let mut runs = runs_in(&self.own);
+        if let Some(root) = &self.elsewhere {
+            let folder = self.own_in(root);
+            runs.extend(patience::ask(root, move || runs_in(&folder)).unwrap_or_default());
+        }
         runs.sort();
         runs.dedup();
         runs
@@ -96,199 +116,77 @@ impl MarkFolders {
     ///
     /// # Errors
     /// When it cannot be written to a place that has marks of the run.
-    pub fn withdraw(&self, run: &RunId, records: &[Digest]) -> io::Result<()> {
+    pub fn withdraw(
+        &self,
+        run: &RunId,
+        first: Option<&[u8]>,
+        records: &[Digest],
+    ) -> io::Result<()> {
         let marks = records.iter().enumerate();
         let marks =
             marks.map(|(at, digest)| line(Mark { seq: Seq(at as u64 + 1), digest: *digest }));
         let text = format!("recovered 0\n{}", marks.collect::<String>());
-        for folder in self.all().filter(|folder| folder.join(run.as_str()).exists()) {
-            let mut file = open(folder, run)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_data()?;
+        for MarkPlace { place, found } in self.read(run, first) {
+            if found == Found::Nothing {
+                continue;
+            }
+            let (path, run, text) = (PathBuf::from(place), run.clone(), text.clone());
+            let folder = path.parent().unwrap_or(&path).to_owned();
+            let root = folder.parent().unwrap_or(&folder).to_owned();
+            patience::ask(&root, move || {
+                let mut file = open(&folder, &run, None)?;
+                file.write_all(text.as_bytes())?;
+                file.sync_data()
+            })??;
         }
         Ok(())
     }
 }
 
-/// The marks in a file, and how many of its lines are damaged.
-fn read_marks(path: &Path) -> io::Result<(Vec<Mark>, usize)> {
-    let bytes = fs::read(path)?;
-    let mut marks: Vec<Mark> = Vec::new();
-    let mut damaged = 0;
-    // What stands behind the last end of a line was cut off.
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let text = String::from_utf8_lossy(line);
-        if let Some(after) = text.strip_prefix("recovered ").and_then(|seq| seq.parse().ok()) {
-            marks.retain(|mark| mark.seq <= Seq(after));
-            // Every record was noted anew.
-            damaged = if after == 0 { 0 } else { damaged };
-        } else if let Some(mark) = parsed(&text) {
-            marks.push(mark);
-        } else if !text.ends_with(" torn") {
-            damaged += 1;
+/// The place elsewhere that a run began to note its records in.
+fn began_with(first: &[u8]) -> Option<PathBuf> {
+    let record: Record = serde_json::from_slice(first).ok()?;
+    match record.events.into_iter().next()? {
+        Event::RunPlanned(planned) => planned.marks_elsewhere.map(PathBuf::from),
+        _ => None,
+    }
+}
+
+fn runs_in(folder: &Path) -> Vec<RunId> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| RunId::new(entry.file_name().to_str()?).ok()).collect()
+}
+
+/// What the file at a path knows, and which record its run began with. Damaged lines are a place of
+/// their own: the rest still counts.
+fn read_place(path: &Path) -> (Vec<MarkPlace>, Option<Digest>) {
+    let place = |found| MarkPlace { place: path.display().to_string(), found };
+    match read_marks(path) {
+        Ok(Lines { begins, marks, damaged }) => {
+            let why = format!("{damaged} of its lines cannot be read");
+            let damaged = (damaged > 0).then(|| place(Found::Unreadable(why)));
+            (damaged.into_iter().chain([place(Found::Marks(marks))]).collect(), begins)
         }
-    }
-    Ok((marks, damaged))
-}
-
-fn line(mark: Mark) -> String {
-    let said = format!("{} {}", mark.seq, mark.digest);
-    format!("{said} {}\n", check(&said))
-}
-
-fn check(said: &str) -> String {
-    let digest = Digest::of(said.as_bytes()).to_string();
-    digest.trim_start_matches("sha256:").chars().take(8).collect()
-}
-
-fn parsed(line: &str) -> Option<Mark> {
-    let (said, found) = line.rsplit_once(' ')?;
-    let (seq, digest) = said.split_once(' ')?;
-    let mark = Mark { seq: Seq(seq.parse().ok()?), digest: digest.parse().ok()? };
-    (check(said) == found).then_some(mark)
-}
-
-/// The mark file of a run, made if there is none, ready for another line.
-fn open(folder: &Path, run: &RunId) -> io::Result<File> {
-    let path = folder.join(run.as_str());
-    let is_new = !path.exists();
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
-    if is_new {
-        File::open(folder)?.sync_all()?;
-    }
-    let length = file.seek(SeekFrom::End(0))?;
-    if length > 0 {
-        let mut last = [0];
-        file.seek(SeekFrom::Start(length - 1))?;
-        file.read_exact(&mut last)?;
-        if last != *b"\n" {
-            file.write_all(b" torn\n")?;
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            (vec![place(Found::Nothing)], None)
         }
-    }
-    Ok(file)
-}
-
-/// A record that was committed.
-#[derive(Debug, Clone)]
-pub(crate) struct Committed {
-    pub(crate) run: RunId,
-    pub(crate) mark: Mark,
-    /// Whether its mark has to be durable before anything follows from it.
-    pub(crate) flushes: bool,
-}
-
-/// The mark files of one folder, kept open.
-struct Files {
-    folder: PathBuf,
-    open: HashMap<RunId, File>,
-}
-
-impl Files {
-    fn new(folder: PathBuf) -> Self {
-        Self { folder, open: HashMap::new() }
-    }
-
-    /// Makes the folder. The one above it has to be there: where the other device is not
-    /// mounted, its place is not filled.
-    fn make(&self) -> io::Result<()> {
-        match fs::create_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => match self.folder.parent() {
-                Some(above) => File::open(above)?.sync_all(),
-                None => Ok(()),
-            },
-        }
-    }
-
-    fn note(&mut self, committed: &[Committed]) -> io::Result<()> {
-        for Committed { run, mark, .. } in committed {
-            if !self.open.contains_key(run) {
-                self.make()?;
-                self.open.insert(run.clone(), open(&self.folder, run)?);
-            }
-            if let Some(file) = self.open.get_mut(run) {
-                file.write_all(line(*mark).as_bytes())?;
-            }
-        }
-        let mut flushed: Vec<&RunId> =
-            committed.iter().filter(|committed| committed.flushes).map(|c| &c.run).collect();
-        flushed.sort();
-        flushed.dedup();
-        flushed.iter().filter_map(|run| self.open.get(run)).try_for_each(File::sync_data)
+        Err(error) => (vec![place(Found::Unreadable(error.to_string()))], None),
     }
 }
 
-/// What the writer of a journal notes its commits with.
-pub(crate) struct Marks {
-    own: Files,
-    elsewhere: Option<Elsewhere>,
-}
-
-struct Elsewhere {
-    to: mpsc::Sender<(Vec<Committed>, mpsc::Sender<io::Result<()>>)>,
-    trouble: Trouble,
-    /// Whether it is still waited for.
-    answers: bool,
-}
-
-/// Told once when the other place cannot be written.
-pub type Trouble = Box<dyn Fn(&str) + Send>;
-
-impl Marks {
-    pub(crate) fn new(folders: &MarkFolders, trouble: Trouble) -> io::Result<Self> {
-        let own = Files::new(folders.own.clone());
-        own.make()?;
-        let elsewhere = match &folders.elsewhere {
-            None => None,
-            Some(folder) => {
-                let (to, asked) = mpsc::channel::<(Vec<Committed>, mpsc::Sender<io::Result<()>>)>();
-                let mut files = Files::new(folder.clone());
-                // In a thread of its own: a network share may never answer.
-                std::thread::Builder::new().name("marks".to_owned()).spawn(move || {
-                    for (committed, answer) in asked {
-                        let _ = answer.send(files.note(&committed));
-                    }
-                })?;
-                Some(Elsewhere { to, trouble, answers: true })
-            }
-        };
-        Ok(Self { own, elsewhere })
+/// What is known in a place that may be shared: in the folder of this state folder, and in those of
+/// others where the run began with the same record.
+fn read_shared(root: &Path, own: &Path, run: &str, begins: Option<Digest>) -> Vec<MarkPlace> {
+    let (mut places, _) = read_place(own);
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let others = entries.map(|entry| entry.path().join(run)).filter(|path| path != own);
+    let others = others.map(|path| read_place(&path));
+    let others = others.filter(|(_, noted)| noted.is_some() && *noted == begins);
+    let others: Vec<MarkPlace> = others.flat_map(|(places, _)| places).collect();
+    // A new name of this machine, of which nothing is noted yet, is no place that lost anything.
+    if !others.is_empty() {
+        places.retain(|place| place.found != Found::Nothing);
     }
-
-    /// Notes what was committed. That the other place cannot be written is told once, and stops
-    /// nothing: what is not there is seen by everyone who compares.
-    ///
-    /// # Errors
-    /// When the state folder cannot be written.
-    pub(crate) fn note(&mut self, committed: &[Committed]) -> io::Result<()> {
-        let asked = self.elsewhere.as_mut().map(|elsewhere| elsewhere.ask(committed));
-        self.own.note(committed)?;
-        if let (Some(elsewhere), Some(asked)) = (&mut self.elsewhere, asked) {
-            elsewhere.hear(&asked);
-        }
-        Ok(())
-    }
-}
-
-impl Elsewhere {
-    fn ask(&self, committed: &[Committed]) -> mpsc::Receiver<io::Result<()>> {
-        let (answer, answered) = mpsc::channel();
-        let _ = self.to.send((committed.to_vec(), answer));
-        answered
-    }
-
-    fn hear(&mut self, answered: &mpsc::Receiver<io::Result<()>>) {
-        if !self.answers {
-            return;
-        }
-        let why = match answered.recv_timeout(PATIENCE) {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("it did not answer within {} s", PATIENCE.as_secs()),
-        };
-        self.answers = false;
-        (self.trouble)(&why);
-    }
+    places.extend(others);
+    places
 }

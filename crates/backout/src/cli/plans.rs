@@ -66,6 +66,9 @@ pub(crate) struct BaselineArgs {
     pub(crate) plan: PathBuf,
     #[command(flatten)]
     pub(crate) who: AsArgs,
+    /// Confirm what is asked: capture although a run of the change is open.
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

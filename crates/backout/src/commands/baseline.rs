@@ -6,16 +6,19 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use backout_core::event::Fact;
-use backout_core::ids::BaselineId;
+use backout_core::event::{Fact, UsedBaselines};
+use backout_core::handle::captures_beside;
+use backout_core::ids::{BaselineId, Seq};
 use backout_core::plan::Plan;
 use backout_engine::hands::World;
-use backout_engine::start;
+use backout_engine::{Journal, start};
 use backout_exec::baseline::capture;
 use backout_exec::secrets::Secrets;
 use backout_exec::tree::Progress;
+use backout_sqlite::SqliteJournal;
 
 use super::Done;
+use super::invoke::open_runs;
 use crate::app::{App, who};
 use crate::cli::BaselineArgs;
 use crate::failure::{Exit, Failure};
@@ -38,6 +41,21 @@ pub(super) fn world_of(plan: &Plan, folder: String) -> World {
     }
 }
 
+/// The latest capture for a change. Where the log of the captures cannot be relied on it counts as
+/// not captured, and that is said.
+pub(super) async fn captured(
+    journal: &Arc<SqliteJournal>,
+    change: &str,
+) -> Result<Option<UsedBaselines>, Failure> {
+    let found = start::latest_baselines(journal, change).await?;
+    if let Some(why) = found.contradicted {
+        crate::warn!(
+            "warning: the log of the baselines of {change} has lost its end: {why}; they count as not captured"
+        );
+    }
+    Ok(found.latest)
+}
+
 pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
     let read = super::plans::must_read(&args.plan)?;
     if read.plan.baselines.is_empty() {
@@ -45,6 +63,16 @@ pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
             .hint("add facts to capture under `baselines`"));
     }
     let (actor, _) = who(&read.plan, args.who.who.as_deref())?;
+    if SqliteJournal::exists(app.state_folder())? {
+        let (open, _) = open_runs(app, &app.journal()?, &read.plan).await?;
+        if let Some(run) = captures_beside(&open, args.yes) {
+            return Err(Failure::question(format!(
+                "{run} of the same change is open: what is captured now would be taken for the state before the deployment; capture it all the same?"
+            ))
+            .hint(format!("see where it stands: `backout status {run}`"))
+            .hint("the state is that of before the deployment: the same command with `--yes`"));
+        }
+    }
     let world = Arc::new(world_of(&read.plan, folder_of(&args.plan)?));
     let mut facts: BTreeMap<BaselineId, Fact> = BTreeMap::new();
     let mut failed = Vec::new();
@@ -83,9 +111,17 @@ pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
     }
     let change = read.plan.change.name();
     let journal = app.journal()?;
+    let before = start::latest_baselines(&journal, change).await?;
     let record =
         start::keep_baselines(&journal, actor, app.moment(), change, read.digest, facts.clone())
             .await?;
+    if let Some(why) = before.contradicted {
+        // What was lost is captured anew: the marks of it contradict it for ever.
+        let digests = start::latest_baselines(&journal, change).await?.digests;
+        let first = journal.read(&record.run, Seq(0)).await?.into_iter().next();
+        app.mark_folders().withdraw(&record.run, first.as_deref(), &digests)?;
+        crate::warn!("warning: captures of {change} were lost ({why}); this one is the latest");
+    }
     if args.json {
         let value = json!({"change": change, "log": record.run, "seq": record.seq, "captured": record.at, "facts": facts});
         crate::say!("{}", serde_json::to_string_pretty(&value)?);

@@ -7,12 +7,12 @@ use backout_core::ids::RunId;
 use backout_core::plan::{Action, Plan, Step};
 use backout_core::policy::Policy;
 use backout_core::schedule::Schedule;
-use backout_engine::{Journal, RunLog, start};
+use backout_engine::{Journal, RunLog};
 use backout_plan::times;
 use backout_sqlite::SqliteJournal;
 
 use super::Done;
-use super::baseline::folder_of;
+use super::baseline::{captured, folder_of};
 use super::invoke::{Wanted, begin, coordinate, file_name, warn};
 use super::plans::must_read;
 use super::watch;
@@ -30,7 +30,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
     crate::output::never_wait(args.stay.json);
     let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
-    let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
+    let baselines = captured(&journal, plan.change.name()).await?;
     let errors = warn(&args.plan, &read, baselines.as_ref(), app.now());
     let planned = RunPlanned {
         uid: Some(run_uid()?),

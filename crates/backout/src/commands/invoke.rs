@@ -36,7 +36,7 @@ use backout_sqlite::{Lease, SqliteJournal};
 
 use super::Done;
 use super::answer::answers;
-use super::baseline::folder_of;
+use super::baseline::{captured, folder_of};
 use super::plans::read_to_back_out;
 use super::submit::send;
 use super::take_over::{go_on_here, places, take_over};
@@ -76,7 +76,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
     output::never_wait(args.stay.json);
     let (actor, account) = who(plan, args.who.who.as_deref())?;
     let journal = app.journal()?;
-    let baselines = start::latest_baselines(&journal, plan.change.name()).await?;
+    let baselines = captured(&journal, plan.change.name()).await?;
     let errors = warn(&args.plan, &read, baselines.as_ref(), app.now());
     warn_of_missing_baselines(plan, &selected, baselines.as_ref());
     let reason = given_reason(args.reason.as_deref());
@@ -306,7 +306,7 @@ fn chosen(planned: &RunPlanned) -> String {
 }
 
 /// The open runs of a change, and the number of its newest run, 0 if there is none.
-async fn open_runs(
+pub(super) async fn open_runs(
     app: &App,
     journal: &Arc<SqliteJournal>,
     plan: &Plan,

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use backout_core::event::Event;
 use backout_core::ids::{RunId, StepId};
+use backout_core::location::Relocation;
 use backout_core::plan::Plan;
 use backout_core::record::{Chain, Record};
 use backout_core::state::RunState;
+use backout_documents::saying::relocation;
 use backout_engine::{Journal, RunLog};
 use backout_exec::ledger::Dispatch;
 use backout_exec::terminal::printable;
@@ -118,7 +120,14 @@ fn status_json(app: &App, state: &RunState, history: &History) -> Result<Value, 
     let state = standing.as_ref().unwrap_or(state);
     let coordinator = app.coordinator(state.run());
     let view = StatusView::new(state, coordinator.as_ref(), outlook.as_ref());
-    Ok(serde_json::to_value(&view)?)
+    let mut view = serde_json::to_value(&view)?;
+    view["elsewhere"] = json!(elsewhere(app, state));
+    Ok(view)
+}
+
+/// Whether an open run was at work elsewhere, and what is another there.
+fn elsewhere(app: &App, state: &RunState) -> Option<Relocation> {
+    state.relocation(&app.location()).filter(|_| state.finished().is_none())
 }
 
 fn show_status(app: &App, known: &RunState, history: &History) {
@@ -131,6 +140,12 @@ fn show_status(app: &App, known: &RunState, history: &History) {
     let state = standing.as_ref().unwrap_or(known);
     let (width, _) = live::size();
     let (coordinator, outlook) = (coordinator.as_ref(), outlook.as_ref());
+    if let Some(change) = elsewhere(app, known) {
+        crate::warn!(
+            "warning: {}: whether {run} is at work there cannot be seen from here",
+            relocation(change)
+        );
+    }
     for line in lines(state, coordinator, app.now(), outlook, width, usize::MAX) {
         crate::say!("{line}");
     }

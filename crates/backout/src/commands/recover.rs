@@ -80,7 +80,7 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
     if done != Exit::Done {
         return Ok(done);
     }
-    app.mark_folders().withdraw(&run, log.digests())?;
+    app.mark_folders().withdraw(&run, left.records.first().map(Vec::as_slice), log.digests())?;
     drop(lease);
     anstream::println!("The log of {run} is rebuilt, and the run is held.");
     anstream::println!("  kept: {} of the old log", count(left.records.len(), "record"));

@@ -16,13 +16,13 @@ use backout_core::policy::Policy;
 use backout_core::state::{RunState, select};
 use backout_core::status::Status;
 use backout_documents::Document;
-use backout_engine::{RunLog, start};
+use backout_engine::RunLog;
 use backout_import::results::{self, Night, Written};
 use backout_plan::{ReadPlan, times};
 use backout_sqlite::SqliteJournal;
 
 use super::Done;
-use super::baseline::folder_of;
+use super::baseline::{captured, folder_of};
 use super::invoke::{Wanted, begin, chosen_option, file_name};
 use super::people::attach;
 use super::plans::{count, must_read};
@@ -125,7 +125,7 @@ async fn by_hand(
         only: Vec::new(),
         order: Vec::new(),
         not_before: times::not_before(plan),
-        baselines: start::latest_baselines(&journal, plan.change.name()).await?,
+        baselines: captured(&journal, plan.change.name()).await?,
         direction: Direction::Back,
         earlier: None,
         keeps_marks: true,

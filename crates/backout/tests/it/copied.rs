@@ -71,6 +71,12 @@ fn a_copy_is_asked_about_once() {
     stage.plan("  - {id: tell, owner: ann, manual: Tell them.}\n  - {id: last, owner: ann, run: {shell: echo x >> last}, verify: {file: {path: last}}}\n");
     stage.tell(&INVOKE).expect(20);
     let copy = copied(&stage);
+    let status = there(&stage, &copy, "status CHG7 --json").json();
+    assert_eq!(
+        (&status["elsewhere"], &stage.status()["elsewhere"]),
+        (&"folder".into(), &serde_json::Value::Null)
+    );
+    there(&stage, &copy, "status CHG7").says("cannot be seen from here");
     // What is said in a copy is not heard where the run was at work.
     there(&stage, &copy, "ack CHG7 tell --as ann")
         .expect(30)

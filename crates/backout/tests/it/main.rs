@@ -20,6 +20,7 @@ mod keys;
 mod looking;
 mod lost_tail;
 mod low_traffic;
+mod marks;
 mod max_parallel;
 mod messages;
 mod nights;

@@ -123,6 +123,46 @@ fn baselines_are_compared_and_a_person_attests_where_none_was_captured() {
     told.expect(20).says("does not hold");
 }
 
+/// Captures that were lost: an older one is not taken for the last, before the night nothing goes
+/// on without, and a new capture settles it.
+#[test]
+fn a_lost_capture_is_noticed() {
+    let stage = Stage::new();
+    stage.plan_with(
+        "  - {id: restore, owner: ann, copy: {from: old, to: live}, verify: {same_as_baseline: live, within: 1s}}\n",
+        "baselines: {live: {file: live}}\nstages:\n  - {id: go, owner: ann, run: {shell: echo v2.0 > live}, undone_by: [restore]}\n",
+    );
+    stage.write("live", "v1.8");
+    stage.say("baseline plan.backout.yaml --as ann").expect(0);
+    std::fs::copy(stage.state.join("journal.db"), stage.path("older")).expect("copied");
+    stage.write("live", "v1.9");
+    stage.write("old", "v1.9");
+    stage.say("baseline plan.backout.yaml --as ann").expect(0);
+    for file in ["journal.db-wal", "journal.db-shm"] {
+        let _ = std::fs::remove_file(stage.state.join(file));
+    }
+    std::fs::copy(stage.path("older"), stage.state.join("journal.db")).expect("copied");
+    let deploy = "deploy plan.backout.yaml --as lead --anyway --reason x";
+    stage.say(deploy).expect(30).says("has lost its end").says("never captured for this change");
+    let captured = stage.say("baseline plan.backout.yaml --as ann").expect(0);
+    captured.says("were lost").says("this one is the latest");
+    assert!(stage.say("baseline plan.backout.yaml --as ann").expect(0).err.is_empty());
+    let told = stage.say("invoke plan.backout.yaml --as lead --reason x").expect(0);
+    assert!(!told.err.contains("lost its end"), "{}", told.err);
+}
+
+/// What is captured while a run of the change is open is not the state before it.
+#[test]
+fn a_capture_beside_an_open_run_is_one_question() {
+    let stage = Stage::new();
+    stage.plan_with("  - {id: a, owner: ann, manual: x}\n", "baselines: {live: {file: live}}\n");
+    stage.write("live", "v2.0");
+    stage.say("invoke plan.backout.yaml --as lead --reason x").expect(20);
+    let asked = stage.say("baseline plan.backout.yaml --as ann").expect(20);
+    asked.says("CHG7-1 of the same change is open").says("--yes");
+    stage.say("baseline plan.backout.yaml --as ann --yes").expect(0);
+}
+
 #[test]
 fn half_a_capture_is_not_kept() {
     let stage = Stage::new();

@@ -151,6 +151,14 @@ pub fn begin_run(
     Ok(Terms { quorum, confirmed })
 }
 
+/// The open run of a change that has to be confirmed before facts are captured for the change: they
+/// would be taken for the state before the deployment, and a run may have changed that already.
+#[must_use]
+pub fn captures_beside(open: &[OpenRun], confirmed: bool) -> Option<&RunId> {
+    let begun = |open: &&OpenRun| !confirmed && !open.awaits_agreement;
+    open.iter().find(begun).map(|open| &open.run)
+}
+
 /// What is wrong with the plan, once the sender has confirmed it: before the night with a
 /// reason, on the night without.
 fn concern_of(start: &Start<'_>, act: Act, policy: &Policy) -> Result<Option<Concern>, Refusal> {

@@ -294,7 +294,8 @@ pub fn concern(concern: &Concern, zone: &TimeZone) -> String {
 }
 
 /// What is another than it was.
-fn relocation(change: Relocation) -> &'static str {
+#[must_use]
+pub fn relocation(change: Relocation) -> &'static str {
     match change {
         Relocation::Machine => "this is not the machine the run was on",
         Relocation::Folder => "this state folder is a copy, or was moved to another disk",

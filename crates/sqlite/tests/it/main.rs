@@ -298,19 +298,19 @@ async fn every_commit_is_marked_in_each_place() {
     // What was rebuilt from record 4 on is not held against the marks behind it.
     let anew = record(&run(), 5, digests[3], "rebuilt").digest;
     let rebuilt = [&digests[..4], &[anew]].concat();
-    marks.withdraw(&run(), &rebuilt).expect("written");
-    assert!(!judge(&rebuilt, true, &marks.read(&run()), &[]).is_suspect());
-    assert!(judge(&digests, true, &marks.read(&run()), &[]).is_suspect());
-    assert!(judge(&digests[..4], true, &marks.read(&run()), &[]).is_suspect());
+    marks.withdraw(&run(), None, &rebuilt).expect("written");
+    assert!(!judge(&rebuilt, true, &marks.read(&run(), None), &[]).is_suspect());
+    assert!(judge(&digests, true, &marks.read(&run(), None), &[]).is_suspect());
+    assert!(judge(&digests[..4], true, &marks.read(&run(), None), &[]).is_suspect());
     // Two records of one position, as where a place was away for a while: settled once.
     std::fs::OpenOptions::new()
         .append(true)
         .open(&file)
         .and_then(|mut file| std::io::Write::write_all(&mut file, &whole))
         .expect("written");
-    assert!(judge(&rebuilt, true, &marks.read(&run()), &[]).is_suspect());
-    marks.withdraw(&run(), &rebuilt).expect("written");
-    let judged = judge(&rebuilt, true, &marks.read(&run()), &[]);
+    assert!(judge(&rebuilt, true, &marks.read(&run(), None), &[]).is_suspect());
+    marks.withdraw(&run(), None, &rebuilt).expect("written");
+    let judged = judge(&rebuilt, true, &marks.read(&run(), None), &[]);
     assert_eq!((judged.is_suspect(), judged.not_compared.len()), (false, 0));
 }
 
