@@ -10,6 +10,7 @@ mod forecast;
 mod import;
 mod invoke;
 mod look;
+mod open_runs;
 mod people;
 mod plans;
 mod recover;

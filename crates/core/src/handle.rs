@@ -38,7 +38,8 @@ use crate::state::RunState;
 use crate::status::Status;
 
 pub use start::{
-    BrokenRule, OpenRun, Start, Terms, begin_run, captures_beside, first_vote, missing_baselines,
+    AtWork, BrokenRule, OpenRun, Start, Terms, begin_run, captures_beside, first_vote,
+    missing_baselines,
 };
 
 /// What is known outside the run when a command is judged.

@@ -6,7 +6,7 @@
 //!
 //! | what | where it is noted | flushed |
 //! |---|---|---|
-//! | an attempt of a machine, and how it ended | its request, claim and exit in the ledger | by them |
+//! | an attempt of a machine, and how it ended | its claim and exit in the ledger | by them |
 //! | everything else | the run's mark file, and another one elsewhere where that is configured | at once |
 //!
 //! A log that is ahead of its marks crashed between two writes. A log that is *behind* one, or

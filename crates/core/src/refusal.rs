@@ -7,6 +7,7 @@ use crate::choice::Verb;
 use crate::decision::fix_window;
 use crate::duration::Span;
 use crate::event::Direction;
+use crate::handle::AtWork;
 use crate::ids::{BaselineId, OptionId, RunId, StepId};
 use crate::illegal::Illegal;
 use crate::plan::Plan;
@@ -111,6 +112,13 @@ pub enum Refusal {
         /// The option.
         option: OptionId,
     },
+    /// A run that cannot be relied on is at work, and a new one was to begin in its place.
+    AtWork {
+        /// That run.
+        run: RunId,
+        /// What of it.
+        at_work: AtWork,
+    },
     /// A run of the same change is open.
     SecondRun {
         /// That run.
@@ -205,6 +213,7 @@ impl Refusal {
             | Self::OtherFolder
             | Self::GoesForward { .. }
             | Self::OnOptionAlready { .. }
+            | Self::AtWork { .. }
             | Self::SecondRun { .. }
             | Self::AwaitsAgreement { .. }
             | Self::NoStages
@@ -348,6 +357,13 @@ impl Refusal {
             }
             Self::OnOptionAlready { .. } | Self::ApprovedAlready { .. } => {
                 look().into_iter().collect()
+            }
+            Self::AtWork { run, at_work } => {
+                let look = (Offer::VerifyLog { run: run.clone() }, Meaning::FindDamage);
+                // A coordinator keeps its log; what is rebuilt goes on with a step where it is.
+                let rebuild = matches!(at_work, AtWork::Step(_))
+                    .then(|| (Offer::Recover { run: run.clone() }, Meaning::RebuildLog));
+                std::iter::once(look).chain(rebuild).map(reply).collect()
             }
             Self::SecondRun { run, direction, wanted, may_begin } => {
                 let again = match direction {

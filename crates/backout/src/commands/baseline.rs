@@ -18,7 +18,7 @@ use backout_exec::tree::Progress;
 use backout_sqlite::SqliteJournal;
 
 use super::Done;
-use super::invoke::open_runs;
+use super::open_runs::open_runs;
 use crate::app::{App, who};
 use crate::cli::BaselineArgs;
 use crate::failure::{Exit, Failure};

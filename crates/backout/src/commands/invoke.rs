@@ -11,20 +11,18 @@ use backout_core::duration::{Estimate, Span};
 use backout_core::event::{Direction, Event, Mode, Outcome, RunPlanned, UsedBaselines};
 use backout_core::graph::Graph;
 use backout_core::handle::{
-    BrokenRule, Facts, OpenRun, Start, Terms, begin_run, first_vote, missing_baselines,
+    BrokenRule, Facts, Start, Terms, begin_run, first_vote, missing_baselines,
 };
-use backout_core::ids::{ComponentId, OptionId, RunId};
-use backout_core::mark::is_behind_elsewhere;
+use backout_core::ids::{ComponentId, OptionId};
 use backout_core::people::Account;
 use backout_core::plan::Plan;
 use backout_core::policy::Policy;
-use backout_core::rebuild::{self, AttemptEnd, ProvenAttempt};
 use backout_core::record::{Actor, Chain};
 use backout_core::schedule::Schedule;
 use backout_core::silence::Silence;
 use backout_core::state::{RunState, select};
 use backout_documents::saying;
-use backout_engine::conductor::{Observer, listed};
+use backout_engine::conductor::Observer;
 use backout_engine::journal::AppendError;
 use backout_engine::log::WriteError;
 use backout_engine::{Conductor, Control, End, Patience, RunLog, Stopped, start};
@@ -37,6 +35,7 @@ use backout_sqlite::{Lease, SqliteJournal};
 use super::Done;
 use super::answer::answers;
 use super::baseline::{captured, folder_of};
+use super::open_runs::{inherited, open_runs};
 use super::plans::read_to_back_out;
 use super::submit::send;
 use super::take_over::{go_on_here, places, take_over};
@@ -218,12 +217,6 @@ pub(super) async fn begin(
         if wanted.new_run {
             let unread = open.iter().filter(|open| open.direction.is_none());
             for open in unread {
-                // It goes on with what it remembers, and would do it a second time.
-                if let Some(coordinator) = app.coordinator(&open.run) {
-                    return Err(Failure::refused(format!("{} is at work on {}", coordinator.id, open.run))
-                        .hint("Ctrl-C there twice leaves it, and so does ending its process: the steps under way go on")
-                        .hint("then the same command begins the new run"));
-                }
                 further.extend(inherited(app, journal, planned, &open.run).await?);
             }
         }
@@ -256,36 +249,6 @@ async fn begin_ledger(app: &App, log: &RunLog<SqliteJournal>) -> Result<(), Fail
     Ok(())
 }
 
-/// The steps that a run whose log cannot be relied on carried out, or may have.
-async fn inherited(
-    app: &App,
-    journal: &Arc<SqliteJournal>,
-    planned: &RunPlanned,
-    run: &RunId,
-) -> Result<Vec<Event>, Failure> {
-    let (found, left) = (proven(app, run)?, RunLog::open(Arc::clone(journal), run).await.ok());
-    let (plan, direction) = (&planned.plan, planned.direction);
-    // What of it is at work would have a second copy beside it.
-    if let Some(alive) = found.iter().find(|proven| proven.end == AttemptEnd::AtWork) {
-        let step = &alive.id.step;
-        return Err(Failure::refused(format!("{step} of {run} is still at work"))
-            .hint("wait until it has ended; then the same command goes on")
-            .hint(format!("`backout recover {run} --reason \"…\"` goes on with it where it is")));
-    }
-    let behind = is_behind_elsewhere(&app.places(run).await);
-    let left = left.as_ref().map(RunLog::state);
-    Ok(rebuild::inherited(plan, direction, run, &found, behind, left))
-}
-
-/// The attempts that the ledger of a run proves.
-fn proven(app: &App, run: &RunId) -> Result<Vec<ProvenAttempt>, Failure> {
-    Ok(app.ledger().entries(run)?.into_iter().map(|entry| entry.proven).collect())
-}
-
-fn has_turned(app: &App, plan: &Plan, run: &RunId) -> Result<bool, Failure> {
-    Ok(rebuild::has_turned(plan, &proven(app, run)?))
-}
-
 /// The name of a plan file in its folder, if it can be written down.
 pub(super) fn file_name(path: &Path) -> Option<String> {
     path.file_name()?.to_str().map(str::to_owned)
@@ -303,68 +266,6 @@ fn chosen(planned: &RunPlanned) -> String {
         words.push_str(&format!(" --only {}", only.join(",")));
     }
     words
-}
-
-/// The open runs of a change, and the number of its newest run, 0 if there is none.
-pub(super) async fn open_runs(
-    app: &App,
-    journal: &Arc<SqliteJournal>,
-    plan: &Plan,
-) -> Result<(Vec<OpenRun>, u64), Failure> {
-    use backout_engine::Journal;
-    let (mut open, mut newest) = (Vec::new(), 0);
-    let known = journal.runs().await?;
-    // What was done under a name that the journal does not have was done by a run whose log is
-    // lost. Nothing of it is known, and its name is not given away again.
-    for run in run_ref::noted_runs(app)? {
-        let Some(number) = run.number_for(plan.change.name()) else { continue };
-        if known.iter().all(|(other, _)| *other != run) {
-            newest = newest.max(number);
-            crate::warn!("warning: {run} did something here, and its log is gone");
-            let turned = has_turned(app, plan, &run)?;
-            open.push(OpenRun { run, direction: None, awaits_agreement: false, turned });
-        }
-    }
-    for (run, _) in known {
-        let Some(number) = run.number_for(plan.change.name()) else { continue };
-        newest = newest.max(number);
-        let log = match RunLog::open(Arc::clone(journal), &run).await {
-            Ok(log) => log,
-            // What cannot be read may be open: a second run is begun only if it is meant.
-            Err(error) => {
-                crate::warn!("warning: {run} cannot be read: {error}");
-                let turned = has_turned(app, plan, &run)?;
-                open.push(OpenRun { run, direction: None, awaits_agreement: false, turned });
-                continue;
-            }
-        };
-        let state = log.state();
-        if state.finished().is_none() && state.planned().plan.change.name() == plan.change.name() {
-            let direction = match is_suspect(app, &run).await? {
-                true => None,
-                false if state.release().goes_forward() => Some(Direction::Forward),
-                false => Some(Direction::Back),
-            };
-            let awaits_agreement = state.awaits_agreement();
-            let turned = direction.is_none() && has_turned(app, plan, &run)?;
-            open.push(OpenRun { run, direction, awaits_agreement, turned });
-        }
-    }
-    Ok((open, newest))
-}
-
-/// Whether something known elsewhere contradicts the log of a run; that is said.
-async fn is_suspect(app: &App, run: &RunId) -> Result<bool, Failure> {
-    let places = app.places(run).await;
-    let entries = app.ledger().entries(run)?;
-    // Read after both: a record is in the log before anything is noted about it.
-    let log = app.read(run).await?;
-    let judged = suspect::compared(&places, log.state(), log.digests(), &entries);
-    if judged.is_suspect() {
-        let why = listed(&judged.suspicions);
-        anstream::eprintln!("warning: the log of {run} has lost its end: {why}");
-    }
-    Ok(judged.is_suspect())
 }
 
 pub(super) fn chosen_option(plan: &Plan, said: Option<&str>) -> Result<Option<OptionId>, Failure> {

@@ -2,6 +2,7 @@
 
 use backout_core::cause::Concern;
 use backout_core::event::Direction;
+use backout_core::handle::AtWork;
 use backout_core::plan::Plan;
 use backout_core::refusal::{Refusal, RefusalKind, StillAsked};
 use backout_core::state::RunState;
@@ -40,6 +41,15 @@ fn failure(refusal: &Refusal, plan: &Plan, run: Option<&RunState>, about: &About
         for line in release::instead(plan) {
             failure = failure.hint(line);
         }
+    }
+    if let Refusal::AtWork { at_work, .. } = refusal {
+        let first = match at_work {
+            AtWork::Coordinator(_) => {
+                "Ctrl-C there twice leaves it, and so does ending its process: the steps under way go on"
+            }
+            AtWork::Step(_) => "wait until it has ended",
+        };
+        failure = failure.hint(first).hint("then the same command begins the new run");
     }
     if matches!(refusal, Refusal::Denied { .. }) && run.is_some() {
         failure = failure.hint("this was logged");
@@ -119,6 +129,12 @@ pub(crate) fn text(
             format!("{} goes forward: there is no option yet to switch to {option} from", id())
         }
         Refusal::OnOptionAlready { option } => format!("{} is on option {option} already", id()),
+        Refusal::AtWork { run, at_work: AtWork::Coordinator(id) } => {
+            format!("{id} is at work on {run}")
+        }
+        Refusal::AtWork { run, at_work: AtWork::Step(step) } => {
+            format!("{step} of {run} is still at work")
+        }
         Refusal::SecondRun { run, direction, may_begin, .. } => {
             let does = match direction {
                 Some(Direction::Forward) => "deploys the same change and is not finished",

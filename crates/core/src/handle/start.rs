@@ -4,7 +4,7 @@ use crate::act::Act;
 use crate::authority::{Authority, check_authority, people};
 use crate::cause::Concern;
 use crate::event::{Direction, Event, UsedBaselines};
-use crate::ids::{BaselineId, Digest, OptionId, RunId};
+use crate::ids::{BaselineId, Digest, OptionId, RunId, StepId};
 use crate::plan::{Check, Plan};
 use crate::policy::Policy;
 use crate::record::Actor;
@@ -70,6 +70,18 @@ pub struct OpenRun {
     pub awaits_agreement: bool,
     /// Whether steps of the way back were carried out by it, where its log cannot be relied on.
     pub turned: bool,
+    /// What of it is at work, where its log cannot be relied on.
+    pub at_work: Option<AtWork>,
+}
+
+/// What is at work on a run whose log cannot be relied on: it goes on with what it remembers, and
+/// beside it a new run would carry out its steps a second time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AtWork {
+    /// Its coordinator, by host and process.
+    Coordinator(String),
+    /// A step of it.
+    Step(StepId),
 }
 
 /// Whether the run may begin, and on what terms.
@@ -125,6 +137,11 @@ pub fn begin_run(
     if start.new_run && open.iter().any(unread) && start.reason.is_none_or(|r| r.trim().is_empty())
     {
         return Err(Refusal::ReasonMissing { act: Box::new(act) });
+    }
+    let at_work =
+        open.iter().find_map(|open| open.at_work.clone().map(|it| (open.run.clone(), it)));
+    if let (true, Some((run, at_work))) = (start.new_run, at_work) {
+        return Err(Refusal::AtWork { run, at_work });
     }
     if let Some(open) = open.iter().find(is_in_the_way) {
         let run = open.run.clone();

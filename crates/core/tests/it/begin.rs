@@ -6,7 +6,7 @@ use backout_core::act::{Act, Answer};
 use backout_core::authority::{Authority, Person, check_authority};
 use backout_core::choice::Verb;
 use backout_core::event::Direction;
-use backout_core::handle::{BrokenRule, Facts, OpenRun, Start, Terms, begin_run};
+use backout_core::handle::{AtWork, BrokenRule, Facts, OpenRun, Start, Terms, begin_run};
 use backout_core::ids::{Digest, RunId};
 use backout_core::people::PersonId;
 use backout_core::plan::Permission;
@@ -15,7 +15,7 @@ use backout_core::refusal::{Refusal, RefusalKind};
 use backout_core::reply::Offer;
 use backout_core::status::Status;
 
-use crate::scene::{now, person, plan, role};
+use crate::scene::{now, person, plan, role, step};
 
 /// What a person meets when they want to begin a run.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,7 @@ impl Case {
             baselines: None,
             reason: self.reason,
             again: self.again,
-            new_run: self.again && self.open == "unreadable",
+            new_run: self.again && self.open.starts_with("unreadable"),
             errors: if self.errors { &errors } else { &[] },
             left_out: if self.left_out { &left_out } else { &[] },
             confirmed: self.confirmed,
@@ -59,9 +59,14 @@ impl Case {
             _ => None,
         };
         let awaits_agreement = false;
+        let at_work = match self.open {
+            "unreadable, coordinator" => Some(AtWork::Coordinator("process 7 on here".to_owned())),
+            "unreadable, step" => Some(AtWork::Step(step("undo"))),
+            _ => None,
+        };
         let open = match self.open {
             "none" => Vec::new(),
-            _ => vec![OpenRun { run, direction, awaits_agreement, turned: false }],
+            _ => vec![OpenRun { run, direction, awaits_agreement, turned: false, at_work }],
         };
         let (actor, account) = person(self.who);
         let facts =
@@ -70,11 +75,14 @@ impl Case {
     }
 }
 
+const OPEN: [&str; 6] =
+    ["none", "forward", "back", "unreadable", "unreadable, coordinator", "unreadable, step"];
+
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for direction in [Direction::Forward, Direction::Back] {
         for who in ["lead", "guest"] {
-            for open in ["none", "forward", "back", "unreadable"] {
+            for open in OPEN {
                 for flags in 0..16 {
                     for reason in [None, Some("because")] {
                         let flag = |bit: u32| flags & (1 << bit) != 0;
@@ -99,7 +107,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Direction × person × open run × what is wrong with the plan × flags: 512 cells.
+/// Direction × person × open run × what is wrong with the plan × flags: 768 cells.
 #[test]
 fn every_beginning() {
     let mut table = std::collections::BTreeMap::new();
@@ -150,9 +158,12 @@ fn a_backout_begins() {
             }
             Err(Refusal::Denied { .. }) => assert!(!lead, "{case:?}"),
             Err(Refusal::SecondRun { .. }) => assert!(!alone, "{case:?}"),
-            // A run in the place of one that is lost is begun with a reason.
+            // A run in the place of one that is lost is begun with a reason, and not beside it.
             Err(Refusal::ReasonMissing { .. }) => {
-                assert!(case.open == "unreadable" && case.reason.is_none(), "{case:?}");
+                assert!(case.open.starts_with("unreadable") && case.reason.is_none(), "{case:?}");
+            }
+            Err(Refusal::AtWork { .. }) => {
+                assert!(alone && case.open.starts_with("unreadable, "), "{case:?}");
             }
             Err(refusal) => {
                 assert_eq!(refusal.kind(), RefusalKind::Question, "{case:?}: {refusal:?}");

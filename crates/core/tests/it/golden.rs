@@ -16,7 +16,7 @@ fn folder(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v{version}"))
 }
 
-fn logs(version: u32) -> Vec<PathBuf> {
+pub(crate) fn logs(version: u32) -> Vec<PathBuf> {
     let listed = std::fs::read_dir(folder(version)).expect("a folder of logs");
     let mut logs: Vec<PathBuf> = listed.map(|entry| entry.expect("an entry").path()).collect();
     logs.sort();
@@ -24,7 +24,7 @@ fn logs(version: u32) -> Vec<PathBuf> {
     logs
 }
 
-fn records(path: &Path) -> (Vec<Record>, RunState) {
+pub(crate) fn records(path: &Path) -> (Vec<Record>, RunState) {
     let text = std::fs::read(path).expect("a log");
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let first = lines.clone().next().expect("a record");
@@ -192,4 +192,17 @@ fn a_record_of_version_0_or_of_a_later_one_is_refused() {
             );
         }
     }
+}
+
+/// The state that records of one run add up to.
+pub(crate) fn state_of(records: &[Record]) -> RunState {
+    let mut state: Option<RunState> = None;
+    for record in records {
+        let digest = record.seal().digest;
+        match &mut state {
+            None => state = Some(RunState::begin(record, digest).expect("a beginning")),
+            Some(state) => state.apply(record, digest).expect("a legal record"),
+        }
+    }
+    state.expect("a run")
 }

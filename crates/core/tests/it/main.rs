@@ -4,4 +4,5 @@
 mod begin;
 mod door;
 mod golden;
+mod jump;
 mod scene;
