@@ -172,9 +172,10 @@ impl App {
         let mut log = self.read(run).await?;
         if !self.looks {
             let places = log.journal().marks(run);
+            let noted = self.ledger().noted(run)?;
             // A record is in the log before its mark is made.
             log.refresh().await?;
-            let judged = log.judge(&places, &[]);
+            let judged = log.judge(&places, &noted);
             if judged.is_suspect() {
                 return Err(suspect::failure(self, run, &judged.suspicions));
             }

@@ -191,7 +191,7 @@ impl From<backout_engine::log::OpenError> for Failure {
         let failure = Self::of(&error);
         match error {
             OpenError::NoRun(_) => failure.hint("`backout runs` lists them"),
-            OpenError::Broken(_) | OpenError::Illegal { .. } => failure.hint(
+            OpenError::Broken(_) | OpenError::Illegal { .. } | OpenError::Shrunk { .. } => failure.hint(
                 "the log was damaged or changed; nothing more is done on it. `backout verify RUN` says where, `backout recover RUN --reason \"…\"` rebuilds it from what is proven",
             ),
             OpenError::Read(_) => failure.hint(REBUILD),

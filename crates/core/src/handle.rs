@@ -68,7 +68,9 @@ pub fn handle(
     facts: &Facts<'_>,
 ) -> Result<Vec<Event>, Refusal> {
     let act = request.command.act(begins(state));
-    if state.finished.is_some() {
+    // The journal can be damaged elsewhere than in the log of a run that is over.
+    let mends = matches!(request.command, Command::Recover { contradicted: true, .. });
+    if state.finished.is_some() && !mends {
         return Err(Refusal::Finished);
     }
     if is_elsewhere(state, &request.command, facts) {
@@ -157,6 +159,7 @@ fn draft(
             Draft::from(vec![Event::RunHeld { cause, reason: optional() }])
         }
         Command::Recover { contradicted: false, .. } => return Err(Refusal::NothingLost),
+        Command::Recover { .. } if state.finished.is_some() => Draft::from(Vec::new()),
         Command::Recover { found, known, ledger_behind, .. } => {
             let behind = *ledger_behind;
             let mut events = crate::rebuild::recovered(state, found, *known, behind, reason);

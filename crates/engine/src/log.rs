@@ -24,6 +24,14 @@ pub enum OpenError {
     /// The log was damaged or changed.
     #[error(transparent)]
     Broken(#[from] BrokenChain),
+    /// Records that were read before are gone, or are other ones.
+    #[error("the log of {run} was changed behind record {seq} while it was open")]
+    Shrunk {
+        /// The run.
+        run: RunId,
+        /// The last record that is still the same.
+        seq: Seq,
+    },
     /// The log holds something that cannot have happened.
     #[error("record {seq} of {run} cannot have happened: {source}")]
     Illegal {
@@ -177,9 +185,16 @@ impl<J: Journal> RunLog<J> {
         }
     }
 
+    /// Reads it anew. What was read before is still there, or the log is not what was written.
     async fn reload(&mut self) -> Result<(), OpenError> {
         let run = self.state.run().clone();
-        *self = Self::open(Arc::clone(&self.journal), &run).await?;
+        let anew = Self::open(Arc::clone(&self.journal), &run).await?;
+        let (known, now) = (self.digests(), anew.digests());
+        if !now.starts_with(known) {
+            let seq = known.iter().zip(now).take_while(|(known, now)| known == now).count();
+            return Err(OpenError::Shrunk { run, seq: Seq(seq as u64) });
+        }
+        *self = anew;
         Ok(())
     }
 }

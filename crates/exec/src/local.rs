@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
-use backout_core::event::{DoubtCause, Evidence, FailureEffect};
+use backout_core::event::{DoubtCause, Evidence, FailureEffect, LeftRunning};
 use backout_core::ids::{Epoch, RunId};
 use backout_core::moment::moved;
 use backout_core::plan::Step;
@@ -35,8 +35,8 @@ pub struct LocalHands {
 
 /// What waiting for an attempt came to.
 enum Waited {
-    /// Its end is written down, or nothing of it is alive.
-    Ended,
+    /// Its end is written down, or nothing of it is alive; with what was ended here.
+    Ended(Vec<LeftRunning>),
     /// Something of it is alive that cannot be ended, and why it should have ended.
     Unended(&'static str),
 }
@@ -57,14 +57,18 @@ impl LocalHands {
 
     /// Has a supervisor started for a dispatch and waits until it is done. Returns why it was
     /// not accepted, where that is known.
-    async fn start(&self, dispatch: &Dispatch) -> Option<String> {
+    async fn start(&self, dispatch: &Dispatch, id: &AttemptId) -> Option<String> {
         let mut why = None;
         // The spawner or the supervisor may die before the claim. Then nothing has happened and
         // the same dispatch is tried again: its claim is the fence, whoever is late.
         for pause in PAUSES {
-            match self.spawner.supervise(dispatch.folder()).await {
-                Ok(said) => why = said,
-                Err(error) => why = Some(format!("it could not be started: {error}")),
+            tokio::select! {
+                said = self.spawner.supervise(dispatch.folder()) => match said {
+                    Ok(said) => why = said,
+                    Err(error) => why = Some(format!("it could not be started: {error}")),
+                },
+                // Whether it could be ended is seen by whoever waits for it from here on.
+                () = self.hung(dispatch, id) => break,
             }
             if dispatch.is_claimed().unwrap_or(true) {
                 break;
@@ -74,34 +78,64 @@ impl LocalHands {
         why
     }
 
+    /// Waits until a supervisor hangs: it lives, and has not ended its action although that is past
+    /// its time-out or was to be stopped. Then it is ended.
+    async fn hung(&self, dispatch: &Dispatch, id: &AttemptId) {
+        let mut late: Option<Instant> = None;
+        loop {
+            tokio::time::sleep(SELDOM).await;
+            if !self.is_late(dispatch, id) {
+                continue;
+            }
+            if late.get_or_insert_with(Instant::now).elapsed() > HUNG {
+                dispatch.end_supervisor();
+                return;
+            }
+        }
+    }
+
+    /// Whether an attempt should have ended by now.
+    fn is_late(&self, dispatch: &Dispatch, id: &AttemptId) -> bool {
+        self.asked_to_stop(id).is_some() || dispatch.overdue().is_some()
+    }
+
     /// Waits until the end of an attempt is written down, or nothing of it is alive, or what is
     /// alive cannot be ended.
     async fn wait(&self, dispatch: &Dispatch, id: &AttemptId) -> std::io::Result<Waited> {
         let began = Instant::now();
-        let mut ending: Option<Instant> = None;
+        let mut ended: Vec<LeftRunning> = Vec::new();
+        let (mut ending, mut late): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
             // It may write down its end between the two looks, which is found then.
             if dispatch.has_ended()? || !dispatch.is_alive()? {
-                return Ok(Waited::Ended);
+                return Ok(Waited::Ended(ended));
+            }
+            let asked = self.asked_to_stop(id);
+            let is_late = self.is_late(dispatch, id);
+            // A supervisor that was itself stopped, or hangs on a disk, ends nothing.
+            let is_supervised = dispatch.is_supervised()?;
+            if is_supervised && is_late && late.get_or_insert_with(Instant::now).elapsed() > HUNG {
+                dispatch.end_supervisor();
+                ending.get_or_insert_with(Instant::now);
             }
             // Without its supervisor nobody else keeps its time, so it is kept here.
-            if !dispatch.is_supervised()? {
-                let asked = self.asked_to_stop(id);
-                if dispatch.overdue().is_some() || asked.is_some() {
-                    dispatch.end_left(Signal::KILL);
-                    ending.get_or_insert_with(Instant::now);
-                }
-                // What cannot be ended is in doubt then, and not running.
-                if ending.is_some_and(|since| since.elapsed() > UNENDED) {
-                    return Ok(Waited::Unended(match asked {
-                        Some(_) => {
-                            "it was stopped, and something that it may have left cannot be ended"
-                        }
-                        None => {
-                            "it is past its time-out, and something that it may have left cannot be ended"
-                        }
-                    }));
-                }
+            if !is_supervised && is_late {
+                let signalled = dispatch.end_left(Signal::KILL);
+                ended.extend(
+                    signalled.into_iter().filter(|it| !ended.contains(it)).collect::<Vec<_>>(),
+                );
+                ending.get_or_insert_with(Instant::now);
+            }
+            // What cannot be ended is in doubt then, and not running.
+            if ending.is_some_and(|since| since.elapsed() > UNENDED) {
+                return Ok(Waited::Unended(match asked {
+                    Some(_) => {
+                        "it was stopped, and something that it may have left cannot be ended"
+                    }
+                    None => {
+                        "it is past its time-out, and something that it may have left cannot be ended"
+                    }
+                }));
             }
             // Soon at first; what runs for long is looked at less often.
             let pause = (began.elapsed() / 10).clamp(SOON, SELDOM);
@@ -124,6 +158,20 @@ impl LocalHands {
                 vanished(DoubtCause::LedgerLost, &format!("its result cannot be read: {error}"))
             }
         }
+    }
+}
+
+/// A doubt with what of the attempt was ended here, as nobody else says it.
+fn with_ended(report: Report, ended: &[LeftRunning]) -> Report {
+    match report {
+        Report::Doubt { cause, mut evidence } if !ended.is_empty() => {
+            let named: Vec<String> =
+                ended.iter().map(|it| format!("{} ({})", it.name, it.pid)).collect();
+            let said = format!("{}; ended with it: {}", evidence.summary, named.join(", "));
+            evidence.summary = said;
+            Report::Doubt { cause, evidence }
+        }
+        report => report,
     }
 }
 
@@ -154,7 +202,7 @@ impl Hands for LocalHands {
             Err(error) => return nothing_happened(error),
         };
         fault::point(Point::Requested, step.as_str());
-        let why = self.start(&dispatch).await;
+        let why = self.start(&dispatch, &task.id).await;
         // A supervisor that died may have left its command alive: wait for that too.
         // While the ledger cannot be read nothing may be concluded, so wait.
         let observed = loop {
@@ -201,7 +249,7 @@ impl Hands for LocalHands {
             return vanished(DoubtCause::LedgerLost, "what was noted about it is gone");
         };
         match self.wait(&dispatch, id).await {
-            Ok(Waited::Ended) => Self::outcome(&dispatch, id),
+            Ok(Waited::Ended(ended)) => with_ended(Self::outcome(&dispatch, id), &ended),
             Ok(Waited::Unended(why)) => {
                 let left_running = dispatch.left_running().unwrap_or_default();
                 let evidence = Evidence { left_running, ..Evidence::saying(why) };
@@ -239,7 +287,7 @@ impl Hands for LocalHands {
                     Ok(Some(pid)) if asked != Some(pid) => {
                         asked = dispatch.ask_to_stop().then_some(pid);
                     }
-                    Ok(None) => dispatch.end_left(Signal::KILL),
+                    Ok(None) => drop(dispatch.end_left(Signal::KILL)),
                     Ok(Some(_)) | Err(_) => {}
                 }
             }
@@ -250,6 +298,9 @@ impl Hands for LocalHands {
 
 /// How long what should have ended is waited for, while it is being ended.
 const UNENDED: Duration = Duration::from_secs(10);
+/// How long a supervisor has to end its action after the time-out or the wish to stop it: what ends a
+/// command takes twice [`crate::command::GRACE`] at most.
+const HUNG: Duration = Duration::from_secs(30);
 /// How often an attempt that another coordinator dispatched is looked at.
 const SOON: Duration = Duration::from_millis(20);
 const SELDOM: Duration = Duration::from_millis(500);

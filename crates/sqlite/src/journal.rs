@@ -16,6 +16,7 @@
 //! start over from what is there.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
@@ -163,11 +164,12 @@ impl SqliteJournal {
             flush_folder(parent).map_err(usable)?;
         }
         let reading = connect(&path)?;
+        let file = OpenFile::at(&path);
         let (writer, appends) = mpsc::channel();
         let noting = Marks::new(&marks, trouble).map_err(usable)?;
         std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(writing, noting, &appends))
+            .spawn(move || write_all(writing, &file, noting, &appends))
             .map_err(usable)?;
         Ok(Self { access: Access::Shared(writer), reader: Mutex::new(reading), marks })
     }
@@ -464,8 +466,34 @@ fn first_of(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<Vec
     query.query_row([run.as_str()], |row| row.get(0)).optional()
 }
 
+/// The file of a database that is open.
+struct OpenFile {
+    path: PathBuf,
+    id: Option<(u64, u64)>,
+}
+
+impl OpenFile {
+    fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), id: file_id(path) }
+    }
+
+    /// Whether another file is at its place: what is written to this one is in no journal.
+    fn is_replaced(&self) -> bool {
+        file_id(&self.path) != self.id
+    }
+}
+
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
+}
+
 /// The writer: until every sender is gone, or a commit fails.
-fn write_all(mut connection: Connection, mut marks: Marks, appends: &mpsc::Receiver<Append>) {
+fn write_all(
+    mut connection: Connection,
+    file: &OpenFile,
+    mut marks: Marks,
+    appends: &mpsc::Receiver<Append>,
+) {
     while let Ok(first) = appends.recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH {
@@ -474,7 +502,7 @@ fn write_all(mut connection: Connection, mut marks: Marks, appends: &mpsc::Recei
                 Err(_) => break,
             }
         }
-        match write_batch(&mut connection, &mut marks, &batch) {
+        match write_batch(&mut connection, file, &mut marks, &batch) {
             Ok(answers) => {
                 for (append, answer) in batch.into_iter().zip(answers) {
                     let _ = append.answer.send(answer);
@@ -502,12 +530,17 @@ enum Failed {
 
 fn write_batch(
     connection: &mut Connection,
+    file: &OpenFile,
     marks: &mut Marks,
     batch: &[Append],
 ) -> Result<Vec<Result<(), AppendError>>, Failed> {
     let before = |error: rusqlite::Error| Failed::NothingWritten(explain(&error));
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(before)?;
+    if file.is_replaced() {
+        let why = "the journal was replaced by another file while it was open";
+        return Err(Failed::NothingWritten(why.to_owned()));
+    }
     let mut answers = Vec::with_capacity(batch.len());
     for append in batch {
         if head(&transaction, &append.run).map_err(before)? != append.expect {

@@ -12,6 +12,7 @@ use backout_core::ids::{Digest, RunId, Seq};
 use backout_core::mark::{Mark, MarkPlace, is_behind_elsewhere};
 use backout_core::rebuild::ProvenAttempt;
 use backout_core::record::Chain;
+use backout_core::refusal::Refusal;
 use backout_core::state::RunState;
 use backout_engine::Journal;
 use backout_sqlite::{SqliteJournal, salvage};
@@ -52,8 +53,9 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
         ledger_behind: is_behind_elsewhere(&places),
     };
     let request = Request::new(command, &args.reason);
-    if left.state.finished().is_some() && !known.is_suspect() && left.journal.is_some() {
-        return make_anew(app, &run, &left).await;
+    let is_over = left.state.finished().is_some();
+    if is_over && known.is_suspect() {
+        return Err(refusals::of_run(&Refusal::Finished, &left.state));
     }
     // Before anything is touched: whether this person may, and whether there is anything to do.
     let (actor, account) = sender(&left.state.planned().plan, args.who.who.as_deref())?;
@@ -67,6 +69,9 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
     };
     handle(&left.state, &actor, &request, &facts)
         .map_err(|refusal| refusals::of_run(&refusal, &left.state))?;
+    if is_over {
+        return make_anew(app, &run, &left).await;
+    }
     if left.journal.is_some() {
         nobody_else_writes(app, &run).await?;
     }

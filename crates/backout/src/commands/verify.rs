@@ -115,6 +115,9 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
         }
         results.compare(&entries, &mut checked);
     }
+    if let Some(problem) = first_record(app, &run, stored.first()) {
+        checked.problems.push(problem);
+    }
     for entry in entries.iter().filter(|entry| !entry.problems.is_empty()) {
         checked.problems.push(format!("the ledger: {}", suspect::shown(entry)));
     }
@@ -125,6 +128,16 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
     let plan_file = state.as_ref().map(plan_file);
     say(&run, args.json, &checked, &chain, state.as_ref(), mark, plan_file.as_ref())?;
     Ok(if checked.problems.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// Whether the first record that is kept beside the ledger is the one in the log: without that one
+/// `recover` rests on it.
+fn first_record(app: &App, run: &RunId, stored: Option<&Vec<u8>>) -> Option<String> {
+    match app.ledger().first(run) {
+        Ok(kept) if kept.is_none() || kept.as_ref() == stored => None,
+        Ok(_) => Some("first.json beside the ledger is not the first record of the log".to_owned()),
+        Err(error) => Some(format!("first.json beside the ledger cannot be read: {error}")),
+    }
 }
 
 fn say(

@@ -7,6 +7,7 @@ mod begin;
 mod contract;
 mod copied;
 mod crashes;
+mod cut_at_work;
 mod deploy;
 mod documents;
 mod ends;

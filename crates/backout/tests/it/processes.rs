@@ -354,3 +354,47 @@ fn many_branches_do_not_run_out_of_descriptors() {
     let tally = stage.status()["tally"].clone();
     assert_eq!(tally["unverified"], branches, "{tally}");
 }
+
+/// A supervisor that was itself stopped ends nothing at the time-out: it is ended with its command,
+/// and the step is in doubt, not running.
+#[test]
+fn a_supervisor_that_hangs_does_not_run_for_ever() {
+    hangs_past_its_time_out(false);
+}
+
+#[test]
+fn a_supervisor_that_hangs_does_not_run_for_ever_after_a_resume() {
+    hangs_past_its_time_out(true);
+}
+
+fn hangs_past_its_time_out(is_resumed: bool) {
+    let stage = Stage::new();
+    stage.plan("  - {id: a, owner: ann, effect: opaque, run: {shell: 'echo a >> began; exec sleep 600', timeout: 1s}, verify: {confirm: it is so}}\n");
+    let mut coordinator = stage.start(&INVOKE);
+    stage.until("it began", |stage| stage.lines("began") == 1);
+    let hangs = supervisor(&stage, "a", 1);
+    let stopped = Command::new("kill").args(["-STOP", &hangs]).status();
+    assert!(stopped.is_ok_and(|stopped| stopped.success()));
+    if is_resumed {
+        coordinator.kill_9();
+        coordinator = stage.start(&["resume", "CHG7", "--as", "lead", "--wait"]);
+    }
+    stage.until_step("a", "in_doubt");
+    assert!(!is_alive(&hangs), "it is ended");
+    stage.until("its command to end", |_| sleeps(&stage) == 0);
+    assert_eq!(stage.lines("began"), 1);
+    stage.say("status CHG7").says("ended with it: sleep (");
+    coordinator.kill_9();
+}
+
+/// How many commands of steps of this stage sleep.
+fn sleeps(stage: &Stage) -> usize {
+    let folder = stage.folder().canonicalize().expect("a folder");
+    let entries = std::fs::read_dir("/proc").expect("readable").flatten();
+    let here = |entry: &std::fs::DirEntry| {
+        let comm = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        let at = std::fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+        comm.trim() == "sleep" && at == folder && is_alive(&entry.file_name().to_string_lossy())
+    };
+    entries.filter(here).count()
+}

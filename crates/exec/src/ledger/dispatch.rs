@@ -161,9 +161,18 @@ impl Dispatch {
             return Ok(seen);
         }
         match self.claim(&Claim::Fenced)? {
+            true if self.was_carried_out()? => Ok(Observation::Vanished(DoubtCause::LedgerLost)),
             true => Ok(Observation::NeverAccepted),
             false => Ok(self.look(id)?.unwrap_or(Observation::NeverAccepted)),
         }
+    }
+
+    /// Whether it left what only a dispatch does that was accepted: then its claim is lost. A
+    /// supervisor empties the output files before it makes its claim, and writes behind it.
+    fn was_carried_out(&self) -> io::Result<bool> {
+        let is_written =
+            |name: &str| fs::metadata(self.folder.join(name)).is_ok_and(|about| about.len() > 0);
+        Ok(self.has_ended()? || is_written("stdout") || is_written("stderr"))
     }
 
     /// What is noted about it, only looking; `None` when nobody has claimed it.

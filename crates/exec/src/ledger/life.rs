@@ -126,17 +126,25 @@ impl Dispatch {
         process::send_signal(pid, Signal::TERM, is_meant)
     }
 
+    /// Ends the supervisor, where it hangs. As with [`Self::ask_to_stop`] its lock proves that it
+    /// lives, and its birth that the process of its number is the one that is meant.
+    pub fn end_supervisor(&self) {
+        let Ok(Some(Claim::Supervisor { pid, birth, .. })) = self.claimed() else { return };
+        let is_meant = || self.is_supervised().unwrap_or(false) && birth.is_of(pid);
+        process::send_signal(pid, Signal::KILL, is_meant);
+    }
+
     /// Ends what is left of a step whose supervisor is gone; does nothing while it lives. Only
     /// what says in its environment that it is of this attempt, or holds the lock that was
-    /// inherited: nothing is killed by its number alone.
-    pub fn end_left(&self, signal: Signal) {
+    /// inherited: nothing is killed by its number alone. Returns what got the signal.
+    pub fn end_left(&self, signal: Signal) -> Vec<LeftRunning> {
         // One that is about to accept holds both locks.
         if self.is_supervised().unwrap_or(true) {
-            return;
+            return Vec::new();
         }
         let is_own = self.is_own();
-        for found in self.own() {
-            process::send_signal(found.pid, signal, || is_own(found.pid));
-        }
+        let mut ended = self.own();
+        ended.retain(|found| process::send_signal(found.pid, signal, || is_own(found.pid)));
+        ended.iter().map(process::left_running).collect()
     }
 }

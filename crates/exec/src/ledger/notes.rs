@@ -31,10 +31,12 @@ pub struct Request {
 }
 
 impl Request {
-    /// How long its command may take.
+    /// How long its action may take, where its supervisor ends it then.
     pub(super) fn deadline(&self) -> Option<Duration> {
         match &self.step.action {
-            Action::Run(_) => self.step.action.timeout().map(Span::get),
+            Action::Run(_) | Action::Http(_) | Action::Sql(_) => {
+                self.step.action.timeout().map(Span::get)
+            }
             _ => None,
         }
     }

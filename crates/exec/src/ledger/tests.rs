@@ -268,3 +268,31 @@ async fn who_comes_late_touches_nothing() {
     let kept = fs::read_to_string(dispatch.folder().join("stdout")).expect("there");
     assert_eq!(kept, "restored 5000 rows");
 }
+
+/// Without its claim an attempt looks like one that was never accepted; what it printed tells.
+#[test]
+fn a_lost_claim_is_a_doubt_where_the_attempt_left_anything() {
+    for left in ["stdout", "stderr", "exit.json", ""] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let request = request(1);
+        ledger.begin_run(&request.id.run, None).expect("begun");
+        let dispatch = ledger.begin(&request).expect("made");
+        assert!(dispatch.claim(&supervisor()).expect("asked"));
+        for name in ["stdout", "stderr"] {
+            dispatch.output(name).expect("made");
+        }
+        match left {
+            "exit.json" => {
+                let done = Report::Done(Default::default());
+                dispatch.note_end(&request.id, &done).expect("noted");
+            }
+            "" => {}
+            name => fs::write(dispatch.folder().join(name), "x").expect("written"),
+        }
+        fs::remove_file(dispatch.folder().join("claim.json")).expect("there");
+        let seen = ledger.observe(&request.id, Epoch(2)).expect("readable");
+        let lost = Observation::Vanished(DoubtCause::LedgerLost);
+        assert_eq!(seen, if left.is_empty() { Observation::NeverAccepted } else { lost }, "{left}");
+    }
+}

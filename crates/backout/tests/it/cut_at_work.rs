@@ -1,0 +1,91 @@
+//! A journal that is cut or replaced while a coordinator is at work on it.
+
+use crate::stage::Stage;
+
+const INVOKE: [&str; 6] = ["invoke", "plan.backout.yaml", "--as", "lead", "--reason", "why"];
+
+/// A coordinator that waits for its second step, with its first one done.
+const STEPS: &str = "  - {id: a, owner: ann, effect: opaque, run: {shell: echo a >> effects}, verify: {file: {path: effects}}}\n  - {id: b, owner: ann, effect: opaque, run: {shell: 'echo b >> effects; while [ ! -e go ]; do sleep 0.02; done'}, verify: {file: {path: effects}}}\n  - {id: c, owner: ann, effect: opaque, run: {shell: echo c >> effects}, verify: {file: {path: effects}}}\n";
+
+fn database(stage: &Stage) -> rusqlite::Connection {
+    rusqlite::Connection::open(stage.state.join("journal.db")).expect("opened")
+}
+
+/// Nothing more starts on a log that has lost records, whoever has it open.
+#[test]
+fn a_log_that_is_cut_under_its_coordinator_is_noticed() {
+    for (case, cut) in [
+        (
+            "the last two records",
+            "DELETE FROM record WHERE seq > (SELECT max(seq) - 2 FROM record)",
+        ),
+        ("all but the first", "DELETE FROM record WHERE seq > 1"),
+        ("everything", "DELETE FROM record"),
+    ] {
+        let stage = Stage::new();
+        stage.plan(STEPS);
+        let mut coordinator = stage.start(&INVOKE);
+        stage.until("the second step began", |stage| stage.lines("effects") == 2);
+        database(&stage).execute(cut, []).expect("cut");
+        stage.write("go", "");
+        assert!(coordinator.code().is_some_and(|code| ![0, 70].contains(&code)), "{case}");
+        assert_eq!(stage.read("effects"), "a\nb\n", "{case}: something more was started");
+        assert!(!stage.errors().is_empty());
+        assert_ne!(stage.say("verify CHG7-1").code, Some(0), "{case}");
+        let resumed = stage.say("resume CHG7-1 --as lead --plain");
+        assert!(![Some(0), Some(70)].contains(&resumed.code), "{case}: {resumed:?}");
+        assert_eq!(stage.read("effects"), "a\nb\n", "{case}");
+    }
+}
+
+/// What is written to a file that has no name any more is in no journal.
+#[test]
+fn a_journal_that_is_replaced_under_its_coordinator_is_noticed() {
+    for with in ["a copy", "nothing"] {
+        let stage = Stage::new();
+        stage.plan(STEPS);
+        let mut coordinator = stage.start(&INVOKE);
+        stage.until("the second step began", |stage| stage.lines("effects") == 2);
+        database(&stage)
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .expect("written");
+        let journal = stage.state.join("journal.db");
+        match with {
+            "a copy" => {
+                std::fs::copy(&journal, stage.path("copy")).expect("copied");
+                std::fs::rename(stage.path("copy"), &journal).expect("replaced");
+            }
+            _ => std::fs::remove_file(&journal).expect("removed"),
+        }
+        stage.write("go", "");
+        assert!(coordinator.code().is_some_and(|code| ![0, 70].contains(&code)), "{with}");
+        assert!(stage.errors().contains("replaced"), "{}", stage.errors());
+        assert_eq!(stage.read("effects"), "a\nb\n", "{with}: something more was started");
+    }
+}
+
+/// A command compares the ledger too: where the marks are gone it alone knows what was done.
+#[test]
+fn a_command_is_refused_where_only_the_ledger_knows_more() {
+    let stage = Stage::new();
+    stage.plan("  - {id: m, owner: ann, after: [], manual: do it}\n  - {id: a, owner: bob, after: [], run: {shell: echo a >> effects}, verify: {file: {path: effects}}}\n");
+    stage.tell(&INVOKE).expect(20);
+    stage.until_step("a", "succeeded");
+    let cut = "DELETE FROM record WHERE seq > 2";
+    database(&stage).execute(cut, []).expect("cut");
+    std::fs::remove_dir_all(stage.state.join("marks")).expect("there");
+    stage.say("ack CHG7 m --as ann").expect(30).says("does not know attempt 1 at a");
+}
+
+/// The first record beside the ledger is what a lost log is rebuilt from.
+#[test]
+fn a_first_record_that_was_changed_is_noticed() {
+    let stage = Stage::new();
+    stage.plan("  - {id: m, owner: ann, manual: do it}\n");
+    stage.tell(&INVOKE).expect(20);
+    stage.say("verify CHG7").expect(0);
+    let first = stage.state.join("runs/CHG7-1/first.json");
+    let text = std::fs::read_to_string(&first).expect("there");
+    std::fs::write(&first, text.replacen("do it", "do yt", 1)).expect("written");
+    stage.say("verify CHG7").expect(1).says("first.json");
+}
