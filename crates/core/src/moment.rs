@@ -60,6 +60,13 @@ impl Moment {
         (jumped.abs() > SMALLEST_JUMP).then_some(ClockChange::Jumped(jumped))
     }
 
+    /// Whether both hold the same clock that never jumps.
+    #[must_use]
+    pub fn is_on_the_clock_of(&self, other: &Self) -> bool {
+        let boot = |moment: &Self| moment.steady.as_ref().map(|steady| steady.boot.clone());
+        boot(self).is_some() && boot(self) == boot(other)
+    }
+
     /// How long ago an earlier moment was; on the wall where the other clock cannot say.
     #[must_use]
     pub fn since(&self, before: &Self) -> SignedDuration {

@@ -543,6 +543,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             // With nothing to do it shows all the same that it lives.
             let beat = self.life.as_ref().map(|_| BEAT);
             let nap = [wake, pulse, left, beat].into_iter().flatten().min();
+            let begun = self.clock.moment();
             let busy = !self.tasks.is_empty();
             tokio::select! {
                 Some(ended) = self.tasks.join_next(), if busy => {
@@ -574,7 +575,8 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 }
                 () = self.clock.sleep(nap.unwrap_or(Duration::MAX)), if nap.is_some() => {
                     observer.tick(self.log.state());
-                    let nap = nap.unwrap_or_default();
+                    // It ends early where the clock was set.
+                    let nap = self.clock.moment().since(&begun).try_into().unwrap_or_default();
                     left = left.map(|left| left.saturating_sub(nap));
                     if left.is_some_and(|left| left.is_zero()) {
                         return Ok(Some(End::Waiting));

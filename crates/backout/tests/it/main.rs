@@ -4,6 +4,7 @@ mod accounts;
 mod acts;
 mod attended;
 mod begin;
+mod combinations;
 mod contract;
 mod copied;
 mod crashes;

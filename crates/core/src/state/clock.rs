@@ -28,8 +28,11 @@ impl RunState {
     }
 
     fn follow_clock(&mut self, now: &Moment) {
-        if let Some(ClockChange::Jumped(by)) = self.clock_change(now) {
-            self.move_by(by);
+        match self.clock_change(now) {
+            Some(ClockChange::Jumped(by)) => self.move_by(by),
+            // What is too small for a jump is measured from the same moment on, so that it adds up.
+            None if now.is_on_the_clock_of(&self.clock) => return,
+            Some(ClockChange::OtherBoot) | None => {}
         }
         self.clock = now.clone();
     }

@@ -86,3 +86,26 @@ fn each_moment_that_is_counted_from_moves_with_the_clock() {
     assert!(unknown.is_empty(), "neither moved nor known to stay: {unknown:#?}; moved: {moved:#?}");
     insta::assert_debug_snapshot!(moved);
 }
+
+/// A clock that is set a little at a time is set by all of it.
+#[test]
+fn what_is_too_small_for_a_jump_adds_up() {
+    let (_, state) = records(logs(2).first().expect("a log"));
+    let start: Timestamp = "2040-01-01T00:00:00Z".parse().expect("a time");
+    // Each minute 1.5 s more than have passed.
+    let moment = |minute: i64| Moment {
+        wall: start + SignedDuration::from_millis(minute * 61_500),
+        steady: Some(Steady { boot: "one".to_owned(), ms: minute * 60_000 }),
+    };
+    let (mut state, mut moved) = (state.on_clock(&moment(0)), SignedDuration::ZERO);
+    for minute in 1..=100 {
+        if let Some(backout_core::moment::ClockChange::Jumped(by)) =
+            state.clock_change(&moment(minute))
+        {
+            moved += by;
+        }
+        state = state.on_clock(&moment(minute));
+    }
+    let left = SignedDuration::from_millis(150_000) - moved;
+    assert!(left <= backout_core::moment::SMALLEST_JUMP, "{left:#} were forgotten");
+}
