@@ -161,7 +161,7 @@ pub(crate) enum Command {
     /// Run a failed step again; or repeat a finished or skipped one.
     Retry(RetryArgs),
     /// Leave a step out.
-    Skip(StepArgs),
+    Skip(SkipArgs),
     /// Put a step into the run, read from a YAML file.
     Add(AddArgs),
     /// Do a step another way, read from a YAML file. It keeps its name.

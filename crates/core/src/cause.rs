@@ -228,6 +228,11 @@ pub enum Concern {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         silent_for: Option<Span>,
     },
+    /// Without the step users are let in next.
+    LetsUsersIn {
+        /// The steps that let them in.
+        steps: Vec<StepId>,
+    },
     /// The check of the plan finds errors.
     PlanErrors {
         /// The rules that are broken.

@@ -275,6 +275,9 @@ pub enum Event {
     StepSkipped {
         /// The step.
         step: StepId,
+        /// What the person was asked to confirm, and confirmed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        confirmed: Vec<Concern>,
         /// Why.
         reason: String,
     },

@@ -197,6 +197,13 @@ fn draft(
                 trigger: trigger.clone(),
             }])
         }
+        Command::Skip { .. } => {
+            let events = step::events(state, actor, request, act, facts.now)?;
+            let then = state.with(&events, actor, facts.now).ok();
+            let opened = then.map(|then| step::lets_users_in(state, &then)).unwrap_or_default();
+            let concern = (!opened.is_empty()).then_some(Concern::LetsUsersIn { steps: opened });
+            Draft { events, concern }
+        }
         Command::Decide { .. } | Command::Approve { .. } => {
             release::draft(state, request, facts, act)?
         }
@@ -205,7 +212,6 @@ fn draft(
         | Command::Stop { .. }
         | Command::Retry { .. }
         | Command::CheckAgain { .. }
-        | Command::Skip { .. }
         | Command::Add { .. }
         | Command::Replace { .. }
         | Command::Resolve { .. }
@@ -264,7 +270,8 @@ fn with_facts(mut event: Event, agreed: &[PersonId], confirmed: &Option<Concern>
             *others = agreed.to_vec();
             concerns.extend(confirmed.clone());
         }
-        Event::TakenOver { confirmed: concerns, .. } => concerns.extend(confirmed.clone()),
+        Event::StepSkipped { confirmed: concerns, .. }
+        | Event::TakenOver { confirmed: concerns, .. } => concerns.extend(confirmed.clone()),
         Event::StartAgreed { agreed: others } => *others = agreed.to_vec(),
         _ => {}
     }

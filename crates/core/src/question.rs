@@ -210,7 +210,7 @@ pub fn act_of(offer: &Offer, run: Option<&RunState>) -> Option<Act> {
         Offer::Stop { step } => Act::Stop { step: step.clone() },
         Offer::Retry { step } => Act::Retry { step: step.clone(), new_key: false },
         Offer::CheckAgain { step } => Act::CheckAgain { step: step.clone() },
-        Offer::Skip { step } => Act::Skip { step: step.clone() },
+        Offer::Skip { step, .. } => Act::Skip { step: step.clone() },
         Offer::Replace { step } => {
             Act::Replace { step: step.clone(), what: crate::ids::Digest::ZERO }
         }
@@ -467,7 +467,7 @@ fn about_step(state: &RunState, index: usize) -> Option<Question> {
             let mut answers = vec![offer(Offer::Retry { step: id() }, Meaning::RunAgain)];
             answers.extend(check_again());
             answers.push(resolve(Answer::Happened, Meaning::AttestDone));
-            answers.push(offer(Offer::Skip { step: id() }, Meaning::LeaveOut));
+            answers.push(offer(Offer::Skip { step: id(), confirmed: false }, Meaning::LeaveOut));
             answers.push(offer(Offer::Replace { step: id() }, Meaning::DoOtherwise));
             answers.extend(back_out_instead(state).filter(|_| state.is_stage(index)));
             let (fault, finding) = (known.fault.clone(), known.finding());

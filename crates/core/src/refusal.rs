@@ -479,6 +479,14 @@ fn confirm(
                 Reply::new(anyway, Meaning::TakeOverAnyway),
             ]
         }),
+        Concern::LetsUsersIn { .. } => {
+            let skip = act.step().map(|step| Offer::Skip { step: step.clone(), confirmed: true });
+            let look = run.map(|state| Offer::Status { run: state.run.clone() });
+            let look = look.map(|look| Reply::new(look, Meaning::Look));
+            look.into_iter()
+                .chain(skip.map(|skip| Reply::new(skip, Meaning::LeaveOutAnyway)))
+                .collect()
+        }
         // Before the night it is no question, and what was wrong with the plan is refused.
         Concern::PlanErrors { .. } => Vec::new(),
         Concern::PartsLeftOut { .. } => {

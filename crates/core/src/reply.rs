@@ -69,6 +69,8 @@ pub enum Offer {
     Skip {
         /// The step.
         step: StepId,
+        /// Whether it confirms what would otherwise be asked.
+        confirmed: bool,
     },
     /// Change a step.
     Replace {
@@ -244,6 +246,8 @@ pub enum Meaning {
     GoOn,
     /// Take it over all the same.
     TakeOverAnyway,
+    /// Leave the step out, and let users in.
+    LeaveOutAnyway,
     /// The run goes on here: it is not at work elsewhere.
     GoOnHere,
     /// Go on with this option.
@@ -301,7 +305,7 @@ impl Offer {
             Act::Stop { step } => Self::Stop { step: step.clone() },
             Act::Retry { step, .. } => Self::Retry { step: step.clone() },
             Act::CheckAgain { step } => Self::CheckAgain { step: step.clone() },
-            Act::Skip { step } => Self::Skip { step: step.clone() },
+            Act::Skip { step } => Self::Skip { step: step.clone(), confirmed: false },
             Act::Add { .. } => Self::Add,
             Act::Replace { step, .. } => Self::Replace { step: step.clone() },
             Act::Resolve { step, answer } => Self::Resolve { step: step.clone(), answer: *answer },

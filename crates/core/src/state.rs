@@ -155,6 +155,8 @@ pub struct RunState {
     frozen: Vec<StepId>,
     extra: Vec<(StepId, StepId)>,
     open: Vec<usize>,
+    /// Whether each step holds back nothing behind it any more.
+    cleared: Vec<bool>,
     index: HashMap<StepId, usize>,
 }
 
@@ -212,6 +214,7 @@ impl RunState {
             unsettled: 0,
             extra: Vec::new(),
             open: Vec::new(),
+            cleared: Vec::new(),
             index: HashMap::new(),
             planned: planned.clone(),
         };
@@ -677,16 +680,65 @@ impl RunState {
                     false => self.unsettled + 1,
                 };
             }
-            for next in 0..self.graph.behind[index].len() {
-                let next = self.graph.behind[index][next];
-                match status.is_settled() {
+            self.clear_behind(index);
+        }
+        self.refile(index);
+    }
+
+    /// The steps that wait for no other.
+    pub fn ready_steps(&self) -> impl Iterator<Item = &Step> + '_ {
+        self.ready.iter().map(|&index| &self.steps[index])
+    }
+
+    /// Whether a step waits for no other.
+    #[must_use]
+    pub fn is_ready(&self, id: &StepId) -> bool {
+        self.position(id).is_ok_and(|index| self.ready.contains(&index))
+    }
+
+    /// What a step still waits for: the unsettled steps before it, also where one in between is
+    /// settled and passes on what it waited for.
+    #[must_use]
+    pub fn waits_for(&self, index: usize) -> Vec<usize> {
+        let mut found = BTreeSet::new();
+        let mut passed = BTreeSet::new();
+        let mut open = self.graph.before[index].clone();
+        while let Some(first) = open.pop() {
+            if !self.states[first].status.is_settled() {
+                found.insert(first);
+            } else if !self.cleared[first] && passed.insert(first) {
+                open.extend(&self.graph.before[first]);
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// Whether what waits for a step may start as far as that step goes: it is settled, and so is
+    /// all that it waited for. A step that was left out, or that is done while one before it is
+    /// done again, passes on what it waited for.
+    fn is_cleared(&self, index: usize) -> bool {
+        self.states[index].status.is_settled() && self.open[index] == 0
+    }
+
+    /// Passes on that a step is cleared, or is not any more.
+    fn clear_behind(&mut self, index: usize) {
+        let mut changed = vec![index];
+        while let Some(step) = changed.pop() {
+            let cleared = self.is_cleared(step);
+            if self.cleared[step] == cleared {
+                continue;
+            }
+            self.cleared[step] = cleared;
+            for next in 0..self.graph.behind[step].len() {
+                let next = self.graph.behind[step][next];
+                match cleared {
                     true => self.open[next] -= 1,
                     false => self.open[next] += 1,
                 }
                 self.refile(next);
+                changed.push(next);
             }
         }
-        self.refile(index);
     }
 
     /// Puts a step into the set its status and its waits ask for.

@@ -469,7 +469,11 @@ pub fn event(
         }
         Event::StepStopRequested { reason, .. } => format!("stop requested by {by}: {reason}"),
         Event::StepRetried { reason, .. } => format!("retry requested by {by}: {reason}"),
-        Event::StepSkipped { reason, .. } => format!("- skipped by {by}: {reason}"),
+        Event::StepSkipped { reason, confirmed, .. } => {
+            let although: String =
+                confirmed.iter().map(|concern| format!(", {}", begun_although(concern))).collect();
+            format!("- skipped by {by}{although}: {reason}")
+        }
         Event::StepAttested { result, name, reason, evidence, .. } => {
             let result = match result {
                 Attested::Done => "✓ done by hand",

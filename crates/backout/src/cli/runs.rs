@@ -155,6 +155,15 @@ pub(crate) struct RetryArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SkipArgs {
+    #[command(flatten)]
+    pub(crate) step: StepArgs,
+    /// Confirm what is asked: that users are let in next.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct AddArgs {
     /// The run, or its change.
     pub(crate) run: String,

@@ -18,7 +18,7 @@ use super::submit::{open, send, then};
 use crate::app::App;
 use crate::cli::{
     AckArgs, AddArgs, AssignArgs, OptionArgs, ReplaceArgs, ResolveArgs, RetryArgs, RunActArgs,
-    StepArgs, Verdict,
+    SkipArgs, StepArgs, Verdict,
 };
 use crate::failure::{Exit, Failure, colour};
 
@@ -102,9 +102,39 @@ pub(super) async fn retry(app: &App, args: &RetryArgs) -> Done {
     about_step(app, &args.step, |step| Command::Retry { step, new_key }, said).await
 }
 
-pub(super) async fn skip(app: &App, args: &StepArgs) -> Done {
-    let said = |step: &StepId| format!("{step} is left out.");
-    about_step(app, args, |step| Command::Skip { step }, said).await
+pub(super) async fn skip(app: &App, args: &SkipArgs) -> Done {
+    let SkipArgs { step: args, yes } = args;
+    let mut log = open(app, &args.run).await?;
+    let step = step_of(log.state(), &args.step)?;
+    let before = log.state().clone();
+    let command = Command::Skip { step: step.clone() };
+    let request = Request { confirmed: *yes, ..Request::new(command, &args.reason) };
+    let done = send(app, &mut log, args.who.who.as_deref(), &request).await?;
+    if done == Exit::Done {
+        then(
+            app,
+            log.state(),
+            &format!("{step} is left out; {}", after_skip(&before, log.state(), &step)),
+        );
+    }
+    Ok(done)
+}
+
+/// What becomes ready by leaving a step out, or what is still waited for.
+fn after_skip(before: &RunState, state: &RunState, step: &StepId) -> String {
+    let became = state.ready_steps().filter(|ready| !before.is_ready(&ready.id));
+    let became: Vec<&str> = became.map(|ready| ready.id.as_str()).collect();
+    if !became.is_empty() {
+        return format!("ready by that: {}", became.join(", "));
+    }
+    let index = state.position(step).unwrap_or_default();
+    let waits = state.waits_for(index);
+    let waits: Vec<&str> = waits.iter().map(|&first| state.steps()[first].id.as_str()).collect();
+    match (waits.is_empty(), state.graph().behind[index].is_empty()) {
+        (_, true) => "nothing waited for it".to_owned(),
+        (true, false) => "nothing becomes ready by that".to_owned(),
+        (false, false) => format!("what waited for it waits for {}", waits.join(", ")),
+    }
 }
 
 pub(super) async fn check_again(app: &App, args: &StepArgs) -> Done {

@@ -96,7 +96,10 @@ fn words(offer: &Offer, about: &About<'_>) -> String {
         Offer::Stop { step } => format!("stop {run} {step}"),
         Offer::Retry { step } => format!("retry {run} {step}"),
         Offer::CheckAgain { step } => format!("check-again {run} {step}"),
-        Offer::Skip { step } => format!("skip {run} {step}"),
+        Offer::Skip { step, confirmed } => {
+            let confirm = if *confirmed { " --yes" } else { "" };
+            format!("skip {run} {step}{confirm}")
+        }
         Offer::Replace { step } => format!("replace {run} {step}"),
         Offer::Add => format!("add {run}"),
         Offer::Resolve { step, answer } => {
@@ -199,6 +202,7 @@ pub(crate) fn meaning(meaning: Meaning) -> &'static str {
         Meaning::AgreeToStart => "agree that it starts",
         Meaning::AcceptAndEnd => "accept it as it is and end the run",
         Meaning::GoOn => "go on",
+        Meaning::LeaveOutAnyway => "leave it out, and let users in",
         Meaning::GoOnHere => "it goes on here, and is not at work there any more",
         Meaning::TakeOverAnyway => "take it over all the same",
         Meaning::NextOption => "go on with this option",

@@ -210,8 +210,6 @@ impl<'a> StatusView<'a> {
         let step = |index: usize| {
             let (step, known) = (&state.steps()[index], &state.states()[index]);
             let slot = schedule.slots[index];
-            let unsettled = |first: &&usize| !state.states()[**first].status.is_settled();
-            let waits = state.graph().before[index].iter().filter(unsettled);
             let took =
                 known.started.zip(known.over()).map(|(from, to)| between(from, to).as_secs_f64());
             StepView {
@@ -235,7 +233,8 @@ impl<'a> StatusView<'a> {
                 took_seconds: took,
                 waits_for: match known.status {
                     Status::Pending => {
-                        waits.map(|&first| state.steps()[first].id.as_str()).collect()
+                        let waits = state.waits_for(index);
+                        waits.iter().map(|&first| state.steps()[first].id.as_str()).collect()
                     }
                     _ => Vec::new(),
                 },
@@ -529,12 +528,8 @@ fn focus(state: &RunState, shown: &[usize], rows: usize) -> std::ops::Range<usiz
 }
 
 fn waits_for(state: &RunState, index: usize) -> String {
-    let unsettled = |first: &&usize| !state.states()[**first].status.is_settled();
-    let waits: Vec<&str> = state.graph().before[index]
-        .iter()
-        .filter(unsettled)
-        .map(|&first| state.steps()[first].id.as_str())
-        .collect();
+    let waits = state.waits_for(index);
+    let waits: Vec<&str> = waits.iter().map(|&first| state.steps()[first].id.as_str()).collect();
     match waits.len() {
         0 => String::new(),
         1..=3 => format!("after {}", waits.join(", ")),

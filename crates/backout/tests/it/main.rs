@@ -26,6 +26,7 @@ mod marks;
 mod max_parallel;
 mod messages;
 mod nights;
+mod order;
 mod papers;
 mod people;
 mod processes;

@@ -66,7 +66,9 @@ pub(super) fn events(
             is_on_option(state, step, act)?;
             vec![Event::StepRetried { step: step.clone(), new_key: *new_key, reason }]
         }
-        Command::Skip { step } => vec![Event::StepSkipped { step: step.clone(), reason }],
+        Command::Skip { step } => {
+            vec![Event::StepSkipped { step: step.clone(), confirmed: Vec::new(), reason }]
+        }
         Command::Add { step, after, before, not_before } => vec![Event::StepAdded {
             step: step.clone(),
             after: after.clone(),
@@ -181,4 +183,10 @@ fn goes_on(state: &RunState, step: &StepId, act: &Act) -> Result<(), Refusal> {
         true => Err(impossible(Illegal::Release("the run does not go forward"))),
         false => Ok(()),
     }
+}
+
+/// The steps that become ready by what was changed and let users in.
+pub(super) fn lets_users_in(before: &RunState, then: &RunState) -> Vec<StepId> {
+    let became = then.ready_steps().filter(|step| !before.is_ready(&step.id));
+    became.filter(|step| step.lets_users_in()).map(|step| step.id.clone()).collect()
 }

@@ -34,6 +34,14 @@ impl Plan {
     }
 }
 
+impl Step {
+    /// Whether it lets users in, by the words of its name, title and command.
+    #[must_use]
+    pub fn lets_users_in(&self) -> bool {
+        access(self) == Some(Access::Opened)
+    }
+}
+
 /// What a step does to the users' access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {

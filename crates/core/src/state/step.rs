@@ -218,7 +218,7 @@ impl RunState {
                 (known.attested, known.confirmed, known.recheck) = (false, false, false);
                 (known.failures, known.recoveries) = (0, 0);
                 self.deviates(Departure::Replaced(id), reason, record);
-                self.rebuild()?;
+                self.rebuild_around(index)?;
             }
             Event::StepAssigned { to, reason, .. } => {
                 state.assigned = Some(to.clone());

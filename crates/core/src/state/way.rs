@@ -19,16 +19,41 @@ impl RunState {
         self.index = self.steps.iter().enumerate().map(|(i, s)| (s.id.clone(), i)).collect();
         self.graph = Graph::new(&self.steps, &self.selected, &self.extra)?;
         self.order = self.graph.ordered_by(&self.ranks());
-        let settled = |i: &&usize| self.states[**i].status.is_settled();
-        let open = self.graph.before.iter();
-        self.open =
-            open.map(|before| before.len() - before.iter().filter(settled).count()).collect();
+        self.open = self.graph.before.iter().map(Vec::len).collect();
+        self.cleared = vec![false; self.steps.len()];
+        for place in 0..self.graph.order.len() {
+            let index = self.graph.order[place];
+            self.cleared[index] = self.is_cleared(index);
+            if self.cleared[index] {
+                self.graph.behind[index].iter().for_each(|&next| self.open[next] -= 1);
+            }
+        }
         self.ready.clear();
         self.active.clear();
         let chosen = (0..self.steps.len()).filter(|&i| self.selected[i]);
         self.unsettled = chosen.filter(|&i| !self.states[i].status.is_settled()).count();
         (0..self.steps.len()).for_each(|index| self.refile(index));
         Ok(())
+    }
+
+    /// The same, after a step was written anew: what waits for it still waits for all that it waited
+    /// for before. That it can start earlier itself says nothing about them.
+    pub(super) fn rebuild_around(&mut self, index: usize) -> Result<(), Illegal> {
+        let (before, behind) = (self.graph.before[index].clone(), self.graph.behind[index].clone());
+        self.rebuild()?;
+        let dropped = before.into_iter().filter(|first| !self.graph.before[index].contains(first));
+        let id = |step: usize| self.steps[step].id.clone();
+        let inherited: Vec<(StepId, StepId)> = dropped
+            .flat_map(|first| behind.iter().map(move |&then| (first, then)))
+            // Where the new step is to come before what the old one waited for.
+            .filter(|&(first, then)| first != then && !self.graph.leads_to(then, first))
+            .map(|(first, then)| (id(first), id(then)))
+            .collect();
+        if inherited.is_empty() {
+            return Ok(());
+        }
+        self.extra.extend(inherited);
+        self.rebuild()
     }
 
     /// Each step's place in the frozen order; a step that is not in it comes

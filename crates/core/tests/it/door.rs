@@ -344,7 +344,10 @@ fn request_of(state: &RunState, offer: &Offer) -> Option<Request> {
         Offer::Stop { step } => Command::Stop { step },
         Offer::Retry { step } => Command::Retry { step, new_key: false },
         Offer::CheckAgain { step } => Command::CheckAgain { step },
-        Offer::Skip { step } => Command::Skip { step },
+        Offer::Skip { step, confirmed: yes } => {
+            confirmed = yes;
+            Command::Skip { step }
+        }
         Offer::Replace { step } => {
             let step = state.step(&step).map(|(step, _)| step.clone()).expect("a step");
             Command::Replace { step: Box::new(step), not_before: None }

@@ -5,4 +5,5 @@ mod begin;
 mod door;
 mod golden;
 mod jump;
+mod order;
 mod scene;

@@ -130,39 +130,11 @@ pub(crate) fn run_of(
     let direction = if forward { Direction::Forward } else { Direction::Back };
     let option = OptionId::new(if scene == "back, holding" { "close" } else { "full" });
     let planned = RunPlanned {
-        uid: None,
-        plan_digest: Digest::ZERO,
-        source: String::new(),
-        folder: "/".to_owned(),
-        window: Instants::default(),
-        mode: Mode::Live,
         option: (!forward).then(|| option.expect("a name")),
-        only: Vec::new(),
-        order: Vec::new(),
-        not_before: BTreeMap::new(),
-        baselines: None,
-        direction,
-        earlier: None,
-        file: None,
-        keeps_marks: false,
-        marks_elsewhere: None,
-        reason: None,
-        policy: Default::default(),
-        beside: Vec::new(),
-        confirmed: Vec::new(),
         quorum: scene.ends_with("awaiting agreement").then_some(2),
-        plan,
+        ..planned(plan, direction)
     };
-    let mut run = Run { state: begin(planned), seq: 1 };
-    run.write(
-        coordinator(),
-        Event::OwnerAcquired {
-            epoch: Epoch(1),
-            coordinator: "test".to_owned(),
-            places: None,
-            location: Some(here()),
-        },
-    );
+    let mut run = begun(planned);
     let about = step(if forward { "stage" } else { "undo" });
     let awaits = scene.ends_with("awaiting agreement");
     if awaits && status != Status::Pending {
@@ -197,6 +169,48 @@ pub(crate) fn run_of(
     Some((run.state, about))
 }
 
+fn planned(plan: Plan, direction: Direction) -> RunPlanned {
+    RunPlanned {
+        uid: None,
+        plan_digest: Digest::ZERO,
+        source: String::new(),
+        folder: "/".to_owned(),
+        window: Instants::default(),
+        mode: Mode::Live,
+        option: None,
+        only: Vec::new(),
+        order: Vec::new(),
+        not_before: BTreeMap::new(),
+        baselines: None,
+        direction,
+        earlier: None,
+        file: None,
+        keeps_marks: false,
+        marks_elsewhere: None,
+        reason: None,
+        policy: Default::default(),
+        beside: Vec::new(),
+        confirmed: Vec::new(),
+        quorum: None,
+        plan,
+    }
+}
+
+/// A run with its first coordinator.
+fn begun(planned: RunPlanned) -> Run {
+    let mut run = Run { state: begin(planned), seq: 1 };
+    run.write(
+        coordinator(),
+        Event::OwnerAcquired {
+            epoch: Epoch(1),
+            coordinator: "test".to_owned(),
+            places: None,
+            location: Some(here()),
+        },
+    );
+    run
+}
+
 fn begin(planned: RunPlanned) -> RunState {
     let record = Record {
         v: FORMAT,
@@ -212,13 +226,19 @@ fn begin(planned: RunPlanned) -> RunState {
     RunState::begin(&record, Digest::ZERO).expect("begun")
 }
 
-struct Run {
-    state: RunState,
+pub(crate) struct Run {
+    pub(crate) state: RunState,
     seq: u64,
 }
 
+/// A run that goes back by this plan, with a coordinator.
+pub(crate) fn run_back(plan: Plan) -> Run {
+    let planned = planned(plan, Direction::Back);
+    begun(planned)
+}
+
 impl Run {
-    fn write(&mut self, actor: Actor, event: Event) {
+    pub(crate) fn write(&mut self, actor: Actor, event: Event) {
         self.seq += 1;
         let record = Record {
             v: FORMAT,
@@ -310,7 +330,10 @@ impl Run {
             }
             Status::Skipped => {
                 let reason = "not needed".to_owned();
-                self.write(person("lead").0, Event::StepSkipped { step, reason });
+                self.write(
+                    person("lead").0,
+                    Event::StepSkipped { step, confirmed: Vec::new(), reason },
+                );
             }
         }
         Some(())

@@ -6,6 +6,7 @@ use backout_core::cause::{
 };
 use backout_core::event::{DoubtCause, Reason};
 use backout_core::ids::RoleId;
+use backout_core::ids::StepId;
 use backout_core::location::Relocation;
 use backout_core::plan::Plan;
 use backout_core::proof::{Proof, Tally};
@@ -285,11 +286,23 @@ pub fn concern(concern: &Concern, zone: &TimeZone) -> String {
         Concern::NotSilent { coordinator, silent_for: None } => format!(
             "it is not known whether {coordinator} is at work; take the run over all the same?"
         ),
+        Concern::LetsUsersIn { steps } => {
+            format!("without it {} next, which lets users in; leave it out?", starts(steps))
+        }
         Concern::PlanErrors { rules } => format!("{}; deploy anyway?", broken_rules(rules)),
         Concern::PartsLeftOut { parts } => format!(
             "parts of the plan cannot be used ({}); back out without them?",
             parts.join("; ")
         ),
+    }
+}
+
+/// That steps start.
+fn starts(steps: &[StepId]) -> String {
+    let names: Vec<&str> = steps.iter().map(StepId::as_str).collect();
+    match names.as_slice() {
+        [name] => format!("{name} starts"),
+        names => format!("{} start", names.join(", ")),
     }
 }
 
@@ -333,6 +346,7 @@ pub fn begun_although(concern: &Concern) -> String {
             "begun although the backout would not be in time".to_owned()
         }
         Concern::OtherLocation { change, .. } => format!("begun although {}", relocation(*change)),
+        Concern::LetsUsersIn { steps } => format!("although {} next", starts(steps)),
         Concern::NotSilent { coordinator, .. } => {
             format!("begun although {coordinator} may be at work")
         }

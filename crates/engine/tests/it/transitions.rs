@@ -93,7 +93,10 @@ fn events() -> Vec<(&'static str, Event)> {
         ("retried", Event::StepRetried { step: step.clone(), new_key: false, reason: reason() }),
         ("attested done", attested(Attested::Done)),
         ("attested failed", attested(Attested::Failed)),
-        ("skipped", Event::StepSkipped { step: step.clone(), reason: reason() }),
+        (
+            "skipped",
+            Event::StepSkipped { step: step.clone(), confirmed: Vec::new(), reason: reason() },
+        ),
         (
             "replaced",
             Event::StepReplaced { step: Box::new(replaced), not_before: None, reason: reason() },
