@@ -145,7 +145,7 @@ pub(crate) enum Command {
     /// Keeps every record that follows from the ones before it, and enters each attempt that
     /// the ledger proves; what does not fit is in doubt. The damaged journal is kept, by
     /// another name. The run is held then, and `resume` goes on with it.
-    Recover(RunActArgs),
+    Recover(RecoverArgs),
     /// Show where a run stands and what it waits for; without RUN, every open run.
     Status(StatusArgs),
     /// Show everything that happened in a run, in order.

@@ -118,7 +118,8 @@ fn circle(plan: &Plan, run: Option<&RunState>, act: &Act) -> BTreeSet<RoleId> {
 /// Stopping a step, looking at it and logging a defect must be cheap: neither a plan nor a
 /// policy makes them harder.
 fn is_cheap(act: &Act) -> bool {
-    matches!(act, Act::Stop { .. } | Act::CheckAgain { .. } | Act::LogDefect)
+    // What is rebuilt is held, and a log that cannot be relied on counts no votes.
+    matches!(act, Act::Stop { .. } | Act::CheckAgain { .. } | Act::LogDefect | Act::Recover)
 }
 
 /// Whether the owner of a step may do this to it without being a lead.

@@ -183,8 +183,22 @@ pub fn next(
                 Next::Ask
             }
             DoubtCause::Unended => Next::Fail,
-            _ if recoveries < MOST_RECOVERIES => Next::Again,
-            _ => Next::Ask,
+            // Of these nothing is at work any more, or, of what only reads, it does no harm.
+            DoubtCause::CoordinatorLost
+            | DoubtCause::SupervisorLost
+            | DoubtCause::LedgerLost
+            | DoubtCause::LedgerForeign
+            | DoubtCause::Elsewhere
+                if recoveries < MOST_RECOVERIES =>
+            {
+                Next::Again
+            }
+            DoubtCause::CoordinatorLost
+            | DoubtCause::SupervisorLost
+            | DoubtCause::LedgerLost
+            | DoubtCause::LedgerForeign
+            | DoubtCause::Elsewhere
+            | DoubtCause::EarlierRun => Next::Ask,
         },
         Effect::Verifiable => match looked {
             Looked::NotYet => Next::Probe,

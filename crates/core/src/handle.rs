@@ -118,8 +118,12 @@ fn is_elsewhere(state: &RunState, command: &Command, facts: &Facts<'_>) -> bool 
         command,
         Command::GoOnHere { .. } | Command::Hold | Command::Abandon | Command::Recover { .. }
     );
+    !harmless && is_in_a_copy(state, facts)
+}
+
+fn is_in_a_copy(state: &RunState, facts: &Facts<'_>) -> bool {
     let change = facts.location.and_then(|here| state.relocation(here));
-    !harmless && change.is_some_and(Relocation::is_of_folder)
+    change.is_some_and(Relocation::is_of_folder)
 }
 
 fn question_of(command: &Command) -> Option<u32> {
@@ -168,7 +172,12 @@ fn draft(
             if state.held.is_none() || turns {
                 events.push(Event::RunHeld { cause: HoldCause::Recovered, reason: None });
             }
-            Draft::from(events)
+            // What is rebuilt in a copy is noted, and contradicts the place it was copied from.
+            let here = facts.location.filter(|_| is_in_a_copy(state, facts));
+            let draft = here.map(|here| go_on_here(state, here, optional()));
+            let draft = draft.unwrap_or_else(|| Draft::from(Vec::new()));
+            events.extend(draft.events);
+            Draft { events, concern: draft.concern }
         }
         Command::Resume => Draft::from(vec![Event::RunResumed { reason: optional() }]),
         Command::GoOnHere { location } => go_on_here(state, location, optional()),

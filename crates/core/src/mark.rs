@@ -32,8 +32,22 @@ pub struct Mark {
 pub struct MarkPlace {
     /// The place, for people: a path.
     pub place: String,
+    /// Whose it is.
+    pub origin: Origin,
     /// What is there.
     pub found: Found,
+}
+
+/// Whose marks they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Those in the state folder itself.
+    Here,
+    /// Those of this state folder in another place.
+    Elsewhere,
+    /// Those of another state folder with the same run, in a place that both note in: a copy of this
+    /// one or what it was copied from, or this one under an earlier name.
+    Beside,
 }
 
 /// What was found where the marks of a run are kept.
@@ -83,8 +97,26 @@ pub enum Suspicion {
         /// The position.
         seq: Seq,
     },
+    /// The run goes on in another state folder, with other records.
+    GoesOnBeside {
+        /// Where that is noted.
+        place: String,
+        /// The first record that is another one there, or that this log does not have.
+        seq: Seq,
+    },
     /// An attempt was carried out that it does not know.
     UnknownAttempt(Box<AttemptId>),
+}
+
+impl Suspicion {
+    /// The position it is about, if it is about one.
+    fn seq(&self) -> Option<Seq> {
+        match self {
+            Self::Behind { end, .. } => Some(end.next()),
+            Self::OtherRecord { seq, .. } | Self::GoesOnBeside { seq, .. } => Some(*seq),
+            Self::UnknownAttempt(_) => None,
+        }
+    }
 }
 
 /// What a log could not be compared with, although it should be there.
@@ -115,14 +147,15 @@ impl Judgement {
     }
 }
 
-/// Whether what is noted here, in the first of the places, ends before what another place knows:
-/// then this machine lost more than a log. Its ledger is older, too, and proves less than was
-/// done.
+/// Whether what is noted in the state folder ends before what another place knows: then this
+/// machine lost more than a log. Its ledger is older, too, and proves less than was done.
 #[must_use]
 pub fn is_behind_elsewhere(places: &[MarkPlace]) -> bool {
-    let Some((here, elsewhere)) = places.split_first() else { return false };
-    let highest = |place: &MarkPlace| place.highest().map(|mark| mark.seq);
-    elsewhere.iter().filter_map(highest).max() > highest(here)
+    let highest = |is_here: bool| {
+        let of = places.iter().filter(|place| (place.origin == Origin::Here) == is_here);
+        of.filter_map(MarkPlace::highest).map(|mark| mark.seq).max()
+    };
+    highest(false) > highest(true)
 }
 
 /// Compares a log with what is known of it elsewhere. `digests` are those of its records, first
@@ -140,9 +173,15 @@ pub fn judge(
         mark: places.iter().filter_map(MarkPlace::highest).max_by_key(|m| m.seq),
         ..Judgement::default()
     };
-    for MarkPlace { place, found } in places {
+    for MarkPlace { place, origin, found } in places {
         let place = place.clone();
         match found {
+            Found::Marks(marks) if *origin == Origin::Beside => {
+                let other = compared(digests, &place, marks, end);
+                let first = other.iter().filter_map(Suspicion::seq).min();
+                let beside = first.map(|seq| Suspicion::GoesOnBeside { place, seq });
+                judgement.suspicions.extend(beside);
+            }
             Found::Unreadable(why) => {
                 judgement.not_compared.push(NotCompared { place, why: Some(why.clone()) });
             }
@@ -151,7 +190,15 @@ pub fn judge(
                 let begins = marks.iter().map(|mark| mark.seq).min().filter(|seq| *seq > Seq(1));
                 if let Some(begins) = begins.filter(|at| keeps_marks && !is_covered(places, *at)) {
                     let why = Some(format!("its first mark is of record {begins}"));
-                    judgement.not_compared.push(NotCompared { place, why });
+                    judgement.not_compared.push(NotCompared { place: place.clone(), why });
+                }
+                let highest = marks.iter().map(|mark| mark.seq).max().unwrap_or_default();
+                // A crash between a record and its mark leaves it behind by that one.
+                if keeps_marks && *origin == Origin::Elsewhere && highest.next() < end {
+                    let why = format!(
+                        "it ends at record {highest}, and the log at record {end}: what came after is compared with nothing there"
+                    );
+                    judgement.not_compared.push(NotCompared { place, why: Some(why) });
                 }
             }
             Found::Marks(_) | Found::Nothing if keeps_marks => {
@@ -165,10 +212,10 @@ pub fn judge(
     judgement
 }
 
-/// Whether marks that begin late go on from where another place ends. What this machine notes
-/// itself, in the first place, covers nothing that was noted elsewhere.
+/// Whether marks that begin late go on from where another place ends. What the state folder notes
+/// itself covers nothing that was noted elsewhere.
 fn is_covered(places: &[MarkPlace], begins: Seq) -> bool {
-    places.iter().skip(1).any(|place| {
+    places.iter().filter(|place| place.origin != Origin::Here).any(|place| {
         let mut marks = place.marks().iter().map(|mark| mark.seq);
         marks.clone().any(|seq| seq == Seq(1)) && marks.any(|seq| seq.next() >= begins)
     })
@@ -227,7 +274,12 @@ mod tests {
 
     fn place(marks: &[u64]) -> MarkPlace {
         let marks = marks.iter().map(|&seq| Mark { seq: Seq(seq), digest: digest(seq) }).collect();
-        MarkPlace { place: "here".to_owned(), found: Found::Marks(marks) }
+        let origin = Origin::Here;
+        MarkPlace { place: "here".to_owned(), origin, found: Found::Marks(marks) }
+    }
+
+    fn elsewhere(marks: &[u64]) -> MarkPlace {
+        MarkPlace { origin: Origin::Elsewhere, ..place(marks) }
     }
 
     fn is_suspect(records: u64, places: &[MarkPlace]) -> bool {
@@ -262,22 +314,48 @@ mod tests {
         assert!(is_suspect(2, &[both]));
     }
 
-    /// Marks that begin behind the first record say nothing about what was before them.
+    /// Marks that begin behind the first record say nothing about what was before them, and those
+    /// that end early nothing about what came after.
     #[test]
-    fn marks_that_began_anew_are_said() {
+    fn marks_that_began_anew_or_ended_are_said() {
         let not_compared = |places: &[MarkPlace]| judge(&log(6), true, places, &[]).not_compared;
-        assert!(not_compared(&[place(&[1, 2, 6]), place(&[1])]).is_empty());
+        assert!(not_compared(&[place(&[1, 2, 6]), elsewhere(&[1, 6])]).is_empty());
         assert_eq!(not_compared(&[place(&[5, 6])]).len(), 1);
-        assert_eq!(not_compared(&[place(&[1, 6]), place(&[5, 6])]).len(), 1, "by itself alone");
+        assert_eq!(not_compared(&[place(&[1, 6]), elsewhere(&[5, 6])]).len(), 1, "by itself alone");
         // Another name of this machine: together they are whole.
-        let (before, since) = (place(&[1, 2, 3, 4]), place(&[5, 6]));
+        let before = MarkPlace { origin: Origin::Beside, ..place(&[1, 2, 3, 4]) };
+        let since = elsewhere(&[5, 6]);
         assert!(not_compared(&[place(&[1, 6]), since.clone(), before]).is_empty());
-        assert_eq!(not_compared(&[place(&[1, 6]), since, place(&[1, 2])]).len(), 1);
+        let early = MarkPlace { origin: Origin::Beside, ..place(&[1, 2]) };
+        assert_eq!(not_compared(&[place(&[1, 6]), since, early]).len(), 1);
+        // One record behind is a crash between the two.
+        assert!(not_compared(&[place(&[1, 6]), elsewhere(&[1, 5])]).is_empty());
+        assert_eq!(not_compared(&[place(&[1, 6]), elsewhere(&[1, 4])]).len(), 1);
+    }
+
+    /// What a copy noted is another run of things, and not a lost end.
+    #[test]
+    fn a_run_that_goes_on_beside_is_told_apart() {
+        let beside = |marks: &[u64]| MarkPlace { origin: Origin::Beside, ..place(marks) };
+        let judged = judge(&log(3), true, &[place(&[1, 3]), beside(&[1, 2, 4, 5])], &[]);
+        let seq = Seq(4);
+        let place_of = "here".to_owned();
+        assert_eq!(judged.suspicions, [Suspicion::GoesOnBeside { place: place_of, seq }]);
+        assert!(!judge(&log(3), true, &[place(&[1, 3]), beside(&[1, 2])], &[]).is_suspect());
+    }
+
+    /// What of the state folder is damaged is no mark elsewhere.
+    #[test]
+    fn a_damaged_place_here_is_still_here() {
+        let damaged = MarkPlace { found: Found::Unreadable("bits".to_owned()), ..place(&[]) };
+        assert!(!is_behind_elsewhere(&[damaged.clone(), place(&[1, 2])]));
+        assert!(is_behind_elsewhere(&[damaged, place(&[1, 2]), elsewhere(&[3])]));
+        assert!(!is_behind_elsewhere(&[place(&[1, 2]), elsewhere(&[2])]));
     }
 
     #[test]
     fn what_cannot_be_compared_is_said() {
-        let nothing = MarkPlace { place: "a".to_owned(), found: Found::Nothing };
+        let nothing = MarkPlace { found: Found::Nothing, ..place(&[]) };
         let unreadable = MarkPlace { found: Found::Unreadable("io".to_owned()), ..nothing.clone() };
         let judged = judge(&log(2), true, &[nothing.clone(), unreadable.clone(), place(&[])], &[]);
         assert!(!judged.is_suspect());

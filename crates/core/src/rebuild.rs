@@ -111,25 +111,41 @@ pub(crate) fn recovered(
         Event::BackoutStarted { option, reason: Reason::Person(reason.to_owned()) }
     });
     let told = placed.iter().map(|proven| told(state, proven));
-    let found: Vec<&StepId> = placed.iter().map(|proven| &proven.id.step).collect();
+    let is_told = |id: &StepId| placed.iter().any(|proven| proven.id.step == *id);
     let unproven = state.steps().iter().enumerate().filter(|(index, step)| {
-        let may_have_begun = state.states()[*index].status == Status::Pending;
-        ledger_behind && may_have_begun && may_not_repeat(step) && !found.contains(&&step.id)
+        let may_have_begun = match state.states()[*index].status {
+            Status::Pending | Status::Failed => true,
+            // What is written down of the attempt that is known counts, as after any crash.
+            Status::Running => !is_known_to_end(state, *index, found),
+            _ => false,
+        };
+        ledger_behind && may_have_begun && changes_anything(step) && !is_told(&step.id)
     });
     let run = || state.run().clone();
     let unproven = unproven.map(|(index, step)| Event::StepInherited {
         step: step.id.clone(),
         run: run(),
-        attempt: state.states()[index].attempt + 1,
+        attempt: match state.states()[index].status {
+            Status::Running => state.states()[index].attempt,
+            _ => state.states()[index].attempt + 1,
+        },
         key: None,
         end: AttemptEnd::Unknown,
     });
     std::iter::once(begun).chain(told).chain(unproven).chain(goes_back).collect()
 }
 
-/// Whether a machine carries it out, and doing it a second time could do harm.
-fn may_not_repeat(step: &Step) -> bool {
-    step.action.is_dispatched() && matches!(step.effect(), Effect::Opaque | Effect::Verifiable)
+/// Whether a machine carries it out, and not only to read. To be repeatable is not to be harmless
+/// behind the steps that came after it: a restore undoes what was done on what it had restored.
+fn changes_anything(step: &Step) -> bool {
+    step.action.is_dispatched() && step.effect() != Effect::Read
+}
+
+/// Whether the ledger says how the present attempt at a step ended, or that it is at work.
+fn is_known_to_end(state: &RunState, index: usize, found: &[ProvenAttempt]) -> bool {
+    let id = state.attempt_id(index);
+    let ends = found.iter().filter(|proven| Some(&proven.id) == id.as_ref());
+    ends.into_iter().any(|proven| proven.end != AttemptEnd::Unknown)
 }
 
 /// The option that was on the way when these steps were carried out: the usual one if it holds
@@ -199,7 +215,9 @@ pub fn inherited(
                 };
                 (known.attempt, None, end)
             }
-            (None, None) if ledger_behind && may_not_repeat(step) => (1, None, AttemptEnd::Unknown),
+            (None, None) if ledger_behind && changes_anything(step) => {
+                (1, None, AttemptEnd::Unknown)
+            }
             (None, None) => return None,
         };
         let (step, run) = (step.id.clone(), run.clone());

@@ -361,8 +361,9 @@ impl Refusal {
             Self::AtWork { run, at_work } => {
                 let look = (Offer::VerifyLog { run: run.clone() }, Meaning::FindDamage);
                 // A coordinator keeps its log; what is rebuilt goes on with a step where it is.
-                let rebuild = matches!(at_work, AtWork::Step(_))
-                    .then(|| (Offer::Recover { run: run.clone() }, Meaning::RebuildLog));
+                let rebuild = matches!(at_work, AtWork::Step(_)).then(|| {
+                    (Offer::Recover { run: run.clone(), confirmed: false }, Meaning::RebuildLog)
+                });
                 std::iter::once(look).chain(rebuild).map(reply).collect()
             }
             Self::SecondRun { run, direction, wanted, may_begin } => {
@@ -389,7 +390,7 @@ impl Refusal {
                     // What cannot be read takes no command.
                     None => vec![
                         (Offer::VerifyLog { run: run() }, Meaning::FindDamage),
-                        (Offer::Recover { run: run() }, Meaning::RebuildLog),
+                        (Offer::Recover { run: run(), confirmed: false }, Meaning::RebuildLog),
                     ],
                 };
                 of_run.into_iter().chain(again).map(reply).collect()
@@ -465,7 +466,10 @@ fn confirm(
     match concern {
         Concern::OtherLocation { .. } => run.map_or_else(Vec::new, |state| {
             let run = || state.run.clone();
-            let here = Offer::GoOnHere { run: run(), confirmed: true };
+            let here = match act {
+                Act::Recover => Offer::Recover { run: run(), confirmed: true },
+                _ => Offer::GoOnHere { run: run(), confirmed: true },
+            };
             vec![
                 Reply::new(Offer::Status { run: run() }, Meaning::Look),
                 Reply::new(here, Meaning::GoOnHere),

@@ -167,6 +167,8 @@ pub enum Offer {
     Recover {
         /// The run.
         run: RunId,
+        /// Whether it confirms what would otherwise be asked.
+        confirmed: bool,
     },
     /// Capture baselines.
     CaptureBaselines,
@@ -317,7 +319,7 @@ impl Offer {
             Act::Resume => Self::Resume { run: run.clone() },
             Act::GoOnHere => Self::GoOnHere { run: run.clone(), confirmed: false },
             Act::TakeOver => Self::TakeOver { run: run.clone(), confirmed: false },
-            Act::Recover => Self::Recover { run: run.clone() },
+            Act::Recover => Self::Recover { run: run.clone(), confirmed: false },
             Act::SwitchOption { option } => Self::SwitchOption { option: option.clone() },
             Act::Abandon => Self::Abandon { run: run.clone() },
         }

@@ -135,9 +135,8 @@ pub fn step_transition(status: Status, event: &Event, manual: bool) -> Option<St
         (Pending | Failed, Event::StepReplaced { .. }) => Pending,
         // What it was before is an older part of the truth.
         (_, Event::StepRecovered { fits: true, .. }) if !manual => Running,
-        (_, Event::StepRecovered { fits: false, .. }) | (Pending, Event::StepInherited { .. }) => {
-            InDoubt
-        }
+        (_, Event::StepRecovered { fits: false, .. })
+        | (Pending | Running | Failed, Event::StepInherited { .. }) => InDoubt,
         (Pending | Running | Verifying | Failed | InDoubt | Held, Event::StepAssigned { .. }) => {
             status
         }

@@ -115,6 +115,9 @@ pub fn listed(suspicions: &[Suspicion]) -> String {
         Suspicion::OtherRecord { place, seq } => {
             format!("its record {seq} is not the one that {place} knows")
         }
+        Suspicion::GoesOnBeside { place, seq } => {
+            format!("the run goes on elsewhere, too, from record {seq} on, as {place} knows")
+        }
         Suspicion::UnknownAttempt(id) => {
             format!("it does not know attempt {} at {}", id.attempt, id.step)
         }
@@ -547,8 +550,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             let busy = !self.tasks.is_empty();
             tokio::select! {
                 Some(ended) = self.tasks.join_next(), if busy => {
-                    if let Ok(ended) = ended {
-                        self.ended(observer, ended).await?;
+                    match ended {
+                        Ok(ended) => self.ended(observer, ended).await?,
+                        // A mistake of this program: as after any crash another one goes on.
+                        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                        Err(_) => {}
                     }
                     return Ok(None);
                 }

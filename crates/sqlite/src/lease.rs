@@ -22,6 +22,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// The longest content of a lease file that is read, in bytes.
 const LONGEST: usize = 4096;
+/// How often a lease that is held is tried again, and after how long.
+const LOOKS: u32 = 10;
+const A_LOOK: Duration = Duration::from_millis(10);
 /// How often what was read in the middle of a write is read again.
 const TRIES: u32 = 5;
 
@@ -66,10 +69,17 @@ impl Lease {
     /// # Errors
     /// [`Taken`].
     pub fn take(path: &Path, id: &str) -> Result<Self, Taken> {
+        let mut looks = 0;
         loop {
             let file = open(path)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
+                // Who only looks whether it is held holds it for a moment, too.
+                Err(rustix::io::Errno::WOULDBLOCK) if looks < LOOKS => {
+                    looks += 1;
+                    std::thread::sleep(A_LOOK);
+                    continue;
+                }
                 Err(rustix::io::Errno::WOULDBLOCK) => return Err(Taken::By(read(&file))),
                 Err(error) => return Err(Taken::Io(error.into())),
             }

@@ -10,7 +10,7 @@
 //! its position, its digest, and a check of the two: a damaged mark is not taken for a damaged
 //! log. Lines are only ever added, each with one write, so that several processes can add to one
 //! file. `recovered 12` withdraws every earlier line behind position 12: the log was rebuilt
-//! from there on. `0 sha256:…` names the first record of the run, in a file that begins later. A line that ends in `torn` was cut off by a crash, and says nothing.
+//! from there on. `beside 1234 NAME` sets aside what NAME has noted up to that byte. `0 sha256:…` names the first record of the run, in a file that begins later. A line that ends in `torn` was cut off by a crash, and says nothing.
 //!
 //! The other place may be shared. Each machine and state folder has a folder of its own in it, and
 //! reads those of the others too: what has the same first record is of the same run, before the
@@ -26,10 +26,10 @@ use std::path::{Path, PathBuf};
 
 use backout_core::event::Event;
 use backout_core::ids::{Digest, RunId, Seq};
-use backout_core::mark::{Found, Mark, MarkPlace};
+use backout_core::mark::{Found, Mark, MarkPlace, Origin};
 use backout_core::record::Record;
 
-use lines::{Lines, line, open, read_marks};
+use lines::{Lines, line, open, read_marks, read_marks_behind};
 
 pub use writing::Trouble;
 pub(crate) use writing::{Committed, Marks};
@@ -70,20 +70,24 @@ impl MarkFolders {
     /// and names the place it began to note them in.
     #[must_use]
     pub fn read(&self, run: &RunId, first: Option<&[u8]>) -> Vec<MarkPlace> {
-        let (mut places, noted) = read_place(&self.own.join(run.as_str()));
+        let own = self.own.join(run.as_str());
+        let lines = read_marks(&own);
+        let noted = lines.as_ref().ok().and_then(|lines| lines.begins);
         let begins = first.map(Digest::of).or(noted);
+        let settled = lines.as_ref().map(|lines| lines.beside.clone()).unwrap_or_default();
+        let mut places = found_at(&own, Origin::Here, lines);
         for root in self.roots(first) {
-            let (own, name) = (self.own_in(&root).join(run.as_str()), run.as_str().to_owned());
+            let own = self.own_in(&root).join(run.as_str());
             let asked = {
-                let (own, root) = (own.clone(), root.clone());
-                patience::ask(&root.clone(), move || read_shared(&root, &own, &name, begins))
+                let (own, root, run) = (own.clone(), root.clone(), run.as_str().to_owned());
+                let settled = settled.clone();
+                patience::ask(&root.clone(), move || {
+                    read_shared(&root, &own, &run, begins, &settled)
+                })
             };
             match asked {
                 Ok(found) => places.extend(found),
-                Err(error) => {
-                    let found = Found::Unreadable(error.to_string());
-                    places.push(MarkPlace { place: own.display().to_string(), found });
-                }
+                Err(error) => places.extend(found_at(&own, Origin::Elsewhere, Err(error))),
             }
         }
         places
@@ -112,7 +116,8 @@ impl MarkFolders {
     }
 
     /// Withdraws every mark of a run whose records were written anew, and notes each of these: a
-    /// mark that contradicts what was settled would contradict it for ever.
+    /// mark that contradicts what was settled would contradict it for ever. What other state folders
+    /// noted stays theirs; that it is settled up to here is noted in this one.
     ///
     /// # Errors
     /// When it cannot be written to a place that has marks of the run.
@@ -126,21 +131,41 @@ impl MarkFolders {
         let marks =
             marks.map(|(at, digest)| line(Mark { seq: Seq(at as u64 + 1), digest: *digest }));
         let text = format!("recovered 0\n{}", marks.collect::<String>());
-        for MarkPlace { place, found } in self.read(run, first) {
-            if found == Found::Nothing {
-                continue;
-            }
-            let (path, run, text) = (PathBuf::from(place), run.clone(), text.clone());
+        let mut settled = String::new();
+        let mut rewritten = Ok(());
+        for MarkPlace { place, origin, found } in self.read(run, first) {
+            let path = PathBuf::from(place);
             let folder = path.parent().unwrap_or(&path).to_owned();
-            let root = folder.parent().unwrap_or(&folder).to_owned();
-            patience::ask(&root, move || {
-                let mut file = open(&folder, &run, None)?;
-                file.write_all(text.as_bytes())?;
-                file.sync_data()
-            })??;
+            match (origin, found) {
+                (_, Found::Nothing) | (Origin::Here, _) => {}
+                (Origin::Beside, _) => settled.push_str(&beside(&folder, &path)),
+                (Origin::Elsewhere, _) => {
+                    let root = folder.parent().unwrap_or(&folder).to_owned();
+                    let (run, text) = (run.clone(), text.clone());
+                    let added = patience::ask(&root, move || add(&folder, &run, &text));
+                    rewritten = rewritten.and(added.and_then(|added| added));
+                }
+            }
         }
-        Ok(())
+        if self.own.join(run.as_str()).exists() {
+            add(&self.own, run, &format!("{text}{settled}"))?;
+        }
+        rewritten
     }
+}
+
+/// Adds lines to the marks of a run, durably.
+fn add(folder: &Path, run: &RunId, text: &str) -> io::Result<()> {
+    let mut file = open(folder, run, None)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_data()
+}
+
+/// The line that what another state folder noted is settled, as far as it goes now.
+fn beside(folder: &Path, path: &Path) -> String {
+    let length = fs::metadata(path).map_or(0, |about| about.len());
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    format!("beside {length} {name}\n")
 }
 
 /// The place elsewhere that a run began to note its records in.
@@ -157,32 +182,42 @@ fn runs_in(folder: &Path) -> Vec<RunId> {
     entries.filter_map(|entry| RunId::new(entry.file_name().to_str()?).ok()).collect()
 }
 
-/// What the file at a path knows, and which record its run began with. Damaged lines are a place of
-/// their own: the rest still counts.
-fn read_place(path: &Path) -> (Vec<MarkPlace>, Option<Digest>) {
-    let place = |found| MarkPlace { place: path.display().to_string(), found };
-    match read_marks(path) {
-        Ok(Lines { begins, marks, damaged }) => {
+/// What was found in the file at a path. Damaged lines are a place of their own: the rest still
+/// counts.
+fn found_at(path: &Path, origin: Origin, lines: io::Result<Lines>) -> Vec<MarkPlace> {
+    let place = |found| MarkPlace { place: path.display().to_string(), origin, found };
+    match lines {
+        Ok(Lines { marks, damaged, .. }) => {
             let why = format!("{damaged} of its lines cannot be read");
             let damaged = (damaged > 0).then(|| place(Found::Unreadable(why)));
-            (damaged.into_iter().chain([place(Found::Marks(marks))]).collect(), begins)
+            damaged.into_iter().chain([place(Found::Marks(marks))]).collect()
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            (vec![place(Found::Nothing)], None)
-        }
-        Err(error) => (vec![place(Found::Unreadable(error.to_string()))], None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => vec![place(Found::Nothing)],
+        Err(error) => vec![place(Found::Unreadable(error.to_string()))],
     }
 }
 
 /// What is known in a place that may be shared: in the folder of this state folder, and in those of
-/// others where the run began with the same record.
-fn read_shared(root: &Path, own: &Path, run: &str, begins: Option<Digest>) -> Vec<MarkPlace> {
-    let (mut places, _) = read_place(own);
-    let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    let others = entries.map(|entry| entry.path().join(run)).filter(|path| path != own);
-    let others = others.map(|path| read_place(&path));
-    let others = others.filter(|(_, noted)| noted.is_some() && *noted == begins);
-    let others: Vec<MarkPlace> = others.flat_map(|(places, _)| places).collect();
+/// others where the run began with the same record. Of these, what is settled is left out.
+fn read_shared(
+    root: &Path,
+    own: &Path,
+    run: &str,
+    begins: Option<Digest>,
+    settled: &[(u64, String)],
+) -> Vec<MarkPlace> {
+    let mut places = found_at(own, Origin::Elsewhere, read_marks(own));
+    let mut others = Vec::new();
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let path = entry.path().join(run);
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let upto = settled.iter().filter(|(_, other)| *other == name).map(|(length, _)| *length);
+        let lines = read_marks_behind(&path, upto.max().unwrap_or(0));
+        let is_same = |lines: &Lines| lines.begins.is_some() && lines.begins == begins;
+        if path != own && lines.as_ref().is_ok_and(is_same) {
+            others.extend(found_at(&path, Origin::Beside, lines));
+        }
+    }
     // A new name of this machine, of which nothing is noted yet, is no place that lost anything.
     if !others.is_empty() {
         places.retain(|place| place.found != Found::Nothing);

@@ -155,6 +155,15 @@ pub(crate) struct RetryArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RecoverArgs {
+    #[command(flatten)]
+    pub(crate) run: RunActArgs,
+    /// Confirm what is asked: that the run goes on in a copy of its state folder.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SkipArgs {
     #[command(flatten)]
     pub(crate) step: StepArgs,

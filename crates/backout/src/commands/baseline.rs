@@ -56,6 +56,20 @@ pub(super) async fn captured(
     Ok(found.latest)
 }
 
+/// Asks whether facts are captured although a run of the change is open.
+async fn ask_beside(app: &App, plan: &Plan, confirmed: bool) -> Result<(), Failure> {
+    if !SqliteJournal::exists(app.state_folder())? {
+        return Ok(());
+    }
+    let (open, _) = open_runs(app, &app.journal()?, plan).await?;
+    let Some(run) = captures_beside(&open, confirmed) else { return Ok(()) };
+    Err(Failure::question(format!(
+        "{run} of the same change is open: what is captured now would be taken for the state before the deployment; capture it all the same?"
+    ))
+    .hint(format!("see where it stands: `backout status {run}`"))
+    .hint("the state is that of before the deployment: the same command with `--yes`"))
+}
+
 pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
     let read = super::plans::must_read(&args.plan)?;
     if read.plan.baselines.is_empty() {
@@ -63,16 +77,7 @@ pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
             .hint("add facts to capture under `baselines`"));
     }
     let (actor, _) = who(&read.plan, args.who.who.as_deref())?;
-    if SqliteJournal::exists(app.state_folder())? {
-        let (open, _) = open_runs(app, &app.journal()?, &read.plan).await?;
-        if let Some(run) = captures_beside(&open, args.yes) {
-            return Err(Failure::question(format!(
-                "{run} of the same change is open: what is captured now would be taken for the state before the deployment; capture it all the same?"
-            ))
-            .hint(format!("see where it stands: `backout status {run}`"))
-            .hint("the state is that of before the deployment: the same command with `--yes`"));
-        }
-    }
+    ask_beside(app, &read.plan, args.yes).await?;
     let world = Arc::new(world_of(&read.plan, folder_of(&args.plan)?));
     let mut facts: BTreeMap<BaselineId, Fact> = BTreeMap::new();
     let mut failed = Vec::new();
@@ -109,6 +114,8 @@ pub(super) async fn baseline(app: &App, args: &BaselineArgs) -> Done {
         }
         return Err(failure);
     }
+    // Capturing takes its time, and a run may have begun meanwhile.
+    ask_beside(app, &read.plan, args.yes).await?;
     let change = read.plan.change.name();
     let journal = app.journal()?;
     let before = start::latest_baselines(&journal, change).await?;

@@ -21,7 +21,7 @@ use super::Done;
 use super::plans::count;
 use super::submit::send;
 use crate::app::{App, sender};
-use crate::cli::RunActArgs;
+use crate::cli::RecoverArgs;
 use crate::failure::{Exit, Failure, on_the_same_state};
 use crate::run_ref;
 use crate::suspect;
@@ -37,9 +37,19 @@ struct Left {
     journal: Option<BTreeMap<RunId, Vec<Vec<u8>>>>,
 }
 
-pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
+pub(super) async fn recover(app: &App, args: &RecoverArgs) -> Done {
+    let RecoverArgs { run: args, yes } = args;
     let run = run_ref::find_known(app, &args.run).await?;
-    let lease = app.lease(&run)?;
+    // A coordinator goes on with what it remembers, and writes over what is rebuilt.
+    let lease = app.lease(&run).map_err(|failure| match app.coordinator(&run) {
+        Some(holder) => Failure::refused(format!(
+            "{} is at work on {run}, and goes on with what it remembers",
+            holder.id
+        ))
+        .hint("end it first: Ctrl-C there twice, or `kill` its process; the steps under way go on")
+        .hint("then give the same command again"),
+        None => failure,
+    })?;
     let places = app.places(&run).await;
     let entries = app.ledger().entries(&run)?;
     // Read after both: a record is in the log before anything is noted about it.
@@ -52,7 +62,7 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
         contradicted: known.is_suspect() || left.journal.is_some(),
         ledger_behind: is_behind_elsewhere(&places),
     };
-    let request = Request::new(command, &args.reason);
+    let request = Request { confirmed: *yes, ..Request::new(command, &args.reason) };
     let is_over = left.state.finished().is_some();
     if is_over && known.is_suspect() {
         return Err(refusals::of_run(&Refusal::Finished, &left.state));
@@ -60,15 +70,16 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
     // Before anything is touched: whether this person may, and whether there is anything to do.
     let (actor, account) = sender(&left.state.planned().plan, args.who.who.as_deref())?;
     let policy = app.policy_tonight().tightened_by(&left.state.planned().policy);
+    let location = app.location();
     let facts = Facts {
         now: app.now(),
         forecast: None,
         policy: &policy,
         accounts: &account,
-        location: None,
+        location: Some(&location),
     };
     handle(&left.state, &actor, &request, &facts)
-        .map_err(|refusal| refusals::of_run(&refusal, &left.state))?;
+        .map_err(|refusal| refusals::before_it_is_logged(&refusal, &left.state))?;
     if is_over {
         return make_anew(app, &run, &left).await;
     }
@@ -85,7 +96,8 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
     if done != Exit::Done {
         return Ok(done);
     }
-    app.mark_folders().withdraw(&run, left.records.first().map(Vec::as_slice), log.digests())?;
+    let first = left.records.first().map(Vec::as_slice);
+    let withdrawn = app.mark_folders().withdraw(&run, first, log.digests());
     drop(lease);
     anstream::println!("The log of {run} is rebuilt, and the run is held.");
     anstream::println!("  kept: {} of the old log", count(left.records.len(), "record"));
@@ -105,7 +117,12 @@ pub(super) async fn recover(app: &App, args: &RunActArgs) -> Done {
         anstream::println!("  {line}");
     }
     if let Some(aside) = aside {
-        anstream::println!("  the damaged journal is kept: {}", aside.display());
+        anstream::println!("  the journal as it was is kept: {}", aside.display());
+    }
+    if let Err(error) = withdrawn {
+        crate::warn!(
+            "warning: the marks of the lost part could not be set aside everywhere: {error}; the same command does it when the place answers"
+        );
     }
     let next = format!("Look at it with `backout status {run}`; `backout resume {run}` goes on.");
     anstream::println!("{}", on_the_same_state(&next));
@@ -121,7 +138,7 @@ async fn make_anew(app: &App, run: &RunId, left: &Left) -> Done {
     }
     anstream::println!("The journal is made anew; the log of {run} is whole, and the run is over.");
     if let Some(aside) = aside {
-        anstream::println!("  the damaged journal is kept: {}", aside.display());
+        anstream::println!("  the journal as it was is kept: {}", aside.display());
     }
     Ok(Exit::Done)
 }

@@ -19,6 +19,12 @@ pub(crate) fn of_run(refusal: &Refusal, state: &RunState) -> Failure {
     failure(refusal, &state.planned().plan, Some(state), &about)
 }
 
+/// The same, where it is judged before anything can be written: a denial is in no log.
+pub(crate) fn before_it_is_logged(refusal: &Refusal, state: &RunState) -> Failure {
+    let about = About { run: state.run().as_str(), ..About::default() };
+    unlogged(refusal, &state.planned().plan, Some(state), &about)
+}
+
 /// A run of a plan that may not begin. `about` holds the plan file and the arguments.
 pub(crate) fn of_plan(refusal: &Refusal, plan: &Plan, about: &About<'_>) -> Failure {
     failure(refusal, plan, None, about)
@@ -26,6 +32,14 @@ pub(crate) fn of_plan(refusal: &Refusal, plan: &Plan, about: &About<'_>) -> Fail
 
 /// A refusal as the end of a command: every one names the commands that can follow.
 fn failure(refusal: &Refusal, plan: &Plan, run: Option<&RunState>, about: &About<'_>) -> Failure {
+    let failure = unlogged(refusal, plan, run, about);
+    match matches!(refusal, Refusal::Denied { .. }) && run.is_some() {
+        true => failure.hint("this was logged"),
+        false => failure,
+    }
+}
+
+fn unlogged(refusal: &Refusal, plan: &Plan, run: Option<&RunState>, about: &About<'_>) -> Failure {
     let text = text(refusal, Some(plan), run, &words::zone(plan));
     let mut failure = match refusal.kind() {
         RefusalKind::Question => Failure::question(text),
@@ -50,9 +64,6 @@ fn failure(refusal: &Refusal, plan: &Plan, run: Option<&RunState>, about: &About
             AtWork::Step(_) => "wait until it has ended",
         };
         failure = failure.hint(first).hint("then the same command begins the new run");
-    }
-    if matches!(refusal, Refusal::Denied { .. }) && run.is_some() {
-        failure = failure.hint("this was logged");
     }
     failure
 }

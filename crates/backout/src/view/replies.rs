@@ -163,7 +163,10 @@ fn words(offer: &Offer, about: &About<'_>) -> String {
             };
             format!("{verb} {plan}{with} --new-run")
         }
-        Offer::Recover { run } => format!("recover {run}"),
+        Offer::Recover { run, confirmed } => {
+            let confirm = if *confirmed { " --yes" } else { "" };
+            format!("recover {run}{confirm}")
+        }
         Offer::CaptureBaselines => format!("baseline {plan}"),
         Offer::CheckPlan => format!("check {plan}"),
         Offer::VerifyLog { run } => format!("verify {run}"),

@@ -173,7 +173,9 @@ pub fn doubt(cause: DoubtCause) -> &'static str {
         DoubtCause::Deadline => "it was stopped at its time-out",
         DoubtCause::Unended => "it is past its time-out, and something of it cannot be ended",
         DoubtCause::NoAnswer => "no answer came back",
-        DoubtCause::EarlierRun => "an earlier run, whose log is lost, carried it out or may have",
+        DoubtCause::EarlierRun => {
+            "it was carried out, or may have been, in a part of the log that is lost"
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Lines {
     pub(super) marks: Vec<Mark>,
     /// How many lines are damaged.
     pub(super) damaged: usize,
+    /// Up to which byte what another state folder noted is settled.
+    pub(super) beside: Vec<(u64, String)>,
 }
 
 /// The position under which a file names the first record of its run, whichever its first mark is.
@@ -26,12 +28,24 @@ const BEGINS: Seq = Seq(0);
 
 /// Reads a mark file.
 pub(super) fn read_marks(path: &Path) -> io::Result<Lines> {
+    read_marks_behind(path, 0)
+}
+
+/// The same, of its marks only those behind a byte.
+pub(super) fn read_marks_behind(path: &Path, after: u64) -> io::Result<Lines> {
     let mut bytes = Vec::new();
     opened(OpenOptions::new().read(true), path)?.read_to_end(&mut bytes)?;
     let mut lines = Lines::default();
     // What stands behind the last end of a line was cut off.
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    let after = usize::try_from(after).unwrap_or(usize::MAX);
+    let mut at = 0;
+    for line in bytes[..whole].split(|byte| *byte == b'\n') {
+        let is_set_aside = at < after;
+        at += line.len() + 1;
+        if line.is_empty() {
+            continue;
+        }
         let text = String::from_utf8_lossy(line);
         if let Some(after) = text.strip_prefix("recovered ").and_then(|seq| seq.parse().ok()) {
             lines.marks.retain(|mark| mark.seq <= Seq(after));
@@ -40,8 +54,12 @@ pub(super) fn read_marks(path: &Path) -> io::Result<Lines> {
         } else if let Some(mark) = parsed(&text) {
             match mark.seq {
                 BEGINS => lines.begins = Some(mark.digest),
+                Seq(1) if is_set_aside => lines.begins = lines.begins.or(Some(mark.digest)),
+                _ if is_set_aside => {}
                 _ => lines.marks.push(mark),
             }
+        } else if let Some(settled) = set_aside(&text) {
+            lines.beside.push(settled);
         } else if !text.ends_with(" torn") {
             lines.damaged += 1;
         }
@@ -54,6 +72,12 @@ pub(super) fn read_marks(path: &Path) -> io::Result<Lines> {
 pub(super) fn line(mark: Mark) -> String {
     let said = format!("{} {}", mark.seq, mark.digest);
     format!("{said} {}\n", check(&said))
+}
+
+/// `beside 1234 NAME`.
+fn set_aside(line: &str) -> Option<(u64, String)> {
+    let (length, name) = line.strip_prefix("beside ")?.split_once(' ')?;
+    Some((length.parse().ok()?, name.to_owned()))
 }
 
 fn check(said: &str) -> String {
