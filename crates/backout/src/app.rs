@@ -154,6 +154,16 @@ impl App {
         })
     }
 
+    /// The same for what must not be done beside one: that it cannot be told is no answer.
+    pub(crate) fn coordinator_for_sure(&self, run: &RunId) -> Result<Option<Holder>, Failure> {
+        let holder = Lease::holder(&self.lock(run));
+        holder.map_err(|error| {
+            Failure::refused(format!(
+                "whether a coordinator is at work on {run} cannot be told: {error}"
+            ))
+        })
+    }
+
     /// Prepares to take the right to coordinate a run from the process that has it.
     pub(crate) fn prepare_take_over(&self, run: &RunId) -> Result<TakeOver, Failure> {
         std::fs::create_dir_all(self.ledger().run_folder(run))?;

@@ -22,6 +22,21 @@ pub(crate) fn compared(
     judge(digests, state.planned().keeps_marks, places, &unknown)
 }
 
+/// Whether something known elsewhere contradicts a log; that is said before what is shown of it,
+/// which is no more than what is left of the log.
+pub(crate) async fn is_said(app: &App, run: &RunId) -> Result<bool, Failure> {
+    let places = app.places(run).await;
+    let entries = app.ledger().entries(run)?;
+    // Read after both: a record is in the log before anything is noted about it.
+    let log = app.read(run).await?;
+    let judged = compared(&places, log.state(), log.digests(), &entries);
+    warn(run, &judged.not_compared);
+    if judged.is_suspect() {
+        failure(app, run, &judged.suspicions).warn();
+    }
+    Ok(judged.is_suspect())
+}
+
 /// Each attempt that a log does not know, and how it ended.
 pub(crate) fn attempts(state: &RunState, entries: &[Entry]) -> Vec<String> {
     let noted: Vec<AttemptId> = entries.iter().map(|entry| entry.id.clone()).collect();

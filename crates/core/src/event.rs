@@ -594,6 +594,9 @@ pub struct RunPlanned {
     /// The folder beside the state folder in which they are noted too, if one was configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marks_elsewhere: Option<String>,
+    /// Where it began; `None` in logs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
 }
 
 /// Where a run begins.

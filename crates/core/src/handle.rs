@@ -112,12 +112,10 @@ pub fn refusal_event(refusal: &Refusal) -> Option<Event> {
 }
 
 /// Whether a command would be heard by a copy alone: what goes on in the folder it was copied
-/// from does not see it. To stop, to give up and to rebuild do no harm.
+/// from does not see it. To give a copy up, and to rebuild it, is meant for the copy alone.
 fn is_elsewhere(state: &RunState, command: &Command, facts: &Facts<'_>) -> bool {
-    let harmless = matches!(
-        command,
-        Command::GoOnHere { .. } | Command::Hold | Command::Abandon | Command::Recover { .. }
-    );
+    let harmless =
+        matches!(command, Command::GoOnHere { .. } | Command::Abandon | Command::Recover { .. });
     !harmless && is_in_a_copy(state, facts)
 }
 

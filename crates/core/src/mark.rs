@@ -147,15 +147,21 @@ impl Judgement {
     }
 }
 
-/// Whether what is noted in the state folder ends before what another place knows: then this
-/// machine lost more than a log. Its ledger is older, too, and proves less than was done.
+/// Whether another place knows of a record that neither the log nor what the state folder notes has:
+/// then this machine lost more than a log, or the run went on elsewhere. Its ledger is older, too,
+/// and proves less than was done. `digests` are those of the log's records, first to last.
 #[must_use]
-pub fn is_behind_elsewhere(places: &[MarkPlace]) -> bool {
-    let highest = |is_here: bool| {
-        let of = places.iter().filter(|place| (place.origin == Origin::Here) == is_here);
-        of.filter_map(MarkPlace::highest).map(|mark| mark.seq).max()
+pub fn is_behind_elsewhere(places: &[MarkPlace], digests: &[Digest]) -> bool {
+    let is_here = |place: &&MarkPlace| place.origin == Origin::Here;
+    let here: Vec<Mark> =
+        places.iter().filter(is_here).flat_map(MarkPlace::marks).copied().collect();
+    let is_known = |mark: &Mark| {
+        let index = usize::try_from(mark.seq.0).ok().and_then(|seq| seq.checked_sub(1));
+        let in_log = index.and_then(|index| digests.get(index)) == Some(&mark.digest);
+        in_log || here.contains(mark)
     };
-    highest(false) > highest(true)
+    let elsewhere = places.iter().filter(|place| !is_here(place)).flat_map(MarkPlace::marks);
+    elsewhere.into_iter().any(|mark| !is_known(mark))
 }
 
 /// Compares a log with what is known of it elsewhere. `digests` are those of its records, first
@@ -190,15 +196,7 @@ pub fn judge(
                 let begins = marks.iter().map(|mark| mark.seq).min().filter(|seq| *seq > Seq(1));
                 if let Some(begins) = begins.filter(|at| keeps_marks && !is_covered(places, *at)) {
                     let why = Some(format!("its first mark is of record {begins}"));
-                    judgement.not_compared.push(NotCompared { place: place.clone(), why });
-                }
-                let highest = marks.iter().map(|mark| mark.seq).max().unwrap_or_default();
-                // A crash between a record and its mark leaves it behind by that one.
-                if keeps_marks && *origin == Origin::Elsewhere && highest.next() < end {
-                    let why = format!(
-                        "it ends at record {highest}, and the log at record {end}: what came after is compared with nothing there"
-                    );
-                    judgement.not_compared.push(NotCompared { place, why: Some(why) });
+                    judgement.not_compared.push(NotCompared { place, why });
                 }
             }
             Found::Marks(_) | Found::Nothing if keeps_marks => {
@@ -207,9 +205,31 @@ pub fn judge(
             Found::Marks(_) | Found::Nothing => {}
         }
     }
+    if keeps_marks {
+        judgement.not_compared.extend(behind(places, end));
+    }
     let unknown = unknown.iter().map(|id| Suspicion::UnknownAttempt(Box::new(id.clone())));
     judgement.suspicions.extend(unknown);
     judgement
+}
+
+/// The places that ended early, so that what came after is compared with nothing there: the state
+/// folder, and all others together, as a run may have begun with another place or under another
+/// name. A crash between a record and its mark leaves a place behind by that one.
+fn behind(places: &[MarkPlace], end: Seq) -> Vec<NotCompared> {
+    let group = |is_here: bool| {
+        let of = places.iter().filter(move |it| (it.origin == Origin::Here) == is_here);
+        of.filter_map(|place| Some((place, place.highest()?.seq))).max_by_key(|(_, seq)| *seq)
+    };
+    let groups = [group(true), group(false)].into_iter().flatten();
+    let behind = groups.filter(|(_, highest)| highest.next() < end);
+    let said = behind.map(|(place, highest)| NotCompared {
+        place: place.place.clone(),
+        why: Some(format!(
+            "it ends at record {highest}, and the log at record {end}: what came after is compared with nothing there"
+        )),
+    });
+    said.collect()
 }
 
 /// Whether marks that begin late go on from where another place ends. What the state folder notes
@@ -348,9 +368,14 @@ mod tests {
     #[test]
     fn a_damaged_place_here_is_still_here() {
         let damaged = MarkPlace { found: Found::Unreadable("bits".to_owned()), ..place(&[]) };
-        assert!(!is_behind_elsewhere(&[damaged.clone(), place(&[1, 2])]));
-        assert!(is_behind_elsewhere(&[damaged, place(&[1, 2]), elsewhere(&[3])]));
-        assert!(!is_behind_elsewhere(&[place(&[1, 2]), elsewhere(&[2])]));
+        assert!(!is_behind_elsewhere(&[damaged.clone(), place(&[1, 2])], &log(1)));
+        assert!(is_behind_elsewhere(&[damaged, place(&[1, 2]), elsewhere(&[3])], &log(2)));
+        assert!(!is_behind_elsewhere(&[place(&[1, 2]), elsewhere(&[2])], &log(1)));
+        // A copy that wrote less than this one, and something else, is not behind.
+        let mut other = MarkPlace { origin: Origin::Beside, ..place(&[1, 2]) };
+        let Found::Marks(marks) = &mut other.found else { panic!("marks") };
+        marks.push(Mark { seq: Seq(3), digest: digest(77) });
+        assert!(is_behind_elsewhere(&[place(&[1, 2, 3, 4]), other], &log(4)));
     }
 
     #[test]

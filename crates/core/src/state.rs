@@ -205,7 +205,7 @@ impl RunState {
             owned_since: record.at,
             version: record.v,
             clock: record.moment(),
-            location: None,
+            location: planned.location.clone(),
             deviations: Vec::new(),
             release,
             set_aside: BTreeSet::new(),

@@ -399,6 +399,10 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
                 self.stop_what_is_to_stop();
                 return Ok(due);
             }
+            let ends = events.iter().any(|event| matches!(event, Event::RunFinished { .. }));
+            if (ends || !starts.is_empty()) && !self.goes_on_nowhere_else(observer).await? {
+                continue;
+            }
             if let Some(step) = starts.first() {
                 fault::point(Point::Decided, step.as_str());
             }

@@ -45,6 +45,11 @@ pub trait Journal: Send + Sync + 'static {
     /// [`ReadError`].
     fn runs(&self) -> impl Future<Output = Result<Vec<(RunId, Seq)>, ReadError>> + Send;
 
+    /// Whether records are noted in a place that others may note in, too.
+    fn notes_elsewhere(&self) -> bool {
+        false
+    }
+
     /// What is known of a log outside of this journal. To be read before the log: a mark is
     /// made behind its record. Empty for a journal that keeps no marks.
     fn marks(&self, _run: &RunId) -> Vec<MarkPlace> {

@@ -10,7 +10,7 @@ use backout_core::rebuild::{AttemptEnd, ProvenAttempt};
 use backout_engine::hands::Report;
 
 use crate::ledger::disk::{folders_of, write_whole};
-use crate::ledger::{Claim, Dispatch, Ledger};
+use crate::ledger::{Claim, Dispatch, Ledger, readable};
 
 /// An attempt that a supervisor accepted, with everything the ledger holds of it.
 #[derive(Debug, Clone)]
@@ -38,8 +38,12 @@ impl Ledger {
         for step in folders_of(&self.run_folder(run).join("steps"))? {
             for folder in folders_of(&step)? {
                 let dispatch = Dispatch::at(&folder);
-                if let Some(Claim::Supervisor { id: Some(id), .. }) = dispatch.claimed()? {
-                    entries.push(entry(dispatch, *id)?);
+                // What cannot be read is among the problems of the ledger.
+                match readable(dispatch.claimed())? {
+                    Some(Claim::Supervisor { id: Some(id), key, .. }) => {
+                        entries.push(entry(dispatch, *id, key)?);
+                    }
+                    Some(Claim::Supervisor { .. } | Claim::Fenced) | None => {}
                 }
             }
         }
@@ -76,7 +80,7 @@ impl Ledger {
     }
 }
 
-fn entry(dispatch: Dispatch, id: AttemptId) -> io::Result<Entry> {
+fn entry(dispatch: Dispatch, id: AttemptId, claimed: Option<String>) -> io::Result<Entry> {
     let mut problems = Vec::new();
     let request = dispatch.request();
     let (key, effect) = match &request {
@@ -84,10 +88,18 @@ fn entry(dispatch: Dispatch, id: AttemptId) -> io::Result<Entry> {
             problems.push("its request is about another attempt".to_owned());
             (None, None)
         }
+        Ok(request) if request.step.action_digest() != id.action => {
+            problems.push("its request is about another action".to_owned());
+            (claimed, None)
+        }
+        Ok(request) if claimed.as_ref().is_some_and(|claimed| *claimed != request.key) => {
+            problems.push("its request has another key".to_owned());
+            (claimed, Some(request.step.effect()))
+        }
         Ok(request) => (Some(request.key.clone()), Some(request.step.effect())),
         Err(error) => {
             problems.push(format!("its request cannot be read: {error}"));
-            (None, None)
+            (claimed, None)
         }
     };
     let report = match dispatch.end(&id) {

@@ -45,6 +45,14 @@ use dispatch::fence;
 pub use dispatch::Dispatch;
 pub use notes::{Claim, Request};
 
+/// Nothing where what is there cannot be read, and never can be.
+pub(crate) fn readable<T>(found: io::Result<Option<T>>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        found => found,
+    }
+}
+
 /// What marks the ledger of a run.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
@@ -93,6 +101,30 @@ impl Ledger {
                 folder.display()
             ))),
         }
+    }
+
+    /// What of a run's ledger as a whole is missing or cannot be read, for people.
+    #[must_use]
+    pub fn problems(&self, run: &RunId) -> Vec<String> {
+        let mut problems = Vec::new();
+        match self.mark(run) {
+            Ok(Some(_)) => {}
+            Ok(None) => problems.push("it is gone".to_owned()),
+            Err(error) => problems.push(format!("it cannot be read: {error}")),
+        }
+        let steps = folders_of(&self.run_folder(run).join("steps")).unwrap_or_default();
+        for folder in steps.iter().filter_map(|step| folders_of(step).ok()).flatten() {
+            if let Err(error) = Dispatch::at(&folder).claimed() {
+                problems.push(format!("{}: {error}", folder.join("claim.json").display()));
+            }
+        }
+        problems
+    }
+
+    /// Whether a run has its ledger.
+    #[must_use]
+    pub fn is_begun(&self, run: &RunId) -> bool {
+        self.mark(run).is_ok_and(|mark| mark.is_some())
     }
 
     /// What marks the ledger of a run, if it has one.
@@ -192,7 +224,7 @@ impl Ledger {
         for step in folders_of(&self.run_folder(run).join("steps"))? {
             for dispatch in folders_of(&step)? {
                 if let Some(Claim::Supervisor { id: Some(id), .. }) =
-                    Dispatch::at(&dispatch).claimed()?
+                    readable(Dispatch::at(&dispatch).claimed())?
                 {
                     noted.push(*id);
                 }
@@ -234,7 +266,7 @@ impl Ledger {
     /// When the ledger is there and cannot be read or written: then nothing is
     /// known and nothing may be concluded.
     pub fn observe(&self, id: &AttemptId, by: Epoch) -> io::Result<Observation> {
-        match self.mark(&id.run)? {
+        match readable(self.mark(&id.run))? {
             None => return Ok(Observation::Vanished(DoubtCause::LedgerLost)),
             Some(mark) if mark.uid != id.uid => {
                 return Ok(Observation::Vanished(DoubtCause::LedgerForeign));
@@ -254,6 +286,9 @@ impl Ledger {
                 seen = observed;
                 break;
             }
+        }
+        if seen == Observation::NeverAccepted && dispatch::is_at_work(id) {
+            return Ok(Observation::Vanished(DoubtCause::LedgerLost));
         }
         if seen == Observation::NeverAccepted {
             for earlier in 1..by.0 {

@@ -169,6 +169,11 @@ fn with_ended(report: Report, ended: &[LeftRunning]) -> Report {
                 ended.iter().map(|it| format!("{} ({})", it.name, it.pid)).collect();
             let said = format!("{}; ended with it: {}", evidence.summary, named.join(", "));
             evidence.summary = said;
+            // It was ended because its time was up, or because a person wanted that.
+            let cause = match cause {
+                DoubtCause::SupervisorLost => DoubtCause::Deadline,
+                cause => cause,
+            };
             Report::Doubt { cause, evidence }
         }
         report => report,

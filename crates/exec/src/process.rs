@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
+use backout_core::attempt::AttemptId;
 use backout_core::event::LeftRunning;
 
 use crate::terminal::printable;
@@ -145,6 +146,22 @@ pub(crate) fn is_of(pid: i32, key: &str, attempt: u32) -> bool {
     let wanted = [format!("BACKOUT_KEY={key}"), format!("BACKOUT_ATTEMPT={attempt}")];
     let says = |wanted: &String| environment.split(|b| *b == 0).any(|it| it == wanted.as_bytes());
     wanted.iter().all(says)
+}
+
+/// The same where the key is not known any more: it ends in the run's random id, which tells the
+/// run from others of its name. Of a run of an earlier version, without one, nothing can be told.
+pub(crate) fn is_of_attempt(pid: i32, id: &AttemptId) -> bool {
+    let Some(uid) = &id.uid else { return false };
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    let value = |name: &str| {
+        let mut set = environment.split(|byte| *byte == 0);
+        let found = set.find_map(|it| it.strip_prefix(format!("{name}=").as_bytes()));
+        found.map(|value| String::from_utf8_lossy(value).into_owned())
+    };
+    let of_run = value("BACKOUT_KEY").and_then(|key| key.rsplit('/').next().map(str::to_owned));
+    of_run.is_some_and(|short| short.len() >= 12 && uid.as_str().starts_with(&short))
+        && value("BACKOUT_STEP").is_some_and(|step| step == id.step.as_str())
+        && value("BACKOUT_ATTEMPT").is_some_and(|attempt| attempt == id.attempt.to_string())
 }
 
 /// Whether a process holds the exclusive lock of this file, which only who took it and what

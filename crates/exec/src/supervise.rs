@@ -54,7 +54,8 @@ pub async fn supervise(folder: &Path, done: &mut Option<OwnedFd>) -> io::Result<
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
     let id = Some(Box::new(request.id.clone()));
     let at = Some(SystemClock.moment());
-    if !dispatch.claim(&Claim::Supervisor { pid, birth: Birth::of_this_process(), id, at })? {
+    let (birth, key) = (Birth::of_this_process(), Some(request.key.clone()));
+    if !dispatch.claim(&Claim::Supervisor { pid, birth, id, key, at })? {
         return Err(io::Error::other("this attempt was given up before it began"));
     }
     fault::point(Point::Accepted, &step);

@@ -164,12 +164,12 @@ impl SqliteJournal {
             flush_folder(parent).map_err(usable)?;
         }
         let reading = connect(&path)?;
-        let file = OpenFile::at(&path);
+        let files = OpenFiles::at(&path);
         let (writer, appends) = mpsc::channel();
         let noting = Marks::new(&marks, trouble).map_err(usable)?;
         std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(writing, &file, noting, &appends))
+            .spawn(move || write_all(writing, files, noting, &appends))
             .map_err(usable)?;
         Ok(Self { access: Access::Shared(writer), reader: Mutex::new(reading), marks })
     }
@@ -286,6 +286,10 @@ impl Journal for SqliteJournal {
 
     async fn runs(&self) -> Result<Vec<(RunId, Seq)>, ReadError> {
         self.ends()
+    }
+
+    fn notes_elsewhere(&self) -> bool {
+        self.marks.notes_elsewhere()
     }
 
     fn marks(&self, run: &RunId) -> Vec<MarkPlace> {
@@ -466,31 +470,42 @@ fn first_of(connection: &Connection, run: &RunId) -> rusqlite::Result<Option<Vec
     query.query_row([run.as_str()], |row| row.get(0)).optional()
 }
 
-/// The file of a database that is open.
-struct OpenFile {
-    path: PathBuf,
-    id: Option<(u64, u64)>,
+/// The files of a database that is open.
+struct OpenFiles {
+    /// The database and its write-ahead log, with what tells each from another file of its name.
+    files: Vec<(PathBuf, Option<FileId>)>,
 }
 
-impl OpenFile {
+/// Device and inode.
+type FileId = (u64, u64);
+
+impl OpenFiles {
     fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), id: file_id(path) }
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let files = [path.to_owned(), PathBuf::from(log)];
+        Self { files: files.map(|path| (path.clone(), file_id(&path))).into() }
     }
 
-    /// Whether another file is at its place: what is written to this one is in no journal.
-    fn is_replaced(&self) -> bool {
-        file_id(&self.path) != self.id
+    /// Whether another file is at the place of one, or none: what is written to this one is in no
+    /// journal. The write-ahead log is made with the first record.
+    fn is_replaced(&mut self) -> bool {
+        self.files.iter_mut().any(|(path, known)| {
+            let now = file_id(path);
+            *known = known.or(now);
+            now != *known
+        })
     }
 }
 
-fn file_id(path: &Path) -> Option<(u64, u64)> {
+fn file_id(path: &Path) -> Option<FileId> {
     std::fs::metadata(path).ok().map(|about| (about.dev(), about.ino()))
 }
 
 /// The writer: until every sender is gone, or a commit fails.
 fn write_all(
     mut connection: Connection,
-    file: &OpenFile,
+    mut files: OpenFiles,
     mut marks: Marks,
     appends: &mpsc::Receiver<Append>,
 ) {
@@ -502,7 +517,7 @@ fn write_all(
                 Err(_) => break,
             }
         }
-        match write_batch(&mut connection, file, &mut marks, &batch) {
+        match write_batch(&mut connection, &mut files, &mut marks, &batch) {
             Ok(answers) => {
                 for (append, answer) in batch.into_iter().zip(answers) {
                     let _ = append.answer.send(answer);
@@ -530,15 +545,15 @@ enum Failed {
 
 fn write_batch(
     connection: &mut Connection,
-    file: &OpenFile,
+    files: &mut OpenFiles,
     marks: &mut Marks,
     batch: &[Append],
 ) -> Result<Vec<Result<(), AppendError>>, Failed> {
     let before = |error: rusqlite::Error| Failed::NothingWritten(explain(&error));
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(before)?;
-    if file.is_replaced() {
-        let why = "the journal was replaced by another file while it was open";
+    if files.is_replaced() {
+        let why = "a file of the journal was replaced or removed while it was open";
         return Err(Failed::NothingWritten(why.to_owned()));
     }
     let mut answers = Vec::with_capacity(batch.len());

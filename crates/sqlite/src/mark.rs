@@ -55,9 +55,20 @@ impl MarkFolders {
         let folder = state.canonicalize().unwrap_or_else(|_| state.to_owned());
         let name: String = format!("{host}{}", folder.display())
             .chars()
-            .map(|c| if c == '/' { '+' } else { c })
+            .map(|c| match c {
+                '/' => "+".to_owned(),
+                // Two folders have two names.
+                '+' => "%2B".to_owned(),
+                '%' => "%25".to_owned(),
+                c => c.to_string(),
+            })
             .collect();
         Self { own: state.join("marks"), elsewhere: elsewhere.map(Path::to_owned), name }
+    }
+
+    /// Whether marks are kept in another place, too.
+    pub(crate) fn notes_elsewhere(&self) -> bool {
+        self.elsewhere.is_some()
     }
 
     /// The folder of this state folder in a place that may be shared.
@@ -213,7 +224,11 @@ fn read_shared(
         let name = entry.file_name().to_string_lossy().into_owned();
         let upto = settled.iter().filter(|(_, other)| *other == name).map(|(length, _)| *length);
         let lines = read_marks_behind(&path, upto.max().unwrap_or(0));
-        let is_same = |lines: &Lines| lines.begins.is_some() && lines.begins == begins;
+        // What is too damaged to tell which run it is about may be about this one.
+        let is_same = |lines: &Lines| match lines.begins {
+            Some(_) => lines.begins == begins,
+            None => lines.damaged > 0,
+        };
         if path != own && lines.as_ref().is_ok_and(is_same) {
             others.extend(found_at(&path, Origin::Beside, lines));
         }

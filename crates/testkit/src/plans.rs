@@ -81,6 +81,7 @@ pub fn planned(plan: Plan) -> RunPlanned {
         file: None,
         keeps_marks: false,
         marks_elsewhere: None,
+        location: None,
         reason: None,
         quorum: None,
         beside: Vec::new(),

@@ -49,6 +49,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         earlier: earlier(&journal, plan).await?,
         keeps_marks: true,
         marks_elsewhere: app.marks_elsewhere(),
+        location: Some(app.location()),
         reason: args.reason.clone(),
         quorum: None,
         beside: Vec::new(),

@@ -100,6 +100,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         earlier: None,
         keeps_marks: true,
         marks_elsewhere: app.marks_elsewhere(),
+        location: Some(app.location()),
         reason,
         quorum: None,
         beside: Vec::new(),
@@ -406,7 +407,16 @@ pub(super) async fn resume(app: &App, args: ResumeArgs) -> Done {
         Some(lease) => lease,
         None => app.lease(&run)?,
     };
-    if log.state().states().iter().all(|known| known.attempt == 0) {
+    let state = log.state();
+    let has_dispatched = state.states().iter().any(|known| known.attempt > 0);
+    let is_at_work = |&i: &usize| state.states()[i].status == backout_core::status::Status::Running;
+    if has_dispatched && !app.ledger().is_begun(&run) && !state.active().any(|i| is_at_work(&i)) {
+        crate::warn!(
+            "warning: the ledger of {run} is gone: what its steps did is in the log alone; another one is begun"
+        );
+        begin_ledger(app, &log).await?;
+    }
+    if !has_dispatched {
         // Nothing was ever dispatched, so there is nothing the ledger could have lost.
         begin_ledger(app, &log).await?;
     }

@@ -35,7 +35,7 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
     if args.run.is_some() {
         let run = run_ref::find(app, args.run.as_deref()).await?;
         let log = app.open(&run).await?;
-        let suspect = is_suspect(app, &run).await?;
+        let suspect = suspect::is_said(app, &run).await?;
         if args.json {
             let mut view = status_json(app, log.state(), &history)?;
             view["log"]["suspect"] = json!(suspect);
@@ -58,7 +58,7 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
         let mut runs: Vec<Value> = Vec::new();
         for state in &open {
             let mut view = status_json(app, state, &history)?;
-            view["log"]["suspect"] = json!(is_suspect(app, state.run()).await?);
+            view["log"]["suspect"] = json!(suspect::is_said(app, state.run()).await?);
             runs.push(view);
         }
         crate::say!("{}", serde_json::to_string_pretty(&json!({"runs": runs}))?);
@@ -72,12 +72,12 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
                 && let Ok(run) = run_ref::find(app, None).await
             {
                 crate::say!("The newest run:\n");
-                is_suspect(app, &run).await?;
+                suspect::is_said(app, &run).await?;
                 show_status(app, app.open(&run).await?.state(), &history);
             }
         }
         [state] => {
-            is_suspect(app, state.run()).await?;
+            suspect::is_said(app, state.run()).await?;
             show_status(app, state, &history);
         }
         many => {
@@ -86,7 +86,7 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
             rows.extend(many.iter().map(|state| row(app, state)));
             table::columns(&rows).iter().for_each(|line| crate::say!("{line}"));
             for state in many {
-                is_suspect(app, state.run()).await?;
+                suspect::is_said(app, state.run()).await?;
                 let asked = backout_core::question::questions(state);
                 for question in &asked {
                     crate::say!("{}: {}", state.run(), questions::title(state, question));
@@ -96,21 +96,6 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
         }
     }
     Ok(Exit::Done)
-}
-
-/// Whether something known elsewhere contradicts a log; that is said before its status, which
-/// is no more than what is left of the log.
-async fn is_suspect(app: &App, run: &RunId) -> Result<bool, Failure> {
-    let places = app.places(run).await;
-    let entries = app.ledger().entries(run)?;
-    // Read after both: a record is in the log before anything is noted about it.
-    let log = app.read(run).await?;
-    let judged = suspect::compared(&places, log.state(), log.digests(), &entries);
-    suspect::warn(run, &judged.not_compared);
-    if judged.is_suspect() {
-        suspect::failure(app, run, &judged.suspicions).warn();
-    }
-    Ok(judged.is_suspect())
 }
 
 fn status_json(app: &App, state: &RunState, history: &History) -> Result<Value, Failure> {
@@ -196,6 +181,7 @@ fn row(app: &App, state: &RunState) -> Vec<String> {
 
 pub(super) async fn log(app: &App, args: &LogArgs) -> Done {
     let run = run_ref::find(app, args.run.as_deref()).await?;
+    suspect::is_said(app, &run).await?;
     let journal = app.existing_journal()?;
     let mut chain = Chain::new(run.clone());
     let mut plan: Option<Plan> = None;
@@ -283,7 +269,7 @@ pub(super) async fn runs(app: &App, args: &RunsArgs) -> Done {
         return Ok(Exit::Done);
     }
     for state in &found {
-        is_suspect(app, state.run()).await?;
+        suspect::is_said(app, state.run()).await?;
     }
     let mut rows = vec![["RUN", "STATE", "STEPS", "STARTED", "TITLE"].map(str::to_owned).to_vec()];
     rows.extend(found.iter().map(|state| row(app, state)));

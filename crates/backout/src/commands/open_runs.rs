@@ -73,7 +73,7 @@ pub(super) async fn open_runs(
 /// What is known of a run whose log cannot be relied on.
 fn unread(app: &App, plan: &Plan, run: RunId) -> Result<OpenRun, Failure> {
     let found = proven(app, &run)?;
-    let coordinator = app.coordinator(&run).map(|holder| AtWork::Coordinator(holder.id));
+    let coordinator = app.coordinator_for_sure(&run)?.map(|holder| AtWork::Coordinator(holder.id));
     let at_work = found.iter().find(|proven| proven.end == AttemptEnd::AtWork);
     let at_work = at_work.map(|proven| AtWork::Step(proven.id.step.clone()));
     let turned = rebuild::has_turned(plan, &found);
@@ -104,7 +104,8 @@ pub(super) async fn inherited(
 ) -> Result<Vec<Event>, Failure> {
     let (found, left) = (proven(app, run)?, RunLog::open(Arc::clone(journal), run).await.ok());
     let (plan, direction) = (&planned.plan, planned.direction);
-    let behind = is_behind_elsewhere(&app.places(run).await);
+    let digests = left.as_ref().map(RunLog::digests).unwrap_or_default();
+    let behind = is_behind_elsewhere(&app.places(run).await, digests);
     let left = left.as_ref().map(RunLog::state);
     Ok(rebuild::inherited(plan, direction, run, &found, behind, left))
 }

@@ -56,11 +56,12 @@ pub(super) async fn recover(app: &App, args: &RecoverArgs) -> Done {
     let left = left_of(app, &run, &places).await?;
     let found: Vec<ProvenAttempt> = entries.iter().map(|entry| entry.proven.clone()).collect();
     let known = suspect::compared(&places, &left.state, left.chain.digests(), &entries);
+    let behind = is_behind_elsewhere(&places, left.chain.digests());
     let command = Command::Recover {
         found,
         known: known.mark.map(|mark| mark.seq),
         contradicted: known.is_suspect() || left.journal.is_some(),
-        ledger_behind: is_behind_elsewhere(&places),
+        ledger_behind: behind,
     };
     let request = Request { confirmed: *yes, ..Request::new(command, &args.reason) };
     let is_over = left.state.finished().is_some();
@@ -108,7 +109,7 @@ pub(super) async fn recover(app: &App, args: &RecoverArgs) -> Done {
             lost.seq
         );
     }
-    if is_behind_elsewhere(&places) {
+    if behind {
         anstream::println!(
             "  the ledger of this machine is older than what is noted elsewhere: steps that may have been carried out since are in doubt"
         );
@@ -233,7 +234,7 @@ fn read_up(run: &RunId, records: &[Vec<u8>]) -> Result<(RunState, Chain), usize>
 /// Where the journal is made anew no coordinator of another run may have it open.
 async fn nobody_else_writes(app: &App, run: &RunId) -> Result<(), Failure> {
     for other in run_ref::noted_runs(app)?.iter().filter(|other| *other != run) {
-        if let Some(coordinator) = app.coordinator(other) {
+        if let Some(coordinator) = app.coordinator_for_sure(other)? {
             return Err(Failure::refused(format!(
                 "{} is at work on {other}, and its journal has to be made anew",
                 coordinator.id

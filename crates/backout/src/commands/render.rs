@@ -23,6 +23,7 @@ use crate::cli::{RenderArgs, RenderFormat};
 use crate::failure::{Exit, Failure};
 use crate::foresight::{history_of_state, records, threads};
 use crate::run_ref;
+use crate::suspect;
 
 /// How many nights a document's forecast looks at: the same everywhere.
 const NIGHTS: usize = 40_000;
@@ -108,6 +109,7 @@ fn of_plan(
 async fn of_run(app: &App, args: &RenderArgs) -> Done {
     let run = run_ref::find(app, Some(&args.target)).await?;
     let log = app.open(&run).await?;
+    suspect::is_said(app, &run).await?;
     let journal = app.existing_journal()?;
     let records = records(&journal, &run).await.map_err(|error| Failure::of(&error))?;
     let state = log.state();

@@ -130,6 +130,7 @@ async fn by_hand(
         earlier: None,
         keeps_marks: true,
         marks_elsewhere: app.marks_elsewhere(),
+        location: Some(app.location()),
         reason: Some(format!("carried out by hand, from {}", args.file.display())),
         quorum: None,
         beside: Vec::new(),

@@ -115,8 +115,11 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
         }
         results.compare(&entries, &mut checked);
     }
-    if let Some(problem) = first_record(app, &run, stored.first()) {
-        checked.problems.push(problem);
+    if let Some(state) = &state {
+        checked.problems.extend(first_record(app, state, stored.first()));
+        let has_begun = state.states().iter().any(|known| known.intent.is_some());
+        let of_ledger = if has_begun { app.ledger().problems(&run) } else { Vec::new() };
+        checked.problems.extend(of_ledger.iter().map(|problem| format!("the ledger: {problem}")));
     }
     for entry in entries.iter().filter(|entry| !entry.problems.is_empty()) {
         checked.problems.push(format!("the ledger: {}", suspect::shown(entry)));
@@ -132,8 +135,11 @@ pub(super) async fn verify(app: &App, args: &VerifyArgs) -> Done {
 
 /// Whether the first record that is kept beside the ledger is the one in the log: without that one
 /// `recover` rests on it.
-fn first_record(app: &App, run: &RunId, stored: Option<&Vec<u8>>) -> Option<String> {
-    match app.ledger().first(run) {
+fn first_record(app: &App, state: &RunState, stored: Option<&Vec<u8>>) -> Option<String> {
+    match app.ledger().first(state.run()) {
+        Ok(None) if state.planned().keeps_marks => {
+            Some("first.json beside the ledger is gone".to_owned())
+        }
         Ok(kept) if kept.is_none() || kept.as_ref() == stored => None,
         Ok(_) => Some("first.json beside the ledger is not the first record of the log".to_owned()),
         Err(error) => Some(format!("first.json beside the ledger cannot be read: {error}")),

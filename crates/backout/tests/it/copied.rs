@@ -99,12 +99,13 @@ fn a_copy_is_asked_about_once() {
 }
 
 #[test]
-fn to_hold_and_to_give_up_need_no_answer() {
+fn to_give_a_copy_up_needs_no_answer() {
     let stage = Stage::new();
     stage.plan("  - {id: tell, owner: ann, manual: Tell them.}\n");
     stage.tell(&INVOKE).expect(20);
     let copy = copied(&stage);
-    there(&stage, &copy, "hold CHG7 --as lead --reason x").expect(0);
+    // It would say that nothing starts, and the original goes on.
+    there(&stage, &copy, "hold CHG7 --as lead --reason x").expect(30).says("is a copy");
     there(&stage, &copy, "abandon CHG7 --as lead --reason copy").expect(0);
     stage.say("ack CHG7 tell --as ann").expect(0);
     stage.say("resume CHG7 --as lead").expect(0);
@@ -214,4 +215,21 @@ fn a_shared_folder_takes_commands_from_every_machine() {
     let Some(said) = on_another_machine(&stage, "ack CHG7 tell --as ann") else { return };
     said.expect(0);
     stage.say("resume CHG7 --as lead").expect(0);
+}
+
+/// The part of the log that named the place is lost: where the run began is known all the same.
+#[test]
+fn a_log_that_was_rebuilt_in_a_copy_is_asked_about_too() {
+    let (stage, mut original) = at_work("verifiable, effects: local");
+    let copy = copied(&stage);
+    for file in ["journal.db-wal", "journal.db-shm"] {
+        let _ = std::fs::remove_file(stage.path("copy").join(file));
+    }
+    let recover = "recover CHG7 --as lead --reason failover";
+    there(&stage, &copy, recover).expect(20).says("is a copy").says("--yes");
+    there(&stage, &copy, "recover CHG7 --as lead --yes --reason failover").expect(0);
+    there(&stage, &copy, "resume CHG7 --as lead --wait=1s").expect(20).says("copy of");
+    assert_eq!(stage.lines("began"), 1, "a second copy began");
+    stage.write("go", "");
+    assert_eq!(original.code(), Some(0), "{}", stage.errors());
 }

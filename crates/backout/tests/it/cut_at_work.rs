@@ -89,3 +89,94 @@ fn a_first_record_that_was_changed_is_noticed() {
     std::fs::write(&first, text.replacen("do it", "do yt", 1)).expect("written");
     stage.say("verify CHG7").expect(1).says("first.json");
 }
+
+/// A claim that cannot be read closes no way out, and one that is gone starts no second copy.
+#[test]
+fn a_damaged_or_lost_claim_is_a_doubt_with_ways_out() {
+    for (case, damage) in [("garbage", Some("garbage")), ("empty", Some("")), ("gone", None)] {
+        let stage = Stage::new();
+        stage.plan("  - {id: a, owner: ann, effect: opaque, run: {shell: 'echo a >> effects; while [ ! -e go ]; do sleep 0.02; done'}, verify: {file: {path: effects}}}\n  - {id: b, owner: ann, run: {shell: echo b >> effects}, verify: {file: {path: effects}}}\n");
+        let mut coordinator = stage.start(&INVOKE);
+        stage.until("it is at work", |stage| stage.lines("effects") == 1);
+        coordinator.kill_9();
+        let claim = stage.state.join("runs/CHG7-1/steps/a/1.1/claim.json");
+        match damage {
+            Some(text) => std::fs::write(&claim, text).expect("written"),
+            None => std::fs::remove_file(&claim).expect("there"),
+        }
+        for line in ["status CHG7", "runs", "log CHG7"] {
+            stage.say(line).expect(0);
+        }
+        if damage.is_some() {
+            stage.say("verify CHG7").expect(1).says("claim.json");
+        }
+        stage.say("resume CHG7 --as lead").expect(20).says("ledger entry");
+        assert_eq!(stage.read("effects"), "a\n", "{case}: a second copy began");
+        stage.write("go", "");
+        stage.say("resolve CHG7 a happened --as lead --reason seen").expect(0);
+        stage.say("resume CHG7 --as lead").expect(0);
+        assert_eq!(stage.read("effects"), "a\nb\n", "{case}");
+    }
+}
+
+/// The end of a step cannot be read and nothing of it is alive: that is a doubt, and no wait.
+#[test]
+fn an_end_that_cannot_be_read_is_a_doubt() {
+    for is_resumed in [false, true] {
+        let stage = Stage::new();
+        stage.plan("  - {id: a, owner: ann, effect: opaque, run: {shell: 'echo a >> effects; while [ ! -e go ]; do sleep 0.02; done'}, verify: {file: {path: effects}}}\n");
+        let mut coordinator = stage.start(&INVOKE);
+        stage.until("it is at work", |stage| stage.lines("effects") == 1);
+        let folder = stage.state.join("runs/CHG7-1/steps/a/1.1");
+        let claim = std::fs::read_to_string(folder.join("claim.json")).expect("a claim");
+        let claim: serde_json::Value = serde_json::from_str(&claim).expect("a claim");
+        if is_resumed {
+            coordinator.kill_9();
+        }
+        std::fs::write(folder.join("exit.json"), "garbage").expect("written");
+        let killed =
+            std::process::Command::new("kill").args(["-9", &claim["pid"].to_string()]).status();
+        assert!(killed.is_ok_and(|killed| killed.success()));
+        stage.write("go", "");
+        if is_resumed {
+            stage.say("resume CHG7 --as lead").expect(20);
+        } else {
+            assert_eq!(coordinator.code(), Some(20), "{}", stage.errors());
+        }
+        assert!(stage.is_step("a", "in_doubt"));
+        stage.say("resolve CHG7 a happened --as lead --reason seen").expect(0);
+        stage.say("resume CHG7 --as lead").expect(0);
+    }
+}
+
+/// Without its ledger a run can go on once everything that was at work is settled.
+#[test]
+fn a_run_goes_on_after_its_ledger_is_lost() {
+    let stage = Stage::new();
+    stage.plan(STEPS);
+    let mut coordinator = stage.start(&INVOKE);
+    stage.until("the second step began", |stage| stage.lines("effects") == 2);
+    coordinator.kill_9();
+    std::fs::remove_dir_all(stage.state.join("runs/CHG7-1")).expect("there");
+    stage.say("resume CHG7 --as lead").expect(20);
+    stage.write("go", "");
+    stage.say("verify CHG7").expect(1).says("the ledger: it is gone");
+    stage.say("resolve CHG7 b happened --as lead --reason seen").expect(0);
+    stage.say("resume CHG7 --as lead").expect(0).says("the ledger of CHG7-1 is gone");
+    assert_eq!(stage.read("effects"), "a\nb\nc\n");
+}
+
+/// The write-ahead log is as much of the journal as the database.
+#[test]
+fn a_write_ahead_log_that_is_removed_under_its_coordinator_is_noticed() {
+    let stage = Stage::new();
+    stage.plan(STEPS);
+    let mut coordinator = stage.start(&INVOKE);
+    stage.until("the second step began", |stage| stage.lines("effects") == 2);
+    for file in ["journal.db-wal", "journal.db-shm"] {
+        std::fs::remove_file(stage.state.join(file)).expect("there");
+    }
+    stage.write("go", "");
+    assert!(coordinator.code().is_some_and(|code| ![0, 70].contains(&code)));
+    assert_eq!(stage.read("effects"), "a\nb\n", "something more was started");
+}

@@ -81,7 +81,7 @@ fn a_run_that_goes_on_twice_is_seen_by_a_mark_elsewhere() {
     };
     there("resume CHG7 --as lead --yes --reason moved").expect(20);
     there("ack CHG7 m --as ann").expect(0);
-    stage.say("ack CHG7 m --as ann").expect(30).says("has lost its end").says("copy");
+    stage.say("ack CHG7 m --as ann").expect(30).says("goes on elsewhere, too").says("copy");
     stage.say("resume CHG7 --as lead").expect(30);
     // The copy knows all that was noted, and goes on.
     there("ack CHG7 n --as bob").expect(0);
@@ -135,4 +135,32 @@ fn a_pipe_where_marks_should_be_stops_nothing() {
         stage.say("status CHG7").says("it is no file");
         stage.say("verify CHG7").expect(1).says("it is no file");
     }
+}
+
+/// Both coordinators were at work already: the one that writes second stops before its next step.
+#[test]
+fn a_coordinator_at_work_sees_that_a_copy_goes_on() {
+    let stage = Stage::new();
+    std::fs::create_dir(stage.path("other")).expect("a folder");
+    stage.plan("  - {id: a, owner: ann, effect: opaque, run: {shell: 'echo begin >> effects; while [ ! -e go ]; do sleep 0.02; done; echo a >> effects'}, verify: {file: {path: effects}}}\n  - {id: b, owner: ann, effect: opaque, run: {shell: echo b >> effects}, verify: {file: {path: effects}}}\n");
+    let mut command = stage.command(&["invoke", "plan.backout.yaml", "--as", "lead", "--plain"]);
+    command.env("BACKOUT_MARKS", stage.path("other"));
+    command.stdout(std::process::Stdio::null());
+    command.stderr(std::fs::File::create(stage.path("background.err")).expect("a file"));
+    let mut original = crate::stage::Running(command.spawn().expect("started"));
+    stage.until("it is at work", |stage| stage.lines("effects") == 1);
+    copy(&stage, "state", "copy");
+    let there = |line: &str| {
+        let mut command = stage.command(&line.split_whitespace().collect::<Vec<_>>());
+        command.env("BACKOUT_STATE", stage.path("copy"));
+        told(command)
+    };
+    there("resume CHG7 --as lead --yes").expect(20);
+    there("resolve CHG7 a happened --as lead --reason seen").expect(0);
+    there("resume CHG7 --as lead").expect(0);
+    assert_eq!(stage.read("effects"), "begin\nb\n");
+    stage.write("go", "");
+    assert_eq!(original.code(), Some(30), "{}", stage.errors());
+    assert!(stage.errors().contains("goes on elsewhere, too"), "{}", stage.errors());
+    assert_eq!(stage.read("effects"), "begin\nb\na\n", "it started no second b");
 }

@@ -487,10 +487,7 @@ fn a_copy_takes_no_word_before_its_question_is_answered() {
             };
             let harmless = matches!(
                 command,
-                Command::GoOnHere { .. }
-                    | Command::Hold
-                    | Command::Abandon
-                    | Command::Recover { .. }
+                Command::GoOnHere { .. } | Command::Abandon | Command::Recover { .. }
             );
             let is_over = state.finished().is_some();
             let (there, here) = (copy(), elsewhere.clone());

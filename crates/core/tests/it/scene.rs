@@ -187,6 +187,7 @@ fn planned(plan: Plan, direction: Direction) -> RunPlanned {
         file: None,
         keeps_marks: false,
         marks_elsewhere: None,
+        location: None,
         reason: None,
         policy: Default::default(),
         beside: Vec::new(),

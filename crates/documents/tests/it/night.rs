@@ -95,6 +95,7 @@ fn begun(direction: Direction, reason: &str, plan: &str) -> Event {
         file: None,
         keeps_marks: false,
         marks_elsewhere: None,
+        location: None,
         plan: read.plan,
     }))
 }

@@ -31,6 +31,28 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
         }
     }
 
+    /// Compares the log with what is noted elsewhere, where anything is: with a copy of the state
+    /// folder the run may go on there. `false` where others have written meanwhile: then what is to
+    /// happen is decided anew.
+    pub(super) async fn goes_on_nowhere_else(
+        &mut self,
+        observer: &mut impl Observer,
+    ) -> Result<bool, Stopped> {
+        if !self.log.journal().notes_elsewhere() {
+            return Ok(true);
+        }
+        let places = self.log.journal().marks(self.log.state().run());
+        // Read after them: a record is in the log before its mark is made.
+        if self.catch_up(observer).await? {
+            return Ok(false);
+        }
+        let judged = self.log.judge(&places, &[]);
+        match judged.is_suspect() {
+            true => Err(Stopped::Suspect(judged.suspicions)),
+            false => Ok(true),
+        }
+    }
+
     /// Makes this process the owner: by an append, which every earlier owner runs into.
     pub(super) async fn take_over(&mut self, observer: &mut impl Observer) -> Result<(), Stopped> {
         loop {

@@ -15,6 +15,7 @@ use backout_engine::clock::Clock;
 use backout_engine::hands::Report;
 
 use crate::clock::SystemClock;
+use crate::process::{is_of_attempt, processes};
 
 use super::disk::{flush_folder, read_whole, write_whole};
 use super::notes::{Claim, Exit, Request, fits};
@@ -161,7 +162,9 @@ impl Dispatch {
             return Ok(seen);
         }
         match self.claim(&Claim::Fenced)? {
-            true if self.was_carried_out()? => Ok(Observation::Vanished(DoubtCause::LedgerLost)),
+            true if self.was_carried_out()? || is_at_work(id) => {
+                Ok(Observation::Vanished(DoubtCause::LedgerLost))
+            }
             true => Ok(Observation::NeverAccepted),
             false => Ok(self.look(id)?.unwrap_or(Observation::NeverAccepted)),
         }
@@ -176,7 +179,18 @@ impl Dispatch {
     }
 
     /// What is noted about it, only looking; `None` when nobody has claimed it.
+    ///
+    /// What is there and cannot be read never can be: that is a doubt, and no error to wait on.
     pub(super) fn look(&self, id: &AttemptId) -> io::Result<Option<Observation>> {
+        match self.look_closely(id) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Ok(Some(Observation::Vanished(DoubtCause::LedgerLost)))
+            }
+            looked => looked,
+        }
+    }
+
+    fn look_closely(&self, id: &AttemptId) -> io::Result<Option<Observation>> {
         match self.claimed()? {
             None => return Ok(None),
             Some(Claim::Fenced) => return Ok(Some(Observation::NeverAccepted)),
@@ -225,6 +239,12 @@ impl Dispatch {
         let name = self.folder.file_name()?.to_str()?;
         name.split_once('.')?.1.parse().ok()
     }
+}
+
+/// Whether a command of this attempt is alive, by what it says in its environment. One that nobody
+/// has accepted has none.
+pub(super) fn is_at_work(id: &AttemptId) -> bool {
+    processes().into_iter().any(|process| is_of_attempt(process.pid, id))
 }
 
 /// Makes sure that the dispatch in this folder, if nobody accepted it, is never accepted.

@@ -11,6 +11,7 @@ use backout_core::event::LeftRunning;
 use super::disk::{is_locked, open_lock};
 use super::dispatch::Dispatch;
 use super::notes::Claim;
+use super::readable;
 use crate::process::{self, Process, processes};
 
 impl Dispatch {
@@ -48,7 +49,7 @@ impl Dispatch {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn is_over(&self) -> io::Result<bool> {
-        let accepted = matches!(self.claimed()?, Some(Claim::Supervisor { .. }));
+        let accepted = matches!(readable(self.claimed())?, Some(Claim::Supervisor { .. }));
         Ok(self.has_ended()? || (accepted && !self.is_alive()?))
     }
 
@@ -71,7 +72,7 @@ impl Dispatch {
             return Ok(None);
         }
         // It takes its lock before it makes its claim.
-        match self.claimed()? {
+        match readable(self.claimed())? {
             Some(Claim::Supervisor { pid, .. }) => Ok(Some(pid)),
             Some(Claim::Fenced) | None => Ok(None),
         }
@@ -82,8 +83,8 @@ impl Dispatch {
     /// lock, as `sudo` does, and leave its session, as a daemon does. One that did both and
     /// cleared its environment, or belongs to another account, is not found.
     fn left(&self) -> io::Result<Vec<Process>> {
-        let Some(Claim::Supervisor { pid, birth, .. }) = self.claimed()? else {
-            return Ok(Vec::new());
+        let Some(Claim::Supervisor { pid, birth, .. }) = readable(self.claimed())? else {
+            return Ok(self.own());
         };
         let mut left = birth.session_of(pid);
         let known: Vec<i32> = left.iter().map(|process| process.pid).collect();

@@ -57,6 +57,9 @@ pub enum Claim {
         /// What it accepted; `None` where an earlier version wrote it down.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<Box<AttemptId>>,
+        /// The key it accepted it under; `None` where an earlier version wrote it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// When; `None` where an earlier version wrote it down.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<Moment>,

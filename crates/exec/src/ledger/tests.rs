@@ -39,6 +39,7 @@ fn supervisor() -> Claim {
         pid: 1,
         birth: Birth::of_this_process(),
         id: Some(Box::new(request(1).id)),
+        key: None,
         at: None,
     }
 }
@@ -139,6 +140,7 @@ fn what_another_attempt_claimed_is_a_doubt() {
             pid: 1,
             birth: Birth::of_this_process(),
             id: Some(Box::new(other.clone())),
+            key: None,
             at: None,
         };
         assert!(dispatch.claim(&claim).expect("asked"));
@@ -206,7 +208,9 @@ fn only_the_supervisor_itself_is_asked_to_stop() {
         fs::create_dir_all(&at).expect("made");
         let dispatch = Dispatch::at(&at);
         let _lock = locked.then(|| dispatch.lock_supervisor().expect("taken"));
-        dispatch.claim(&Claim::Supervisor { pid, birth, id: None, at: None }).expect("claimed");
+        dispatch
+            .claim(&Claim::Supervisor { pid, birth, id: None, key: None, at: None })
+            .expect("claimed");
         dispatch.ask_to_stop()
     };
     for (name, birth) in ["start", "space", "boot"].into_iter().zip(others) {
@@ -241,6 +245,7 @@ fn a_time_out_is_counted_on_a_clock_that_does_not_jump() {
                 pid: 1,
                 birth: Birth::of_this_process(),
                 id: Some(Box::new(request.id.clone())),
+                key: None,
                 at: Some(at),
             }
         };

@@ -1,6 +1,6 @@
 //! The lines of a mark file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -95,6 +95,10 @@ fn parsed(line: &str) -> Option<Mark> {
 /// The mark file of a run, made if there is none, ready for another line.
 pub(super) fn open(folder: &Path, run: &RunId, begins: Option<&Digest>) -> io::Result<File> {
     let path = folder.join(run.as_str());
+    // A folder or a pipe of this name would stop the run for good.
+    if fs::symlink_metadata(&path).is_ok_and(|about| !about.is_file()) {
+        fs::rename(&path, path.with_extension("no-marks"))?;
+    }
     let is_new = !path.exists();
     let mut file = opened(OpenOptions::new().read(true).append(true).create(true), &path)?;
     if is_new {
