@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 
@@ -133,7 +134,7 @@ impl Failure {
         crate::warn!("{bold}{label}:{bold:#} {}", self.message);
         let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
         for hint in &self.hints {
-            crate::warn!("{cyan}hint:{cyan:#} {}", on_the_same_state(hint));
+            crate::warn!("{cyan}hint:{cyan:#} {}", as_given(hint));
         }
         self.exit.into()
     }
@@ -250,29 +251,73 @@ impl From<backout_engine::Stopped> for Failure {
 
 /// The folder that `--state` named on this command line, as a shell takes it. A command that is
 /// shown works on the same runs only with the same folder.
-static STATE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+static STATE: OnceLock<String> = OnceLock::new();
 
-/// Remembers what `--state` named, if it stood on the command line.
-pub(crate) fn note_state(mut words: impl Iterator<Item = std::ffi::OsString>) {
-    let named = words.find_map(|word| {
-        let word = word.to_string_lossy().into_owned();
-        word.strip_prefix("--state=").map(str::to_owned).or((word == "--state").then(String::new))
-    });
-    let folder = match named {
-        Some(folder) if folder.is_empty() => words.next().map(|w| w.to_string_lossy().into_owned()),
-        named => named,
+/// Who `--as` named. A command that is shown is refused without it where the account tells no role.
+static WHO: OnceLock<String> = OnceLock::new();
+
+/// The commands that a person gives to a run.
+const OF_A_PERSON: &[&str] = &[
+    "resume",
+    "recover",
+    "hold",
+    "abandon",
+    "invoke",
+    "deploy",
+    "decide",
+    "skip",
+    "retry",
+    "stop",
+    "fail",
+    "ack",
+    "resolve",
+    "check-again",
+    "replace",
+    "add",
+    "assign",
+    "switch-option",
+    "baseline",
+];
+
+/// Remembers what `--state` and `--as` named, where they stood on the command line.
+pub(crate) fn note_given(words: impl Iterator<Item = std::ffi::OsString>) {
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let given = |flag: &str| {
+        let at = words.iter().position(|word| {
+            word == flag || word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='))
+        })?;
+        let inline = words[at].split_once('=').map(|(_, value)| value.to_owned());
+        inline.or_else(|| words.get(at + 1).cloned())
     };
-    if let Some(folder) = folder {
-        let _ = STATE.set(crate::view::replies::shell_word(&folder));
+    let quoted = |value: String| crate::view::replies::shell_word(&value);
+    if let Some(folder) = given("--state") {
+        let _ = STATE.set(quoted(folder));
+    }
+    if let Some(who) = given("--as") {
+        let _ = WHO.set(quoted(who));
     }
 }
 
-/// A text with commands, each on the state folder of this one.
-pub(crate) fn on_the_same_state(text: &str) -> String {
-    match STATE.get() {
-        Some(state) => text.replace("`backout ", &format!("`backout --state {state} ")),
-        None => text.to_owned(),
+/// A text with commands, each on the state folder of this one, by the same person.
+pub(crate) fn as_given(text: &str) -> String {
+    let mut parts = text.split('`');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    let mut is_command = true;
+    for part in parts {
+        out.push('`');
+        out.push_str(&if is_command { with_given(part) } else { part.to_owned() });
+        is_command = !is_command;
     }
+    out
+}
+
+fn with_given(command: &str) -> String {
+    let Some(rest) = command.strip_prefix("backout ") else { return command.to_owned() };
+    let verb = rest.split(' ').next().unwrap_or_default();
+    let says_who = rest.contains(" --as ");
+    let who = WHO.get().filter(|_| OF_A_PERSON.contains(&verb) && !says_who);
+    let who = who.map_or_else(String::new, |who| format!(" --as {who}"));
+    format!("backout {}{rest}{who}", state_words())
 }
 
 /// What stands between the program's name and the command, so that it works on the same runs.

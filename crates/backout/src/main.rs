@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use failure::{Exit, Failure};
 
 fn main() -> ExitCode {
-    failure::note_state(std::env::args_os());
+    failure::note_given(std::env::args_os());
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(code) => return code,

@@ -50,7 +50,7 @@ pub(super) async fn captured(
     let found = start::latest_baselines(journal, change).await?;
     if let Some(why) = found.contradicted {
         crate::warn!(
-            "warning: the log of the baselines of {change} has lost its end: {why}; they count as not captured"
+            "warning: the log of the baselines of {change} has lost its end: {why}; they count as not captured. If the release may be in already, do not capture them now: `recover` of a run brings back those it began with"
         );
     }
     Ok(found.latest)

@@ -21,7 +21,7 @@ use backout_sqlite::SqliteJournal;
 use super::Done;
 use crate::app::App;
 use crate::cli::{LogArgs, RunsArgs, StatusArgs, TailArgs};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, as_given};
 use crate::foresight::{glance, history_of_state};
 use crate::output;
 use crate::run_ref;
@@ -41,11 +41,12 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
             view["log"]["suspect"] = json!(suspect);
             crate::say!("{}", serde_json::to_string_pretty(&view)?);
         } else {
-            show_status(app, log.state(), &history);
+            show_status(app, log.state(), &history, suspect);
         }
         return Ok(Exit::Done);
     }
-    for lost in run_ref::lost_runs(app).await? {
+    let lost = run_ref::lost_runs(app).await?;
+    for lost in &lost {
         anstream::eprintln!(
             "warning: {lost} did something here, and its log is gone: `backout verify {lost}`"
         );
@@ -66,19 +67,28 @@ pub(super) async fn status(app: &App, args: &StatusArgs) -> Done {
     }
     match open.as_slice() {
         [] => {
-            crate::say!("No run is open in {}.", app.state_folder().display());
+            let folder = app.state_folder().display();
+            match lost.last() {
+                None => crate::say!("No run is open in {folder}."),
+                Some(lost) => crate::say!(
+                    "{}",
+                    as_given(&format!(
+                        "{lost} may be open: its log in {folder} is gone, and it did something here. `backout recover {lost} --reason \"…\"` rebuilds it.\n"
+                    ))
+                ),
+            }
             // The newest that is over is most likely what is looked for.
             if SqliteJournal::exists(app.state_folder())?
                 && let Ok(run) = run_ref::find(app, None).await
             {
                 crate::say!("The newest run:\n");
-                suspect::is_said(app, &run).await?;
-                show_status(app, app.open(&run).await?.state(), &history);
+                let suspect = suspect::is_said(app, &run).await?;
+                show_status(app, app.open(&run).await?.state(), &history, suspect);
             }
         }
         [state] => {
-            suspect::is_said(app, state.run()).await?;
-            show_status(app, state, &history);
+            let suspect = suspect::is_said(app, state.run()).await?;
+            show_status(app, state, &history, suspect);
         }
         many => {
             let mut rows =
@@ -115,7 +125,7 @@ fn elsewhere(app: &App, state: &RunState) -> Option<Relocation> {
     state.relocation(&app.location()).filter(|_| state.finished().is_none())
 }
 
-fn show_status(app: &App, known: &RunState, history: &History) {
+fn show_status(app: &App, known: &RunState, history: &History, suspect: bool) {
     let run = &known.run();
     let coordinator = app.coordinator(run);
     let outlook = glance(known, history, app.now());
@@ -141,8 +151,21 @@ fn show_status(app: &App, known: &RunState, history: &History) {
     // its deadlines run and its triggers are watched only while a coordinator is at work.
     let interrupted = Word::of(known, coordinator) == Word::Interrupted;
     let watched = known.release().goes_forward() && known.finished().is_none();
-    if coordinator.is_none() && (interrupted || watched) {
-        crate::say!("\nNo coordinator is at work on this run: backout resume {run}");
+    if coordinator.is_none() && suspect {
+        crate::say!(
+            "{}",
+            as_given(&format!(
+                "\nNothing starts on it: `backout recover {run} --reason \"…\"` rebuilds its log."
+            ))
+        );
+    } else if coordinator.is_none() && (interrupted || watched) {
+        let place = if elsewhere(app, known).is_some() { " in this folder" } else { "" };
+        crate::say!(
+            "{}",
+            as_given(&format!(
+                "\nNo coordinator is at work on this run{place}: `backout resume {run}`"
+            ))
+        );
         if watched {
             crate::say!("Until then nothing is watched, and no deadline does anything.");
         }

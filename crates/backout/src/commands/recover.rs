@@ -22,7 +22,7 @@ use super::plans::count;
 use super::submit::send;
 use crate::app::{App, sender};
 use crate::cli::RecoverArgs;
-use crate::failure::{Exit, Failure, on_the_same_state};
+use crate::failure::{Exit, Failure, as_given};
 use crate::run_ref;
 use crate::suspect;
 use crate::view::refusals;
@@ -126,7 +126,7 @@ pub(super) async fn recover(app: &App, args: &RecoverArgs) -> Done {
         );
     }
     let next = format!("Look at it with `backout status {run}`; `backout resume {run}` goes on.");
-    anstream::println!("{}", on_the_same_state(&next));
+    anstream::println!("{}", as_given(&next));
     Ok(Exit::Done)
 }
 

@@ -9,7 +9,7 @@ use backout_sqlite::SqliteJournal;
 
 use super::Done;
 use crate::app::{App, sender};
-use crate::failure::{Exit, on_the_same_state};
+use crate::failure::{Exit, as_given};
 use crate::foresight::HistoryForecaster;
 use crate::run_ref;
 use crate::view::{holders, refusals, words};
@@ -49,7 +49,7 @@ pub(super) async fn send(
 
 /// Tells what happens now that a command is in the log.
 pub(super) fn then(app: &App, state: &RunState, said: &str) {
-    crate::say!("{said}");
+    crate::say!("{}", as_given(said));
     if state.finished().is_some() {
         return;
     }
@@ -59,7 +59,7 @@ pub(super) fn then(app: &App, state: &RunState, said: &str) {
         }
         Some(holder) => holders::lines(&holder, state.run().as_str()),
     };
-    hints.iter().for_each(|hint| crate::say!("{}", on_the_same_state(hint)));
+    hints.iter().for_each(|hint| crate::say!("{}", as_given(hint)));
 }
 
 /// The log of the run that is meant.

@@ -167,7 +167,7 @@ pub(crate) fn text(
         Refusal::NothingSelected => "there is nothing to do: the option has no steps".to_owned(),
         Refusal::BaselinesMissing { names } => {
             let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
-            format!("these baselines were never captured for this change: {}", names.join(", "))
+            format!("these baselines are not captured for this change: {}", names.join(", "))
         }
         Refusal::TooFewPeople { quorum, people } => format!(
             "{quorum} people have to agree that it starts, and the plan has {people} for it"

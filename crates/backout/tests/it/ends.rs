@@ -157,7 +157,7 @@ fn a_missing_baseline_stops_a_deployment_and_no_backout() {
     let more = "baselines: {live: {file: live}}\nstages:\n  - {id: go, owner: ann, run: {argv: ['true']}, undone_by: [restore]}\n";
     stage.plan_with(steps, more);
     let told = stage.say("deploy plan.backout.yaml --as lead --reason go --plain");
-    told.expect(30).says("never captured for this change: live").says("backout baseline");
+    told.expect(30).says("not captured for this change: live").says("backout baseline");
     let told = stage.say("invoke plan.backout.yaml --as lead --plain").expect(20);
     told.says("nothing to compare with")
         .says("no reason given")

@@ -143,7 +143,7 @@ fn a_lost_capture_is_noticed() {
     }
     std::fs::copy(stage.path("older"), stage.state.join("journal.db")).expect("copied");
     let deploy = "deploy plan.backout.yaml --as lead --anyway --reason x";
-    stage.say(deploy).expect(30).says("has lost its end").says("never captured for this change");
+    stage.say(deploy).expect(30).says("has lost its end").says("not captured for this change");
     let captured = stage.say("baseline plan.backout.yaml --as ann").expect(0);
     captured.says("were lost").says("this one is the latest");
     assert!(stage.say("baseline plan.backout.yaml --as ann").expect(0).err.is_empty());
