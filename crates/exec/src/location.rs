@@ -7,15 +7,11 @@ use std::time::UNIX_EPOCH;
 
 use backout_core::ids::Digest;
 use backout_core::location::Location;
-use rustix::fs::statfs;
 
 use crate::clock::boot;
 
 /// Where the machine says which one it is: `machine-id(5)`.
 const MACHINE_ID: [&str; 2] = ["/etc/machine-id", "/var/lib/dbus/machine-id"];
-
-/// The type of such a file system, of `statfs(2)`.
-const FUSE: u64 = 0x6573_5546;
 
 /// How many digits of a digest are kept.
 const DIGITS: usize = 16;
@@ -25,9 +21,8 @@ const DIGITS: usize = 16;
 #[must_use]
 pub fn of_folder(folder: &Path) -> Location {
     let boot = boot();
-    // A file system in user space gives a folder another inode after each mount.
-    let is_lasting = statfs(folder).is_ok_and(|it| u64::try_from(it.f_type) != Ok(FUSE));
-    let about = fs::metadata(folder).ok().filter(|_| is_lasting);
+    // Where inodes do not last, as on file systems in user space, no state folder may be.
+    let about = fs::metadata(folder).ok();
     let folder = about.map(|about| {
         let made = about.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
         let made = made.map_or_else(String::new, |made| made.as_nanos().to_string());
