@@ -83,6 +83,7 @@ pub(crate) fn fleet() {
 fn setting(plan: &Plan) -> Setting<'_> {
     let world = World {
         folder: "/".to_owned(),
+        environment: None,
         sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
         baselines: BTreeMap::new(),
         facts: BTreeMap::new(),

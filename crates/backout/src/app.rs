@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backout_core::authority::{self, Person, Unidentified};
+use backout_core::environment::Environment;
 use backout_core::ids::{RunId, RunUid};
 use backout_core::location::Location;
 use backout_core::mark::MarkPlace;
@@ -14,6 +15,7 @@ use backout_core::record::Actor;
 use backout_engine::clock::Clock;
 use backout_engine::{Journal, RunLog};
 use backout_exec::clock::SystemClock;
+use backout_exec::environment;
 use backout_exec::ledger::Ledger;
 use backout_exec::location;
 use backout_identity::AccountName;
@@ -115,6 +117,11 @@ impl App {
     /// Where the state folder is.
     pub(crate) fn location(&self) -> Location {
         location::of_folder(&self.state)
+    }
+
+    /// What of the environment chooses the targets of a plan's steps, as it is now.
+    pub(crate) fn environment(&self, plan: &Plan) -> Environment {
+        Environment::frozen(&environment::variables(), plan.pass_env.clone())
     }
 
     /// Where the marks of this folder's logs are kept.

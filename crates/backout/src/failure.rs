@@ -241,6 +241,8 @@ impl From<backout_engine::Stopped> for Failure {
             // Another coordinator took it elsewhere between the question and now.
             relocated @ backout_engine::Stopped::Relocated(_) => Self::refused(relocated.to_string())
                 .hint("`backout resume RUN` asks"),
+            other @ backout_engine::Stopped::OtherTarget(_) => Self::refused(other.to_string())
+                .hint("nothing was started: set the variable as it was, then `backout resume RUN`"),
             suspect @ backout_engine::Stopped::Suspect(_) => Self::refused(suspect.to_string()),
             unreadable @ backout_engine::Stopped::Hands(_) => Self::of(&unreadable).hint(
                 "nothing was decided about the step; free the disk or mend the folder, then `backout resume RUN`",

@@ -13,6 +13,7 @@ use crate::act::{Act, Answer};
 use crate::cause::{Concern, Denial, HoldCause, PlanReason, StepFault};
 use crate::choice::{Choice, DecisionRequested};
 use crate::duration::Span;
+use crate::environment::Environment;
 pub use crate::evidence::{
     Attachment, Attested, DoubtCause, Evidence, Fact, FailureEffect, LeftRunning, ResolvedBy,
     Verified,
@@ -594,6 +595,9 @@ pub struct RunPlanned {
     /// The folder beside the state folder in which they are noted too, if one was configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marks_elsewhere: Option<String>,
+    /// The variables that choose the targets of its steps; `None` in logs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
     /// Where it began; `None` in logs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,

@@ -26,6 +26,7 @@ pub mod decide;
 pub mod decision;
 pub mod doubt;
 pub mod duration;
+pub mod environment;
 pub mod event;
 pub mod evidence;
 pub mod graph;

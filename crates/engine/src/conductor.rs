@@ -12,7 +12,7 @@ mod recovery;
 mod sight;
 mod tasks;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use backout_core::cause::HoldCause;
 use backout_core::choice::DecisionRequested;
 use backout_core::decide::decide;
 use backout_core::decision::decided;
+use backout_core::environment::OtherTarget;
 use backout_core::event::{Event, FailureEffect, Outcome, Reason};
 use backout_core::ids::{Epoch, RunUid, StepId, TriggerId};
 use backout_core::intent::{Intent, Purpose, Timer};
@@ -99,10 +100,22 @@ pub enum Stopped {
     /// goes on here.
     #[error("the run was at work elsewhere, and nobody has said that it goes on here")]
     Relocated(Relocation),
+    /// An address in the environment names another target than when the run began.
+    #[error("{}", other_targets(.0))]
+    OtherTarget(Vec<OtherTarget>),
     /// Something known elsewhere contradicts the log: it has lost its end, or is an older copy.
     /// Nothing starts on it.
     #[error("the log has lost its end: {}", listed(.0))]
     Suspect(Vec<Suspicion>),
+}
+
+/// Addresses that name another target, in one line.
+fn other_targets(others: &[OtherTarget]) -> String {
+    let words = others.iter().map(|OtherTarget { name, was, now }| {
+        let now = now.as_deref().unwrap_or("no address");
+        format!("{name} named {was} when the run began, and here it names {now}")
+    });
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// Suspicions in one line.
@@ -179,6 +192,8 @@ pub struct Conductor<J, H, C> {
     places: Option<Places>,
     /// Where the state folder is.
     location: Option<Location>,
+    /// The variables of its own environment.
+    variables: BTreeMap<String, String>,
     /// Shows that this coordinator lives.
     life: Option<Box<dyn Fn() + Send + Sync>>,
     /// Since when only people can go on, and what they are asked.
@@ -213,6 +228,7 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             postponed: Postponed::new(),
             places: None,
             location: None,
+            variables: BTreeMap::new(),
             life: None,
             idle: None,
         }
@@ -230,6 +246,14 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
     #[must_use]
     pub fn at(mut self, location: Location) -> Self {
         self.location = Some(location);
+        self
+    }
+
+    /// The same, with these variables around it: where an address among them names another target
+    /// than when the run began, nothing starts.
+    #[must_use]
+    pub fn among(mut self, variables: BTreeMap<String, String>) -> Self {
+        self.variables = variables;
         self
     }
 

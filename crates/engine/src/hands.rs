@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
+use backout_core::environment::Environment;
 use backout_core::event::{DoubtCause, Evidence, Fact, FailureEffect, RunPlanned, Verified};
 use backout_core::ids::{BaselineId, Epoch, RunId, SourceId};
 use backout_core::plan::{Baseline, Source, Step};
@@ -31,6 +32,8 @@ pub struct Task {
 pub struct World {
     /// The folder relative paths start from.
     pub folder: String,
+    /// The variables that were frozen when the run began.
+    pub environment: Option<Environment>,
     /// The plan's sources.
     pub sources: BTreeMap<SourceId, Source>,
     /// How each baseline is captured.
@@ -46,6 +49,7 @@ impl World {
         let plan = &planned.plan;
         Self {
             folder: planned.folder.clone(),
+            environment: planned.environment.clone(),
             sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
             baselines: plan.baselines.iter().map(|(id, b)| (id.clone(), b.clone())).collect(),
             facts: planned.baselines.as_ref().map(|used| used.facts.clone()).unwrap_or_default(),

@@ -82,8 +82,14 @@ pub async fn capture(
         }
         Baseline::Run(run) => {
             let timeout = run.timeout.map_or(TIMEOUT, backout_core::duration::Span::get);
-            let prepared =
-                Prepared { run, folder: &world.folder, variables: &[], timeout, alone: false };
+            let prepared = Prepared {
+                run,
+                folder: &world.folder,
+                environment: world.environment.as_ref(),
+                variables: &[],
+                timeout,
+                alone: false,
+            };
             let (_keep, never) = tokio::sync::watch::channel(false);
             let ended = command::run(&prepared, secrets, (None, None), never).await;
             let ended = ended.map_err(|error| error.to_string())?;

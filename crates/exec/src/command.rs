@@ -11,9 +11,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use backout_core::environment::Environment;
 use backout_core::event::LeftRunning;
 use backout_core::plan::{Run, Stdin, Text};
 
+use crate::environment::freeze;
 use crate::output::{Output, Summary, Tail};
 use crate::process::{self, Process, processes};
 use crate::secrets::{NoSecret, Secrets};
@@ -84,6 +86,8 @@ pub struct Prepared<'a> {
     pub run: &'a Run,
     /// The folder relative paths start from.
     pub folder: &'a str,
+    /// The variables that were frozen when its run began.
+    pub environment: Option<&'a Environment>,
     /// Further variables.
     pub variables: &'a [(&'static str, String)],
     /// How long it may take.
@@ -165,10 +169,11 @@ async fn start(prepared: &Prepared<'_>, secrets: &mut Secrets) -> Result<Child, 
     };
     let mut command = Command::new(found(program, &cwd));
     command.args(arguments).current_dir(&cwd).process_group(0);
+    freeze(&mut command, prepared.environment);
     for (name, value) in &run.env {
         command.env(name, secrets.resolve(value, prepared.folder)?);
     }
-    command.env("PATH", search_path());
+    command.env("PATH", search_path(prepared.environment));
     command.envs(prepared.variables.iter().map(|(name, value)| (name, value)));
     let mut text = None;
     command.stdin(match &run.stdin {
@@ -204,8 +209,9 @@ async fn start(prepared: &Prepared<'_>, secrets: &mut Secrets) -> Result<Child, 
 
 /// Where programs are looked for: as always, and at last beside this program, so
 /// that a plan can call `backout` itself.
-fn search_path() -> std::ffi::OsString {
-    let mut path = std::env::var_os("PATH").unwrap_or_default();
+fn search_path(frozen: Option<&Environment>) -> std::ffi::OsString {
+    let kept = frozen.and_then(|frozen| frozen.kept.get("PATH")).map(std::ffi::OsString::from);
+    let mut path = kept.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
     let own = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
     if let Some(own) = own {
         path.push(":");

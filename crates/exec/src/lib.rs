@@ -10,6 +10,7 @@ pub mod baseline;
 pub mod clock;
 pub mod command;
 pub mod entries;
+pub mod environment;
 pub mod files;
 pub mod http;
 pub mod ledger;

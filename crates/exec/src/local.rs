@@ -194,6 +194,7 @@ impl Hands for LocalHands {
             epoch: task.epoch,
             key: task.key.clone(),
             folder: task.world.folder.clone(),
+            environment: task.world.environment.clone(),
             sources: task.world.sources.clone(),
             step: task.step,
         };

@@ -140,7 +140,14 @@ async fn once(check: &Check, world: &World) -> Answer {
 
 async fn by_command(run: &Run, world: &World) -> Answer {
     let timeout = run.timeout.map_or(Duration::from_secs(10), backout_core::duration::Span::get);
-    let prepared = Prepared { run, folder: &world.folder, variables: &[], timeout, alone: false };
+    let prepared = Prepared {
+        run,
+        folder: &world.folder,
+        environment: world.environment.as_ref(),
+        variables: &[],
+        timeout,
+        alone: false,
+    };
     let (_keep, never) = tokio::sync::watch::channel(false);
     match command::run(&prepared, &mut Secrets::default(), (None, None), never).await {
         Err(error) => cannot_tell(error.to_string()),

@@ -177,6 +177,7 @@ async fn run_command(
     let prepared = Prepared {
         run,
         folder: &request.folder,
+        environment: request.environment.as_ref(),
         variables: &variables,
         timeout: timeout.get(),
         alone: true,

@@ -139,6 +139,7 @@ impl<'a> Reading<'a> {
             watch: None,
             steps: Vec::new(),
             max_parallel: None,
+            pass_env: Default::default(),
             forecast: None,
             options: IndexMap::new(),
             messages: IndexMap::new(),

@@ -82,6 +82,7 @@ pub fn planned(plan: Plan) -> RunPlanned {
         keeps_marks: false,
         marks_elsewhere: None,
         location: None,
+        environment: None,
         reason: None,
         quorum: None,
         beside: Vec::new(),

@@ -35,6 +35,7 @@ pub(super) fn folder_of(plan: &std::path::Path) -> Result<String, Failure> {
 pub(super) fn world_of(plan: &Plan, folder: String) -> World {
     World {
         folder,
+        environment: None,
         sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
         baselines: plan.baselines.iter().map(|(id, how)| (id.clone(), how.clone())).collect(),
         facts: BTreeMap::new(),

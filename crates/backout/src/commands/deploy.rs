@@ -50,6 +50,7 @@ pub(super) async fn deploy(app: &App, args: DeployArgs) -> Done {
         keeps_marks: true,
         marks_elsewhere: app.marks_elsewhere(),
         location: Some(app.location()),
+        environment: Some(app.environment(plan)),
         reason: args.reason.clone(),
         quorum: None,
         beside: Vec::new(),

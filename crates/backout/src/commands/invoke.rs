@@ -26,7 +26,7 @@ use backout_engine::conductor::Observer;
 use backout_engine::journal::AppendError;
 use backout_engine::log::WriteError;
 use backout_engine::{Conductor, Control, End, Patience, RunLog, Stopped, start};
-use backout_exec::{LocalHands, limits};
+use backout_exec::{LocalHands, environment, limits};
 use backout_plan::check::CLOSES_WAY_BACK;
 use backout_plan::diagnostic::Level;
 use backout_plan::{ReadPlan, times};
@@ -101,6 +101,7 @@ pub(super) async fn invoke(app: &App, args: InvokeArgs) -> Done {
         keeps_marks: true,
         marks_elsewhere: app.marks_elsewhere(),
         location: Some(app.location()),
+        environment: Some(app.environment(plan)),
         reason,
         quorum: None,
         beside: Vec::new(),
@@ -446,7 +447,8 @@ pub(super) async fn coordinate(
     let mut conductor =
         Conductor::new(log, Arc::new(hands), app.clock, forecaster, coordinator_id());
     let places = places(app, conductor.state(), stay);
-    conductor = conductor.with_places(places).at(app.location());
+    conductor = conductor.with_places(places).at(app.location()).among(environment::variables());
+    say_what_is_frozen(conductor.state());
     let life = lease.life();
     // A sign of life that cannot be written is missed by those who look, and by no one else.
     conductor = conductor.showing_life(move || drop(life.beat()));
@@ -480,6 +482,29 @@ pub(super) async fn coordinate(
     drop(lease);
     say_end(conductor.state(), &end, stay.json);
     Ok(exit_of(conductor.state(), &end))
+}
+
+/// Says where this shell chooses other targets than the one the run began in: its steps do not.
+fn say_what_is_frozen(state: &RunState) {
+    let Some(frozen) = &state.planned().environment else { return };
+    let variables = environment::variables();
+    let changes = frozen.changes(&variables);
+    let kept = changes.set.iter().map(|(name, value)| format!("{name}={value}"));
+    let unset = changes.unset.iter().map(|name| format!("no {name}"));
+    let told: Vec<String> = kept.chain(unset).collect();
+    if !told.is_empty() {
+        crate::warn!(
+            "note: this shell differs from the one the run began in; its steps keep {}",
+            told.join(", ")
+        );
+    }
+    let missing = frozen.missing(&variables);
+    if !missing.is_empty() {
+        crate::warn!(
+            "warning: {} was set when the run began, and is not now: steps may not be let in",
+            missing.join(", ")
+        );
+    }
 }
 
 /// Shows the record the run began with, which was there before the coordinator.

@@ -131,6 +131,7 @@ async fn by_hand(
         keeps_marks: true,
         marks_elsewhere: app.marks_elsewhere(),
         location: Some(app.location()),
+        environment: Some(app.environment(plan)),
         reason: Some(format!("carried out by hand, from {}", args.file.display())),
         quorum: None,
         beside: Vec::new(),

@@ -72,6 +72,7 @@ pub(super) async fn watch(app: &App, args: &WatchArgs) -> Done {
         .map_err(|error: BadDuration| Failure::usage(format!("--history: {error}")))?;
     let world = World {
         folder: folder_of(path)?,
+        environment: None,
         sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
         baselines: plan.baselines.iter().map(|(id, b)| (id.clone(), b.clone())).collect(),
         facts: BTreeMap::new(),

@@ -36,5 +36,6 @@ mod slow_readers;
 mod stage;
 mod stderr;
 mod take_over;
+mod targets;
 mod time_outs;
 mod usual;

@@ -44,6 +44,8 @@ mod step;
 mod trigger;
 mod verification;
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,6 +126,10 @@ pub struct Plan {
     /// descriptors is enough for, at most 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_parallel: Option<MaxParallel>,
+    /// Variables of the environment that keep the value they had when the run began, beside those
+    /// by which tools choose what they talk to (`PGHOST`, `KUBECONFIG`, `AWS_PROFILE`, `PATH` …).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pass_env: BTreeSet<String>,
     /// What the forecast assumes where nothing was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Assumed>,

@@ -188,6 +188,7 @@ fn planned(plan: Plan, direction: Direction) -> RunPlanned {
         keeps_marks: false,
         marks_elsewhere: None,
         location: None,
+        environment: None,
         reason: None,
         policy: Default::default(),
         beside: Vec::new(),

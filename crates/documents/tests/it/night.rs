@@ -96,6 +96,7 @@ fn begun(direction: Direction, reason: &str, plan: &str) -> Event {
         keeps_marks: false,
         marks_elsewhere: None,
         location: None,
+        environment: None,
         plan: read.plan,
     }))
 }

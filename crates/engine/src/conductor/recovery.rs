@@ -59,6 +59,11 @@ impl<J: Journal, H: Hands, C: Clock> Conductor<J, H, C> {
             for record in self.log.refresh().await? {
                 observer.record(&record, self.log.state());
             }
+            let frozen = self.log.state().planned().environment.as_ref();
+            let others = frozen.map(|frozen| frozen.other_targets(&self.variables));
+            if let Some(others) = others.filter(|others| !others.is_empty()) {
+                return Err(Stopped::OtherTarget(others));
+            }
             let here = self.location.as_ref();
             if let Some(change) = here.and_then(|here| self.log.state().relocation(here)) {
                 return Err(Stopped::Relocated(change));

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use backout_core::attempt::AttemptId;
 use backout_core::duration::Span;
+use backout_core::environment::Environment;
 use backout_core::ids::Epoch;
 use backout_core::moment::Moment;
 use backout_core::plan::{Action, Source, Step};
@@ -26,6 +27,9 @@ pub struct Request {
     pub key: String,
     /// The folder relative paths start from.
     pub folder: String,
+    /// The variables that were frozen when its run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
     /// What the step may talk to.
     pub sources: std::collections::BTreeMap<backout_core::ids::SourceId, Source>,
 }

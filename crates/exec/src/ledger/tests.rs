@@ -30,6 +30,7 @@ fn request(epoch: u64) -> Request {
         epoch: Epoch(epoch),
         key: "run-1/restore/1".to_owned(),
         folder: "/".to_owned(),
+        environment: None,
         sources: std::collections::BTreeMap::new(),
     }
 }

@@ -15,6 +15,7 @@ async fn run(shell: &str, env: &[(&str, &str)]) -> Ended {
     }
     let prepared = Prepared {
         run: &run,
+        environment: None,
         folder: "/",
         variables: &[],
         timeout: Duration::from_secs(60),

@@ -30,6 +30,7 @@ fn over(source: Source, triggers: &Value) -> (Plan, Arc<World>) {
     plan.sources.insert(SourceId::new("db").expect("a name"), source);
     let world = World {
         folder: "/".to_owned(),
+        environment: None,
         sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
         baselines: BTreeMap::new(),
         facts: BTreeMap::new(),

@@ -30,6 +30,7 @@ pub(crate) fn plan(address: &str, triggers: &Value) -> Plan {
 pub(crate) fn world(plan: &Plan) -> Arc<World> {
     Arc::new(World {
         folder: "/".to_owned(),
+        environment: None,
         sources: plan.sources.iter().map(|(id, source)| (id.clone(), source.clone())).collect(),
         baselines: BTreeMap::new(),
         facts: BTreeMap::new(),
