@@ -88,23 +88,22 @@ const NAMES: &[&str] = &[
 
 /// What in a name says that its value proves who somebody is.
 const SECRETS: &[&str] = &[
-    "ACCESS_KEY",
-    "API_KEY",
     "APIKEY",
     "AUTH",
     "COOKIE",
     "CREDENTIAL",
-    "PASSFILE",
-    "PASSPHRASE",
-    "PASSWD",
-    "PASSWORD",
-    "PRIVATE_KEY",
+    "PASS",
     "PWD_",
     "SECRET",
     "SESSION",
     "SIGNATURE",
     "TOKEN",
+    "_KEY",
 ];
+
+/// What in a value says so, whatever its name: settings of tools hold passwords among other things.
+const SECRET_VALUES: &[&str] =
+    &["apikey", "api_key", "credential", "jaas", "passwd", "password", "pwd=", "secret", "token"];
 
 /// Single ones.
 const SECRET_NAMES: &[&str] = &["KRB5CCNAME", "MYSQL_PWD", "SSH_AGENT_PID", "SSH_AUTH_SOCK"];
@@ -128,25 +127,34 @@ pub fn fate(name: &str, value: &str, named: &BTreeSet<String>) -> Fate {
     let chooses = named.contains(name)
         || NAMES.contains(&name)
         || FAMILIES.iter().any(|family| upper.starts_with(family));
-    match (proves || holds_a_password(value), chooses) {
+    // What a plan hands to Terraform can be anything.
+    let chooses = chooses && (!upper.starts_with("TF_VAR_") || named.contains(name));
+    match (proves || holds_a_password(name, value), chooses) {
         (true, _) => Fate::Renewed,
         (false, true) => Fate::Kept,
         (false, false) => Fate::Free,
     }
 }
 
-/// Whether a value is an address with a password in it, as `postgres://user:secret@host/db`.
-fn holds_a_password(value: &str) -> bool {
-    let Some((_, rest)) = value.split_once("://") else { return false };
-    // A password may hold what else ends the authority.
-    rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+/// Whether a value holds a password: an address, as `postgres://user:secret@host/db`, or a pair of a
+/// user and a password, or a setting that says so.
+fn holds_a_password(name: &str, value: &str) -> bool {
+    let lower = value.to_lowercase();
+    if SECRET_VALUES.iter().any(|word| lower.contains(word)) {
+        return true;
+    }
+    match value.split_once("://") {
+        // A password may hold what else ends the authority.
+        Some((_, rest)) => rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')),
+        None => name.to_uppercase().ends_with("USER") && value.contains(':'),
+    }
 }
 
 /// What an address names, without who asks and how: `db-1:5432/shop`.
 fn target(value: &str) -> Option<String> {
     let (_, rest) = value.split_once("://")?;
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    Some(rest.split(['?', '#']).next().unwrap_or_default().to_owned())
+    Some(rest.split(['?', '#', ';']).next().unwrap_or_default().to_owned())
 }
 
 /// An address that names another target than when the run began.
@@ -254,6 +262,16 @@ mod tests {
             ("EDITOR", "vi", Free),
             ("APP_ENV", "prod", Kept),
             ("https_proxy", "http://me:x@proxy:3128", Renewed),
+            ("REDIS_URL", "redis://:x@cache:6379", Renewed),
+            ("ETCDCTL_USER", "root:x", Renewed),
+            ("ETCDCTL_ENDPOINTS", "https://etcd:2379", Kept),
+            ("KAFKA_OPTS", "sasl.jaas.config=ScramLogin username=a password=x", Renewed),
+            ("DATABASE_URL", "sqlserver://db;user=sa;password=x", Renewed),
+            ("DATABASE_URL", "postgres://db/shop?user=a&password=x", Renewed),
+            ("TF_VAR_db", "x", Free),
+            ("TF_WORKSPACE", "prod", Kept),
+            ("OS_AUTH_URL", "https://cloud:5000/v3", Renewed),
+            ("PGSSLKEY", "/etc/key.pem", Kept),
         ] {
             assert_eq!(fate(name, value, &named), want, "{name}={value}");
         }

@@ -59,7 +59,7 @@ impl Location {
     pub fn change_since(&self, before: &Self) -> Option<Relocation> {
         let differs = |now: &Option<String>, then: &Option<String>| match (now, then) {
             (Some(now), Some(then)) => now != then,
-            // Where neither could ever be told there is nothing to compare.
+            // Where one of them cannot be told there is nothing to compare.
             _ => false,
         };
         match (!self.is_same_machine(before), differs(&self.folder, &before.folder)) {

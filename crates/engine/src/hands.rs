@@ -152,7 +152,7 @@ pub trait Hands: Send + Sync + 'static {
     fn attach(&self, id: &AttemptId) -> impl Future<Output = Report> + Send;
 
     /// Asks the step's verifications, again and again until they hold or their
-    /// time is up. With `patience` zero, once.
+    /// time is up. With [`Patience::Once`], once.
     fn verify(
         &self,
         step: Step,

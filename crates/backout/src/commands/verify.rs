@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use backout_core::attempt::AttemptId;
-use backout_core::event::{Attachment, Event, Evidence};
+use backout_core::event::{Attachment, DoubtCause, Event, Evidence};
 use backout_core::ids::{Digest, RunId, Seq, StepId};
 use backout_core::mark::{Mark, judge};
 use backout_core::record::{Chain, Record};
@@ -251,6 +251,8 @@ struct Results {
 enum Outcome {
     Done(Evidence),
     Failed(Evidence),
+    /// Nobody knows; that the attempt was accepted is known.
+    Doubt,
 }
 
 impl Results {
@@ -267,6 +269,16 @@ impl Results {
                 {
                     (step, *attempt, Outcome::Failed(evidence.clone()))
                 }
+                Event::StepInDoubt {
+                    step,
+                    attempt,
+                    cause:
+                        DoubtCause::SupervisorLost
+                        | DoubtCause::Deadline
+                        | DoubtCause::Unended
+                        | DoubtCause::NoAnswer,
+                    ..
+                } => (step, *attempt, Outcome::Doubt),
                 _ => continue,
             };
             let at_work = state.step(step).is_some_and(|(step, known)| {
@@ -295,7 +307,10 @@ impl Results {
     fn compare(&self, entries: &[Entry], checked: &mut Checked) {
         for (step, attempt, outcome) in &self.outcomes {
             let Some(intent) = self.intents.get(&(step.clone(), *attempt)) else { continue };
-            let (Outcome::Done(said) | Outcome::Failed(said)) = outcome;
+            let said = match outcome {
+                Outcome::Done(said) | Outcome::Failed(said) => Some(said),
+                Outcome::Doubt => None,
+            };
             let entry = entries.iter().find(|entry| {
                 // Steps that start together have one record for their intents.
                 (&entry.id.step, entry.id.attempt, entry.id.intent) == (step, *attempt, *intent)
@@ -303,13 +318,15 @@ impl Results {
             let about = format!("attempt {attempt} at {step}");
             let Some(entry) = entry else {
                 // Its verification held before it was repeated, so it was not.
-                if said.summary != backout_engine::hands::NOT_RUN_AGAIN {
+                let not_run = backout_engine::hands::NOT_RUN_AGAIN;
+                if said.is_none_or(|said| said.summary != not_run) {
                     checked.problems.push(format!(
                         "the log has a result of {about}, and the ledger has no such attempt"
                     ));
                 }
                 continue;
             };
+            let Some(said) = said else { continue };
             let (noted, word) = match &entry.report {
                 Some(Report::Done(noted)) => (Some(noted), "done"),
                 Some(Report::Failed { evidence, .. }) => (Some(evidence), "failed"),
@@ -319,6 +336,7 @@ impl Results {
             let said_word = match outcome {
                 Outcome::Done(_) => "done",
                 Outcome::Failed(_) => "failed",
+                Outcome::Doubt => "not known",
             };
             if word == said_word && noted.is_some_and(|noted| is_same(noted, said)) {
                 checked.results += 1;

@@ -180,3 +180,16 @@ fn a_write_ahead_log_that_is_removed_under_its_coordinator_is_noticed() {
     assert!(coordinator.code().is_some_and(|code| ![0, 70].contains(&code)));
     assert_eq!(stage.read("effects"), "a\nb\n", "something more was started");
 }
+
+/// What became of an attempt is not known; that there was one is, and its entry is missed.
+#[test]
+fn the_entry_of_an_attempt_in_doubt_is_missed() {
+    let stage = Stage::new();
+    stage.plan("  - {id: a, owner: ann, effect: opaque, run: {shell: 'echo a >> effects; sleep 60', timeout: 1s}, verify: {file: {path: effects}}}\n");
+    stage.tell(&INVOKE).expect(20);
+    stage.say("resolve CHG7 a happened --as lead --reason seen").expect(0);
+    stage.say("resume CHG7 --as lead").expect(0);
+    stage.say("verify CHG7").expect(0);
+    std::fs::remove_dir_all(stage.state.join("runs/CHG7-1/steps/a")).expect("there");
+    stage.say("verify CHG7").expect(1).says("the ledger has no such attempt");
+}

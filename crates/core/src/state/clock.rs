@@ -9,7 +9,7 @@ use crate::record::Record;
 use crate::release::Release;
 
 impl RunState {
-    /// What happened to the clock on the wall since the last record.
+    /// What happened to the clock on the wall since the moment that is counted from.
     #[must_use]
     pub fn clock_change(&self, now: &Moment) -> Option<ClockChange> {
         now.change_since(&self.clock)
