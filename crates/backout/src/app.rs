@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backout_core::authority::{self, Person, Unidentified};
-use backout_core::environment::Environment;
+use backout_core::environment::{Environment, referred};
 use backout_core::ids::{RunId, RunUid};
 use backout_core::location::Location;
 use backout_core::mark::MarkPlace;
@@ -121,7 +121,8 @@ impl App {
 
     /// What of the environment chooses the targets of a plan's steps, as it is now.
     pub(crate) fn environment(&self, plan: &Plan) -> Environment {
-        Environment::frozen(&environment::variables(), plan.pass_env.clone())
+        let referred = referred(plan);
+        Environment::frozen(&environment::variables(), plan.pass_env.clone(), &referred)
     }
 
     /// Where the marks of this folder's logs are kept.

@@ -9,8 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::ids::Digest;
+use crate::plan::Plan;
 
 /// The variables that were frozen when a run began.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +23,8 @@ pub struct Environment {
     /// What is renewed and was there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub renewed: BTreeSet<String>,
-    /// Of what is renewed and is an address, the part that names the target: `db-1:5432/shop`.
+    /// Of what is renewed, or looked up by the plan itself (`env:NAME`), and is an address: the part
+    /// that names the target, `db-1:5432/shop`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub addresses: BTreeMap<String, String>,
     /// Further names that the plan has frozen.
@@ -101,9 +104,10 @@ const SECRETS: &[&str] = &[
     "_KEY",
 ];
 
-/// What in a value says so, whatever its name: settings of tools hold passwords among other things.
+/// What a value sets, whatever its name: settings of tools hold passwords among other things. A path
+/// such as `/run/secrets/kubeconfig` sets nothing.
 const SECRET_VALUES: &[&str] =
-    &["apikey", "api_key", "credential", "jaas", "passwd", "password", "pwd=", "secret", "token"];
+    &["apikey", "api_key", "credential", "passwd", "password", "pwd", "secret", "token"];
 
 /// Single ones.
 const SECRET_NAMES: &[&str] = &["KRB5CCNAME", "MYSQL_PWD", "SSH_AGENT_PID", "SSH_AUTH_SOCK"];
@@ -140,7 +144,11 @@ pub fn fate(name: &str, value: &str, named: &BTreeSet<String>) -> Fate {
 /// user and a password, or a setting that says so.
 fn holds_a_password(name: &str, value: &str) -> bool {
     let lower = value.to_lowercase();
-    if SECRET_VALUES.iter().any(|word| lower.contains(word)) {
+    let sets = |word: &str| {
+        let behind = lower.match_indices(word).map(|(at, _)| &lower[at + word.len()..]);
+        behind.into_iter().any(|rest| rest.trim_start().starts_with(['=', ':', '"']))
+    };
+    if SECRET_VALUES.iter().any(|word| sets(word)) {
         return true;
     }
     match value.split_once("://") {
@@ -148,6 +156,24 @@ fn holds_a_password(name: &str, value: &str) -> bool {
         Some((_, rest)) => rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')),
         None => name.to_uppercase().ends_with("USER") && value.contains(':'),
     }
+}
+
+/// The variables that a plan looks up itself: what stands in it as `env:NAME`.
+#[must_use]
+pub fn referred(plan: &Plan) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut open = vec![serde_json::to_value(plan).unwrap_or_default()];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::String(text) => {
+                names.extend(text.strip_prefix("env:").map(|name| name.trim().to_owned()));
+            }
+            Value::Array(items) => open.extend(items),
+            Value::Object(fields) => open.extend(fields.into_iter().map(|(_, value)| value)),
+            _ => {}
+        }
+    }
+    names
 }
 
 /// What an address names, without who asks and how: `db-1:5432/shop`.
@@ -178,9 +204,14 @@ pub struct Changes {
 }
 
 impl Environment {
-    /// What is frozen of these variables.
+    /// What is frozen of these variables: `named` are the ones the plan freezes, `referred` the ones
+    /// it looks up itself.
     #[must_use]
-    pub fn frozen(vars: &BTreeMap<String, String>, named: BTreeSet<String>) -> Self {
+    pub fn frozen(
+        vars: &BTreeMap<String, String>,
+        named: BTreeSet<String>,
+        referred: &BTreeSet<String>,
+    ) -> Self {
         let of = |wanted: Fate| -> Vec<(&String, &String)> {
             let is_wanted =
                 |(name, value): &(&String, &String)| fate(name, value, &named) == wanted;
@@ -190,7 +221,9 @@ impl Environment {
         let kept = of(Fate::Kept).into_iter().map(owned).collect();
         let renewed = of(Fate::Renewed);
         let address = |(name, value): &(&String, &String)| Some(((*name).clone(), target(value)?));
-        let addresses = renewed.iter().filter_map(address).collect();
+        let looked_up = vars.iter().filter(|(name, _)| referred.contains(*name));
+        let addresses = renewed.iter().copied().chain(looked_up);
+        let addresses = addresses.filter_map(|it| address(&it)).collect();
         let renewed = renewed.into_iter().map(|(name, _)| name.clone()).collect();
         Self { kept, renewed, addresses, named }
     }
@@ -200,8 +233,15 @@ impl Environment {
     pub fn changes(&self, vars: &BTreeMap<String, String>) -> Changes {
         let differs = |name: &String, value: &String| vars.get(name) != Some(value);
         let set = self.kept.iter().filter(|(name, value)| differs(name, value));
+        // A credential may be new; an address names a target that the run never had.
         let unset = vars.iter().filter(|(name, value)| {
-            fate(name, value, &self.named) == Fate::Kept && !self.kept.contains_key(*name)
+            let was_there = self.kept.contains_key(*name) || self.renewed.contains(*name);
+            let chooses = match fate(name, value, &self.named) {
+                Fate::Kept => true,
+                Fate::Renewed => target(value).is_some(),
+                Fate::Free => false,
+            };
+            chooses && !was_there
         });
         Changes {
             set: set.map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -272,6 +312,10 @@ mod tests {
             ("TF_WORKSPACE", "prod", Kept),
             ("OS_AUTH_URL", "https://cloud:5000/v3", Renewed),
             ("PGSSLKEY", "/etc/key.pem", Kept),
+            ("KUBECONFIG", "/run/secrets/kubeconfig", Kept),
+            ("PGSERVICEFILE", "/etc/tokens/password.conf", Kept),
+            ("PGOPTIONS", "-c my.password = x", Renewed),
+            ("KAFKA_OPTS", "{\"password\": \"x\"}", Renewed),
         ] {
             assert_eq!(fate(name, value, &named), want, "{name}={value}");
         }
@@ -280,7 +324,7 @@ mod tests {
     #[test]
     fn a_command_sees_what_was_frozen_in_any_shell() {
         let began = vars(&[("PGPORT", "5432"), ("PGPASSWORD", "old"), ("EDITOR", "vi")]);
-        let frozen = Environment::frozen(&began, BTreeSet::new());
+        let frozen = Environment::frozen(&began, BTreeSet::new(), &BTreeSet::new());
         assert!(!serde_json::to_string(&frozen).expect("JSON").contains("old"));
         assert_eq!(frozen.changes(&began), Changes::default());
         let now = vars(&[("PGPORT", "5433"), ("PGHOST", "other"), ("EDITOR", "ed")]);
@@ -293,13 +337,49 @@ mod tests {
     #[test]
     fn an_address_with_a_password_is_compared_by_what_it_names() {
         let url = |text: &str| vars(&[("DATABASE_URL", text)]);
-        let frozen =
-            Environment::frozen(&url("postgres://a:old@db-1:5432/shop?x=1"), BTreeSet::new());
+        let frozen = Environment::frozen(
+            &url("postgres://a:old@db-1:5432/shop?x=1"),
+            BTreeSet::new(),
+            &BTreeSet::new(),
+        );
         assert!(!serde_json::to_string(&frozen).expect("JSON").contains("old"));
         assert!(frozen.other_targets(&url("postgres://b:new@db-1:5432/shop")).is_empty());
         let others = frozen.other_targets(&url("postgres://a:old@db-2:5432/shop"));
         assert_eq!(others[0].was, "db-1:5432/shop");
         assert_eq!(others[0].now.as_deref(), Some("db-2:5432/shop"));
         assert!(frozen.other_targets(&vars(&[])).is_empty());
+    }
+
+    /// What was not there is not there afterwards, with a password in it or without; what was there
+    /// is not lost because it has none any more.
+    #[test]
+    fn an_address_that_is_new_reaches_no_step() {
+        let url = |text: &str| vars(&[("DATABASE_URL", text)]);
+        let nothing = Environment::frozen(&vars(&[]), BTreeSet::new(), &BTreeSet::new());
+        for text in ["postgres://db-2/shop", "postgres://a:x@db-2/shop"] {
+            assert!(nothing.changes(&url(text)).unset.contains("DATABASE_URL"), "{text}");
+        }
+        assert_eq!(nothing.changes(&vars(&[("VAULT_TOKEN", "x")])), Changes::default());
+        let began = url("postgres://a:x@db-1/shop");
+        let frozen = Environment::frozen(&began, BTreeSet::new(), &BTreeSet::new());
+        assert_eq!(frozen.changes(&url("postgres://db-1/shop")), Changes::default());
+    }
+
+    /// What the plan looks up itself is not seen through a command: another target is refused.
+    #[test]
+    fn what_the_plan_looks_up_has_to_name_the_same_target() {
+        let plan: Plan = serde_json::from_value(serde_json::json!({
+            "backout": 1,
+            "change": {"id": "CHG1", "title": "A change", "owner": "lead"},
+            "sources": {"db": {"postgres": "env:SHOP"}},
+        }))
+        .expect("a plan");
+        let referred = referred(&plan);
+        assert_eq!(referred, BTreeSet::from(["SHOP".to_owned()]));
+        let shop = |text: &str| vars(&[("SHOP", text)]);
+        let began = shop("postgres://db-1/shop");
+        let frozen = Environment::frozen(&began, BTreeSet::new(), &referred);
+        assert!(frozen.other_targets(&began).is_empty());
+        assert_eq!(frozen.other_targets(&shop("postgres://db-2/shop")).len(), 1);
     }
 }

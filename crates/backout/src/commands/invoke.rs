@@ -489,7 +489,8 @@ fn say_what_is_frozen(state: &RunState) {
     let Some(frozen) = &state.planned().environment else { return };
     let variables = environment::variables();
     let changes = frozen.changes(&variables);
-    let kept = changes.set.iter().map(|(name, value)| format!("{name}={value}"));
+    let short = |value: &String| words::one_line(value, 60);
+    let kept = changes.set.iter().map(|(name, value)| format!("{name}={}", short(value)));
     let unset = changes.unset.iter().map(|name| format!("no {name}"));
     let told: Vec<String> = kept.chain(unset).collect();
     if !told.is_empty() {

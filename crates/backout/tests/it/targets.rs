@@ -85,3 +85,37 @@ fn a_credential_that_is_gone_is_said() {
         .expect(0)
         .says("AWS_SESSION_TOKEN was set when the run began, and is not now");
 }
+
+/// What a source looks up itself (`env:NAME`) has to name the same target, too: no command stands
+/// between, so nothing could be frozen for it.
+#[test]
+fn a_source_that_names_another_target_starts_nothing() {
+    let stage = Stage::new();
+    stage.plan_with(
+        "  - {id: m, owner: ann, manual: wait}\n  - {id: a, owner: ann, sql: {source: db, execute: 'delete from orders'}, effect: idempotent, verify: {file: {path: plan.backout.yaml}}}\n",
+        "sources: {db: {postgres: 'env:SHOP'}}\n",
+    );
+    let began = [("SHOP", "postgres://127.0.0.1:1/shop")];
+    shell(&stage, "invoke plan.backout.yaml --as lead --reason x", &began).expect(20);
+    stage.say("ack CHG7 m --as ann").expect(0);
+    let other = [("SHOP", "postgres://127.0.0.1:2/other")];
+    shell(&stage, "resume CHG7 --as lead", &other)
+        .expect(30)
+        .says("SHOP named 127.0.0.1:1/shop")
+        .says("names 127.0.0.1:2/other");
+    assert_eq!(stage.step("a")["attempts"], 0);
+}
+
+/// A path that only looks like a secret chooses a cluster, and is frozen like any other.
+#[test]
+fn a_mounted_kubeconfig_is_frozen() {
+    let stage = Stage::new();
+    stage.plan("  - {id: m, owner: ann, manual: wait}\n  - {id: a, owner: ann, run: {shell: 'echo \"$KUBECONFIG $DATABASE_URL\" >> effects'}, verify: {file: {path: effects}}}\n");
+    let began = [("KUBECONFIG", "/run/secrets/kubeconfig")];
+    shell(&stage, "invoke plan.backout.yaml --as lead --reason x", &began).expect(20);
+    stage.say("ack CHG7 m --as ann").expect(0);
+    let now =
+        [("KUBECONFIG", "/run/secrets/other"), ("DATABASE_URL", "postgres://me:secret@db-2/shop")];
+    shell(&stage, "resume CHG7 --as lead", &now).expect(0);
+    assert_eq!(stage.read("effects"), "/run/secrets/kubeconfig \n");
+}
