@@ -88,7 +88,8 @@ impl Ledger {
     pub fn begin_run(&self, run: &RunId, uid: Option<&RunUid>) -> io::Result<()> {
         let folder = self.run_folder(run);
         fs::create_dir_all(folder.join("steps"))?;
-        match self.mark(run)? {
+        // What cannot be read says of no other run that it is its own.
+        match readable(self.mark(run))? {
             None => {
                 let mark = Mark { run: run.clone(), uid: uid.cloned() };
                 let text = serde_json::to_vec(&mark).map_err(io::Error::other)?;

@@ -84,7 +84,7 @@ impl LocalHands {
         let mut late: Option<Instant> = None;
         loop {
             tokio::time::sleep(SELDOM).await;
-            if !self.is_late(dispatch, id) {
+            if !self.should_have_ended(dispatch, id) {
                 continue;
             }
             if late.get_or_insert_with(Instant::now).elapsed() > HUNG {
@@ -94,9 +94,11 @@ impl LocalHands {
         }
     }
 
-    /// Whether an attempt should have ended by now.
-    fn is_late(&self, dispatch: &Dispatch, id: &AttemptId) -> bool {
-        self.asked_to_stop(id).is_some() || dispatch.overdue().is_some()
+    /// Whether the supervisor should have ended its action by now. A command is ended as soon as a
+    /// person wants it; what else is at work is heard to its end, or to its time-out.
+    fn should_have_ended(&self, dispatch: &Dispatch, id: &AttemptId) -> bool {
+        let asked = self.asked_to_stop(id).is_some();
+        dispatch.overdue().is_some() || asked && dispatch.ends_when_asked()
     }
 
     /// Waits until the end of an attempt is written down, or nothing of it is alive, or what is
@@ -111,10 +113,13 @@ impl LocalHands {
                 return Ok(Waited::Ended(ended));
             }
             let asked = self.asked_to_stop(id);
-            let is_late = self.is_late(dispatch, id);
+            let is_late = asked.is_some() || dispatch.overdue().is_some();
             // A supervisor that was itself stopped, or hangs on a disk, ends nothing.
             let is_supervised = dispatch.is_supervised()?;
-            if is_supervised && is_late && late.get_or_insert_with(Instant::now).elapsed() > HUNG {
+            if is_supervised
+                && self.should_have_ended(dispatch, id)
+                && late.get_or_insert_with(Instant::now).elapsed() > HUNG
+            {
                 dispatch.end_supervisor();
                 ending.get_or_insert_with(Instant::now);
             }

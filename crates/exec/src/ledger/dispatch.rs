@@ -11,6 +11,7 @@ use backout_core::attempt::AttemptId;
 use backout_core::doubt::Observation;
 use backout_core::event::{DoubtCause, Evidence};
 use backout_core::moment::Moment;
+use backout_core::plan::Action;
 use backout_engine::clock::Clock;
 use backout_engine::hands::Report;
 
@@ -136,6 +137,13 @@ impl Dispatch {
     pub fn overdue(&self) -> Option<Duration> {
         let deadline = self.request().ok()?.deadline()?;
         self.age()?.checked_sub(deadline)
+    }
+
+    /// Whether its supervisor ends it as soon as a person wants it stopped. A request that was sent
+    /// cannot be called back, and a restore stops between two files.
+    #[must_use]
+    pub fn ends_when_asked(&self) -> bool {
+        self.request().is_ok_and(|request| matches!(request.step.action, Action::Run(_)))
     }
 
     /// How long ago it was accepted.

@@ -302,3 +302,39 @@ fn a_lost_claim_is_a_doubt_where_the_attempt_left_anything() {
         assert_eq!(seen, if left.is_empty() { Observation::NeverAccepted } else { lost }, "{left}");
     }
 }
+
+/// A stop ends a command; a restore or a request is heard to its end, however long that takes.
+#[test]
+fn only_a_command_ends_as_soon_as_it_is_asked_to() {
+    for (action, ends) in [
+        (serde_json::json!({"run": {"argv": ["true"]}}), true),
+        (serde_json::json!({"http": {"method": "POST", "url": "http://127.0.0.1:1/"}}), false),
+        (serde_json::json!({"sql": {"source": "db", "execute": "select 1"}}), false),
+        (serde_json::json!({"restore_tree": {"from": "a", "to": "b"}}), false),
+        (serde_json::json!({"copy": {"from": "a", "to": "b"}}), false),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::new(folder.path());
+        let mut request = request(1);
+        let mut step = action.clone();
+        step["id"] = "restore".into();
+        request.step = serde_json::from_value(step).expect("a step");
+        ledger.begin_run(&request.id.run, None).expect("begun");
+        let dispatch = ledger.begin(&request).expect("made");
+        assert_eq!(dispatch.ends_when_asked(), ends, "{action}");
+    }
+}
+
+/// The mark of a ledger that cannot be read closes no way on.
+#[test]
+fn a_damaged_mark_is_written_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::new(folder.path());
+    let run = request(1).id.run;
+    ledger.begin_run(&run, None).expect("begun");
+    fs::write(ledger.run_folder(&run).join("ledger"), "garbage").expect("written");
+    assert!(!ledger.is_begun(&run));
+    assert_eq!(ledger.problems(&run).len(), 1);
+    ledger.begin_run(&run, None).expect("begun again");
+    assert!(ledger.is_begun(&run));
+}
